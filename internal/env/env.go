@@ -1,0 +1,297 @@
+// Package env declares the environment of every function: the CDK app sets
+// exactly these variables, and the functions parse them from here.
+package env
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/stream"
+)
+
+// Names of the variables.
+const (
+	Name            = "DATASINK_NAME"
+	Streams         = "DATASINK_STREAMS"
+	ArchiveBucket   = "DATASINK_ARCHIVE_BUCKET"
+	RedisURL        = "DATASINK_REDIS_URL"
+	RedisSecret     = "DATASINK_REDIS_SECRET"
+	WaitReplicas    = "DATASINK_WAIT_REPLICAS"
+	PushTimeout     = "DATASINK_PUSH_TIMEOUT"
+	ClientsSecret   = "DATASINK_CLIENTS_SECRET"
+	ClientsMaxAge   = "DATASINK_CLIENTS_MAX_AGE"
+	ClientsMaxStale = "DATASINK_CLIENTS_MAX_STALE"
+	MaxBodyBytes    = "DATASINK_MAX_BODY_BYTES"
+	MaxDecodedBytes = "DATASINK_MAX_DECODED_BYTES"
+	WakeQueueURL    = "DATASINK_WAKE_QUEUE_URL"
+	WakeInterval    = "DATASINK_WAKE_INTERVAL"
+	Lease           = "DATASINK_LEASE"
+	ClaimRecords    = "DATASINK_CLAIM_RECORDS"
+	ClaimBytes      = "DATASINK_CLAIM_BYTES"
+	ClaimsInFlight  = "DATASINK_CLAIMS_IN_FLIGHT"
+	ScaleOutRecords = "DATASINK_SCALE_OUT_RECORDS"
+	MaxDrainers     = "DATASINK_MAX_DRAINERS"
+	PutBytes        = "DATASINK_PUT_BYTES"
+)
+
+// Base is what all functions need.
+type Base struct {
+	// Name is the deployment's name.
+	Name string
+	// Streams is the path of streams.json, relative to the function's folder.
+	Streams string
+	// ArchiveBucket is the name of the archive's bucket.
+	ArchiveBucket string
+}
+
+// Redis is how to reach the queue.
+type Redis struct {
+	// URL is redis:// or rediss:// without credentials. With ?cluster=true the
+	// address is that of a cluster.
+	URL string
+	// Secret is the ARN or name of the secret with Redis credentials: a
+	// password, or a JSON object with username and password. Empty for none.
+	Secret string
+}
+
+// Wake is how a drainer is woken.
+type Wake struct {
+	// QueueURL is the URL of the SQS queue of wake-ups.
+	QueueURL string
+	// Interval is the least time between two wake-ups of one stream, in whole
+	// seconds, for it is the delivery delay of a wake-up too.
+	Interval time.Duration
+}
+
+// Ingest is the environment of the ingest function.
+type Ingest struct {
+	Base
+	Redis Redis
+	Wake  Wake
+	// WaitReplicas is how many replicas must have a record before the answer;
+	// 0 waits for none.
+	WaitReplicas int
+	// PushTimeout is how long a push to Redis may take before the record goes
+	// straight to the archive.
+	PushTimeout time.Duration
+	// ClientsSecret is the ARN or name of the secret of clients.
+	ClientsSecret string
+	// ClientsMaxAge is the age past which the copy of the clients' secret is
+	// refreshed before the next check.
+	ClientsMaxAge time.Duration
+	// ClientsMaxStale is the age up to which that copy serves when Secrets
+	// Manager does not answer.
+	ClientsMaxStale time.Duration
+	// MaxBodyBytes bounds a body as received, MaxDecodedBytes as decoded.
+	MaxBodyBytes, MaxDecodedBytes int
+}
+
+// Drainer is the environment of the drainer function.
+type Drainer struct {
+	Base
+	Redis Redis
+	Wake  Wake
+	// Lease is how long a claim belongs to the drainer that took it.
+	Lease time.Duration
+	// ClaimRecords and ClaimBytes bound a claim. One envelope that is larger
+	// than ClaimBytes is a claim of its own.
+	ClaimRecords, ClaimBytes int
+	// ClaimsInFlight is how many claims of one stream a drainer works on at once.
+	ClaimsInFlight int
+	// ScaleOutRecords is the depth of a queue for which one drainer is enough.
+	ScaleOutRecords int
+	// MaxDrainers is how many drainers one stream may have at once.
+	MaxDrainers int
+	// PutBytes bounds one PutRecords call.
+	PutBytes int
+}
+
+// Bridge is the environment of the bridge function.
+type Bridge struct {
+	Base
+}
+
+// ParseIngest reads the environment of ingest. Its error lists every missing or
+// malformed variable.
+func ParseIngest(getenv func(string) string) (Ingest, error) {
+	r := reader{getenv: getenv}
+	e := Ingest{
+		Base:            r.base(),
+		Redis:           r.redis(),
+		Wake:            r.wake(),
+		WaitReplicas:    r.number(WaitReplicas, 0, 0),
+		PushTimeout:     r.duration(PushTimeout, 250*time.Millisecond),
+		ClientsSecret:   r.required(ClientsSecret),
+		ClientsMaxAge:   r.duration(ClientsMaxAge, time.Minute),
+		ClientsMaxStale: r.duration(ClientsMaxStale, time.Hour),
+		// A body is base64 in an event of at most 6 MB.
+		MaxBodyBytes:    r.number(MaxBodyBytes, 4<<20, 1),
+		MaxDecodedBytes: r.number(MaxDecodedBytes, 16<<20, 1),
+	}
+	return e, r.err()
+}
+
+// ParseDrainer reads the environment of the drainer. Its error lists every
+// missing or malformed variable.
+func ParseDrainer(getenv func(string) string) (Drainer, error) {
+	r := reader{getenv: getenv}
+	e := Drainer{
+		Base:            r.base(),
+		Redis:           r.redis(),
+		Wake:            r.wake(),
+		Lease:           r.duration(Lease, time.Minute),
+		ClaimRecords:    r.number(ClaimRecords, 500, 1),
+		ClaimBytes:      r.number(ClaimBytes, 1<<20, 1),
+		ClaimsInFlight:  r.number(ClaimsInFlight, 8, 1),
+		ScaleOutRecords: r.number(ScaleOutRecords, 50_000, 1),
+		MaxDrainers:     r.number(MaxDrainers, 10, 1),
+		PutBytes:        r.number(PutBytes, 5<<20, 1),
+	}
+	return e, r.err()
+}
+
+// ParseBridge reads the environment of the bridge. Its error lists every
+// missing or malformed variable.
+func ParseBridge(getenv func(string) string) (Bridge, error) {
+	r := reader{getenv: getenv}
+	e := Bridge{Base: r.base()}
+	return e, r.err()
+}
+
+// Setting is a variable that a function reads.
+type Setting struct {
+	Name string
+	// Default is the value when the variable is empty or missing.
+	Default string
+	// Required reports whether the function refuses to start without it.
+	Required bool
+}
+
+// Settings returns the variables of one function, in the order in which it
+// reads them, as in Settings(ParseIngest).
+func Settings[T any](parse func(getenv func(string) string) (T, error)) []Setting {
+	var settings []Setting
+	// The parsers are the declaration: one that is given nothing asks for all.
+	_, err := parse(func(name string) string {
+		settings = append(settings, Setting{Name: name})
+		return ""
+	})
+	var problems *problemsError
+	if errors.As(err, &problems) {
+		for i := range settings {
+			settings[i].Required = problems.missing[settings[i].Name]
+			settings[i].Default = problems.defaults[settings[i].Name]
+		}
+	}
+	return settings
+}
+
+// reader reads one variable after another and keeps every problem.
+type reader struct {
+	getenv   func(string) string
+	problems problemsError
+}
+
+type problemsError struct {
+	list     []error
+	missing  map[string]bool
+	defaults map[string]string
+}
+
+func (e *problemsError) Error() string { return errors.Join(e.list...).Error() }
+
+func (r *reader) err() error {
+	if len(r.problems.list) == 0 {
+		return nil
+	}
+	return fmt.Errorf("reading the environment: %w", &r.problems)
+}
+
+func (r *reader) problem(name, format string, args ...any) {
+	r.problems.list = append(r.problems.list, fmt.Errorf(name+": "+format, args...))
+}
+
+func (r *reader) base() Base {
+	b := Base{
+		Name:          r.required(Name),
+		Streams:       r.optional(Streams, "streams.json"),
+		ArchiveBucket: r.required(ArchiveBucket),
+	}
+	if b.Name != "" {
+		if err := stream.ValidateDeployment(b.Name); err != nil {
+			r.problem(Name, "%w", err)
+		}
+	}
+	return b
+}
+
+func (r *reader) redis() Redis {
+	e := Redis{URL: r.required(RedisURL), Secret: r.optional(RedisSecret, "")}
+	if e.URL == "" {
+		return e
+	}
+	// The value stays out of the messages: a malformed URL may hold a password.
+	u, err := url.Parse(e.URL)
+	switch {
+	case err != nil:
+		r.problem(RedisURL, "not a URL")
+	case u.Scheme != "redis" && u.Scheme != "rediss" && u.Scheme != "unix":
+		r.problem(RedisURL, "scheme %q, want redis, rediss or unix", u.Scheme)
+	case u.User != nil:
+		r.problem(RedisURL, "has credentials; they belong into the secret that %s names", RedisSecret)
+	}
+	return e
+}
+
+func (r *reader) wake() Wake {
+	w := Wake{QueueURL: r.required(WakeQueueURL), Interval: r.duration(WakeInterval, time.Second)}
+	// SQS delays by whole seconds, 15 minutes at most.
+	if w.Interval%time.Second != 0 || w.Interval > 15*time.Minute {
+		r.problem(WakeInterval, "%v: want whole seconds, 15m at most", w.Interval)
+	}
+	return w
+}
+
+func (r *reader) required(name string) string {
+	value := r.getenv(name)
+	if value == "" {
+		r.problem(name, "missing")
+		if r.problems.missing == nil {
+			r.problems.missing = make(map[string]bool)
+		}
+		r.problems.missing[name] = true
+	}
+	return value
+}
+
+func (r *reader) optional(name, byDefault string) string {
+	if r.problems.defaults == nil {
+		r.problems.defaults = make(map[string]string)
+	}
+	r.problems.defaults[name] = byDefault
+	if value := r.getenv(name); value != "" {
+		return value
+	}
+	return byDefault
+}
+
+func (r *reader) number(name string, byDefault, least int) int {
+	value := r.optional(name, strconv.Itoa(byDefault))
+	n, err := strconv.Atoi(value)
+	if err != nil || n < least {
+		r.problem(name, "%q: want a whole number, %d or more", value, least)
+	}
+	return n
+}
+
+func (r *reader) duration(name string, byDefault time.Duration) time.Duration {
+	value := r.optional(name, byDefault.String())
+	d, err := time.ParseDuration(value)
+	if err != nil || d <= 0 {
+		r.problem(name, "%q: want a duration as in 250ms or 1m30s", value)
+	}
+	return d
+}

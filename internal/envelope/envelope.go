@@ -1,0 +1,218 @@
+// Package envelope encodes a record for the queue.
+//
+// The encoding is a MessagePack array of five elements:
+//
+//	[stream str, received_at timestamp (ext -1), id str, partition_key str, body bin]
+//
+// The bytes are a contract between deployed versions, held by golden tests. A
+// later version may only append elements; a decoder ignores those that it does
+// not know, so that old and new functions run side by side during a deploy.
+package envelope
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
+	"github.com/vmihailenco/msgpack/v5/msgpcode"
+)
+
+// elements is the number of array elements that this version writes and needs.
+const elements = 5
+
+// Record is one body that a client sent, with what the service knows of it.
+type Record struct {
+	// Stream is the name of the stream, as in streams.json.
+	Stream string
+	// ReceivedAt is when ingest accepted the record, by ingest's own clock.
+	ReceivedAt time.Time
+	// ID is a UUIDv7 in its canonical text form.
+	ID string
+	// PartitionKey is the client's partition key; empty when it gave none.
+	PartitionKey string
+	// Body is what the client sent, as the stream's format keeps it.
+	Body []byte
+}
+
+// KinesisKey returns the Kinesis partition key: the client's, else the id.
+func (r Record) KinesisKey() string {
+	if r.PartitionKey != "" {
+		return r.PartitionKey
+	}
+	return r.ID
+}
+
+// Encode returns the envelope of r in a buffer of its own.
+func Encode(r Record) ([]byte, error) {
+	// 64 covers the array header, the timestamp and the length prefixes.
+	buf := bytes.NewBuffer(make([]byte, 0, 64+len(r.Stream)+len(r.ID)+len(r.PartitionKey)+len(r.Body)))
+	enc := msgpack.GetEncoder()
+	defer msgpack.PutEncoder(enc)
+	enc.Reset(buf)
+	err := errors.Join(
+		enc.EncodeArrayLen(elements),
+		enc.EncodeString(r.Stream),
+		enc.EncodeTime(r.ReceivedAt),
+		enc.EncodeString(r.ID),
+		enc.EncodeString(r.PartitionKey),
+		encodeBin(enc, r.Body),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("encoding envelope: %w", err)
+	}
+	return buf.Bytes(), nil
+}
+
+// encodeBin writes a nil body as an empty bin, where the library writes nil.
+func encodeBin(enc *msgpack.Encoder, body []byte) error {
+	if body == nil {
+		body = []byte{}
+	}
+	return enc.EncodeBytes(body)
+}
+
+// Decode returns the record that b holds. Body aliases b, which the caller must
+// not change while the record is in use. Any shape but an array of five or more
+// elements of the documented kinds, and any byte after it, is an error that
+// names what was found and never contains a part of the body.
+func Decode(b []byte) (Record, error) {
+	d := newDecoder(b)
+	defer d.free()
+	r := d.head()
+	r.ID = d.str("id")
+	r.PartitionKey = d.str("partition_key")
+	r.Body = d.bin("body")
+	d.end()
+	if d.err != nil {
+		return Record{}, fmt.Errorf("decoding envelope of %d bytes: %w", len(b), d.err)
+	}
+	return r, nil
+}
+
+// ReceivedAt returns the time of an envelope of which b holds at least the
+// beginning: the first 64 bytes are always enough.
+func ReceivedAt(b []byte) (time.Time, error) {
+	d := newDecoder(b)
+	defer d.free()
+	r := d.head()
+	if d.err != nil {
+		return time.Time{}, fmt.Errorf("decoding the time of an envelope: %w", d.err)
+	}
+	return r.ReceivedAt, nil
+}
+
+// decoder reads element after element and keeps the first error.
+type decoder struct {
+	b       []byte
+	r       bytes.Reader
+	msgpack *msgpack.Decoder
+	length  int
+	err     error
+}
+
+func newDecoder(b []byte) *decoder {
+	d := &decoder{b: b, msgpack: msgpack.GetDecoder()}
+	d.r.Reset(b)
+	d.msgpack.Reset(&d.r)
+	return d
+}
+
+func (d *decoder) free() {
+	d.msgpack.Reset(nil)
+	msgpack.PutDecoder(d.msgpack)
+}
+
+// head reads what stands before the id: the array's length, stream and time.
+func (d *decoder) head() Record {
+	if d.expect("an array", "array", isArray) {
+		d.length, d.err = d.msgpack.DecodeArrayLen()
+	}
+	if d.err == nil && d.length < elements {
+		d.err = fmt.Errorf("array of %d elements, want %d or more", d.length, elements)
+	}
+	stream := d.str("stream")
+	return Record{Stream: stream, ReceivedAt: d.time("received_at")}
+}
+
+// expect reports whether the next element is of the wanted kind.
+func (d *decoder) expect(want, element string, is func(code byte) bool) bool {
+	if d.err != nil {
+		return false
+	}
+	code, err := d.msgpack.PeekCode()
+	switch {
+	case err != nil:
+		d.err = fmt.Errorf("%s: %w", element, unexpectedEnd(err))
+	case !is(code):
+		d.err = fmt.Errorf("%s: MessagePack code 0x%02x, want %s", element, code, want)
+	}
+	return d.err == nil
+}
+
+func (d *decoder) str(element string) string {
+	if !d.expect("a string", element, msgpcode.IsString) {
+		return ""
+	}
+	b := d.span(element)
+	return string(b)
+}
+
+func (d *decoder) bin(element string) []byte {
+	if !d.expect("a bin", element, msgpcode.IsBin) {
+		return nil
+	}
+	return d.span(element)
+}
+
+// span returns the bytes of a string or bin without copying them. It checks the
+// length against what is there first: a hostile length must not allocate.
+func (d *decoder) span(element string) []byte {
+	n, err := d.msgpack.DecodeBytesLen()
+	if err != nil {
+		d.err = fmt.Errorf("%s: %w", element, unexpectedEnd(err))
+		return nil
+	}
+	if n < 0 || n > d.r.Len() {
+		d.err = fmt.Errorf("%s: says %d bytes, %d are left", element, n, d.r.Len())
+		return nil
+	}
+	start := len(d.b) - d.r.Len()
+	if _, err := d.r.Seek(int64(n), io.SeekCurrent); err != nil {
+		d.err = fmt.Errorf("%s: %w", element, err)
+		return nil
+	}
+	return d.b[start : start+n : start+n]
+}
+
+func (d *decoder) time(element string) time.Time {
+	if !d.expect("a timestamp", element, msgpcode.IsExt) {
+		return time.Time{}
+	}
+	t, err := d.msgpack.DecodeTime()
+	if err != nil {
+		d.err = fmt.Errorf("%s: %w", element, unexpectedEnd(err))
+	}
+	return t.UTC()
+}
+
+// end refuses trailing bytes. The elements of a later version stay unread: to
+// pass over nested ones would let an envelope choose the depth of the stack.
+func (d *decoder) end() {
+	if d.err == nil && d.length == elements && d.r.Len() > 0 {
+		d.err = fmt.Errorf("%d bytes after the array", d.r.Len())
+	}
+}
+
+func isArray(code byte) bool {
+	return msgpcode.IsFixedArray(code) || code == msgpcode.Array16 || code == msgpcode.Array32
+}
+
+func unexpectedEnd(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -1,0 +1,152 @@
+package stream
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+)
+
+// File is the whole of streams.json.
+type File struct {
+	// Schema lets editors find the JSON Schema; it is not read.
+	Schema string `json:"$schema,omitempty" jsonschema_description:"Where the JSON Schema of this file stands."`
+	// Streams lists the streams; their order means nothing.
+	Streams []Stream `json:"streams" jsonschema_description:"The streams of the deployment, in any order."`
+}
+
+// Schema is the JSON Schema of File.
+//
+//go:embed schema.json
+var Schema []byte
+
+// Load reads the streams.json at path.
+func Load(path string) (*Set, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading streams: %w", err)
+	}
+	set, err := Parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return set, nil
+}
+
+// Parse reads a streams.json. Its error lists every problem on a line of its
+// own, each with its path, as in `streams[1].name: …`.
+func Parse(b []byte) (*Set, error) {
+	file, problems := decode(b)
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	set := &Set{byName: make(map[string]Stream, len(file.Streams))}
+	firstAt := make(map[string]int)
+	for i, s := range file.Streams {
+		at := fmt.Sprintf("streams[%d]", i)
+		problems = append(problems, s.validate(at)...)
+		if first, taken := firstAt[s.Name]; taken {
+			problems = append(problems, fmt.Errorf("%s.name: %q is the name of streams[%d] already", at, s.Name, first))
+			continue
+		}
+		firstAt[s.Name] = i
+		s = s.withDefaults()
+		set.inOrder = append(set.inOrder, s)
+		set.byName[s.Name] = s
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	return set, nil
+}
+
+// decode reads the entries one by one, so that a problem in one does not hide
+// those of the others.
+func decode(b []byte) (File, []error) {
+	var raw struct {
+		Schema  string            `json:"$schema"`
+		Streams []json.RawMessage `json:"streams"`
+	}
+	if err := strict(b, &raw); err != nil {
+		return File{}, []error{err}
+	}
+	if raw.Streams == nil {
+		return File{}, []error{errors.New("streams: missing, want a list")}
+	}
+	file := File{Schema: raw.Schema}
+	var problems []error
+	for i, entry := range raw.Streams {
+		var s Stream
+		problems = append(problems, checkFields(fmt.Sprintf("streams[%d]", i), entry, &s)...)
+		file.Streams = append(file.Streams, s)
+	}
+	return file, problems
+}
+
+// checkFields decodes one entry and names each field that does not fit.
+func checkFields(at string, entry json.RawMessage, s *Stream) []error {
+	var fields map[string]json.RawMessage
+	if err := strict(entry, &fields); err != nil || fields == nil {
+		return []error{fmt.Errorf("%s: want an object", at)}
+	}
+	var problems []error
+	for _, name := range duplicateFields(entry) {
+		problems = append(problems, fmt.Errorf("%s.%s: given twice", at, name))
+	}
+	for _, name := range sortedKeys(fields) {
+		one, err := json.Marshal(map[string]json.RawMessage{name: fields[name]})
+		if err != nil {
+			return append(problems, fmt.Errorf("%s.%s: %w", at, name, err))
+		}
+		var mismatch *json.UnmarshalTypeError
+		switch err := strict(one, s); {
+		case err == nil && !slices.Contains(fieldNames, name):
+			problems = append(problems, fmt.Errorf("%s.%s: unknown field, did you mean another case?", at, name))
+		case err == nil && isEmpty(name, fields[name]):
+			problems = append(problems, fmt.Errorf("%s.%s: %s, leave the field out for its default", at, name, fields[name]))
+		case errors.As(err, &mismatch):
+			problems = append(problems, fmt.Errorf("%s.%s: is a JSON %s, want %s", at, name, mismatch.Value, kindName(mismatch.Type.Kind())))
+		case err != nil:
+			problems = append(problems, fmt.Errorf("%s.%s: unknown field", at, name))
+		}
+	}
+	return problems
+}
+
+// isEmpty reports whether a value was written that would read as one left out.
+func isEmpty(name string, value json.RawMessage) bool {
+	switch string(value) {
+	case "null":
+		return true
+	case `""`:
+		return name != "name" // validate says it better
+	case "0":
+		return name != "maxBacklogMiB" // where 0 means no bound
+	}
+	return false
+}
+
+// strict decodes one JSON value and refuses unknown fields and trailing data.
+func strict(b []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			line := 1 + bytes.Count(b[:min(int(syntax.Offset), len(b))], []byte("\n"))
+			return fmt.Errorf("line %d: %w", line, err)
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return errors.New("ends before its JSON value does")
+		}
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("data after the JSON value")
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package stream
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Bounds of Kinesis and Firehose. Sources:
+// https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
+// https://docs.aws.amazon.com/firehose/latest/APIReference/API_BufferingHints.html
+const (
+	maxShards         = 500
+	minRetentionHours = 24
+	maxRetentionHours = 8760
+	maxBufferSeconds  = 900
+	maxBufferMiB      = 128
+	maxBacklogMiB     = 1 << 20
+)
+
+// validate lists what is wrong with an entry as it stands in the file, where a
+// zero value means that the field was left out.
+func (s Stream) validate(at string) []error {
+	var problems []error
+	problem := func(field, format string, args ...any) {
+		problems = append(problems, fmt.Errorf(at+"."+field+": "+format, args...))
+	}
+	switch {
+	case s.Name == "":
+		problem("name", "missing")
+	case !nameForm.MatchString(s.Name):
+		problem("name", "%q: want %s", s.Name, nameForm)
+	case slices.Contains(reserved, s.Name):
+		problem("name", "%q is reserved, as a folder of the archive", s.Name)
+	}
+	oneOf(problem, "format", s.Format, Lines, Raw)
+	oneOf(problem, "capacity", s.Capacity, Provisioned, OnDemand)
+	oneOf(problem, "compression", s.Compression, Gzip, None)
+	oneOf(problem, "overflow", s.Overflow, ToArchive, Refuse)
+	between := func(field string, value, low, high int) {
+		if value != 0 && (value < low || value > high) {
+			problem(field, "%d: want %d to %d", value, low, high)
+		}
+	}
+	between("shards", s.Shards, 1, maxShards)
+	between("retentionHours", s.RetentionHours, minRetentionHours, maxRetentionHours)
+	between("bufferSeconds", s.BufferSeconds, 1, maxBufferSeconds)
+	between("bufferMiB", s.BufferMiB, 1, maxBufferMiB)
+	between("maxBacklogMiB", s.MaxBacklogMiB, 1, maxBacklogMiB)
+	if s.Capacity == OnDemand && s.Shards != 0 {
+		problem("shards", "%d: only with provisioned capacity", s.Shards)
+	}
+	return problems
+}
+
+func oneOf[T ~string](problem func(field, format string, args ...any), field string, value T, allowed ...T) {
+	if value == "" || slices.Contains(allowed, value) {
+		return
+	}
+	names := make([]string, len(allowed))
+	for i, a := range allowed {
+		names[i] = string(a)
+	}
+	problem(field, "%q: want %s", value, strings.Join(names, " or "))
+}
+
+// fieldNames are the names of an entry's fields, as they must be spelt.
+var fieldNames = func() []string {
+	var names []string
+	for i := range reflect.TypeFor[Stream]().NumField() {
+		name, _, _ := strings.Cut(reflect.TypeFor[Stream]().Field(i).Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}()
+
+func kindName(kind reflect.Kind) string {
+	switch kind {
+	case reflect.Int:
+		return "a whole number"
+	case reflect.Bool:
+		return "true or false"
+	default:
+		return "a string"
+	}
+}
+
+func sortedKeys(m map[string]json.RawMessage) []string {
+	return slices.Sorted(maps.Keys(m))
+}
+
+// duplicateFields returns the names that stand more than once in an object,
+// of which encoding/json would silently keep the last.
+func duplicateFields(object []byte) []string {
+	d := json.NewDecoder(bytes.NewReader(object))
+	if _, err := d.Token(); err != nil {
+		return nil
+	}
+	seen := make(map[string]int)
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return nil
+		}
+		seen[fmt.Sprint(name)]++
+		var value json.RawMessage
+		if d.Decode(&value) != nil {
+			return nil
+		}
+	}
+	maps.DeleteFunc(seen, func(_ string, n int) bool { return n < 2 })
+	return slices.Sorted(maps.Keys(seen))
+}
