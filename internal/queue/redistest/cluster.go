@@ -1,0 +1,189 @@
+package redistest
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Cluster is a cluster of three masters without replicas.
+type Cluster struct {
+	// Nodes are its servers. With TLS their Addr speaks TLS.
+	Nodes []*Server
+	// URL is that of the first node, with cluster=true.
+	URL string
+	// TLS trusts the cluster's certificate; nil without TLS.
+	TLS *tls.Config
+
+	password string
+}
+
+// ClusterOptions says what cluster to run.
+type ClusterOptions struct {
+	// TLS has the nodes speak TLS only, with the certificate and key in the
+	// files, for the host name localhost. CAFile signed the certificate.
+	TLS                       bool
+	CertFile, KeyFile, CAFile string
+	// Password is what clients must say; none when empty.
+	Password string
+}
+
+// StartCluster runs a cluster and ends it with the test.
+func StartCluster(tb testing.TB, o ClusterOptions) *Cluster {
+	tb.Helper()
+	c, err := RunCluster(tb.TempDir(), o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(c.Kill)
+	return c
+}
+
+// RunCluster is StartCluster for programs that are no tests.
+func RunCluster(dir string, o ClusterOptions) (*Cluster, error) {
+	c := &Cluster{password: o.Password}
+	if o.TLS {
+		pem, err := os.ReadFile(o.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("reading the cluster's CA: %w", err)
+		}
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM(pem)
+		c.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	}
+	for i := range 3 {
+		node, err := startNode(filepath.Join(dir, strconv.Itoa(i)), o)
+		if err != nil {
+			c.Kill()
+			return nil, err
+		}
+		c.Nodes = append(c.Nodes, node)
+	}
+	scheme := "redis://"
+	if o.TLS {
+		scheme = "rediss://"
+	}
+	c.URL = scheme + c.Nodes[0].Addr + "?cluster=true"
+	if err := c.join(); err != nil {
+		c.Kill()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Kill ends all nodes.
+func (c *Cluster) Kill() {
+	for _, node := range c.Nodes {
+		node.Kill()
+	}
+}
+
+func startNode(dir string, o ClusterOptions) (*Server, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("starting a node: %w", err)
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, fmt.Errorf("starting a node: %w", err)
+	}
+	bus, err := freePort()
+	if err != nil {
+		return nil, fmt.Errorf("starting a node: %w", err)
+	}
+	args := []string{
+		"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus),
+		"--cluster-announce-hostname", "localhost", "--cluster-preferred-endpoint-type", "hostname",
+	}
+	if o.TLS {
+		args = append(args, "--port", "0", "--tls-port", strconv.Itoa(port), "--tls-cluster", "yes", "--tls-auth-clients", "no",
+			"--tls-cert-file", o.CertFile, "--tls-key-file", o.KeyFile, "--tls-ca-cert-file", o.CAFile)
+	} else {
+		args = append(args, "--port", strconv.Itoa(port))
+	}
+	if o.Password != "" {
+		args = append(args, "--requirepass", o.Password)
+	}
+	node, err := Run(dir, args...)
+	if err != nil {
+		return nil, err
+	}
+	node.Addr = net.JoinHostPort("localhost", strconv.Itoa(port))
+	return node, nil
+}
+
+// join spreads the slots over the nodes, has them meet, and waits until each
+// says that the cluster is whole.
+func (c *Cluster) join() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	const slots = 16384
+	for i, node := range c.Nodes {
+		first, last := i*slots/len(c.Nodes), (i+1)*slots/len(c.Nodes)-1
+		if err := c.do(ctx, node, "cluster", "addslotsrange", first, last); err != nil {
+			return err
+		}
+		_, port, err := net.SplitHostPort(node.Addr)
+		if err != nil {
+			return fmt.Errorf("joining the cluster: %w", err)
+		}
+		bus := node.args[indexOf(node.args, "--cluster-port")+1]
+		if err := c.do(ctx, c.Nodes[0], "cluster", "meet", "127.0.0.1", port, bus); err != nil {
+			return err
+		}
+	}
+	for _, node := range c.Nodes {
+		if err := c.awaitWhole(ctx, node); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Cluster) awaitWhole(ctx context.Context, node *Server) error {
+	client := c.client(node)
+	defer func() { _ = client.Close() }()
+	for {
+		info, err := client.ClusterInfo(ctx).Result()
+		if err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_size:3") && strings.Contains(info, "cluster_known_nodes:3") {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the cluster does not come together: %w: %s", errors.Join(err, ctx.Err()), info)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (c *Cluster) do(ctx context.Context, node *Server, args ...any) error {
+	client := c.client(node)
+	defer func() { _ = client.Close() }()
+	if err := client.Do(ctx, args...).Err(); err != nil {
+		return fmt.Errorf("joining the cluster: %v: %w", args[:2], err)
+	}
+	return nil
+}
+
+func (c *Cluster) client(node *Server) *redis.Client {
+	return redis.NewClient(&redis.Options{Network: "unix", Addr: node.Socket, Password: c.password})
+}
+
+func indexOf(all []string, one string) int {
+	for i, s := range all {
+		if s == one {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,141 @@
+// Package redistest runs real redis-server processes for tests.
+package redistest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Server is a redis-server process. Its methods are not for concurrent use.
+type Server struct {
+	// Addr is its address on loopback, Socket the path of its unix socket.
+	Addr, Socket string
+	// URL is redis://Addr.
+	URL string
+
+	args []string
+	log  bytes.Buffer
+	cmd  *exec.Cmd
+	done chan error
+}
+
+// Start runs a redis-server that keeps nothing on disk, unless args say so, and
+// ends it with the test. The args are those of redis-server. A missing binary
+// fails the test.
+func Start(tb testing.TB, args ...string) *Server {
+	tb.Helper()
+	s, err := Run(tb.TempDir(), args...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(s.Kill)
+	return s
+}
+
+// Run is Start for programs that are no tests: dir is an empty folder for the
+// server's files. The caller ends it with Kill.
+func Run(dir string, args ...string) (*Server, error) {
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		return nil, errors.New("redis-server is not installed: it is in Debian's package redis-server (apt-get install redis-server)")
+	}
+	// A socket's path is at most 108 bytes, less than some temporary folders.
+	sockets, err := os.MkdirTemp("", "redis")
+	if err != nil {
+		return nil, fmt.Errorf("starting redis-server: %w", err)
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, fmt.Errorf("starting redis-server: %w", err)
+	}
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	s := &Server{Addr: addr, URL: "redis://" + addr, Socket: filepath.Join(sockets, "s")}
+	s.args = append([]string{
+		"--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--unixsocket", s.Socket,
+		"--dir", dir, "--save", "", "--appendonly", "no", "--loglevel", "warning",
+	}, args...)
+	if err := s.Restart(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Restart starts the server on its old address after Kill or Stop, and waits
+// until it answers. What it had on disk is there again.
+func (s *Server) Restart() error {
+	s.log.Reset()
+	s.cmd = exec.Command("redis-server", s.args...)
+	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
+	// Die with the test binary, even when that is killed.
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := s.cmd.Start(); err != nil {
+		return fmt.Errorf("starting redis-server: %w", err)
+	}
+	s.done = make(chan error, 1)
+	go func(cmd *exec.Cmd, done chan<- error) { done <- cmd.Wait() }(s.cmd, s.done)
+	return s.awaitReady()
+}
+
+func (s *Server) awaitReady() error {
+	client := redis.NewClient(&redis.Options{Network: "unix", Addr: s.Socket, MaxRetries: -1})
+	defer func() { _ = client.Close() }()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for {
+		err := client.Ping(ctx).Err()
+		// One that wants a password answers too.
+		if err == nil || redis.IsAuthError(err) {
+			return nil
+		}
+		select {
+		case exit := <-s.done:
+			s.done <- exit
+			return fmt.Errorf("redis-server ended (%w): %s", exit, s.log.String())
+		case <-ctx.Done():
+			return fmt.Errorf("redis-server does not answer: %w", err)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// Kill ends the server with SIGKILL: what it had not written is lost.
+func (s *Server) Kill() { s.end(syscall.SIGKILL) }
+
+// Stop ends the server with SIGTERM.
+func (s *Server) Stop() { s.end(syscall.SIGTERM) }
+
+// Freeze stops the process without ending it: connections stay open and
+// nothing is answered. Thaw lets it go on.
+func (s *Server) Freeze() { _ = s.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Thaw ends Freeze.
+func (s *Server) Thaw() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }
+
+// PID is the server's process id.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
+func (s *Server) end(signal os.Signal) {
+	_ = s.cmd.Process.Signal(signal) // It may have ended.
+	exit := <-s.done
+	s.done <- exit
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
