@@ -1,0 +1,231 @@
+package basicauth
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// hashPrefix marks a password that stands in the secret as its digest.
+const hashPrefix = "sha256:"
+
+// patternForm is a stream's name in which "*" stands for any run of characters.
+var patternForm = regexp.MustCompile(`^[a-z0-9*][a-z0-9*-]{0,39}$`)
+
+// Parse reads a clients' secret. Its error lists every problem on a line of its
+// own with the client's position, its name where that is well formed, and never
+// a password, a hash or any other value. A secret without clients is in order:
+// nobody may write.
+func Parse(secret []byte) (*Credentials, error) {
+	p := parser{accounts: make(map[digest]account)}
+	p.secret(secret)
+	if len(p.problems) > 0 {
+		return nil, errors.Join(p.problems...)
+	}
+	width := 1
+	for _, a := range p.accounts {
+		width = max(width, a.live)
+	}
+	for name, a := range p.accounts {
+		a.digests = append(a.digests, make([]digest, width-a.live)...)
+		p.accounts[name] = a
+	}
+	return &Credentials{accounts: p.accounts, nobody: account{digests: make([]digest, width)}}, nil
+}
+
+// parser reads the clients one by one and keeps every problem.
+type parser struct {
+	accounts map[digest]account
+	problems []error
+}
+
+func (p *parser) problem(format string, args ...any) {
+	p.problems = append(p.problems, fmt.Errorf(format, args...))
+}
+
+func (p *parser) secret(secret []byte) {
+	// The decoder's own errors repeat parts of what they found.
+	var whole json.RawMessage
+	var syntax *json.SyntaxError
+	switch err := json.Unmarshal(secret, &whole); {
+	case errors.As(err, &syntax):
+		p.problem("not JSON, from byte %d on", syntax.Offset)
+		return
+	case err != nil:
+		p.problem("not JSON")
+		return
+	case !utf8.Valid(secret):
+		p.problem("not UTF-8")
+		return
+	}
+	clients, ok := members(whole)
+	if !ok {
+		p.problem("not a JSON object, want clients by name")
+		return
+	}
+	for i, c := range clients {
+		at := fmt.Sprintf("client %d", i+1)
+		// What is no name may be a password in the wrong place.
+		if wrong := checkName(c.name); wrong != "" {
+			p.problem("%s: name %s", at, wrong)
+			p.client(at, c)
+			continue
+		}
+		at = fmt.Sprintf("client %d (%q)", i+1, c.name)
+		a := p.client(at, c)
+		name := sha256.Sum256([]byte(c.name))
+		if _, taken := p.accounts[name]; taken {
+			p.problem("%s: given twice", at)
+		}
+		p.accounts[name] = a
+	}
+}
+
+func checkName(name string) string {
+	switch {
+	case name == "":
+		return "is empty"
+	case strings.Contains(name, ":"):
+		return "has a colon, which ends a user name"
+	case hasControl(name):
+		return "has a control character"
+	}
+	return ""
+}
+
+// client reads one client: a password, or an object.
+func (p *parser) client(at string, c member) account {
+	a := account{client: Client{Name: c.name}}
+	if password, ok := asString(c.value); ok {
+		p.password(at+": password", password, &a)
+		return a
+	}
+	fields, ok := members(c.value)
+	if !ok {
+		p.problem("%s: want a password, or an object with passwords", at)
+		return a
+	}
+	seen := make(map[string]bool)
+	for i, f := range fields {
+		switch {
+		case f.name != "passwords" && f.name != "streams":
+			p.problem("%s: field %d is unknown, want passwords or streams", at, i+1)
+		case seen[f.name]:
+			p.problem("%s: %s given twice", at, f.name)
+		case f.name == "passwords":
+			p.passwords(at+": passwords", f.value, &a)
+		default:
+			p.streams(at+": streams", f.value, &a)
+		}
+		seen[f.name] = true
+	}
+	if !seen["passwords"] {
+		p.problem("%s: passwords missing", at)
+	}
+	return a
+}
+
+func (p *parser) passwords(at string, value json.RawMessage, a *account) {
+	passwords, ok := asStrings(value)
+	if !ok {
+		p.problem("%s: want a list of strings, at least one", at)
+	}
+	for i, password := range passwords {
+		p.password(fmt.Sprintf("%s[%d]", at, i), password, a)
+	}
+}
+
+func (p *parser) password(at, password string, a *account) {
+	d := sha256.Sum256([]byte(password))
+	hashed, isHash := strings.CutPrefix(password, hashPrefix)
+	switch n, err := hex.DecodeString(hashed); {
+	case password == "":
+		p.problem("%s: empty", at)
+		return
+	case hasControl(password):
+		p.problem("%s: has a control character, a line end perhaps", at)
+		return
+	case isHash && (err != nil || len(n) != sha256.Size):
+		p.problem("%s: malformed hash, want %s and %d hexadecimal digits", at, hashPrefix, 2*sha256.Size)
+		return
+	case isHash:
+		d = digest(n)
+	}
+	// One of two that are the same would live on after a revocation.
+	if slices.Contains(a.digests, d) {
+		p.problem("%s: the same as one before it", at)
+		return
+	}
+	a.digests = append(a.digests, d)
+	a.live++
+}
+
+func (p *parser) streams(at string, value json.RawMessage, a *account) {
+	patterns, ok := asStrings(value)
+	if !ok {
+		p.problem("%s: want a list of strings, at least one; without the field the client may write to all", at)
+	}
+	for i, pattern := range patterns {
+		if !patternForm.MatchString(pattern) {
+			p.problem("%s[%d]: want %s", at, i, patternForm)
+		}
+	}
+	a.client.grants = patterns
+}
+
+// member is one name and value of a JSON object.
+type member struct {
+	name  string
+	value json.RawMessage
+}
+
+// members returns the members of a valid JSON value, duplicates included, and
+// whether it is an object.
+func members(value json.RawMessage) ([]member, bool) {
+	d := json.NewDecoder(bytes.NewReader(value))
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+		return nil, false
+	}
+	var all []member
+	for d.More() {
+		var m member
+		name, err := d.Token()
+		if err != nil || d.Decode(&m.value) != nil {
+			return nil, false
+		}
+		m.name, _ = name.(string)
+		all = append(all, m)
+	}
+	return all, true
+}
+
+func asString(value json.RawMessage) (string, bool) {
+	var s *string
+	if json.Unmarshal(value, &s) != nil || s == nil {
+		return "", false
+	}
+	return *s, true
+}
+
+// asStrings refuses an empty list and null too, as a value or in the list.
+func asStrings(value json.RawMessage) ([]string, bool) {
+	var list []*string
+	if json.Unmarshal(value, &list) != nil || len(list) == 0 || slices.Contains(list, nil) {
+		return nil, false
+	}
+	values := make([]string, len(list))
+	for i, s := range list {
+		values[i] = *s
+	}
+	return values, true
+}
+
+func hasControl(s string) bool { return strings.ContainsFunc(s, unicode.IsControl) }
