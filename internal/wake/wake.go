@@ -1,0 +1,93 @@
+// Package wake tells the drainer through SQS that a stream has records.
+//
+// The body of a wake-up is a JSON object: {"stream":"orders"}.
+package wake
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+)
+
+// maxDelay is the longest delivery delay of SQS.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+const maxDelay = 15 * time.Minute
+
+// sqsAPI is the one call that a Waker makes; *sqs.Client has it.
+type sqsAPI interface {
+	SendMessage(ctx context.Context, in *sqs.SendMessageInput, options ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)
+}
+
+// wakeUp is the body of a wake-up.
+type wakeUp struct {
+	Stream string `json:"stream"`
+}
+
+// Waker sends wake-ups. It is safe for concurrent use.
+type Waker struct {
+	client   sqsAPI
+	queueURL string
+}
+
+// New returns a Waker that sends to the queue with that URL.
+func New(client sqsAPI, queueURL string) *Waker {
+	return &Waker{client: client, queueURL: queueURL}
+}
+
+// Wake sends the wake-up of a stream, to be delivered after delay: rounded up to
+// whole seconds, 15 minutes at most.
+func (w *Waker) Wake(ctx context.Context, stream string, delay time.Duration) error {
+	body, err := json.Marshal(wakeUp{Stream: stream})
+	if err != nil {
+		return fmt.Errorf("encoding the wake-up of %s: %w", stream, err)
+	}
+	text := string(body)
+	delay = min(max(delay, 0), maxDelay)
+	_, err = w.client.SendMessage(ctx, &sqs.SendMessageInput{
+		QueueUrl:     &w.queueURL,
+		MessageBody:  &text,
+		DelaySeconds: int32((delay + time.Second - 1) / time.Second),
+	})
+	if err != nil {
+		return fmt.Errorf("sending the wake-up of %s: %w", stream, err)
+	}
+	return nil
+}
+
+// Parse returns the stream that the body of a wake-up names. Whatever is not
+// exactly such an object is an error.
+func Parse(body string) (stream string, err error) {
+	d := json.NewDecoder(bytes.NewReader([]byte(body)))
+	name := ""
+	for _, want := range []any{json.Delim('{'), "stream", &name, json.Delim('}')} {
+		token, err := d.Token()
+		if err != nil {
+			return "", fmt.Errorf("parsing a wake-up: %w", noEOF(err))
+		}
+		if into, isValue := want.(*string); isValue {
+			*into, _ = token.(string)
+		} else if token != want {
+			return "", fmt.Errorf("parsing a wake-up: %.40v where %v belongs", token, want)
+		}
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return "", errors.New("parsing a wake-up: data after the object")
+	}
+	if name == "" {
+		return "", errors.New("parsing a wake-up: it names no stream")
+	}
+	return name, nil
+}
+
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
