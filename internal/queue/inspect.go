@@ -22,8 +22,9 @@ type State struct {
 	Claims         int64 `json:"claims"`
 	ClaimedRecords int64 `json:"claimedRecords"`
 	ClaimedBytes   int64 `json:"claimedBytes"`
-	// Drainers is how many drainers hold claims.
-	Drainers int64 `json:"drainers"`
+	// Drainers is how many drainers hold claims, and DrainerIDs which, sorted.
+	Drainers   int64    `json:"drainers"`
+	DrainerIDs []string `json:"-"`
 	// OldestReceivedAt is that of the oldest first envelope of queue and
 	// claims; zero when there is none, or none that can be decoded.
 	OldestReceivedAt time.Time `json:"oldestReceivedAt,omitzero"`
@@ -95,7 +96,8 @@ func parseState(answer any) (state State, heads, ids []string, err error) {
 		drainers[drainer] = true
 	}
 	state = State{
-		Depth: depth, Claims: int64(len(ids)), Drainers: int64(len(drainers)),
+		Depth: depth, Claims: int64(len(ids)),
+		Drainers: int64(len(drainers)), DrainerIDs: slices.Sorted(maps.Keys(drainers)),
 		ClaimedRecords: counters["claimed"], ClaimedBytes: counters["claimedBytes"],
 		Accepted: counters["accepted"], AcceptedBytes: counters["acceptedBytes"],
 		Forwarded: counters["forwarded"], ForwardedBytes: counters["forwardedBytes"],

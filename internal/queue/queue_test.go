@@ -242,8 +242,12 @@ func promiseReclaim(t *testing.T, q *queue.Queue) {
 	if diff := cmp.Diff([]string{"a", "b"}, contents(claim(t, q, "next.1", 10, 1<<20))); diff != "" {
 		t.Errorf("reclaimed records differ (-want +got):\n%s", diff)
 	}
-	if s := inspect(t, q); s.Claims != 2 || s.Drainers != 2 || s.ClaimedRecords != 3 || s.ClaimedBytes != 3 {
+	s := inspect(t, q)
+	if s.Claims != 2 || s.Drainers != 2 || s.ClaimedRecords != 3 || s.ClaimedBytes != 3 {
 		t.Errorf("state = %+v, want two claims of two drainers with three records", s)
+	}
+	if diff := cmp.Diff([]string{"alive", "next"}, s.DrainerIDs); diff != "" {
+		t.Errorf("drainers differ (-want +got):\n%s", diff)
 	}
 }
 

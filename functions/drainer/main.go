@@ -1,0 +1,105 @@
+// Command drainer is the Lambda function that moves records from the queues to
+// Kinesis; see package drain.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/data-sink/data-sink/internal/archive"
+	"github.com/data-sink/data-sink/internal/drain"
+	"github.com/data-sink/data-sink/internal/env"
+	"github.com/data-sink/data-sink/internal/queue"
+	"github.com/data-sink/data-sink/internal/secret"
+	"github.com/data-sink/data-sink/internal/sink"
+	"github.com/data-sink/data-sink/internal/stream"
+	"github.com/data-sink/data-sink/internal/wake"
+)
+
+const (
+	// putAttempts is how often a claim is tried without progress before it is
+	// released: a stream that takes nothing must not keep what others could use.
+	putAttempts = 4
+	// callTimeout bounds one call of an AWS service.
+	callTimeout = 10 * time.Second
+	// idleConnections keeps a connection for each claim in flight.
+	idleConnections = 32
+)
+
+func main() {
+	handler, err := newHandler(context.Background(), os.Getenv)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	lambda.Start(handler)
+}
+
+func newHandler(ctx context.Context, getenv func(string) string) (lambda.Handler, error) {
+	e, err := env.ParseDrainer(getenv)
+	if err != nil {
+		return nil, err
+	}
+	streams, err := stream.Load(e.Streams)
+	if err != nil {
+		return nil, err
+	}
+	client := awshttp.NewBuildableClient().WithTimeout(callTimeout).WithTransportOptions(func(t *http.Transport) {
+		t.MaxIdleConnsPerHost = idleConnections
+	})
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(client))
+	if err != nil {
+		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+	}
+	q, err := openQueue(ctx, e, secret.New(secretsmanager.NewFromConfig(cfg)))
+	if err != nil {
+		return nil, err
+	}
+	// The writer retries by itself: it alone knows which entries.
+	kinesisClient := kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} })
+	limits := sink.KinesisLimits
+	limits.CallBytes = e.PutBytes
+	return drain.New(drain.Options{
+		Deployment:      e.Name,
+		Streams:         streams,
+		Queue:           q,
+		Sink:            &sink.Writer{Service: sink.NewKinesis(kinesisClient), Limits: limits, MaxAttempts: putAttempts},
+		Archive:         archive.New(archive.NewS3(s3.NewFromConfig(cfg), e.ArchiveBucket), e.Name),
+		Waker:           wake.New(sqs.NewFromConfig(cfg), e.Wake.QueueURL),
+		Lease:           e.Lease,
+		ClaimRecords:    e.ClaimRecords,
+		ClaimBytes:      e.ClaimBytes,
+		ClaimsInFlight:  e.ClaimsInFlight,
+		ScaleOutRecords: e.ScaleOutRecords,
+		MaxDrainers:     e.MaxDrainers,
+		WakeInterval:    e.Wake.Interval,
+		Log:             slog.New(lambdacontext.NewLogHandler()),
+	}), nil
+}
+
+func openQueue(ctx context.Context, e env.Drainer, secrets *secret.Reader) (*queue.Queue, error) {
+	o := queue.Options{Deployment: e.Name, URL: e.Redis.URL, WakeInterval: e.Wake.Interval}
+	if e.Redis.Secret != "" {
+		value, err := secrets.Get(ctx, e.Redis.Secret)
+		if err != nil {
+			return nil, fmt.Errorf("reading the Redis credentials: %w", err)
+		}
+		if o.Username, o.Password, err = queue.ParseCredentials(string(value)); err != nil {
+			return nil, err
+		}
+	}
+	return queue.Open(o)
+}

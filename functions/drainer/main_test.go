@@ -1,0 +1,36 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/data-sink/data-sink/internal/env"
+)
+
+func TestInitListsEveryMissingSetting(t *testing.T) {
+	t.Parallel()
+	_, err := newHandler(t.Context(), func(string) string { return "" })
+	if err == nil {
+		t.Fatal("a drainer without settings: no error")
+	}
+	for _, s := range env.Settings(env.ParseDrainer) {
+		if s.Required && !strings.Contains(err.Error(), s.Name+": missing") {
+			t.Errorf("the error does not name %s:\n%v", s.Name, err)
+		}
+	}
+}
+
+func TestInitNeedsNoOneToAnswer(t *testing.T) {
+	t.Parallel()
+	settings := map[string]string{
+		env.Name: "datasink", env.Streams: "../../streams.json", env.ArchiveBucket: "bucket",
+		env.RedisURL: "redis://127.0.0.1:1", env.WakeQueueURL: "http://127.0.0.1:1/queue",
+	}
+	if _, err := newHandler(t.Context(), func(name string) string { return settings[name] }); err != nil {
+		t.Errorf("a drainer whose services are away: %v", err)
+	}
+	settings[env.Streams] = "absent.json"
+	if _, err := newHandler(t.Context(), func(name string) string { return settings[name] }); err == nil {
+		t.Error("a drainer without its streams.json: no error")
+	}
+}
