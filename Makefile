@@ -1,0 +1,105 @@
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+BUILD := .build
+TOOLS := .tools
+CDK := node_modules/.bin/cdk
+# RACE=-race runs the tests under the race detector.
+RACE ?=
+# STREAMS, OUT and ARGS are those of `make synth`; ARGS goes to the CDK CLI.
+STREAMS ?= streams.json
+OUT ?= cdk/cdk.out
+ARGS ?=
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## run the whole pipeline on this machine; ARGS="--addr …" go to `datasink dev`
+	@go build -o $(BUILD)/datasink ./internal/cmd/datasink
+	@exec $(BUILD)/datasink dev $(ARGS)
+
+.PHONY: build
+build: ## build the command and the three functions into .build
+	go build -o $(BUILD)/datasink ./internal/cmd/datasink
+	for f in ingest drainer bridge; do \
+	  CGO_ENABLED=0 GOOS=linux go build -trimpath -tags lambda.norpc -ldflags '-s -w -buildid=' -o $(BUILD)/$$f/bootstrap ./functions/$$f || exit 1; \
+	done
+
+.PHONY: test
+test: unit e2e ## install what the tests need, then run all of them
+
+.PHONY: unit
+unit: redis ## run all tests but the end-to-end deployment
+	go test $(RACE) -timeout 20m ./...
+
+.PHONY: race
+race: ## run `make unit` under the race detector
+	$(MAKE) unit RACE=-race
+
+.PHONY: fuzz
+fuzz: ## fuzz every decoder; FUZZTIME=10m each
+	@set -e; for pkg in $$(go list ./internal/...); do \
+	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $${FUZZTIME:-10m} $$pkg; \
+	  done; \
+	done
+
+.PHONY: bench-once
+bench-once: redis
+	go test -run '^$$' -bench . -benchtime 1x -timeout 20m ./internal/...
+
+.PHONY: lint
+lint: ## check formatting, vet, staticcheck and go.mod
+	@out=$$(go tool gofumpt -l cdk functions internal); if [ -n "$$out" ]; then echo "not formatted (make fmt):"; echo "$$out"; exit 1; fi
+	go vet ./...
+	go vet -tags e2e ./internal/e2e/...
+	go tool staticcheck ./...
+	go mod tidy -diff
+
+.PHONY: fmt
+fmt: ## format the code
+	go tool gofumpt -w cdk functions internal
+
+.PHONY: check
+check: lint ## all that CI runs: lint, all tests under the race detector, benchmarks once, the synthesized stack
+	$(MAKE) test RACE=-race
+	$(MAKE) bench-once
+	$(MAKE) synth OUT=$(BUILD)/cdk.out
+
+.PHONY: synth
+synth: cdk/$(CDK) ## write the cloud assembly; STREAMS=path OUT=dir ARGS="-c key=value"
+	cd cdk && $(CDK) synth --quiet --output '$(abspath $(OUT))' -c streams='$(abspath $(STREAMS))' $(ARGS)
+
+.PHONY: deploy
+deploy: cdk/$(CDK) ## roll the stack out
+	cd cdk && $(CDK) deploy -c streams='$(abspath $(STREAMS))' $(ARGS)
+
+.PHONY: diff
+diff: cdk/$(CDK) ## show what a deploy would change
+	cd cdk && $(CDK) diff -c streams='$(abspath $(STREAMS))' $(ARGS)
+
+.PHONY: destroy
+destroy: cdk/$(CDK) ## remove the stack; the archive and the streams' Kinesis streams stay
+	cd cdk && $(CDK) destroy -c streams='$(abspath $(STREAMS))' $(ARGS)
+
+.PHONY: clean
+clean: ## remove what the targets built and installed; the data of `make run` stays
+	rm -rf $(BUILD) $(TOOLS) cdk/cdk.out cdk/node_modules
+
+# What the targets above need, installed where it is missing.
+
+.PHONY: redis
+redis:
+	@command -v redis-server >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null; \
+	  else \
+	    echo "redis-server is missing: install it (Debian: apt-get install redis-server)" >&2; exit 1; \
+	  fi; }
+
+cdk/$(CDK): cdk/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or later" >&2; exit 1; }
+	cd cdk && npm ci --no-audit --no-fund
+	@touch $@
