@@ -1,0 +1,48 @@
+package sink
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+)
+
+type firehoseAPI interface {
+	PutRecordBatch(context.Context, *firehose.PutRecordBatchInput, ...func(*firehose.Options)) (*firehose.PutRecordBatchOutput, error)
+}
+
+var _ firehoseAPI = (*firehose.Client)(nil)
+
+type firehoseService struct{ client firehoseAPI }
+
+// NewFirehose returns the Service that is Firehose PutRecordBatch. It sends no
+// partition keys. Of retries and the client's time-out the same is true as of
+// NewKinesis.
+func NewFirehose(client firehoseAPI) Service { return firehoseService{client} }
+
+// firehoseOptions are the client's for one call.
+func firehoseOptions(o *firehose.Options) {
+	o.Retryer = aws.NopRetryer{}
+	o.HTTPClient = plainBody{o.HTTPClient}
+}
+
+func (s firehoseService) Put(ctx context.Context, stream string, entries []Entry) ([]Failure, error) {
+	const operation = "PutRecordBatch"
+	records := make([]types.Record, len(entries))
+	for i := range entries {
+		records[i].Data = present(entries[i].Data)
+	}
+	out, err := s.client.PutRecordBatch(ctx, &firehose.PutRecordBatchInput{DeliveryStreamName: &stream, Records: records}, firehoseOptions)
+	if err != nil {
+		return nil, callError(operation, err)
+	}
+	if len(out.RequestResponses) != len(entries) {
+		return nil, countError(operation, len(out.RequestResponses), len(entries))
+	}
+	refused := refusals{operation: operation}
+	for i := range out.RequestResponses {
+		refused.add(i, out.RequestResponses[i].ErrorCode)
+	}
+	return refused.failures, nil
+}

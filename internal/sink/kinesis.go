@@ -1,0 +1,65 @@
+package sink
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+)
+
+type kinesisAPI interface {
+	PutRecords(context.Context, *kinesis.PutRecordsInput, ...func(*kinesis.Options)) (*kinesis.PutRecordsOutput, error)
+}
+
+var _ kinesisAPI = (*kinesis.Client)(nil)
+
+type kinesisService struct{ client kinesisAPI }
+
+// NewKinesis returns the Service that is Kinesis PutRecords.
+//
+// The Writer owns the retries: whatever the client's settings are, its calls
+// here make one attempt, for retries of its own would be out of sight of the
+// Writer's counts, waits and MaxAttempts. The client needs a time-out, or a
+// connection that hangs holds a call until the context ends (by default the
+// SDK waits five minutes for a byte):
+//
+//	client := kinesis.NewFromConfig(cfg, func(o *kinesis.Options) {
+//		o.HTTPClient = awshttp.NewBuildableClient().WithTimeout(10 * time.Second)
+//	})
+func NewKinesis(client kinesisAPI) Service { return kinesisService{client} }
+
+// kinesisOptions are the client's for one call.
+func kinesisOptions(o *kinesis.Options) {
+	o.Retryer = aws.NopRetryer{}
+	o.HTTPClient = plainBody{o.HTTPClient}
+}
+
+func (s kinesisService) Put(ctx context.Context, stream string, entries []Entry) ([]Failure, error) {
+	const operation = "PutRecords"
+	records := make([]types.PutRecordsRequestEntry, len(entries))
+	for i := range entries {
+		records[i].Data = present(entries[i].Data)
+		records[i].PartitionKey = &entries[i].PartitionKey
+	}
+	out, err := s.client.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: &stream, Records: records}, kinesisOptions)
+	if err != nil {
+		return nil, callError(operation, err)
+	}
+	if len(out.Records) != len(entries) {
+		return nil, countError(operation, len(out.Records), len(entries))
+	}
+	refused := refusals{operation: operation}
+	for i := range out.Records {
+		refused.add(i, out.Records[i].ErrorCode)
+	}
+	return refused.failures, nil
+}
+
+// present makes empty data of none: the SDK refuses a call with nil data.
+func present(data []byte) []byte {
+	if data == nil {
+		return []byte{}
+	}
+	return data
+}
