@@ -1,0 +1,137 @@
+package local
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/drain"
+	"github.com/data-sink/data-sink/internal/queue"
+)
+
+// Queue is what the handlers need of package queue.
+type Queue interface {
+	drain.Queue
+	Push(ctx context.Context, stream string, envelope []byte, maxBacklogBytes int64) (queue.Pushed, error)
+	Ping(ctx context.Context) error
+}
+
+const (
+	// backlogBytes is how many bytes of envelopes the embedded Redis holds before
+	// callers are held back. It costs several times that.
+	backlogBytes = 4 << 20
+	// overflowBytes is past what may arrive while callers are held back.
+	overflowBytes = 3 * backlogBytes
+	// holdAtMost is how long a caller is held back. Then the record goes on, and
+	// past overflowBytes straight to the archive.
+	holdAtMost = 10 * time.Second
+	// recount is how long the count may stand still before it is made anew.
+	recount = time.Second
+)
+
+// backlog bounds what the embedded Redis holds: it counts what passes, and makes
+// callers wait while that is too much. It is safe for concurrent use.
+type backlog struct {
+	Queue
+	streams []string
+
+	mu      sync.Mutex
+	bytes   int64 // of envelopes in queues and claims
+	changed chan struct{}
+}
+
+func newBacklog(q Queue, streams []string) *backlog {
+	return &backlog{Queue: q, streams: streams, changed: make(chan struct{})}
+}
+
+// Push refuses what callers were held back for in vain.
+func (b *backlog) Push(ctx context.Context, stream string, envelope []byte, maxBacklogBytes int64) (queue.Pushed, error) {
+	size := int64(len(envelope))
+	if b.add(size) > overflowBytes {
+		b.add(-size)
+		return queue.Pushed{}, queue.ErrBacklogFull
+	}
+	pushed, err := b.Queue.Push(ctx, stream, envelope, maxBacklogBytes)
+	if err != nil {
+		b.add(-size) // If it is there all the same, the next recount finds it.
+	}
+	return pushed, err
+}
+
+// Ack counts what leaves.
+func (b *backlog) Ack(ctx context.Context, c queue.Claim, aside []int) (bool, error) {
+	held, err := b.Queue.Ack(ctx, c, aside)
+	if held {
+		b.add(-size(c.Envelopes))
+	}
+	return held, err
+}
+
+// Release counts what leaves.
+func (b *backlog) Release(ctx context.Context, c queue.Claim, left, aside []int) (bool, error) {
+	held, err := b.Queue.Release(ctx, c, left, aside)
+	if held {
+		gone := size(c.Envelopes)
+		for _, i := range left {
+			gone -= int64(len(c.Envelopes[i]))
+		}
+		b.add(-gone)
+	}
+	return held, err
+}
+
+func size(envelopes [][]byte) int64 {
+	var bytes int64
+	for _, e := range envelopes {
+		bytes += int64(len(e))
+	}
+	return bytes
+}
+
+func (b *backlog) add(bytes int64) int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.bytes += bytes
+	if bytes < 0 {
+		close(b.changed)
+		b.changed = make(chan struct{})
+	}
+	return b.bytes
+}
+
+// hold waits while the backlog is too long.
+func (b *backlog) hold(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, holdAtMost)
+	defer cancel()
+	for {
+		b.mu.Lock()
+		full, changed := b.bytes > backlogBytes, b.changed
+		b.mu.Unlock()
+		if !full {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		case <-time.After(recount):
+			b.recount(ctx)
+		}
+	}
+}
+
+// recount reads what is there: an answer of Redis that was lost leaves the count
+// wrong.
+func (b *backlog) recount(ctx context.Context) {
+	var bytes int64
+	for _, name := range b.streams {
+		state, err := b.Inspect(ctx, name)
+		if err != nil {
+			return
+		}
+		bytes += state.QueuedBytes + state.ClaimedBytes
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.bytes = bytes
+}

@@ -1,0 +1,451 @@
+package local_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/data-sink/data-sink/internal/archive"
+	"github.com/data-sink/data-sink/internal/local"
+	"github.com/data-sink/data-sink/internal/sink"
+	"github.com/google/go-cmp/cmp"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// store is an archive in memory.
+type store struct {
+	mu      sync.Mutex
+	objects map[string][]byte
+	err     error
+}
+
+var _ archive.Store = (*store)(nil)
+
+func (s *store) Put(_ context.Context, key string, body []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
+	}
+	if s.objects == nil {
+		s.objects = make(map[string][]byte)
+	}
+	s.objects[key] = bytes.Clone(body)
+	return nil
+}
+
+func (s *store) Check(context.Context) error { return nil }
+
+func (s *store) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+func (s *store) all() map[string][]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	copied := make(map[string][]byte, len(s.objects))
+	for key, body := range s.objects {
+		copied[key] = body
+	}
+	return copied
+}
+
+// consumer is a function behind a mapping: it notes what it has taken, and
+// answers as take says.
+type consumer struct {
+	mu      sync.Mutex
+	calls   [][]string
+	taken   []string
+	largest int
+	// take returns how many records, from the first on, are taken, or an error.
+	take func(call int, data []string) (int, error)
+}
+
+func (c *consumer) invoke(_ context.Context, event []byte) ([]byte, error) {
+	var e events.KinesisEvent
+	if err := json.Unmarshal(event, &e); err != nil {
+		return nil, fmt.Errorf("the event is no Kinesis event: %w", err)
+	}
+	data := make([]string, len(e.Records))
+	for i, r := range e.Records {
+		data[i] = string(r.Kinesis.Data)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls = append(c.calls, data)
+	c.largest = max(c.largest, len(event))
+	n, err := len(data), error(nil)
+	if c.take != nil {
+		n, err = c.take(len(c.calls), data)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.taken = append(c.taken, data[:n]...)
+	response := events.KinesisEventResponse{BatchItemFailures: []events.KinesisBatchItemFailure{}}
+	for _, r := range slices.Backward(e.Records[n:]) { // The mapping looks for the first.
+		response.BatchItemFailures = append(response.BatchItemFailures, events.KinesisBatchItemFailure{ItemIdentifier: r.Kinesis.SequenceNumber})
+	}
+	return json.Marshal(response)
+}
+
+func (c *consumer) function() *local.Function {
+	return &local.Function{Name: "bridge", Timeout: time.Minute, Handler: c.invoke}
+}
+
+func (c *consumer) seen() (calls [][]string, taken []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.calls), slices.Clone(c.taken)
+}
+
+// deliver runs a mapping until it has nothing left, and then stops it.
+func deliver(t *testing.T, m *local.Mapping) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); m.Run(ctx) }()
+	waitFor(t, "the mapping to deliver all", func() bool { return m.Behind() == 0 })
+	cancel()
+	<-ended
+}
+
+// waitFor fails the test when the condition does not become true.
+func waitFor(tb testing.TB, what string, condition func() bool) {
+	tb.Helper()
+	for deadline := time.Now().Add(time.Minute); !condition(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			tb.Fatalf("waited a minute for %s", what)
+		}
+	}
+}
+
+func openMapping(t *testing.T, o local.MappingOptions) *local.Mapping {
+	t.Helper()
+	o.Stream, o.Log, o.Backoff = "s", quiet, time.Millisecond
+	if o.Dir == "" {
+		o.Dir = t.TempDir()
+	}
+	if o.OnFailure == nil {
+		o.OnFailure = &store{}
+	}
+	m, err := local.OpenMapping(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func oneShard(t *testing.T) *local.Kinesis {
+	t.Helper()
+	return openKinesis(t, local.KinesisOptions{Dir: t.TempDir(), Shards: map[string]int{"s": 1}})
+}
+
+func numbers(from, to int) []string {
+	var all []string
+	for i := from; i < to; i++ {
+		all = append(all, fmt.Sprint(i))
+	}
+	return all
+}
+
+func TestMappingBoundsBatchesByRecords(t *testing.T) {
+	t.Parallel()
+	k := oneShard(t)
+	put(t, k, "s", numbered(0, 10_500)...)
+	c := &consumer{}
+	deliver(t, openMapping(t, local.MappingOptions{Kinesis: k, Function: c.function()}))
+	calls, taken := c.seen()
+	if len(calls[0]) != 10_000 {
+		t.Errorf("first batch has %d records, want 10,000", len(calls[0]))
+	}
+	if diff := cmp.Diff(numbers(0, 10_500), taken); diff != "" {
+		t.Errorf("taken differs (-want +got):\n%s", diff)
+	}
+}
+
+func TestMappingBoundsBatchesByBytes(t *testing.T) {
+	t.Parallel()
+	k := oneShard(t)
+	for range 12 {
+		put(t, k, "s", sink.Entry{PartitionKey: `"\<é`, Data: bytes.Repeat([]byte("x"), 1_000_000)})
+	}
+	c := &consumer{}
+	deliver(t, openMapping(t, local.MappingOptions{Kinesis: k, Function: c.function()}))
+	calls, taken := c.seen()
+	if len(taken) != 12 || len(calls) != 3 || c.largest > 6<<20 {
+		t.Errorf("%d records in %d events of at most %d bytes, want 12 in 3 of at most 6 MiB", len(taken), len(calls), c.largest)
+	}
+}
+
+func TestMappingEventIsThatOfLambda(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 22, 23, 15, 4, 567_000_000, time.UTC)
+	k := openKinesis(t, local.KinesisOptions{Dir: t.TempDir(), Shards: map[string]int{"s": 1}, Now: func() time.Time { return at }})
+	put(t, k, "s", sink.Entry{PartitionKey: `a"\é`, Data: []byte("\x00\xff")}, sink.Entry{PartitionKey: "b"})
+	var got events.KinesisEvent
+	f := &local.Function{Name: "bridge", Timeout: time.Minute, Handler: func(_ context.Context, event []byte) ([]byte, error) {
+		return nil, json.Unmarshal(event, &got)
+	}}
+	deliver(t, openMapping(t, local.MappingOptions{Kinesis: k, Function: f}))
+	if len(got.Records) != 2 {
+		t.Fatalf("%d records, want 2", len(got.Records))
+	}
+	sequence := got.Records[0].Kinesis.SequenceNumber
+	want := events.KinesisEventRecord{
+		AwsRegion: "us-east-1", EventID: shard0 + ":" + sequence, EventName: "aws:kinesis:record", EventSource: "aws:kinesis",
+		EventSourceArn: "arn:aws:kinesis:us-east-1:000000000000:stream/s", EventVersion: "1.0",
+		InvokeIdentityArn: "arn:aws:iam::000000000000:role/datasink",
+		Kinesis: events.KinesisRecord{
+			ApproximateArrivalTimestamp: events.SecondsEpochTime{Time: at}, Data: []byte("\x00\xff"), PartitionKey: `a"\é`,
+			SequenceNumber: sequence, KinesisSchemaVersion: "1.0",
+		},
+	}
+	got.Records[0].Kinesis.ApproximateArrivalTimestamp.Time = got.Records[0].Kinesis.ApproximateArrivalTimestamp.UTC().Round(time.Millisecond)
+	if diff := cmp.Diff(want, got.Records[0]); diff != "" {
+		t.Errorf("record differs (-want +got):\n%s", diff)
+	}
+}
+
+func TestMappingGoesOnBehindAPartialFailure(t *testing.T) {
+	t.Parallel()
+	k := oneShard(t)
+	put(t, k, "s", numbered(0, 100)...)
+	c := &consumer{take: func(call int, data []string) (int, error) {
+		switch call {
+		case 1:
+			return 40, nil
+		case 2:
+			return 0, nil
+		}
+		return len(data), nil
+	}}
+	deliver(t, openMapping(t, local.MappingOptions{Kinesis: k, Function: c.function()}))
+	calls, taken := c.seen()
+	if diff := cmp.Diff(numbers(0, 100), taken); diff != "" {
+		t.Errorf("taken differs (-want +got):\n%s", diff)
+	}
+	if len(calls) != 3 || len(calls[1]) != 60 || len(calls[2]) != 60 {
+		t.Errorf("%d calls, want three: 100, 60 and 60 records", len(calls))
+	}
+}
+
+// A bad record is found by halving, and given up with its bytes kept; all others
+// arrive once, in order.
+func TestMappingSplitsABatchThatFails(t *testing.T) {
+	t.Parallel()
+	k := oneShard(t)
+	put(t, k, "s", numbered(0, 64)...)
+	c := &consumer{take: func(_ int, data []string) (int, error) {
+		if slices.Contains(data, "37") {
+			return 0, errors.New("cannot read this")
+		}
+		return len(data), nil
+	}}
+	failed := &store{}
+	f := c.function()
+	deliver(t, openMapping(t, local.MappingOptions{Kinesis: k, Function: f, MaxRetries: 2, OnFailure: failed}))
+	calls, taken := c.seen()
+	want := slices.DeleteFunc(numbers(0, 64), func(s string) bool { return s == "37" })
+	if diff := cmp.Diff(want, taken); diff != "" {
+		t.Errorf("taken differs (-want +got):\n%s", diff)
+	}
+	alone := 0
+	for _, call := range calls {
+		if len(call) == 1 && call[0] == "37" {
+			alone++
+		}
+	}
+	if alone != 3 {
+		t.Errorf("the bad record came alone %d times, want once and two retries", alone)
+	}
+	objects := failed.all()
+	if len(objects) != 1 {
+		t.Fatalf("%d objects of what was given up, want 1", len(objects))
+	}
+	for key, body := range objects {
+		checkGivenUp(t, key, body, "RetryAttemptsExhausted", f, "37")
+	}
+}
+
+// checkGivenUp checks the form in which AWS keeps a batch.
+func checkGivenUp(t *testing.T, key string, body []byte, condition string, f *local.Function, data ...string) {
+	t.Helper()
+	if matched, err := filepath.Match("aws/lambda/*/"+shard0+"/20??/??/??/20??-??-??T??.??.??-*", key); !matched || err != nil {
+		t.Errorf("key %q", key)
+	}
+	var record struct {
+		RequestContext struct{ FunctionArn, Condition string }
+		Info           struct {
+			ShardID   string `json:"shardId"`
+			BatchSize int
+			StreamArn string
+			First     string `json:"startSequenceNumber"`
+			Last      string `json:"endSequenceNumber"`
+		} `json:"KinesisBatchInfo"`
+		Payload string
+	}
+	if err := json.Unmarshal(body, &record); err != nil {
+		t.Fatal(err)
+	}
+	if record.RequestContext.Condition != condition || record.RequestContext.FunctionArn != f.ARN() {
+		t.Errorf("request context %+v, want condition %s", record.RequestContext, condition)
+	}
+	var event events.KinesisEvent
+	if err := json.Unmarshal([]byte(record.Payload), &event); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range event.Records {
+		got = append(got, string(r.Kinesis.Data))
+	}
+	if diff := cmp.Diff(data, got); diff != "" {
+		t.Errorf("given up differs (-want +got):\n%s", diff)
+	}
+	info := record.Info
+	if info.ShardID != shard0 || info.BatchSize != len(data) || !strings.HasSuffix(info.StreamArn, ":stream/s") || info.First == "" || info.Last < info.First {
+		t.Errorf("batch info %+v", info)
+	}
+}
+
+// Only what is too old is given up, and never before it was tried.
+func TestMappingGivesUpByAge(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	arrived := now.Add(-2 * time.Hour)
+	k := openKinesis(t, local.KinesisOptions{Dir: t.TempDir(), Shards: map[string]int{"s": 1}, Now: func() time.Time { return arrived }})
+	put(t, k, "s", numbered(0, 3)...)
+	arrived = now
+	put(t, k, "s", numbered(3, 6)...)
+	c := &consumer{take: func(call int, data []string) (int, error) {
+		if call <= 3 {
+			return 0, nil
+		}
+		return len(data), nil
+	}}
+	failed := &store{}
+	f := c.function()
+	deliver(t, openMapping(t, local.MappingOptions{
+		Kinesis: k, Function: f, MaxAge: time.Hour, OnFailure: failed, Now: func() time.Time { return now },
+	}))
+	if _, taken := c.seen(); !cmp.Equal(taken, numbers(3, 6)) {
+		t.Errorf("taken %v, want the young ones", taken)
+	}
+	for key, body := range failed.all() {
+		checkGivenUp(t, key, body, "RecordAgeExceeded", f, "0", "1", "2")
+	}
+	if n := len(failed.all()); n != 1 {
+		t.Errorf("%d objects of what was given up, want 1", n)
+	}
+}
+
+func TestMappingKeepsWhatItsDestinationRefuses(t *testing.T) {
+	t.Parallel()
+	k := oneShard(t)
+	put(t, k, "s", numbered(0, 2)...)
+	failed := &store{err: errors.New("no space")}
+	c := &consumer{}
+	c.take = func(call int, data []string) (int, error) {
+		if call == 10 {
+			failed.fail(nil)
+		}
+		return 0, nil
+	}
+	deliver(t, openMapping(t, local.MappingOptions{Kinesis: k, Function: c.function(), MaxRetries: 1, OnFailure: failed}))
+	if n := len(failed.all()); n != 1 {
+		t.Errorf("%d objects of what was given up, want 1", n)
+	}
+	if calls, _ := c.seen(); len(calls) != 10 {
+		t.Errorf("%d calls, want 10: none was given up before the destination took it", len(calls))
+	}
+}
+
+func TestMappingTreatsAWrongAnswerAsAnError(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{`{"batchItemFailures":[{"itemIdentifier":"1"}]}`, `{"batchItemFailures":[{"itemIdentifier":""}]}`, `no JSON`} {
+		k := oneShard(t)
+		put(t, k, "s", numbered(0, 2)...)
+		failed := &store{}
+		f := &local.Function{Name: "bridge", Timeout: time.Minute, Handler: func(context.Context, []byte) ([]byte, error) {
+			return []byte(answer), nil
+		}}
+		deliver(t, openMapping(t, local.MappingOptions{Kinesis: k, Function: f, MaxRetries: 1, OnFailure: failed}))
+		if n := len(failed.all()); n != 2 {
+			t.Errorf("answer %s: %d objects of what was given up, want 2", answer, n)
+		}
+	}
+}
+
+// A mapping that is opened again goes on where the last one ended.
+func TestMappingGoesOnFromItsCheckpoint(t *testing.T) {
+	t.Parallel()
+	dirs := []string{t.TempDir(), t.TempDir()}
+	var taken []string
+	for run := range 5 {
+		k := openKinesis(t, local.KinesisOptions{Dir: dirs[0], Shards: map[string]int{"s": 1}})
+		put(t, k, "s", numbered(run*10, run*10+10)...)
+		c := &consumer{}
+		deliver(t, openMapping(t, local.MappingOptions{Kinesis: k, Function: c.function(), Dir: dirs[1]}))
+		_, got := c.seen()
+		taken = append(taken, got...)
+	}
+	if diff := cmp.Diff(numbers(0, 50), taken); diff != "" {
+		t.Errorf("taken differs (-want +got):\n%s", diff)
+	}
+	// The stream's folder is gone, the checkpoint is not.
+	k := oneShard(t)
+	put(t, k, "s", numbered(0, 3)...)
+	c := &consumer{}
+	deliver(t, openMapping(t, local.MappingOptions{Kinesis: k, Function: c.function(), Dir: dirs[1]}))
+	if _, got := c.seen(); !cmp.Equal(got, numbers(0, 3)) {
+		t.Errorf("taken from a new stream: %v", got)
+	}
+}
+
+// What is delivered makes room on disk; what is not, never.
+func TestMappingTrimsTheSpool(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	k := openKinesis(t, local.KinesisOptions{Dir: dir, Shards: map[string]int{"s": 1}})
+	fill := func() {
+		for range 64 {
+			put(t, k, "s", sink.Entry{PartitionKey: "k", Data: make([]byte, 1_000_000)})
+		}
+	}
+	files := func() int {
+		found, err := filepath.Glob(filepath.Join(dir, "s", shard0, "*.spool"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found)
+	}
+	fill()
+	if n := files(); n < 7 {
+		t.Errorf("64 MB lie in %d files, want 7 or more of 8 MiB", n)
+	}
+	c := &consumer{}
+	m := openMapping(t, local.MappingOptions{Kinesis: k, Function: c.function()})
+	deliver(t, m)
+	if n := files(); n > 4 {
+		t.Errorf("%d files are left after delivery, want what 16 MiB for late taps need", n)
+	}
+	if late, _ := contents(t, k, "s", shard0, ""); len(late) < 16 {
+		t.Errorf("a late tap finds %d records, want at least 16 MB", len(late))
+	}
+	if _, taken := c.seen(); len(taken) != 64 {
+		t.Errorf("%d records taken, want 64", len(taken))
+	}
+}

@@ -1,0 +1,81 @@
+package local
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/data-sink/data-sink/internal/queue"
+)
+
+const (
+	// embeddedPush bounds a push to the embedded Redis. It is long, for there a
+	// slow answer means a busy machine and never a lost server.
+	embeddedPush = 30 * time.Second
+	// externalPush bounds a push to another Redis.
+	externalPush = 2 * time.Second
+	// pingTimeout bounds the check at the start.
+	pingTimeout = 3 * time.Second
+)
+
+func pushTimeout(o Options) time.Duration {
+	if o.RedisURL == "" {
+		return embeddedPush
+	}
+	return externalPush
+}
+
+// openQueue opens the queue in the Redis of Options.RedisURL or, when that is
+// empty, in one of this process, which keeps records in memory only.
+func (p *Pipeline) openQueue(ctx context.Context) error {
+	o := queue.Options{Deployment: p.o.Deployment, PushTimeout: pushTimeout(p.o), WakeInterval: p.o.WakeInterval}
+	var err error
+	if p.o.RedisURL != "" {
+		o.URL, o.Username, o.Password, err = splitURL(p.o.RedisURL)
+	} else {
+		o.URL, o.Password, err = p.startRedis()
+	}
+	if err != nil {
+		return err
+	}
+	if p.queue, err = queue.Open(o); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	if err := p.queue.Ping(ctx); err != nil {
+		return fmt.Errorf("the Redis at %s does not answer: %w", o.URL, err)
+	}
+	return nil
+}
+
+func (p *Pipeline) startRedis() (url, password string, err error) {
+	embedded := miniredis.NewMiniRedis()
+	// Keys expire by the clock, as the wake-up key must.
+	embedded.ClockTTL(true)
+	password = rand.Text()
+	embedded.RequireAuth(password)
+	if err := embedded.StartAddr("127.0.0.1:0"); err != nil {
+		return "", "", fmt.Errorf("starting the embedded Redis: %w", err)
+	}
+	p.stopRedis = embedded.Close
+	return "redis://" + embedded.Addr(), password, nil
+}
+
+// splitURL takes the credentials off a URL. Its error does not repeat them.
+func splitURL(raw string) (plain, username, password string, err error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "", "", "", errors.New("the Redis URL does not parse")
+	}
+	if u.User != nil {
+		username = u.User.Username()
+		password, _ = u.User.Password()
+		u.User = nil
+	}
+	return u.String(), username, password, nil
+}
