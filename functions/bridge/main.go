@@ -1,0 +1,62 @@
+// Bridge is the Lambda function that carries records from Kinesis to Firehose.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/data-sink/data-sink/internal/archive"
+	"github.com/data-sink/data-sink/internal/bridge"
+	"github.com/data-sink/data-sink/internal/env"
+	"github.com/data-sink/data-sink/internal/sink"
+	"github.com/data-sink/data-sink/internal/stream"
+)
+
+// callTimeout ends a call of Firehose that does not answer.
+const callTimeout = 10 * time.Second
+
+func main() {
+	log := lambdacontext.NewLogger()
+	h, err := newHandler(context.Background(), os.Getenv, log)
+	if err != nil {
+		log.Error("init", "error", err)
+		os.Exit(1)
+	}
+	lambda.Start(h)
+}
+
+// newHandler wires the function. Its error lists every setting that is missing
+// or malformed.
+func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logger) (*bridge.Handler, error) {
+	settings, envErr := env.ParseBridge(getenv)
+	streams, streamsErr := stream.Load(settings.Streams)
+	if err := errors.Join(envErr, streamsErr); err != nil {
+		return nil, err
+	}
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("loading AWS configuration: %w", err)
+	}
+	client := firehose.NewFromConfig(cfg, func(o *firehose.Options) {
+		o.Retryer = aws.NopRetryer{} // the writer retries
+		o.HTTPClient = awshttp.NewBuildableClient().WithTimeout(callTimeout)
+	})
+	return bridge.New(bridge.Config{
+		Deployment: settings.Name,
+		Streams:    streams,
+		Firehose:   &sink.Writer{Service: sink.NewFirehose(client), Limits: sink.FirehoseLimits},
+		Archive:    archive.New(archive.NewS3(s3.NewFromConfig(cfg), settings.ArchiveBucket), settings.Name),
+		Log:        log,
+	}), nil
+}

@@ -1,0 +1,172 @@
+package bridge
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aws/aws-lambda-go/events"
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-cmp/cmp"
+)
+
+// fields are what decode takes of a record, in a form to compare.
+type fields struct {
+	Data, Sequence, ID, Key, ARN string
+	Arrival                      time.Time
+}
+
+func decodeFields(event []byte) ([]fields, error) {
+	records, err := decode(nil, event)
+	if err != nil {
+		return nil, err
+	}
+	var list []fields
+	for _, r := range records {
+		data, err := base64.StdEncoding.DecodeString(string(r.data))
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, fields{string(data), string(r.sequence), string(r.id), string(r.key), string(r.arn), r.arrivedAt()})
+	}
+	return list, nil
+}
+
+func TestDecodeAgreesWithTheEventsOfLambda(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("testdata/kinesis-event.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var event events.KinesisEvent
+	if err := json.Unmarshal(b, &event); err != nil {
+		t.Fatal(err)
+	}
+	var want []fields
+	for _, r := range event.Records {
+		arrived := r.Kinesis.ApproximateArrivalTimestamp.Round(time.Millisecond) // it is cut to a float's precision
+		want = append(want, fields{string(r.Kinesis.Data), r.Kinesis.SequenceNumber, r.EventID, r.Kinesis.PartitionKey, r.EventSourceArn, arrived})
+	}
+	got, err := decodeFields(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(got) != 3 {
+		t.Errorf("%d records, want 3 as aws-lambda-go has them (-want +got):\n%s", len(got), diff)
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	t.Parallel()
+	good := `{"Records":[{"kinesis":{"data":"YQ==","sequenceNumber":"1"},"eventSourceARN":"arn"}]}`
+	if _, err := decodeFields([]byte(good)); err != nil {
+		t.Fatalf("decoding %s: %v", good, err)
+	}
+	for _, tt := range []struct{ event, want string }{
+		{"", "EOF"},
+		{"[]", "a JSON [, want {"},
+		{`"Records"`, "want {"},
+		{good[:len(good)-1], "EOF"},
+		{good + good, "data after the JSON object"},
+		{`{"records":[]}`, "no Records"},
+		{`{"Records":{}}`, "a JSON {, want ["},
+		{`{"Records":[7]}`, "record 0: at byte"},
+		{`{"Records":[null]}`, "record 0: no data"},
+		{strings.Replace(good, `"YQ=="`, `null`, 1), "record 0: no data"},
+		{strings.Replace(good, `"YQ=="`, `7`, 1), "record 0: at byte 32: a JSON number, want a string"},
+		{strings.Replace(good, `"data"`, `"Data"`, 1), "record 0: no data"},
+		{strings.Replace(good, `"1"`, `""`, 1), "record 0: no data"},
+		{strings.Replace(good, `"arn"`, `""`, 1), "record 0: no data"},
+		{strings.Replace(good, `"kinesis":`, `"kinesis"`, 1), "record 0: "},
+		{strings.Replace(good, `"data":`, `"nested":[[[`, 1), "record 0: "},
+	} {
+		if _, err := decode(nil, []byte(tt.event)); err == nil || !strings.HasPrefix(err.Error(), "decoding event of ") || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("decode(%s) = %v, want %q in it", tt.event, err, tt.want)
+		}
+	}
+}
+
+func TestArrivalThatCannotBeReadIsUnknown(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]time.Time{
+		"1545084650.987": time.UnixMilli(1545084650987), "1545084650": time.Unix(1545084650, 0), "1.545084650987E9": time.UnixMilli(1545084650987),
+		"": {}, "0": {}, "-1": {}, "1e300": {}, `"2026-11-22T23:00:00Z"`: {}, "{}": {},
+	} {
+		r := record{arrival: []byte(text)}
+		if got := r.arrivedAt(); !got.Equal(want) {
+			t.Errorf("arrival %s = %v, want %v", text, got, want)
+		}
+	}
+}
+
+// FuzzDecode compares decode with an ordinary struct decoder of the same rules.
+func FuzzDecode(f *testing.F) {
+	b, err := os.ReadFile("testdata/kinesis-event.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	for _, event := range []string{
+		`{}`, `{"Records":null}`, `{"Records":[{"kinesis":{"data":"","sequenceNumber":"1"},"eventSourceARN":"a"}],"Records":[]}`,
+		`{"Records":[{"kinesis":{"data":"YQ\u003d=","sequenceNumber":"\u0031","partitionKey":"\ud83d\ude00\ud83d"},"eventSourceARN":"a","eventID":null}]}`,
+		`{"Records":[{"kinesis":{"data":"\/\/8=","sequenceNumber":"1"},"eventSourceARN":"a\n"}]}`,
+	} {
+		f.Add([]byte(event))
+	}
+	type twin struct {
+		Records []struct {
+			EventID        string `json:"eventID"`
+			EventSourceARN string `json:"eventSourceARN"`
+			Kinesis        struct {
+				Data           *string        `json:"data"`
+				SequenceNumber string         `json:"sequenceNumber"`
+				PartitionKey   string         `json:"partitionKey"`
+				Arrival        jsontext.Value `json:"approximateArrivalTimestamp"`
+			} `json:"kinesis"`
+		} `json:"Records"`
+	}
+	f.Fuzz(func(t *testing.T, event []byte) {
+		before := bytes.Clone(event)
+		got, gotErr := decodeFields(event)
+		if !bytes.Equal(before, event) {
+			t.Fatal("decode changed the event")
+		}
+		if gotErr == nil && !json.Valid(event) {
+			t.Fatalf("decode accepts what is no JSON: %q", event)
+		}
+		var plain twin
+		if !utf8.Valid(event) || jsonv2.Unmarshal(event, &plain) != nil {
+			return // bad or doubled names and texts: decode is more lenient
+		}
+		var want []fields
+		for _, r := range plain.Records {
+			if r.Kinesis.Data == nil || r.Kinesis.SequenceNumber == "" || r.EventSourceARN == "" {
+				if gotErr == nil {
+					t.Fatalf("decode accepts a record without data, sequence number or stream: %q", event)
+				}
+				return
+			}
+			data, err := base64.StdEncoding.DecodeString(*r.Kinesis.Data)
+			if err != nil {
+				return
+			}
+			arrived := record{arrival: r.Kinesis.Arrival}
+			want = append(want, fields{string(data), r.Kinesis.SequenceNumber, r.EventID, r.Kinesis.PartitionKey, r.EventSourceARN, arrived.arrivedAt()})
+		}
+		if gotErr != nil {
+			if plain.Records == nil {
+				return // no Records at all
+			}
+			t.Fatalf("decode(%q): %v", event, gotErr)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("decode(%q) differs (-want +got):\n%s", event, diff)
+		}
+	})
+}
