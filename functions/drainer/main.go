@@ -40,15 +40,18 @@ const (
 )
 
 func main() {
-	handler, err := newHandler(context.Background(), os.Getenv)
+	log := lambdacontext.NewLogger()
+	handler, err := newHandler(context.Background(), os.Getenv, log)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		log.Error("init", "error", err)
 		os.Exit(1)
 	}
 	lambda.Start(handler)
 }
 
-func newHandler(ctx context.Context, getenv func(string) string) (lambda.Handler, error) {
+// newHandler wires the function. Its error lists every setting that is missing
+// or malformed.
+func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logger) (*drain.Handler, error) {
 	e, err := env.ParseDrainer(getenv)
 	if err != nil {
 		return nil, err
@@ -86,7 +89,7 @@ func newHandler(ctx context.Context, getenv func(string) string) (lambda.Handler
 		ScaleOutRecords: e.ScaleOutRecords,
 		MaxDrainers:     e.MaxDrainers,
 		WakeInterval:    e.Wake.Interval,
-		Log:             slog.New(lambdacontext.NewLogHandler()),
+		Log:             log,
 	}), nil
 }
 

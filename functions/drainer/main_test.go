@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -9,7 +10,7 @@ import (
 
 func TestInitListsEveryMissingSetting(t *testing.T) {
 	t.Parallel()
-	_, err := newHandler(t.Context(), func(string) string { return "" })
+	_, err := newHandler(t.Context(), func(string) string { return "" }, slog.Default())
 	if err == nil {
 		t.Fatal("a drainer without settings: no error")
 	}
@@ -26,11 +27,11 @@ func TestInitNeedsNoOneToAnswer(t *testing.T) {
 		env.Name: "datasink", env.Streams: "../../streams.json", env.ArchiveBucket: "bucket",
 		env.RedisURL: "redis://127.0.0.1:1", env.WakeQueueURL: "http://127.0.0.1:1/queue",
 	}
-	if _, err := newHandler(t.Context(), func(name string) string { return settings[name] }); err != nil {
+	if _, err := newHandler(t.Context(), func(name string) string { return settings[name] }, slog.Default()); err != nil {
 		t.Errorf("a drainer whose services are away: %v", err)
 	}
 	settings[env.Streams] = "absent.json"
-	if _, err := newHandler(t.Context(), func(name string) string { return settings[name] }); err == nil {
+	if _, err := newHandler(t.Context(), func(name string) string { return settings[name] }, slog.Default()); err == nil {
 		t.Error("a drainer without its streams.json: no error")
 	}
 }

@@ -20,7 +20,7 @@ const (
 	// lastSequence. Firehose writes objects that are concatenations of these.
 	LogPacked = "packed"
 	// LogAside is records that went to failed/: stream, records, key, reason.
-	LogAside = "put aside"
+	LogAside = "records_put_aside"
 	// LogUndelivered is records that come again: stream, records,
 	// firstSequence, error.
 	LogUndelivered = "undelivered"

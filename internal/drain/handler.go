@@ -24,6 +24,20 @@ const (
 	InspectEvent = `{"inspect":true}`
 )
 
+// Names of the log lines. Alarms may filter on them.
+const (
+	logWakeMalformed  = "wake_malformed"
+	logWakeFailed     = "wake_failed"
+	logScaleOutFailed = "scale_out_failed"
+	logDrainFailed    = "drain_failed"
+	logAside          = "records_put_aside"
+	logClaimsLost     = "claims_lost"
+	logReclaimed      = "records_reclaimed"
+	logThrottled      = "throttled"
+	logPolicyUnknown  = "eviction_policy_unknown"
+	logPolicyDrops    = "eviction_policy_drops_records"
+)
+
 // Inspection answers an InspectEvent.
 type Inspection struct {
 	// Streams has the streams of streams.json, Orphans all others that have a
@@ -77,7 +91,7 @@ func (h *Handler) wakeUps(ctx context.Context, wakeUps []events.SQSMessage) even
 	for _, w := range wakeUps {
 		name, err := wake.Parse(w.Body)
 		if err != nil {
-			h.o.Log.ErrorContext(ctx, "wakeup_malformed", "id", w.MessageId, "error", err)
+			h.o.Log.ErrorContext(ctx, logWakeMalformed, "id", w.MessageId, "error", err)
 			fail(w.MessageId)
 			continue
 		}
@@ -143,19 +157,19 @@ func (h *Handler) untilMargin(ctx context.Context) (context.Context, context.Can
 // report logs what went wrong for a stream, once, and tells the observer.
 func (h *Handler) report(ctx context.Context, s Summary) {
 	if s.Err != nil {
-		h.o.Log.ErrorContext(ctx, "drain_failed", "stream", s.Stream, "left", s.Left, "error", s.Err)
+		h.o.Log.ErrorContext(ctx, logDrainFailed, "stream", s.Stream, "left", s.Left, "error", s.Err)
 	}
 	if s.Aside > 0 {
-		h.o.Log.ErrorContext(ctx, "records_put_aside", "stream", s.Stream, "count", s.Aside)
+		h.o.Log.ErrorContext(ctx, logAside, "stream", s.Stream, "count", s.Aside)
 	}
 	if s.LostClaims > 0 {
-		h.o.Log.WarnContext(ctx, "claims_lost", "stream", s.Stream, "count", s.LostClaims)
+		h.o.Log.WarnContext(ctx, logClaimsLost, "stream", s.Stream, "count", s.LostClaims)
 	}
 	if s.Reclaimed > 0 {
-		h.o.Log.WarnContext(ctx, "records_reclaimed", "stream", s.Stream, "count", s.Reclaimed)
+		h.o.Log.WarnContext(ctx, logReclaimed, "stream", s.Stream, "count", s.Reclaimed)
 	}
 	if s.Throttled > 0 {
-		h.o.Log.WarnContext(ctx, "throttled", "stream", s.Stream, "count", s.Throttled)
+		h.o.Log.WarnContext(ctx, logThrottled, "stream", s.Stream, "count", s.Throttled)
 	}
 	h.o.Observe(ctx, s)
 }
@@ -166,9 +180,9 @@ func (h *Handler) checkEvictionPolicy(ctx context.Context) {
 	policy, err := h.o.Queue.EvictionPolicy(ctx)
 	switch {
 	case err != nil:
-		h.o.Log.WarnContext(ctx, "eviction_policy_unknown", "error", err)
+		h.o.Log.WarnContext(ctx, logPolicyUnknown, "error", err)
 	case strings.HasPrefix(policy, "allkeys-"):
-		h.o.Log.ErrorContext(ctx, "eviction_policy_drops_records", "policy", policy, "want", "noeviction")
+		h.o.Log.ErrorContext(ctx, logPolicyDrops, "policy", policy, "want", "noeviction")
 	}
 }
 

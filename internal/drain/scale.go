@@ -22,7 +22,7 @@ func (l *lane) scaleOut(ctx context.Context, depth int64) {
 	l.scaled = now
 	l.wg.Go(func() {
 		if err := l.wakeMore(ctx); err != nil {
-			l.h.o.Log.WarnContext(ctx, "scale_out_failed", "stream", l.name, "error", err)
+			l.h.o.Log.WarnContext(ctx, logScaleOutFailed, "stream", l.name, "error", err)
 		}
 	})
 }
@@ -59,6 +59,6 @@ func (l *lane) wakeSuccessor(ctx context.Context) {
 		return
 	}
 	if err := l.h.o.Waker.Wake(ctx, l.name, l.h.o.WakeInterval); err != nil {
-		l.h.o.Log.WarnContext(ctx, "wakeup_failed", "stream", l.name, "error", err)
+		l.h.o.Log.WarnContext(ctx, logWakeFailed, "stream", l.name, "error", err)
 	}
 }
