@@ -1,0 +1,121 @@
+package tap
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+)
+
+// shard is the position in one shard.
+type shard struct {
+	*reading
+	id   string
+	from types.ShardIteratorType
+	last string // sequence number of the last record given; "" before the first
+}
+
+// read reads the shard to its end, to the window's end, or until ctx ends.
+func (s *shard) read(ctx context.Context) error {
+	iterator, err := s.iterator(ctx)
+	for err == nil && iterator != nil {
+		var out *kinesis.GetRecordsOutput
+		var expired *types.ExpiredIteratorException
+		out, err = s.client.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: iterator})
+		switch {
+		case errors.As(err, &expired):
+			iterator, err = s.iterator(ctx)
+			continue
+		case isThrottled(err):
+			err = pause(ctx, pauseRefused)
+			continue
+		case err != nil:
+			return err
+		}
+		passed, err := s.give(ctx, out.Records)
+		if err != nil || passed {
+			return err
+		}
+		iterator = out.NextShardIterator
+		if iterator == nil {
+			for _, child := range out.ChildShards {
+				s.start(ctx, aws.ToString(child.ShardId), types.ShardIteratorTypeTrimHorizon)
+			}
+			return nil
+		}
+		wait := pauseBehind
+		if aws.ToInt64(out.MillisBehindLatest) == 0 {
+			if s.isOver() {
+				return nil
+			}
+			wait = pauseAtEnd
+		}
+		if err := pause(ctx, wait); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// iterator returns an iterator behind the last record given.
+func (s *shard) iterator(ctx context.Context) (*string, error) {
+	in := &kinesis.GetShardIteratorInput{StreamName: &s.stream, ShardId: &s.id, ShardIteratorType: s.from}
+	switch {
+	case s.last != "":
+		in.ShardIteratorType, in.StartingSequenceNumber = types.ShardIteratorTypeAfterSequenceNumber, &s.last
+	case s.from == types.ShardIteratorTypeAtTimestamp:
+		in.Timestamp = &s.window.From
+	}
+	for {
+		out, err := s.client.GetShardIterator(ctx, in)
+		if err == nil {
+			return out.ShardIterator, nil
+		}
+		if !isThrottled(err) {
+			return nil, err
+		}
+		if err := pause(ctx, pauseRefused); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// give passes records on, and reports whether they are past the window.
+func (s *shard) give(ctx context.Context, records []types.Record) (passed bool, err error) {
+	for _, r := range records {
+		arrived := aws.ToTime(r.ApproximateArrivalTimestamp)
+		if !s.window.Until.IsZero() && !arrived.Before(s.window.Until) {
+			return true, nil
+		}
+		s.last = aws.ToString(r.SequenceNumber)
+		if arrived.Before(s.window.From) {
+			continue // children of a shard are read from their beginning
+		}
+		err := s.reading.give(ctx, Record{
+			Shard: s.id, Sequence: s.last, PartitionKey: aws.ToString(r.PartitionKey), ArrivedAt: arrived, Body: r.Data,
+		})
+		if err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// isOver reports whether nothing of the window can come any more.
+func (s *shard) isOver() bool {
+	return !s.window.Until.IsZero() && !s.now().Before(s.window.Until)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}

@@ -1,0 +1,161 @@
+// Package tap reads a stream's Kinesis Data Stream, for the operator's command:
+// the records as they pass, with their bodies and nothing else.
+//
+// Every shard is read from its own position, side by side, and a shard that was
+// split or merged is followed into its children. The order within a shard is
+// that of the shard; between shards there is none.
+package tap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+)
+
+// Record is one record of the tap.
+type Record struct {
+	// Shard and Sequence name the record within its stream.
+	Shard, Sequence string
+	PartitionKey    string
+	// ArrivedAt is when Kinesis took the record, in whole milliseconds.
+	ArrivedAt time.Time
+	Body      []byte
+}
+
+type kinesisAPI interface {
+	ListShards(context.Context, *kinesis.ListShardsInput, ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error)
+	GetShardIterator(context.Context, *kinesis.GetShardIteratorInput, ...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error)
+	GetRecords(context.Context, *kinesis.GetRecordsInput, ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error)
+}
+
+var _ kinesisAPI = (*kinesis.Client)(nil)
+
+// The pauses between two reads of a shard. A shard allows five reads a second to
+// all that read it, of which the bridge takes one.
+// https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
+const (
+	pauseBehind = 250 * time.Millisecond
+	pauseAtEnd  = time.Second
+	// pauseRefused follows a read that was throttled.
+	pauseRefused = 2 * time.Second
+)
+
+// Reader reads Kinesis streams. It is safe for concurrent use.
+type Reader struct {
+	client kinesisAPI
+	now    func() time.Time
+}
+
+// New returns a Reader. The client's own retries stay as they are.
+func New(client kinesisAPI) *Reader { return &Reader{client: client, now: time.Now} }
+
+// Window is the time of which records are read, by their arrival in Kinesis.
+type Window struct {
+	// From is where to begin; zero is now: only what comes from now on. What is
+	// older than the stream's retention is gone.
+	From time.Time
+	// Until is where to end; zero is never.
+	Until time.Time
+}
+
+// Read calls each with every record of the window, one call at a time, until the
+// window has passed, ctx ends or each returns an error. It returns nil when the
+// window has passed, else what ended it. The stream is named as AWS names it.
+// Each may keep the record.
+func (r *Reader) Read(ctx context.Context, stream string, w Window, each func(Record) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	t := &reading{Reader: r, stream: stream, window: w, each: each, cancel: cancel, known: make(map[string]bool)}
+	shards, err := t.shards(ctx)
+	if err != nil {
+		return fmt.Errorf("listing the shards of %s: %w", stream, err)
+	}
+	first := types.ShardIteratorTypeLatest
+	if !w.From.IsZero() {
+		first = types.ShardIteratorTypeAtTimestamp
+	}
+	for _, id := range shards {
+		t.start(ctx, id, first)
+	}
+	t.wg.Wait()
+	return context.Cause(ctx)
+}
+
+// reading is one Read.
+type reading struct {
+	*Reader
+	stream string
+	window Window
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup
+
+	mu    sync.Mutex // guards what follows, and the calls of each
+	each  func(Record) error
+	known map[string]bool // shards that are or were read
+}
+
+// shards lists the shards that may hold records of the window.
+func (t *reading) shards(ctx context.Context) ([]string, error) {
+	in := &kinesis.ListShardsInput{StreamName: &t.stream, ShardFilter: &types.ShardFilter{Type: types.ShardFilterTypeAtLatest}}
+	if !t.window.From.IsZero() {
+		in.ShardFilter = &types.ShardFilter{Type: types.ShardFilterTypeFromTimestamp, Timestamp: &t.window.From}
+	}
+	var ids []string
+	for {
+		out, err := t.client.ListShards(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range out.Shards {
+			ids = append(ids, aws.ToString(s.ShardId))
+		}
+		if out.NextToken == nil {
+			return ids, nil
+		}
+		in = &kinesis.ListShardsInput{NextToken: out.NextToken}
+	}
+}
+
+// start reads a shard in the background, unless that is done already.
+func (t *reading) start(ctx context.Context, id string, from types.ShardIteratorType) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.known[id] {
+		return
+	}
+	t.known[id] = true
+	t.wg.Go(func() {
+		s := &shard{reading: t, id: id, from: from}
+		if err := s.read(ctx); err != nil {
+			t.cancel(fmt.Errorf("reading %s of %s: %w", id, t.stream, err))
+		}
+	})
+}
+
+// give passes a record on. After the first error there are no more calls.
+func (t *reading) give(ctx context.Context, r Record) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := t.each(r); err != nil {
+		t.cancel(err)
+		return err
+	}
+	return nil
+}
+
+// isThrottled reports whether Kinesis wants to be read less often.
+func isThrottled(err error) bool {
+	var rate *types.ProvisionedThroughputExceededException
+	var limit *types.LimitExceededException
+	var kms *types.KMSThrottlingException
+	return errors.As(err, &rate) || errors.As(err, &limit) || errors.As(err, &kms)
+}
