@@ -121,7 +121,7 @@ func TestWhatFirehoseNeverTakesIsPutAside(t *testing.T) {
 	if got := b.summaries[0]; got.Aside != 2 || got.Records != 4 || got.Packed != 2 || got.Undelivered != 0 {
 		t.Errorf("summary = %+v, want 2 records aside and 4 in 2 Firehose records", got)
 	}
-	line := `"level":"ERROR","msg":"put aside","stream":"orders","records":2,"key":"bridge/orders/shardId-000000000007-3","reason":"Firehose record of these: refused"`
+	line := `"level":"ERROR","msg":"records_put_aside","stream":"orders","records":2,"key":"bridge/orders/shardId-000000000007-3","reason":"Firehose record of these: refused"`
 	if strings.Count(b.log.String(), line) != 2 || strings.Count(b.log.String(), `"packed"`) != 4 {
 		t.Errorf("log, want twice %s and 4 packed ones:\n%s", line, &b.log)
 	}
