@@ -1,0 +1,120 @@
+package ingest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// refusal is an answer that is an error: a status, a code for programs and a
+// detail for people.
+type refusal struct {
+	status       int
+	code, detail string
+	// header and value are one more header of the answer, if any.
+	header, value string
+	// cause is for the log alone.
+	cause error
+}
+
+// retryAfter is the Retry-After of a 503, in seconds.
+const retryAfter = "5"
+
+var (
+	notFound      = refusal{status: http.StatusNotFound, code: "not_found", detail: "there is nothing at this path"}
+	unknownStream = refusal{status: http.StatusNotFound, code: "unknown_stream", detail: "there is no stream of this name"}
+	forbidden     = refusal{status: http.StatusForbidden, code: "forbidden", detail: "this client may not write to this stream"}
+	unauthorized  = refusal{
+		status: http.StatusUnauthorized, code: "unauthorized", detail: "the credentials are missing or wrong",
+		header: "WWW-Authenticate", value: `Basic realm="data-sink", charset="UTF-8"`,
+	}
+	emptyBody       = refusal{status: http.StatusBadRequest, code: "empty_body", detail: "the body is empty"}
+	badPartitionKey = refusal{
+		status: http.StatusBadRequest, code: "bad_partition_key",
+		detail: fmt.Sprintf("partition_key is not UTF-8 text of at most %d characters", maxPartitionKey),
+	}
+	unsupportedEncoding = refusal{
+		status: http.StatusUnsupportedMediaType, code: "unsupported_encoding",
+		detail: "the Content-Encoding is none of identity, gzip, x-gzip, application/gzip and zstd",
+	}
+	noCredentials = unavailable("the credentials cannot be checked at present")
+	notStored     = unavailable("the record cannot be stored at present")
+	backlogFull   = unavailable("the backlog of this stream is full")
+	unhealthy     = unavailable("records cannot be accepted at present")
+)
+
+func unavailable(detail string) refusal {
+	return refusal{status: http.StatusServiceUnavailable, code: "unavailable", detail: detail, header: "Retry-After", value: retryAfter}
+}
+
+func methodNotAllowed(allow string) refusal {
+	return refusal{
+		status: http.StatusMethodNotAllowed, code: "method_not_allowed", detail: "the method is not one for this path",
+		header: "Allow", value: allow,
+	}
+}
+
+func badEncoding(detail string) refusal {
+	return refusal{status: http.StatusBadRequest, code: "bad_encoding", detail: detail}
+}
+
+// tooLarge says the size of the body, received or decoded, as far as it is known.
+func tooLarge(form, size string, limit int) refusal {
+	return refusal{
+		status: http.StatusRequestEntityTooLarge, code: "body_too_large",
+		detail: fmt.Sprintf("the body has %s as %s, the limit is %d bytes", size, form, limit),
+	}
+}
+
+// because returns the refusal with a cause for the log.
+func (f refusal) because(err error) *refusal {
+	f.cause = err
+	return &f
+}
+
+// problem is an error's body, as RFC 9457 has it. Its type is the default, so
+// that the title has to be the name of the status.
+type problem struct {
+	Type      string `json:"type"`
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
+	Code      string `json:"code"`
+	Detail    string `json:"detail"`
+	RequestID string `json:"request_id"`
+}
+
+// response is an HTTP API response in payload format 2.0.
+type response struct {
+	StatusCode int               `json:"statusCode"`
+	Headers    map[string]string `json:"headers"`
+	Body       string            `json:"body"`
+	IsBase64   bool              `json:"isBase64Encoded"`
+}
+
+// response is the refusal as API Gateway wants it.
+func (f *refusal) response(requestID string) ([]byte, error) {
+	body, err := json.Marshal(problem{"about:blank", http.StatusText(f.status), f.status, f.code, f.detail, requestID})
+	if err != nil {
+		return nil, fmt.Errorf("encoding the problem: %w", err)
+	}
+	headers := map[string]string{"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
+	if f.header != "" {
+		headers[f.header] = f.value
+	}
+	out, err := json.Marshal(response{StatusCode: f.status, Headers: headers, Body: string(body)})
+	if err != nil {
+		return nil, fmt.Errorf("encoding the response: %w", err)
+	}
+	return out, nil
+}
+
+// accepted is the response to a record that is durable. It is put together by
+// hand, for it is the one that every good request gets; an id needs no escaping.
+func accepted(id string) []byte {
+	const before, after = `{"statusCode":202,"headers":{"Content-Type":"application/json"},"body":"{\"id\":\"`, `\"}","isBase64Encoded":false}`
+	out := make([]byte, 0, len(before)+len(id)+len(after))
+	return append(append(append(out, before...), id...), after...)
+}
+
+// healthy is the response of a service that takes records.
+const healthy = `{"statusCode":200,"headers":{"Content-Type":"application/json","Cache-Control":"no-store"},"body":"{\"status\":\"ok\"}","isBase64Encoded":false}`

@@ -1,0 +1,50 @@
+package ingest_test
+
+import (
+	"bytes"
+	"compress/gzip"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// gzipped is body compressed by the standard library, as the Go client does it.
+func gzipped(body string) string {
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	if _, err := w.Write([]byte(body)); err != nil {
+		panic(err)
+	}
+	if err := w.Close(); err != nil {
+		panic(err)
+	}
+	return out.String()
+}
+
+// zstandard is body as one frame that states its size.
+func zstandard(body string) string {
+	w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true))
+	if err != nil {
+		panic(err)
+	}
+	return string(w.EncodeAll([]byte(body), nil))
+}
+
+// zstandardStream is body as one frame that does not state its size.
+func zstandardStream(body string, options ...zstd.EOption) string {
+	var out bytes.Buffer
+	w, err := zstd.NewWriter(&out, options...)
+	if err != nil {
+		panic(err)
+	}
+	for len(body) > 0 { // in pieces, so that the encoder cannot know
+		n := min(len(body), 1000)
+		if _, err := w.Write([]byte(body[:n])); err != nil {
+			panic(err)
+		}
+		body = body[n:]
+	}
+	if err := w.Close(); err != nil {
+		panic(err)
+	}
+	return out.String()
+}

@@ -1,0 +1,212 @@
+package ingest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// coding is a content encoding that a body of a lines stream may have.
+type coding int
+
+const (
+	identity coding = iota
+	gzipped
+	zstandard
+)
+
+// codingOf reads a Content-Encoding header. "application/gzip" is no registered
+// encoding, but what the original clients send.
+func codingOf(header []byte) (coding, bool) {
+	switch strings.ToLower(strings.Trim(string(header), " \t")) {
+	case "", "identity":
+		return identity, true
+	case "gzip", "x-gzip", "application/gzip":
+		return gzipped, true
+	case "zstd":
+		return zstandard, true
+	default:
+		return identity, false
+	}
+}
+
+// minWindow is the window that a zstd decoder for the web has to offer.
+// https://www.rfc-editor.org/rfc/rfc9659
+const minWindow = 8 << 20
+
+// unpacker decodes bodies up to a limit. Its memory is bounded by that limit,
+// whatever a body unpacks to or says that it does. It is safe for concurrent use.
+type unpacker struct {
+	limit      int
+	gzip, zstd sync.Pool
+}
+
+func newUnpacker(limit int) *unpacker {
+	return &unpacker{
+		limit: limit,
+		gzip:  sync.Pool{New: func() any { return new(gzipReader) }},
+		zstd: sync.Pool{New: func() any {
+			d, err := zstd.NewReader(
+				nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+				zstd.WithDecoderMaxWindow(uint64(max(limit, minWindow))), zstd.WithDecoderMaxMemory(uint64(max(limit, minWindow))),
+			)
+			if err != nil {
+				panic(err) // the options are in order, being constants and a limit
+			}
+			return d
+		}},
+	}
+}
+
+// tooLargeError says that a body decodes to more than the limit.
+type tooLargeError struct {
+	// size is the decoded size; when atLeast is set, the body was not unpacked to
+	// its end and has more than size bytes.
+	size    int
+	atLeast bool
+}
+
+func (e *tooLargeError) Error() string {
+	if e.atLeast {
+		return fmt.Sprintf("more than %d bytes", e.size)
+	}
+	return fmt.Sprintf("%d bytes", e.size)
+}
+
+// unpack decodes body. Its error is a *tooLargeError, or says that the body is
+// not what its encoding demands: malformed, cut off, or followed by other bytes.
+func (u *unpacker) unpack(c coding, body []byte) ([]byte, error) {
+	var unpacked []byte
+	var err error
+	switch c {
+	case gzipped:
+		unpacked, err = u.gunzip(body)
+	case zstandard:
+		unpacked, err = u.unzstd(body)
+	default:
+		unpacked = body
+	}
+	if err == nil && len(unpacked) > u.limit {
+		err = &tooLargeError{size: len(unpacked)}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return unpacked, nil
+}
+
+// gzipReader is a decoder with the source that it reads from.
+type gzipReader struct {
+	gzip.Reader
+	source bytes.Reader
+}
+
+// gunzip decodes one gzip member or several.
+func (u *unpacker) gunzip(body []byte) ([]byte, error) {
+	z := u.gzip.Get().(*gzipReader)
+	defer u.gzip.Put(z)
+	z.source.Reset(body)
+	defer z.source.Reset(nil)
+	if err := z.Reset(&z.source); err != nil {
+		return nil, fmt.Errorf("reading the gzip header: %w", noEOF(err))
+	}
+	// One byte more than fits, so that the end shows without another allocation.
+	unpacked := make([]byte, 0, u.guess(body)+1)
+	for {
+		n, err := z.Read(unpacked[len(unpacked):cap(unpacked)])
+		unpacked = unpacked[:len(unpacked)+n]
+		switch {
+		case len(unpacked) > u.limit:
+			return nil, &tooLargeError{size: u.limit, atLeast: true}
+		case errors.Is(err, io.EOF):
+			return unpacked, nil
+		case err != nil:
+			return nil, fmt.Errorf("reading gzip: %w", err)
+		case len(unpacked) == cap(unpacked):
+			more := min(max(len(unpacked), 512), u.limit+1-len(unpacked))
+			unpacked = slices.Grow(unpacked, more)
+		}
+	}
+}
+
+// guess is the decoded size that the end of the last gzip member states, or less
+// where that cannot be: deflate shrinks nothing to less than a 1,032nd.
+func (u *unpacker) guess(body []byte) int {
+	if len(body) < 4 {
+		return 0
+	}
+	stated := binary.LittleEndian.Uint32(body[len(body)-4:])
+	return int(min(uint64(stated), uint64(u.limit), 1032*uint64(len(body))))
+}
+
+// unzstd decodes one zstd frame or several, one by one: the decoder would grow
+// its output for each frame by just that frame, and a body of many small ones
+// would take minutes.
+func (u *unpacker) unzstd(body []byte) ([]byte, error) {
+	d := u.zstd.Get().(*zstd.Decoder)
+	defer u.zstd.Put(d)
+	var unpacked []byte
+	for len(body) > 0 {
+		frame, stated, err := nextFrame(body)
+		if err != nil {
+			return nil, fmt.Errorf("reading a zstd frame: %w", err)
+		}
+		if stated > uint64(u.limit-len(unpacked)) {
+			return nil, &tooLargeError{size: u.limit, atLeast: true}
+		}
+		unpacked, err = d.DecodeAll(body[:frame], slices.Grow(unpacked, int(stated)))
+		switch {
+		case errors.Is(err, zstd.ErrDecoderSizeExceeded), err == nil && len(unpacked) > u.limit:
+			return nil, &tooLargeError{size: u.limit, atLeast: true}
+		case err != nil:
+			return nil, fmt.Errorf("reading zstd: %w", err)
+		}
+		body = body[frame:]
+	}
+	return unpacked, nil
+}
+
+// nextFrame returns the length of the first zstd frame of body and the decoded
+// size that it states, 0 when it states none.
+// https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1
+func nextFrame(body []byte) (length int, stated uint64, err error) {
+	var h zstd.Header
+	if err := h.Decode(body); err != nil {
+		return 0, 0, err
+	}
+	length = h.HeaderSize + int(h.SkippableSize)
+	for last := h.Skippable; !last; {
+		if length+3 > len(body) {
+			return 0, 0, io.ErrUnexpectedEOF
+		}
+		block := int(body[length]) | int(body[length+1])<<8 | int(body[length+2])<<16
+		last = block&1 == 1
+		if length += 3; block>>1&3 == 1 { // one byte, repeated
+			length++
+		} else {
+			length += block >> 3
+		}
+	}
+	if h.HasCheckSum {
+		length += 4
+	}
+	if length > len(body) {
+		return 0, 0, io.ErrUnexpectedEOF
+	}
+	return length, h.FrameContentSize, nil
+}
+
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

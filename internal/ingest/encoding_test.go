@@ -1,0 +1,301 @@
+package ingest
+
+import (
+	"bytes"
+	stdgzip "compress/gzip"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// This file is in package ingest because what it tests has no exported face.
+
+func gz(tb testing.TB, body []byte) []byte {
+	tb.Helper()
+	var out bytes.Buffer
+	w, err := stdgzip.NewWriterLevel(&out, stdgzip.BestCompression)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if _, err := w.Write(body); err != nil {
+		tb.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// zst is body as a frame; stated says whether the frame states its size.
+func zst(tb testing.TB, body []byte, stated bool, options ...zstd.EOption) []byte {
+	tb.Helper()
+	var out bytes.Buffer
+	w, err := zstd.NewWriter(&out, append(options, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true))...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if stated {
+		return w.EncodeAll(body, nil)
+	}
+	for piece := range bytes.SplitSeq(body, nil) {
+		if _, err := w.Write(piece); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func random(n int) []byte {
+	body := make([]byte, n)
+	source := rand.New(rand.NewPCG(1, 2))
+	for i := range body {
+		body[i] = byte(source.Uint32())
+	}
+	return body
+}
+
+func TestUnpackLimit(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []int{1, 511, 512, 513, 70_000, 1 << 20} {
+		u := newUnpacker(limit)
+		for _, size := range []int{limit - 1, limit, limit + 1, 2*limit + 7} {
+			for kind, body := range map[string][]byte{"random": random(size), "zeros": make([]byte, size)} {
+				for name, packed := range map[string]struct {
+					coding
+					body []byte
+				}{
+					"identity":         {identity, body},
+					"gzip":             {gzipped, gz(t, body)},
+					"two gzip members": {gzipped, append(gz(t, body[:size/2]), gz(t, body[size/2:])...)},
+					"gzip that lies":   {gzipped, append(gz(t, body), gz(t, nil)...)}, // its last member states 0 bytes
+					"zstd":             {zstandard, zst(t, body, true)},
+					"zstd stream":      {zstandard, zst(t, body, false)},
+					"two zstd frames":  {zstandard, append(zst(t, body[:size/2], true), zst(t, body[size/2:], false)...)},
+				} {
+					got, err := u.unpack(packed.coding, packed.body)
+					var large *tooLargeError
+					switch {
+					case size <= limit && (err != nil || !bytes.Equal(got, body)):
+						t.Errorf("%s of %d bytes, %s, limit %d: %d bytes, %v", name, size, kind, limit, len(got), err)
+					case size > limit && !errors.As(err, &large):
+						t.Errorf("%s of %d bytes, %s, limit %d: %v, want too large", name, size, kind, limit, err)
+					case size > limit && large.atLeast && large.size != limit, size > limit && !large.atLeast && large.size != size:
+						t.Errorf("%s of %d bytes, %s, limit %d: %v", name, size, kind, limit, err)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestUnpackRefusesWhatIsNotWhole(t *testing.T) {
+	t.Parallel()
+	u := newUnpacker(1 << 20)
+	body := []byte(strings.Repeat("some text, ", 100))
+	whole := map[coding][]byte{gzipped: gz(t, body), zstandard: zst(t, body, false)}
+	for c, packed := range whole {
+		for i := range packed {
+			if got, err := u.unpack(c, packed[:i]); err == nil && (c == gzipped || i > 0) {
+				t.Errorf("coding %d cut off after %d of %d bytes: %d bytes and no error", c, i, len(packed), len(got))
+			}
+		}
+		for _, tail := range []string{"\x00", "\n", "garbage", string(packed[:5]), "\x1f\x8b\x08"} {
+			if got, err := u.unpack(c, append(bytes.Clone(packed), tail...)); err == nil {
+				t.Errorf("coding %d with %q behind it: %d bytes and no error", c, tail, len(got))
+			}
+		}
+		for i := range packed {
+			spoilt := bytes.Clone(packed)
+			spoilt[i] ^= 0x55
+			// A few bytes of a header mean nothing to the body.
+			if got, err := u.unpack(c, spoilt); err == nil && !bytes.Equal(got, body) {
+				t.Errorf("coding %d spoilt at byte %d: other bytes and no error", c, i)
+			}
+		}
+	}
+	for name, tt := range map[string]struct {
+		coding
+		body []byte
+	}{
+		"gzip as zstd": {zstandard, whole[gzipped]}, "zstd as gzip": {gzipped, whole[zstandard]},
+		"gzip twice, once said": {zstandard, gz(t, whole[zstandard])},
+		"zlib":                  {gzipped, []byte("x\x9c\x03\x00\x00\x00\x00\x01")},
+		"zstd dictionary":       {zstandard, []byte("\x28\xb5\x2f\xfd\x21\x01\x05\x29\x00\x00hello")},
+	} {
+		if got, err := u.unpack(tt.coding, tt.body); err == nil {
+			t.Errorf("%s: %d bytes and no error", name, len(got))
+		}
+	}
+}
+
+func TestUnpackOnlyOnce(t *testing.T) {
+	t.Parallel()
+	inner := gz(t, []byte("hello"))
+	if got, err := newUnpacker(1<<20).unpack(gzipped, gz(t, inner)); err != nil || !bytes.Equal(got, inner) {
+		t.Errorf("gzip in gzip = %d bytes, %v, want the inner gzip as it is", len(got), err)
+	}
+}
+
+// A window is what a frame may refer back to. Up to 8 MiB, as the web has it, or
+// up to the limit it says nothing about the size of the body.
+func TestUnpackWindows(t *testing.T) {
+	t.Parallel()
+	frame := func(window byte) []byte {
+		return []byte{0x28, 0xb5, 0x2f, 0xfd, 0x00, window << 3, 0x01 | 5<<3, 0, 0, 'h', 'e', 'l', 'l', 'o'}
+	}
+	for _, tt := range []struct {
+		limit  int
+		window byte // less 10, the power of two
+		want   bool
+	}{{2000, 13, true}, {2000, 14, false}, {16 << 20, 14, true}, {16 << 20, 15, false}} {
+		got, err := newUnpacker(tt.limit).unpack(zstandard, frame(tt.window))
+		if (err == nil && string(got) == "hello") != tt.want {
+			t.Errorf("window of 2^%d bytes, limit %d: %q, %v, want it decoded: %v", tt.window+10, tt.limit, got, err, tt.want)
+		}
+	}
+}
+
+// zeros compresses size zeros, without ever holding them.
+func zeros(tb testing.TB, size int64, pack func(io.Writer) (io.WriteCloser, error)) []byte {
+	tb.Helper()
+	var out bytes.Buffer
+	w, err := pack(&out)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	piece := make([]byte, 1<<20)
+	for ; size > 0; size -= int64(len(piece)) {
+		if _, err := w.Write(piece); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// A body that unpacks to gigabytes, or says so, costs no more memory than one
+// within the limit. All that was allocated is measured, including what was free
+// again by then, so it holds at each moment; to grow a buffer step by step to
+// its full size takes some times that size.
+func TestBombsCostNoMemory(t *testing.T) { // not parallel: it measures the whole process
+	const limit = 16 << 20
+	gzipBomb := zeros(t, 1<<30, func(w io.Writer) (io.WriteCloser, error) { return stdgzip.NewWriterLevel(w, stdgzip.BestCompression) })
+	zstdBomb := zeros(t, 1<<30, func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) })
+	liar := gz(t, []byte("hello"))
+	binary.LittleEndian.PutUint32(liar[len(liar)-4:], 0xffffffff)
+	gigabyteFrame := []byte{0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 0x40, 0x01, 0, 0} // one segment of 1 GiB, then an empty block
+	fullFrame := []byte{0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 0x01, 0x01, 0, 0}     // the same of 16 MiB
+	u := newUnpacker(limit)
+	for name, tt := range map[string]struct {
+		coding
+		body      []byte
+		large     bool
+		allocated uint64
+	}{
+		"gzip bomb":                {gzipped, gzipBomb, true, 4 * limit},
+		"gzip bomb in 1,000":       {gzipped, bytes.Repeat(gz(t, make([]byte, 1<<20)), 1000), true, 4 * limit},
+		"gzip that lies":           {gzipped, liar, false, 1 << 20},
+		"zstd bomb":                {zstandard, zstdBomb, true, 8 * limit},
+		"zstd bomb in 1,000":       {zstandard, bytes.Repeat(zst(t, make([]byte, 1<<20), true), 1000), true, 8 * limit},
+		"zstd in 16,384 frames":    {zstandard, bytes.Repeat(zst(t, make([]byte, 1<<10), true), 16<<10+1), true, 8 * limit},
+		"and none states its size": {zstandard, bytes.Repeat(zst(t, make([]byte, 1<<10), false), 16<<10+1), true, 8 * limit},
+		"gzip in 16,384 members":   {gzipped, bytes.Repeat(gz(t, make([]byte, 1<<10)), 16<<10+1), true, 4 * limit},
+		"zstd that says 1 GiB":     {zstandard, gigabyteFrame, true, 1 << 20},
+		"zstd that lies, 16 MiB":   {zstandard, fullFrame, false, 2 * limit},
+	} {
+		if len(tt.body) > 4<<20 {
+			t.Fatalf("%s has %d bytes, more than a request", name, len(tt.body))
+		}
+		if _, err := u.unpack(tt.coding, tt.body); err == nil { // and warm the pools
+			t.Fatalf("%s: no error", name)
+		}
+		runtime.GC()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := u.unpack(tt.coding, tt.body)
+		runtime.ReadMemStats(&after)
+		var large *tooLargeError
+		if errors.As(err, &large) != tt.large {
+			t.Errorf("%s: %v, want too large: %v", name, err, tt.large)
+		}
+		if got := after.TotalAlloc - before.TotalAlloc; got > tt.allocated {
+			t.Errorf("%s of %d bytes allocated %d bytes, want %d at most", name, len(tt.body), got, tt.allocated)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		if kept := int64(after.HeapAlloc) - int64(before.HeapAlloc); kept > 1<<20 {
+			t.Errorf("%s: %d bytes were kept", name, kept)
+		}
+	}
+}
+
+// FuzzContentDecoding compares gzip with the standard library and zstd with the
+// decoder left to itself.
+func FuzzContentDecoding(f *testing.F) {
+	const limit = 4096
+	for _, body := range [][]byte{nil, []byte("hello\n"), make([]byte, limit), make([]byte, limit+1), random(limit + 1)} {
+		f.Add(true, gz(f, body))
+		f.Add(false, zst(f, body, true))
+		f.Add(false, zst(f, body, false))
+	}
+	f.Add(true, append(gz(f, []byte("a")), gz(f, []byte("b"))...))
+	f.Add(true, append(gz(f, []byte("a")), 0))
+	f.Add(false, []byte{0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4}) // a frame to be skipped
+	f.Add(false, []byte{0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 0x40, 0x01, 0, 0})
+	u := newUnpacker(limit)
+	f.Fuzz(func(t *testing.T, isGzip bool, packed []byte) {
+		c := zstandard
+		if isGzip {
+			c = gzipped
+		}
+		got, err := u.unpack(c, packed)
+		if len(got) > limit || err != nil && got != nil {
+			t.Fatalf("unpack = %d bytes, %v", len(got), err)
+		}
+		want, plainErr := plainUnpack(c, packed, limit)
+		var large *tooLargeError
+		switch {
+		case errors.As(err, &large):
+			// The size was over the limit, or the body said so before it broke off.
+			if plainErr == nil && len(want) <= limit {
+				t.Errorf("unpack: %v, want %d bytes", err, len(want))
+			}
+		case err == nil && (plainErr != nil || !bytes.Equal(got, want)):
+			t.Errorf("unpack = %d bytes, want %d, %v", len(got), len(want), plainErr)
+		case err != nil && plainErr == nil && len(want) <= limit && len(packed) > 0 && !errors.Is(err, zstd.ErrWindowSizeExceeded):
+			t.Errorf("unpack: %v, want %d bytes", err, len(want))
+		}
+	})
+}
+
+// plainZstd decodes all frames of a body at once.
+var plainZstd = sync.OnceValues(func() (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(1<<24))
+})
+
+func plainUnpack(c coding, packed []byte, limit int64) ([]byte, error) {
+	if c == zstandard {
+		z, err := plainZstd()
+		if err != nil {
+			return nil, err
+		}
+		return z.DecodeAll(packed, nil)
+	}
+	z, err := stdgzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(z, limit+1))
+}

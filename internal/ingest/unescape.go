@@ -1,0 +1,95 @@
+package ingest
+
+import (
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// unescape returns the text of a JSON string, given what stands between its
+// quotes, and whether that is well formed. What is not UTF-8, and halves of
+// surrogate pairs, become U+FFFD as in encoding/json. The text aliases raw when
+// the two are the same.
+func unescape(raw []byte) ([]byte, bool) {
+	plain := plainPrefix(raw)
+	if plain == len(raw) {
+		return raw, true
+	}
+	text := make([]byte, 0, len(raw))
+	for {
+		text = append(text, raw[:plain]...)
+		raw = raw[plain:]
+		if len(raw) == 0 {
+			return text, true
+		}
+		switch c := raw[0]; {
+		case c >= utf8.RuneSelf:
+			r, size := utf8.DecodeRune(raw)
+			text = utf8.AppendRune(text, r)
+			raw = raw[size:]
+		case c == '\\' && len(raw) >= 2 && raw[1] == 'u':
+			r, size := unescapeUnicode(raw)
+			if size == 0 {
+				return nil, false
+			}
+			text = utf8.AppendRune(text, r)
+			raw = raw[size:]
+		case c == '\\' && len(raw) >= 2 && short[raw[1]] != 0:
+			text = append(text, short[raw[1]])
+			raw = raw[2:]
+		default:
+			return nil, false
+		}
+		plain = plainPrefix(raw)
+	}
+}
+
+// short is what a backslash and one character stand for.
+var short = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+
+// plainPrefix is how many characters stand for themselves.
+func plainPrefix(raw []byte) int {
+	for i, c := range raw {
+		if c < ' ' || c == '\\' || c >= utf8.RuneSelf {
+			return i
+		}
+	}
+	return len(raw)
+}
+
+// unescapeUnicode reads \uXXXX, or a surrogate pair of two; size 0 means that
+// it is malformed.
+func unescapeUnicode(raw []byte) (r rune, size int) {
+	r = hexRune(raw)
+	if r < 0 {
+		return 0, 0
+	}
+	if !utf16.IsSurrogate(r) {
+		return r, 6
+	}
+	if pair := utf16.DecodeRune(r, hexRune(raw[6:])); pair != utf8.RuneError {
+		return pair, 12
+	}
+	return utf8.RuneError, 6
+}
+
+// hexRune reads one \uXXXX; -1 means that there is none.
+func hexRune(raw []byte) rune {
+	if len(raw) < 6 || raw[0] != '\\' || raw[1] != 'u' {
+		return -1
+	}
+	var r rune
+	for _, c := range raw[2:6] {
+		switch {
+		case '0' <= c && c <= '9':
+			c -= '0'
+		case 'a' <= c && c <= 'f':
+			c -= 'a' - 10
+		case 'A' <= c && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return -1
+		}
+		r = r<<4 | rune(c)
+	}
+	return r
+}
