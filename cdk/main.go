@@ -1,0 +1,81 @@
+// Command cdk is the AWS CDK app: it builds the functions and declares, from
+// streams.json and the settings, one root stack with a nested stack per stream.
+// The CDK command runs it in this folder, as cdk.json says.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/data-sink/data-sink/internal/stream"
+)
+
+func main() {
+	err := run()
+	jsii.Close()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	dir, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	root, err := findRoot(dir)
+	if err != nil {
+		return err
+	}
+	app := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false)})
+	context, _ := app.Node().GetAllContext(nil).(map[string]any)
+	d, err := load(context, root)
+	if err != nil {
+		return err
+	}
+	d.assets, err = os.MkdirTemp("", "datasink-functions-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(d.assets)
+	if err := compile(root, d.assets, d.architecture); err != nil {
+		return err
+	}
+	if err := addStreams(d.assets, d.streams); err != nil {
+		return err
+	}
+	newStack(app, d)
+	app.Synth(nil)
+	return nil
+}
+
+// deployment is what a stack is made from.
+type deployment struct {
+	settings
+	streams *stream.Set
+	// assets is the folder that holds a folder for each function.
+	assets string
+}
+
+// load reads the settings and the streams of a deployment, all problems at once
+// for each of the two. A relative path of streams starts at root.
+func load(context map[string]any, root string) (deployment, error) {
+	s, err := parseSettings(context)
+	if err != nil {
+		return deployment{}, err
+	}
+	path := s.streamsFile
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(root, path)
+	}
+	set, err := stream.Load(path)
+	if err != nil {
+		return deployment{}, err
+	}
+	return deployment{settings: s, streams: set}, nil
+}
