@@ -1,0 +1,169 @@
+package lambdatest
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Process is one process of a function. Its methods are safe for concurrent use.
+type Process struct {
+	// Number is as in Options.Env.
+	Number int
+
+	arn   string
+	cmd   *exec.Cmd
+	api   *http.Server
+	begun time.Time
+
+	ready     chan struct{} // closed at the first call of next
+	readyOnce sync.Once
+	cold      time.Duration // from start to ready
+	work      chan *invocation
+	killed    atomic.Bool
+
+	done chan struct{} // closed when the process has ended
+	exit error         // why, once done
+
+	mu      sync.Mutex // guards current
+	current *invocation
+}
+
+// start runs a process with a Runtime API of its own.
+func start(o Options, number int, ended func(*Process)) (*Process, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("starting process %d: %w", number, err)
+	}
+	p := &Process{
+		Number: number, arn: "arn:aws:lambda:us-east-1:000000000000:function:" + o.Name,
+		ready: make(chan struct{}), work: make(chan *invocation), done: make(chan struct{}),
+	}
+	p.api = &http.Server{Handler: p.routes(), ReadHeaderTimeout: time.Minute}
+	p.cmd = exec.Command(o.Bootstrap)
+	p.cmd.Dir = o.Dir
+	p.cmd.Env = []string{
+		"PATH=/usr/local/bin:/usr/bin:/bin", "TZ=:UTC", "LANG=en_US.UTF-8",
+		"AWS_LAMBDA_RUNTIME_API=" + l.Addr().String(), "AWS_LAMBDA_FUNCTION_NAME=" + o.Name, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=1769", "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand", "LAMBDA_TASK_ROOT=" + o.Dir, "_HANDLER=bootstrap",
+		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true",
+	}
+	if o.Env != nil {
+		p.cmd.Env = append(p.cmd.Env, o.Env(number)...)
+	}
+	p.cmd.Stdout, p.cmd.Stderr = o.Output, o.Output
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	p.begun = time.Now()
+	if err := p.cmd.Start(); err != nil {
+		_ = l.Close()
+		return nil, fmt.Errorf("starting process %d: %w", number, err)
+	}
+	go func() { _ = p.api.Serve(l) }() // until Close
+	go func() {
+		p.exit = p.cmd.Wait()
+		_ = p.api.Close()
+		close(p.done)
+		ended(p)
+	}()
+	return p, nil
+}
+
+// PID is the process id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// ColdStart is how long the process took from its start to its first call of the
+// Runtime API; 0 if it has not come to that.
+func (p *Process) ColdStart() time.Duration {
+	select {
+	case <-p.ready:
+		return p.cold
+	default:
+		return 0
+	}
+}
+
+// Kill ends the process with SIGKILL.
+func (p *Process) Kill() {
+	p.killed.Store(true)
+	_ = p.cmd.Process.Kill() // It may have ended.
+}
+
+// Freeze stops the process with SIGSTOP until Thaw: its connections stay open,
+// and its clock goes on.
+func (p *Process) Freeze() { _ = p.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Thaw ends Freeze.
+func (p *Process) Thaw() { _ = p.cmd.Process.Signal(syscall.SIGCONT) }
+
+// Deadline is that of the invocation that the process is busy with; zero when it
+// is idle.
+func (p *Process) Deadline() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.current == nil {
+		return time.Time{}
+	}
+	return p.current.deadline
+}
+
+func (p *Process) hasEnded() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// invoke hands an invocation over and waits for its end.
+func (p *Process) invoke(event []byte, timeout time.Duration) ([]byte, error) {
+	inv := newInvocation(event)
+	startup := time.NewTimer(initTimeout)
+	defer startup.Stop()
+	select {
+	case p.work <- inv:
+	case <-p.done:
+		if p.ColdStart() > 0 {
+			return nil, errEndedIdle
+		}
+		return nil, p.endedError()
+	case <-startup.C:
+		p.Kill()
+		return nil, fmt.Errorf("%w: it did not ask for an invocation", ErrTimedOut)
+	}
+	// The API answers next with the deadline only now: a cold start is not in it.
+	inv.begin(timeout)
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case <-inv.answered:
+	case <-p.done:
+		select {
+		case <-inv.answered: // the last thing that it did
+		default:
+			return nil, p.endedError()
+		}
+	case <-timer.C:
+		p.Kill()
+		return nil, ErrTimedOut
+	}
+	return inv.response, inv.err
+}
+
+// initTimeout is how long Lambda waits for a process to get ready.
+const initTimeout = 10 * time.Second
+
+func (p *Process) endedError() error {
+	var exit *exec.ExitError
+	if errors.As(p.exit, &exit) {
+		return fmt.Errorf("%w: %s", ErrProcessEnded, strings.TrimSpace(exit.Error()))
+	}
+	return ErrProcessEnded
+}

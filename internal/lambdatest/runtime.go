@@ -1,0 +1,104 @@
+package lambdatest
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// invocation is one event on its way through a process.
+type invocation struct {
+	id    string
+	event []byte
+
+	begun    chan struct{} // closed when deadline is set
+	deadline time.Time
+
+	once     sync.Once
+	answered chan struct{} // closed when what follows is set
+	response []byte
+	err      error
+}
+
+func newInvocation(event []byte) *invocation {
+	return &invocation{id: uuid.NewString(), event: event, begun: make(chan struct{}), answered: make(chan struct{})}
+}
+
+func (i *invocation) begin(timeout time.Duration) {
+	i.deadline = time.Now().Add(timeout)
+	close(i.begun)
+}
+
+func (i *invocation) end(response []byte, err error) {
+	i.once.Do(func() {
+		i.response, i.err = response, err
+		close(i.answered)
+	})
+}
+
+// routes is the Runtime API.
+// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+func (p *Process) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", p.next)
+	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/response", func(w http.ResponseWriter, r *http.Request) {
+		p.finish(w, r, func(body []byte) ([]byte, error) { return body, nil })
+	})
+	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/error", func(w http.ResponseWriter, r *http.Request) {
+		p.finish(w, r, func(body []byte) ([]byte, error) { return nil, &FunctionError{Response: string(body)} })
+	})
+	mux.HandleFunc("POST /2018-06-01/runtime/init/error", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusAccepted) // it will exit
+	})
+	return mux
+}
+
+// next answers with the next invocation, whenever there is one.
+func (p *Process) next(w http.ResponseWriter, r *http.Request) {
+	p.readyOnce.Do(func() {
+		p.cold = time.Since(p.begun)
+		close(p.ready)
+	})
+	var inv *invocation
+	select {
+	case inv = <-p.work:
+	case <-r.Context().Done():
+		return
+	}
+	<-inv.begun
+	p.mu.Lock()
+	p.current = inv
+	p.mu.Unlock()
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(inv.event)))
+	h.Set("Lambda-Runtime-Aws-Request-Id", inv.id)
+	h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(inv.deadline.UnixMilli(), 10))
+	h.Set("Lambda-Runtime-Invoked-Function-Arn", p.arn)
+	h.Set("Lambda-Runtime-Trace-Id", "Root=1-00000000-000000000000000000000000;Sampled=0")
+	_, _ = w.Write(inv.event) // If the process has ended, that is noticed.
+}
+
+// finish ends the current invocation.
+func (p *Process) finish(w http.ResponseWriter, r *http.Request, result func(body []byte) ([]byte, error)) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // The process has ended amid its answer.
+	}
+	p.mu.Lock()
+	inv := p.current
+	if inv == nil || inv.id != r.PathValue("id") {
+		p.mu.Unlock()
+		http.Error(w, fmt.Sprintf(`{"errorType":"InvalidRequestID","errorMessage":"%s"}`, r.PathValue("id")), http.StatusBadRequest)
+		return
+	}
+	p.current = nil
+	p.mu.Unlock()
+	inv.end(result(body))
+	w.WriteHeader(http.StatusAccepted)
+}
