@@ -1,0 +1,158 @@
+// Package objects reads the archive's bucket, for the operator's command.
+package objects
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/klauspost/compress/gzip"
+)
+
+// Object is one object of the bucket.
+type Object struct {
+	Key string
+	// Size is in bytes, as stored.
+	Size int64
+	// WrittenAt is when the object was last written, in whole seconds.
+	WrittenAt time.Time
+}
+
+type s3API interface {
+	ListObjectsV2(context.Context, *s3.ListObjectsV2Input, ...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
+	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
+}
+
+var _ s3API = (*s3.Client)(nil)
+
+// ErrNotFound is the error of an object that is not there.
+var ErrNotFound = errors.New("no such object")
+
+// Bucket is the archive's bucket. It is safe for concurrent use.
+type Bucket struct {
+	client s3API
+	name   string
+}
+
+// New returns the bucket of that name. A client with an endpoint of its own must
+// keep the bucket out of the host name (UsePathStyle) where that endpoint wants
+// it.
+func New(client s3API, name string) *Bucket { return &Bucket{client: client, name: name} }
+
+// Name is the bucket's name.
+func (b *Bucket) Name() string { return b.name }
+
+// List yields the objects whose keys begin with prefix, in the order of their
+// keys. After an error there is nothing more.
+func (b *Bucket) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
+	return func(yield func(Object, error) bool) {
+		for page, err := range b.pages(ctx, &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: &prefix}) {
+			if err != nil {
+				yield(Object{}, err)
+				return
+			}
+			for _, o := range page.Contents {
+				found := Object{Key: aws.ToString(o.Key), Size: aws.ToInt64(o.Size), WrittenAt: aws.ToTime(o.LastModified).UTC()}
+				if !yield(found, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Folders returns the folders directly below prefix, with prefix and the
+// closing slash, sorted. A prefix ends in a slash, or is empty.
+func (b *Bucket) Folders(ctx context.Context, prefix string) ([]string, error) {
+	var folders []string
+	for page, err := range b.pages(ctx, &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: &prefix, Delimiter: aws.String("/")}) {
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range page.CommonPrefixes {
+			folders = append(folders, aws.ToString(p.Prefix))
+		}
+	}
+	slices.Sort(folders)
+	return folders, nil
+}
+
+func (b *Bucket) pages(ctx context.Context, in *s3.ListObjectsV2Input) iter.Seq2[*s3.ListObjectsV2Output, error] {
+	return func(yield func(*s3.ListObjectsV2Output, error) bool) {
+		for pages := s3.NewListObjectsV2Paginator(b.client, in); pages.HasMorePages(); {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				yield(nil, fmt.Errorf("listing %s in bucket %s: %w", aws.ToString(in.Prefix), b.name, err))
+				return
+			}
+			if !yield(page, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Open returns an object's bytes as they are stored; the caller closes them. The
+// error is ErrNotFound when it is not there.
+func (b *Bucket) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	return b.open(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key})
+}
+
+// Head returns the first n bytes of an object, or all if it has fewer.
+func (b *Bucket) Head(ctx context.Context, key string, n int64) ([]byte, error) {
+	r, err := b.open(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key, Range: aws.String(fmt.Sprintf("bytes=0-%d", n-1))})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }()
+	head, err := io.ReadAll(io.LimitReader(r, n))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", key, err)
+	}
+	return head, nil
+}
+
+func (b *Bucket) open(ctx context.Context, in *s3.GetObjectInput) (io.ReadCloser, error) {
+	out, err := b.client.GetObject(ctx, in)
+	var absent *types.NoSuchKey
+	if errors.As(err, &absent) {
+		return nil, fmt.Errorf("reading %s in bucket %s: %w", *in.Key, b.name, ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s in bucket %s: %w", *in.Key, b.name, err)
+	}
+	return out.Body, nil
+}
+
+// OpenPlain is Open with the compression of the archive undone: that of objects
+// whose names end in ".gz", and that begin as gzip does.
+func (b *Bucket) OpenPlain(ctx context.Context, key string) (io.ReadCloser, error) {
+	stored, err := b.Open(ctx, key)
+	if err != nil || !strings.HasSuffix(key, ".gz") {
+		return stored, err
+	}
+	buffered := bufio.NewReaderSize(stored, 64<<10)
+	if magic, err := buffered.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
+		return readCloser{buffered, stored}, nil //nolint:nilerr // The reader will say it.
+	}
+	plain, err := gzip.NewReader(buffered)
+	if err != nil {
+		_ = stored.Close()
+		return nil, fmt.Errorf("decompressing %s: %w", key, err)
+	}
+	return readCloser{plain, stored}, nil
+}
+
+type readCloser struct {
+	io.Reader
+	io.Closer
+}
