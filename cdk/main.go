@@ -4,6 +4,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -34,7 +35,7 @@ func run() error {
 	}
 	app := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false)})
 	context, _ := app.Node().GetAllContext(nil).(map[string]any)
-	d, err := load(context, root)
+	d, err := load(context, root, os.Getenv)
 	if err != nil {
 		return err
 	}
@@ -58,24 +59,31 @@ func run() error {
 type deployment struct {
 	settings
 	streams *stream.Set
+	// account and region are those that the CDK command works in; empty when
+	// it has no credentials.
+	account, region string
 	// assets is the folder that holds a folder for each function.
 	assets string
 }
 
 // load reads the settings and the streams of a deployment, all problems at once
 // for each of the two. A relative path of streams starts at root.
-func load(context map[string]any, root string) (deployment, error) {
+func load(context map[string]any, root string, getenv func(string) string) (deployment, error) {
 	s, err := parseSettings(context)
 	if err != nil {
 		return deployment{}, err
+	}
+	d := deployment{settings: s, account: getenv("CDK_DEFAULT_ACCOUNT"), region: getenv("CDK_DEFAULT_REGION")}
+	if s.vpcID != "" && (d.account == "" || d.region == "") {
+		return deployment{}, errors.New("vpcId: looking up a VPC needs credentials and a Region")
 	}
 	path := s.streamsFile
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(root, path)
 	}
-	set, err := stream.Load(path)
+	d.streams, err = stream.Load(path)
 	if err != nil {
 		return deployment{}, err
 	}
-	return deployment{settings: s, streams: set}, nil
+	return d, nil
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"os"
-
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/constructs-go/constructs/v10"
@@ -116,9 +114,4 @@ func securityGroup(
 		props.SecurityGroupIngress = in
 	}
 	return awsec2.NewCfnSecurityGroup(scope, jsii.String(id), props).AttrGroupId()
-}
-
-// lookupEnvironment is the account and Region that the CDK command works in.
-func lookupEnvironment() *awscdk.Environment {
-	return &awscdk.Environment{Account: jsii.String(os.Getenv("CDK_DEFAULT_ACCOUNT")), Region: jsii.String(os.Getenv("CDK_DEFAULT_REGION"))}
 }

@@ -149,10 +149,7 @@ func TestARedisWithoutAPasswordNeedsNoSecret(t *testing.T) {
 
 // ownVPC is the context of a deployment into a VPC that the CDK command has
 // looked up, with subnets of the given types.
-func ownVPC(t *testing.T, types ...string) map[string]any {
-	t.Helper()
-	t.Setenv("CDK_DEFAULT_ACCOUNT", "123456789012")
-	t.Setenv("CDK_DEFAULT_REGION", "eu-west-1")
+func ownVPC(types ...string) map[string]any {
 	var groups []any
 	for i, kind := range types {
 		var subnets []any
@@ -166,14 +163,14 @@ func ownVPC(t *testing.T, types ...string) map[string]any {
 	const id = "vpc-0123456789abcdef0"
 	return map[string]any{
 		"vpcId": id,
-		"vpc-provider:account=123456789012:filter.vpc-id=" + id + ":region=eu-west-1:returnAsymmetricSubnets=true": object{
-			"vpcId": id, "vpcCidrBlock": "10.1.0.0/16", "ownerAccountId": "123456789012", "availabilityZones": []any{}, "subnetGroups": groups,
+		"vpc-provider:account=" + testAccount + ":filter.vpc-id=" + id + ":region=eu-west-1:returnAsymmetricSubnets=true": object{
+			"vpcId": id, "vpcCidrBlock": "10.1.0.0/16", "ownerAccountId": testAccount, "availabilityZones": []any{}, "subnetGroups": groups,
 		},
 	}
 }
 
 func TestAVPCOfOnesOwn(t *testing.T) {
-	context := ownVPC(t, "Public", "Isolated", "Private")
+	context := ownVPC("Public", "Isolated", "Private")
 	root := synth(t, context, fourStreams).root
 	for _, kind := range []string{"AWS::EC2::VPC", "AWS::EC2::Subnet", "AWS::EC2::VPCEndpoint"} {
 		if n := len(ofType(root, kind)); n > 0 {
@@ -191,7 +188,7 @@ func TestAVPCOfOnesOwn(t *testing.T) {
 		t.Errorf("groups %v", got)
 	}
 
-	isolated := synth(t, ownVPC(t, "Public", "Isolated"), fourStreams).root
+	isolated := synth(t, ownVPC("Public", "Isolated"), fourStreams).root
 	if got := list(only(t, isolated, "AWS::ElastiCache::SubnetGroup").Properties["SubnetIds"]); !slices.Equal(got, []string{"subnet-1a", "subnet-1b"}) {
 		t.Errorf("without subnets that have NAT, the cache lives in %v", got)
 	}
@@ -210,7 +207,7 @@ func TestAVPCOfOnesOwn(t *testing.T) {
 }
 
 func TestAVPCWithoutPrivateSubnetsIsRefusedByName(t *testing.T) {
-	context := ownVPC(t, "Public")
+	context := ownVPC("Public")
 	a := synth(t, with(context, "redisUrl", "redis://redis"), fourStreams)
 	if b := string(readFile(t, a.dir+"/datasink.metadata.json")); !strings.Contains(b, "vpcId: this VPC has no private subnets") {
 		t.Errorf("the assembly does not say what is wrong: %s", b)

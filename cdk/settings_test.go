@@ -144,14 +144,18 @@ func TestStreamsAreFoundFromTheRoot(t *testing.T) {
 	if _, err := findRoot(t.TempDir()); err == nil {
 		t.Error("findRoot outside of a module found one")
 	}
-	d, err := load(nil, root)
+	none := func(string) string { return "" }
+	d, err := load(nil, root, none)
 	if err != nil || len(d.streams.Names()) == 0 {
 		t.Errorf("load = %v, %v, want the repository's streams", d.streams, err)
 	}
 	for _, path := range []string{"none.json", filepath.Join(t.TempDir(), "none.json")} {
-		if _, err := load(map[string]any{"streams": path}, root); err == nil || !strings.Contains(err.Error(), "none.json") {
+		if _, err := load(map[string]any{"streams": path}, root, none); err == nil || !strings.Contains(err.Error(), "none.json") {
 			t.Errorf("load with streams %s = %v, want an error that names the file", path, err)
 		}
+	}
+	if _, err := load(map[string]any{"vpcId": "vpc-01234567"}, root, none); err == nil || !strings.Contains(err.Error(), "vpcId: ") {
+		t.Errorf("load of a VPC without credentials = %v, want an error that names vpcId", err)
 	}
 }
 

@@ -13,7 +13,7 @@ func newStack(app constructs.Construct, d deployment) awscdk.Stack {
 	props := &awscdk.StackProps{Description: jsii.String("Data Sink " + d.name + ": HTTP bodies, by way of Redis, Kinesis and Firehose, into S3")}
 	if d.vpcID != "" {
 		// Only a stack that knows its account and Region can look up a VPC.
-		props.Env = lookupEnvironment()
+		props.Env = &awscdk.Environment{Account: jsii.String(d.account), Region: jsii.String(d.region)}
 	}
 	stack := awscdk.NewStack(app, jsii.String(d.name), props)
 

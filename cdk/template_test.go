@@ -72,6 +72,8 @@ const fourStreams = `{"streams": [
 	{"name": "views", "capacity": "on-demand", "bufferSeconds": 300, "bufferMiB": 128}, {"name": "legacy", "format": "raw"}
 ]}`
 
+const testAccount = "123456789012"
+
 // synth synthesizes with stub functions, under cdk.json's context and the given
 // one. The same input is synthesized once, and read anew each time.
 func synth(t testing.TB, context map[string]any, streams string) assembly {
@@ -84,7 +86,7 @@ func synth(t testing.TB, context map[string]any, streams string) assembly {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := deployment{settings: s, streams: set}
+	d := deployment{settings: s, streams: set, account: testAccount, region: "eu-west-1"}
 	key := fmt.Sprint(context, streams)
 	if synthesized[key] == "" {
 		dir, err := os.MkdirTemp("", "datasink-assembly-")
