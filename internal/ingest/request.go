@@ -20,8 +20,8 @@ type request struct {
 }
 
 // parseRequest takes the needed fields out of an event in one pass that decodes
-// nothing else: on an event of 1 KiB it takes a fifteenth of the time that
-// encoding/json takes for the whole, of 1 MB a hundredth.
+// nothing else. It takes a tenth of the time that encoding/json takes for the
+// whole of an event with a body of 1 KiB, and a hundredth with one of 1 MB.
 //
 // It accepts the JSON that encoding/json accepts, with two differences: names of
 // fields count as they are spelt, and the characters inside body are looked at
@@ -209,7 +209,7 @@ func (s *scanner) textIf(wanted bool, into *[]byte) {
 
 // raw reads a string without looking inside, or null as nothing. A quote ends
 // it unless an odd number of backslashes stands before: so the search for
-// quotes alone, with vector instructions, passes over 1 MB of base64 in 20 us.
+// quotes alone, with vector instructions, passes over 1 MB of base64 in 30 us.
 func (s *scanner) raw(into *[]byte) {
 	if s.space(); s.peek() == 'n' {
 		s.literal("null")

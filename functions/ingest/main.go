@@ -1,0 +1,98 @@
+// Command ingest is the Lambda function that answers the HTTP API; see package
+// ingest.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/data-sink/data-sink/internal/archive"
+	"github.com/data-sink/data-sink/internal/basicauth"
+	"github.com/data-sink/data-sink/internal/env"
+	"github.com/data-sink/data-sink/internal/ingest"
+	"github.com/data-sink/data-sink/internal/secret"
+	"github.com/data-sink/data-sink/internal/stream"
+	"github.com/data-sink/data-sink/internal/wake"
+)
+
+// warmTimeout bounds what init does ahead of the first request. Whatever is not
+// there by then is tried again when a request needs it.
+const warmTimeout = 3 * time.Second
+
+func main() {
+	log := lambdacontext.NewLogger()
+	handler, err := newHandler(context.Background(), os.Getenv, log)
+	if err != nil {
+		log.Error("init", "error", err)
+		os.Exit(1)
+	}
+	lambda.Start(handler)
+}
+
+// newHandler wires the function. Its error lists every setting that is missing
+// or malformed. It needs no service to answer: a function that starts without
+// Redis keeps records in the archive, and one without its clients answers 503
+// until it can read them.
+func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logger) (*ingest.Handler, error) {
+	e, envErr := env.ParseIngest(getenv)
+	streams, streamsErr := stream.Load(e.Streams)
+	if err := errors.Join(envErr, streamsErr); err != nil {
+		return nil, err
+	}
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+	}
+	secrets := secret.New(secretsmanager.NewFromConfig(cfg))
+	records, err := newRecordQueue(e, secrets)
+	if err != nil {
+		return nil, err
+	}
+	clients := basicauth.NewCache(func(ctx context.Context) ([]byte, error) {
+		return secrets.Get(ctx, e.ClientsSecret)
+	}, e.ClientsMaxAge, e.ClientsMaxStale)
+	clients.OnFailure = ingest.LogRefreshFailures(log)
+	warm(ctx, log, records, clients)
+	return ingest.New(ingest.Config{
+		Streams:         streams,
+		Credentials:     clients,
+		Queue:           records,
+		Archive:         archive.New(archive.NewS3(s3.NewFromConfig(cfg), e.ArchiveBucket), e.Name),
+		Waker:           wake.New(sqs.NewFromConfig(cfg), e.Wake.QueueURL),
+		MaxBodyBytes:    e.MaxBodyBytes,
+		MaxDecodedBytes: e.MaxDecodedBytes,
+		PushTimeout:     e.PushTimeout,
+		WakeInterval:    e.Wake.Interval,
+		Logger:          log,
+	}), nil
+}
+
+// warm reads both secrets and connects to Redis at once, so that the first
+// request finds all three.
+func warm(ctx context.Context, log *slog.Logger, records *recordQueue, clients *basicauth.Cache) {
+	ctx, cancel := context.WithTimeout(ctx, warmTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := records.Ping(ctx); err != nil {
+			log.WarnContext(ctx, "queue_unreachable_at_init", "error", err)
+		}
+	})
+	wg.Go(func() {
+		if err := clients.Ready(ctx); err != nil {
+			log.WarnContext(ctx, "credentials_unusable_at_init", "error", err)
+		}
+	})
+	wg.Wait()
+}

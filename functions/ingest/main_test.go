@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/data-sink/data-sink/internal/env"
+	"github.com/data-sink/data-sink/internal/queue"
+	"github.com/data-sink/data-sink/internal/queue/redistest"
+)
+
+func TestInitListsEveryMissingSetting(t *testing.T) {
+	t.Parallel()
+	_, err := newHandler(t.Context(), func(string) string { return "" }, slog.New(slog.DiscardHandler))
+	if err == nil {
+		t.Fatal("an ingest without settings: no error")
+	}
+	for _, s := range env.Settings(env.ParseIngest) {
+		if s.Required && !strings.Contains(err.Error(), s.Name+": missing") {
+			t.Errorf("the error does not name %s:\n%v", s.Name, err)
+		}
+	}
+	if !strings.Contains(err.Error(), "streams.json") {
+		t.Errorf("the error does not name the missing streams.json:\n%v", err)
+	}
+}
+
+func TestInitRefusesAMalformedURL(t *testing.T) {
+	t.Parallel()
+	settings := map[string]string{
+		env.Name: "datasink", env.Streams: "../../streams.json", env.ArchiveBucket: "bucket", env.RedisURL: "redis://127.0.0.1:1?cluster=perhaps",
+		env.WakeQueueURL: "http://127.0.0.1:1/queue", env.ClientsSecret: "clients",
+	}
+	if _, err := newHandler(t.Context(), lookup(settings), slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "perhaps") {
+		t.Errorf("newHandler = %v, want an error that names the parameter", err)
+	}
+}
+
+func lookup(settings map[string]string) func(string) string {
+	return func(name string) string { return settings[name] }
+}
+
+// fakeAWS answers Secrets Manager, S3 and SQS, and counts what S3 is given.
+type fakeAWS struct {
+	secrets map[string]string // nil: away
+	objects int
+}
+
+func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		SecretID string `json:"SecretId"`
+	}
+	switch target := r.Header.Get("X-Amz-Target"); {
+	case r.Method == http.MethodPut:
+		f.objects++
+	case target == "secretsmanager.GetSecretValue" && f.secrets != nil:
+		if json.NewDecoder(r.Body).Decode(&in) != nil || f.secrets[in.SecretID] == "" {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(map[string]string{"SecretString": f.secrets[in.SecretID]})
+	case strings.HasPrefix(target, "AmazonSQS."):
+		_, _ = w.Write([]byte(`{}`))
+	default:
+		w.WriteHeader(http.StatusBadRequest)
+	}
+}
+
+// start starts the function against a fake AWS and a real Redis.
+func start(t *testing.T, aws *fakeAWS, redisURL string) (post func() int, logs *bytes.Buffer) {
+	t.Helper()
+	server := httptest.NewServer(aws)
+	t.Cleanup(server.Close)
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": server.URL, "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_MAX_ATTEMPTS": "1",
+		"AWS_CONFIG_FILE": "absent", "AWS_SHARED_CREDENTIALS_FILE": "absent",
+	} {
+		t.Setenv(name, value)
+	}
+	logs = new(bytes.Buffer)
+	h, err := newHandler(t.Context(), lookup(map[string]string{
+		env.Name: "datasink", env.Streams: "../../streams.json", env.ArchiveBucket: "bucket", env.RedisURL: redisURL, env.RedisSecret: "redis",
+		env.WakeQueueURL: server.URL + "/queue", env.ClientsSecret: "clients", env.PushTimeout: "2s",
+	}), slog.New(slog.NewTextHandler(logs, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() int {
+		t.Helper()
+		event := `{"rawPath":"/archives/orders","headers":{"authorization":"Basic ZGF0YXNpbms6aHVudGVyMg=="},"requestContext":{"http":{"method":"POST"}},"body":"hello"}`
+		out, err := h.Invoke(t.Context(), []byte(event))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var answer struct{ StatusCode int }
+		if err := json.Unmarshal(out, &answer); err != nil {
+			t.Fatal(err)
+		}
+		return answer.StatusCode
+	}, logs
+}
+
+func TestARecordOnItsWay(t *testing.T) {
+	redis := redistest.Start(t, "--requirepass", "Zecret")
+	aws := &fakeAWS{secrets: map[string]string{"clients": `{"datasink":"hunter2"}`, "redis": "Zecret"}}
+	post, logs := start(t, aws, redis.URL)
+	if status := post(); status != http.StatusAccepted || aws.objects != 0 {
+		t.Errorf("status = %d with %d objects in S3, want 202 and the record in Redis", status, aws.objects)
+	}
+	if logs.Len() != 0 {
+		t.Errorf("logged %s", logs)
+	}
+	q, err := queue.Open(queue.Options{Deployment: "datasink", URL: redis.URL, Password: "Zecret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = q.Close() }()
+	if state, err := q.Inspect(t.Context(), "orders"); err != nil || state.Depth != 1 {
+		t.Errorf("Inspect = %+v, %v, want one record", state, err)
+	}
+}
+
+// Started while all of AWS is away, the function says so in its answers.
+func TestInitNeedsNoOneToAnswer(t *testing.T) {
+	redis := redistest.Start(t, "--requirepass", "Zecret")
+	aws := &fakeAWS{}
+	post, logs := start(t, aws, redis.URL)
+	if status := post(); status != http.StatusServiceUnavailable {
+		t.Errorf("status without clients = %d, want 503", status)
+	}
+	for _, line := range []string{"queue_unreachable_at_init", "credentials_unusable_at_init", "credentials_refresh_failed"} {
+		if !strings.Contains(logs.String(), line) {
+			t.Errorf("no line %s in the log:\n%s", line, logs)
+		}
+	}
+}
+
+func TestWithoutRedisCredentialsRecordsGoToTheArchive(t *testing.T) {
+	redis := redistest.Start(t, "--requirepass", "Zecret")
+	aws := &fakeAWS{secrets: map[string]string{"clients": `{"datasink":"hunter2"}`}}
+	post, _ := start(t, aws, redis.URL)
+	if status := post(); status != http.StatusAccepted || aws.objects != 1 {
+		t.Errorf("status = %d with %d objects in S3, want 202 and one", status, aws.objects)
+	}
+	aws.secrets["redis"] = "Zecret"
+	if status := post(); status != http.StatusAccepted || aws.objects != 1 {
+		t.Errorf("once the secret is there: status = %d with %d objects in S3, want 202 and still one", status, aws.objects)
+	}
+}
+
+func TestAQueueThatCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	away := errors.New("away")
+	e := env.Ingest{Base: env.Base{Name: "datasink"}, Redis: env.Redis{URL: "redis://127.0.0.1:1", Secret: "redis"}}
+	var value string
+	q, err := newRecordQueue(e, readerFunc(func(id string) ([]byte, error) {
+		if id != "redis" {
+			t.Errorf("read secret %q", id)
+		}
+		if value == "" {
+			return nil, away
+		}
+		return []byte(value), nil
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Ping(t.Context()); !errors.Is(err, away) {
+		t.Errorf("Ping = %v, want the reader's error", err)
+	}
+	value = `{"password":1}`
+	if _, err := q.Push(t.Context(), "orders", nil, 0); err == nil || errors.Is(err, away) {
+		t.Errorf("Push with a malformed secret = %v, want the parser's error", err)
+	}
+}
+
+type readerFunc func(id string) ([]byte, error)
+
+func (f readerFunc) Get(_ context.Context, id string) ([]byte, error) { return f(id) }
