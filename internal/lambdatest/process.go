@@ -1,11 +1,14 @@
 package lambdatest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -96,8 +99,29 @@ func (p *Process) Kill() {
 }
 
 // Freeze stops the process with SIGSTOP until Thaw: its connections stay open,
-// and its clock goes on.
-func (p *Process) Freeze() { _ = p.cmd.Process.Signal(syscall.SIGSTOP) }
+// and its clock goes on. It returns when the process stands still.
+func (p *Process) Freeze() {
+	_ = p.cmd.Process.Signal(syscall.SIGSTOP)
+	for !p.hasEnded() && !p.standsStill() {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// standsStill reports whether all threads are stopped.
+func (p *Process) standsStill() bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.PID()))
+	if err != nil || len(threads) == 0 {
+		return true // it has ended
+	}
+	for _, thread := range threads {
+		stat, err := os.ReadFile(thread)
+		// "<id> (<name>) <state> …"
+		if _, state, ok := bytes.Cut(stat, []byte(") ")); err == nil && ok && !bytes.ContainsAny(state[:1], "TtZX") {
+			return false
+		}
+	}
+	return true
+}
 
 // Thaw ends Freeze.
 func (p *Process) Thaw() { _ = p.cmd.Process.Signal(syscall.SIGCONT) }
