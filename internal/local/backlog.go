@@ -22,9 +22,6 @@ const (
 	backlogBytes = 4 << 20
 	// overflowBytes is past what may arrive while callers are held back.
 	overflowBytes = 3 * backlogBytes
-	// holdAtMost is how long a caller is held back. Then the record goes on, and
-	// past overflowBytes straight to the archive.
-	holdAtMost = 10 * time.Second
 	// recount is how long the count may stand still before it is made anew.
 	recount = time.Second
 )
@@ -34,14 +31,17 @@ const (
 type backlog struct {
 	Queue
 	streams []string
+	// atMost is how long a caller is held back. Then the record goes on, and past
+	// overflowBytes straight to the archive.
+	atMost time.Duration
 
 	mu      sync.Mutex
 	bytes   int64 // of envelopes in queues and claims
 	changed chan struct{}
 }
 
-func newBacklog(q Queue, streams []string) *backlog {
-	return &backlog{Queue: q, streams: streams, changed: make(chan struct{})}
+func newBacklog(q Queue, streams []string, atMost time.Duration) *backlog {
+	return &backlog{Queue: q, streams: streams, atMost: atMost, changed: make(chan struct{})}
 }
 
 // Push refuses what callers were held back for in vain.
@@ -101,7 +101,7 @@ func (b *backlog) add(bytes int64) int64 {
 
 // hold waits while the backlog is too long.
 func (b *backlog) hold(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, holdAtMost)
+	ctx, cancel := context.WithTimeout(ctx, b.atMost)
 	defer cancel()
 	for {
 		b.mu.Lock()

@@ -30,12 +30,13 @@ type buffer struct {
 	path  string
 	began time.Time
 	file  *os.File // nil once sealed
-	bytes int64    // of records
-	size  int64    // of the file up to the last whole call
+	w     *bufio.Writer
+	bytes int64 // of records
+	size  int64 // of the file up to the last whole call
 }
 
 func newBuffer(dir string, now time.Time) (*buffer, error) {
-	b := &buffer{began: now}
+	b := &buffer{began: now, w: bufio.NewWriterSize(nil, 64<<10)}
 	b.path = filepath.Join(dir, now.UTC().Format(bufferTime)+"-"+uuid.NewString()+bufferSuffix)
 	var err error
 	if b.file, err = os.OpenFile(b.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644); err != nil {
@@ -72,16 +73,16 @@ func leftBuffers(dir string) ([]*buffer, error) {
 // append writes all entries of a call, or none.
 func (b *buffer) append(entries []sink.Entry) error {
 	bytes, size := b.bytes, b.size
-	w := bufio.NewWriterSize(io.NewOffsetWriter(b.file, b.size), 64<<10)
+	b.w.Reset(io.NewOffsetWriter(b.file, b.size))
 	for _, e := range entries {
-		n, err := writeFrame(w, [][]byte{e.Data})
+		n, err := writeFrame(b.w, [][]byte{e.Data})
 		if err != nil {
 			return fmt.Errorf("buffering: %w", err)
 		}
 		bytes += int64(len(e.Data))
 		size += int64(n)
 	}
-	if err := w.Flush(); err != nil {
+	if err := b.w.Flush(); err != nil {
 		// The next call writes over what this one has written.
 		return fmt.Errorf("buffering: %w", errors.Join(err, b.file.Truncate(b.size)))
 	}
@@ -91,7 +92,7 @@ func (b *buffer) append(entries []sink.Entry) error {
 
 func (b *buffer) close() {
 	_ = b.file.Close() // Every call has flushed what it wrote.
-	b.file = nil
+	b.file, b.w = nil, nil
 }
 
 // deliver writes the object and removes the buffer.

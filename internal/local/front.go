@@ -22,17 +22,14 @@ const (
 	// invokeBytes is how much of that is in the function at once: there a body
 	// has several copies.
 	invokeBytes = 4 << 20
-	// leastAdmitted and leastInvoked are what even a tiny body counts for.
-	leastAdmitted, leastInvoked = 16 << 10, 128 << 10
+	// leastAdmitted and leastInvoked are what even a tiny body counts for. They
+	// bound how many requests are admitted, and how many are in the function.
+	leastAdmitted, leastInvoked = 64 << 10, 256 << 10
 	// A body that is to be unpacked counts for what it may become.
 	unpackFactor, leastUnpacked = 8, 1 << 20
 	// unknownLength is what a body counts for whose length is not told.
 	unknownLength = maxEventBytes / 4 * 3
 )
-
-// bodyTimeout is how long a client may take to send an admitted body: API
-// Gateway gives a request 30 s in all.
-const bodyTimeout = 20 * time.Second
 
 // FrontOptions are the parts of a Front.
 type FrontOptions struct {
@@ -40,7 +37,10 @@ type FrontOptions struct {
 	Function *Function
 	// Hold waits while nothing should be accepted; nil never does.
 	Hold func(ctx context.Context)
-	Log  *slog.Logger
+	// BodyTimeout is how long a client may take to send an admitted body. Default
+	// 20 s: API Gateway gives a request 30 s in all.
+	BodyTimeout time.Duration
+	Log         *slog.Logger
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
@@ -61,6 +61,7 @@ func NewFront(o FrontOptions) *Front {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	orDefault(&o.BodyTimeout, 20*time.Second)
 	if o.Hold == nil {
 		o.Hold = func(context.Context) {}
 	}
@@ -121,11 +122,11 @@ func (f *Front) admit(ctx context.Context, r *http.Request) (release func(), err
 	return func() { f.admitted.Release(size) }, nil
 }
 
-// read turns the request into an event, within bodyTimeout.
+// read turns the request into an event, within BodyTimeout.
 func (f *Front) read(w http.ResponseWriter, r *http.Request, to route, requestID string) ([]byte, error) {
 	// A writer that knows no deadlines is one of a test.
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
+	_ = control.SetReadDeadline(time.Now().Add(f.BodyTimeout))
 	event, err := gatewayEvent(r, to, requestID, f.Now())
 	if errors.Is(err, errPayload) {
 		// A client that still sends would miss the answer.
@@ -218,7 +219,7 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       time.Minute,
+		IdleTimeout:       15 * time.Second,
 		MaxHeaderBytes:    10 << 10, // as API Gateway
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}

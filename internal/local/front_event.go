@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -84,7 +85,10 @@ func gatewayEvent(r *http.Request, to route, requestID string, now time.Time) ([
 	}
 	// The body is the largest part by far: it goes straight into the event.
 	expected := max(0, r.ContentLength)
-	event := make([]byte, 0, int64(len(head))+64+min(expected*4/3+expected/16, maxEventBytes+chunkBytes))
+	if !asText {
+		expected = expected/3*4 + 4
+	}
+	event := make([]byte, 0, int64(len(head))+64+min(expected, maxEventBytes))
 	event = append(event, head[:len(head)-1]...)
 	event = append(event, `,"body":"`...)
 	if asText {
@@ -151,6 +155,8 @@ func sourceIP(r *http.Request) string {
 // the parts of a base64 text can be joined.
 const chunkBytes = 48 << 10
 
+var chunks = sync.Pool{New: func() any { return new([chunkBytes]byte) }}
+
 func appendBase64(event []byte, body io.Reader) ([]byte, error) {
 	return appendBody(event, body, func(event, chunk []byte, _ bool) ([]byte, int) {
 		return base64.StdEncoding.AppendEncode(event, chunk), len(chunk)
@@ -194,12 +200,13 @@ func appendChar(event []byte, char rune) []byte {
 // appendBody reads a body to its end and has encode append it chunk by chunk;
 // encode says how much of a chunk it has used.
 func appendBody(event []byte, body io.Reader, encode func(event, chunk []byte, last bool) ([]byte, int)) ([]byte, error) {
-	chunk := make([]byte, chunkBytes)
+	held := chunks.Get().(*[chunkBytes]byte)
+	defer chunks.Put(held)
+	chunk := held[:]
 	kept, read := 0, 0
 	for {
-		n, err := io.ReadFull(body, chunk[kept:])
-		last := err == io.EOF || err == io.ErrUnexpectedEOF
-		if err != nil && !last {
+		n, last, err := fill(body, chunk[kept:])
+		if err != nil {
 			return nil, fmt.Errorf("reading the body: %w", err)
 		}
 		var used int
@@ -212,4 +219,20 @@ func appendBody(event []byte, body io.Reader, encode func(event, chunk []byte, l
 			return event, nil
 		}
 	}
+}
+
+// fill reads until chunk is full or the body ends. Unlike io.ReadFull it tells
+// that end from the one of a client that has gone: io.ErrUnexpectedEOF.
+func fill(body io.Reader, chunk []byte) (n int, last bool, err error) {
+	for n < len(chunk) {
+		m, err := body.Read(chunk[n:])
+		n += m
+		if err == io.EOF {
+			return n, true, nil
+		}
+		if err != nil {
+			return n, false, err
+		}
+	}
+	return n, false, nil
 }

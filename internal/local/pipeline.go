@@ -61,6 +61,9 @@ type Options struct {
 	// long a claim belongs to a drainer, default 15 s; Window how long a batch for
 	// the bridge waits to fill, default 100 ms.
 	WakeInterval, SweepInterval, Lease, Window time.Duration
+	// HoldAtMost is how long a caller waits while the embedded queue is long;
+	// default 10 s. Then its record may go straight to the archive.
+	HoldAtMost time.Duration
 	// MaxRetries is how often the mapping tries a batch again before it gives it
 	// up, default 0 for ever.
 	MaxRetries int
@@ -132,8 +135,8 @@ func (g *group) stop() {
 
 // The most bytes of events that the bridges hold at once, and of one of them.
 const (
-	bridgeMemory     = 12 << 20
-	bridgeBatchBytes = 6 << 20
+	bridgeMemory     = 8 << 20
+	bridgeBatchBytes = 4 << 20
 )
 
 // Start starts a pipeline. Its error says in plain words what is in the way: an
@@ -155,6 +158,7 @@ func withDefaults(o Options) Options {
 	orDefault(&o.SweepInterval, time.Minute)
 	orDefault(&o.Lease, 15*time.Second)
 	orDefault(&o.Window, 100*time.Millisecond)
+	orDefault(&o.HoldAtMost, 10*time.Second)
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
@@ -229,7 +233,7 @@ func (p *Pipeline) openFunctions() error {
 	var q Queue = p.queue
 	var hold func(context.Context)
 	if p.o.RedisURL == "" {
-		b := newBacklog(q, p.o.Streams.Names())
+		b := newBacklog(q, p.o.Streams.Names(), p.o.HoldAtMost)
 		q, hold = b, b.hold
 	}
 	objects := archive.New(wrap(p.o.Seams.Archive, archive.Store(p.folder)), p.o.Deployment)

@@ -53,7 +53,7 @@ func (p *Pipeline) openQueue(ctx context.Context) error {
 	return nil
 }
 
-func (p *Pipeline) startRedis() (url, password string, err error) {
+func (p *Pipeline) startRedis() (address, password string, err error) {
 	embedded := miniredis.NewMiniRedis()
 	// Keys expire by the clock, as the wake-up key must.
 	embedded.ClockTTL(true)
@@ -63,7 +63,10 @@ func (p *Pipeline) startRedis() (url, password string, err error) {
 		return "", "", fmt.Errorf("starting the embedded Redis: %w", err)
 	}
 	p.stopRedis = embedded.Close
-	return "redis://" + embedded.Addr(), password, nil
+	// The client's own time-outs of a few seconds would be a fault that a busy
+	// machine causes by itself.
+	patient := url.Values{"pool_timeout": {embeddedPush.String()}, "read_timeout": {embeddedPush.String()}, "write_timeout": {embeddedPush.String()}}
+	return "redis://" + embedded.Addr() + "?" + patient.Encode(), password, nil
 }
 
 // splitURL takes the credentials off a URL. Its error does not repeat them.

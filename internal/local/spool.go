@@ -39,7 +39,8 @@ type spool struct {
 	mu    sync.Mutex
 	bases []int64  // offsets at which the files begin, ascending
 	file  *os.File // the last of them; nil until something is appended
-	end   int64    // offset after the last whole frame
+	w     *bufio.Writer
+	end   int64 // offset after the last whole frame
 	grown chan struct{}
 }
 
@@ -115,16 +116,19 @@ func (s *spool) append(frames [][][]byte) ([]int64, error) {
 	}
 	offsets := make([]int64, len(frames))
 	end := s.end
-	w := bufio.NewWriterSize(s.file, 64<<10)
+	if s.w == nil {
+		s.w = bufio.NewWriterSize(nil, 64<<10)
+	}
+	s.w.Reset(s.file)
 	for i, parts := range frames {
 		offsets[i] = end
-		n, err := writeFrame(w, parts)
+		n, err := writeFrame(s.w, parts)
 		if err != nil {
 			return nil, s.undo(err)
 		}
 		end += int64(n)
 	}
-	if err := w.Flush(); err != nil {
+	if err := s.w.Flush(); err != nil {
 		return nil, s.undo(err)
 	}
 	s.end = end

@@ -30,7 +30,8 @@ func (p *Pipeline) run(ctx context.Context) {
 	for _, m := range p.mappings {
 		p.consumers.wg.Go(func() { m.Run(consumers) })
 	}
-	p.serve(p.listener, p.front)
+	callers := newBoundedListener(p.listener, maxConnections)
+	p.serve(callers, callers.fair(invokeAPI(p.drainer, p.front)))
 	if p.s3 != nil {
 		p.serve(p.s3, p.s3Handler)
 	}

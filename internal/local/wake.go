@@ -36,17 +36,19 @@ type WakeQueue struct {
 	WakeQueueOptions
 	running *semaphore.Weighted
 
-	mu     sync.Mutex
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	closed bool
 	work   sync.WaitGroup
-	dead   int
+
+	mu      sync.Mutex
+	closed  bool
+	waiting map[string]bool // wake-ups, by body, that are due and wait for their turn
+	dead    int
 }
 
 // NewWakeQueue returns a queue that delivers until it is closed.
 func NewWakeQueue(o WakeQueueOptions) *WakeQueue {
-	q := &WakeQueue{WakeQueueOptions: o, running: semaphore.NewWeighted(o.Concurrency)}
+	q := &WakeQueue{WakeQueueOptions: o, running: semaphore.NewWeighted(o.Concurrency), waiting: make(map[string]bool)}
 	q.ctx, q.cancel = context.WithCancel(context.Background())
 	return q
 }
@@ -92,7 +94,7 @@ func (q *WakeQueue) deliver(body string, delay time.Duration) {
 	id, sent := uuid.NewString(), time.Now()
 	for receives := 1; receives <= q.MaxReceives; receives++ {
 		sleep(q.ctx, delay)
-		if err := q.running.Acquire(q.ctx, 1); err != nil {
+		if !q.takeTurn(body) {
 			return
 		}
 		err := q.receive(id, body, sent, receives)
@@ -107,6 +109,24 @@ func (q *WakeQueue) deliver(body string, delay time.Duration) {
 	defer q.mu.Unlock()
 	q.dead++
 	q.Log.Error("wake-up is a dead letter", "body", body)
+}
+
+// takeTurn waits until the wake-up may be delivered. It reports false when the
+// queue is closed, and when another wake-up of the stream waits already: that one
+// will find what this one announces.
+func (q *WakeQueue) takeTurn(body string) bool {
+	q.mu.Lock()
+	double := q.waiting[body]
+	q.waiting[body] = true
+	q.mu.Unlock()
+	if double {
+		return false
+	}
+	err := q.running.Acquire(q.ctx, 1)
+	q.mu.Lock()
+	delete(q.waiting, body)
+	q.mu.Unlock()
+	return err == nil
 }
 
 // receive invokes the function with one wake-up. It returns an error when the

@@ -1,0 +1,374 @@
+package local_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/data-sink/data-sink/internal/archive"
+	"github.com/data-sink/data-sink/internal/drain"
+	"github.com/data-sink/data-sink/internal/envelope"
+	"github.com/data-sink/data-sink/internal/local"
+	"github.com/data-sink/data-sink/internal/queue"
+	"github.com/data-sink/data-sink/internal/sink"
+	"github.com/data-sink/data-sink/internal/stream"
+	"github.com/google/go-cmp/cmp"
+)
+
+// ours are the streams of the repository.
+func ours(tb testing.TB) *stream.Set {
+	tb.Helper()
+	set, err := stream.Load("../../streams.json")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return set
+}
+
+// options are those of a quick pipeline in a folder of the test.
+func options(tb testing.TB) local.Options {
+	tb.Helper()
+	return local.Options{
+		Streams: ours(tb), Data: tb.TempDir(), Addr: "127.0.0.1:0", User: "datasink", Password: "secret",
+		Flush: 50 * time.Millisecond, WakeInterval: 20 * time.Millisecond, Window: 5 * time.Millisecond, Log: quiet,
+	}
+}
+
+// pipeline is a running one, with what a test needs of it.
+type pipeline struct {
+	*local.Pipeline
+	url, root string
+	stopped   bool
+}
+
+func start(tb testing.TB, o local.Options) *pipeline {
+	tb.Helper()
+	p, err := local.Start(tb.Context(), o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	running := &pipeline{Pipeline: p, url: "http://" + p.Addr().String(), root: filepath.Join(o.Data, "archive")}
+	tb.Cleanup(func() {
+		if !running.stopped {
+			_ = p.Stop(context.WithoutCancel(tb.Context())) // A test that has failed already.
+		}
+	})
+	return running
+}
+
+func (p *pipeline) stop(tb testing.TB) {
+	tb.Helper()
+	p.stopped = true
+	if err := p.Stop(tb.Context()); err != nil {
+		tb.Fatalf("Stop: %v", err)
+	}
+}
+
+// post posts a body, which must be accepted, and returns the record's id.
+func (p *pipeline) post(tb testing.TB, path, body string) string {
+	tb.Helper()
+	r := request(tb, "POST", p.url+"/archives/"+path, "application/octet-stream", strings.NewReader(body))
+	r.SetBasicAuth("datasink", "secret")
+	status, _, answer := do(tb, r)
+	var accepted struct{ ID string }
+	if err := json.Unmarshal([]byte(answer), &accepted); status != 202 || err != nil || accepted.ID == "" {
+		tb.Fatalf("POST %s = %d %s, want 202 and an id", path, status, answer)
+	}
+	return accepted.ID
+}
+
+// bodies returns the bodies of a stream of lines in the archive, sorted.
+func bodies(tb testing.TB, root, name string) []string {
+	tb.Helper()
+	dir := filepath.Join(root, name)
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	lines := strings.SplitAfter(joined(objects(tb, dir)), "\n")
+	lines = lines[:len(lines)-1]
+	slices.Sort(lines)
+	return lines
+}
+
+func TestPipelineArchivesWhatItAccepts(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.S3Addr = "127.0.0.1:0"
+	p := start(t, o)
+	for i := range 10 {
+		p.post(t, "orders?partition_key=k", fmt.Sprintf("order %d", i))
+		p.post(t, "legacy-archives", "raw")
+	}
+	waitFor(t, "the records in the archive", func() bool {
+		return len(bodies(t, p.root, "orders")) == 10
+	})
+	health, _, _ := do(t, request(t, "GET", p.url+"/health", "", nil))
+	if health != 200 {
+		t.Errorf("GET /health = %d", health)
+	}
+	list, err := s3Client("http://"+p.S3Addr().String()).ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: bucket, Prefix: aws.String("orders/")})
+	if err != nil || len(list.Contents) == 0 {
+		t.Errorf("listing over S3: %v, %v", list, err)
+	}
+	p.stop(t)
+	if got := joined(objects(t, filepath.Join(p.root, "legacy-archives"))); got != strings.Repeat("raw", 10) {
+		t.Errorf("raw stream holds %q", got)
+	}
+}
+
+// The drainer answers the operator as it does on AWS, by Lambda's own API.
+func TestPipelineAnswersInspect(t *testing.T) {
+	t.Parallel()
+	p := start(t, options(t))
+	p.post(t, "orders", "one")
+	client := lambda.New(lambda.Options{
+		Region: "us-east-1", BaseEndpoint: &p.url, Credentials: credentials.NewStaticCredentialsProvider("any", "any", ""),
+	})
+	invoke := func(event string) *lambda.InvokeOutput {
+		out, err := client.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String("datasink-drainer"), Payload: []byte(event)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	waitFor(t, "the record to be forwarded", func() bool {
+		var state drain.Inspection
+		if err := json.Unmarshal(invoke(drain.InspectEvent).Payload, &state); err != nil {
+			t.Fatal(err)
+		}
+		return len(state.Streams) == 4 && state.Streams["orders"].Accepted == 1 && state.Streams["orders"].Forwarded == 1
+	})
+	if out := invoke(`{"other":1}`); out.FunctionError == nil {
+		t.Errorf("an unknown event is answered with %s", out.Payload)
+	}
+	if _, err := client.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String("datasink-ingest"), Payload: []byte("{}")}); err == nil {
+		t.Error("invoking another function: no error")
+	}
+	page := request(t, "POST", p.url+"/2015-03-31/functions/datasink-drainer/invocations", "", strings.NewReader(drain.InspectEvent))
+	page.Header.Set("Origin", "http://example.com")
+	if status, _, _ := do(t, page); status != 404 {
+		t.Errorf("a web page gets %d, want 404", status)
+	}
+}
+
+func TestPipelineSaysWhatIsInTheWay(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() })
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	running := options(t)
+	start(t, running)
+	for name, tt := range map[string]struct {
+		change func(*local.Options)
+		want   string
+	}{
+		"address":    {func(o *local.Options) { o.Addr = taken.Addr().String() }, "address already in use"},
+		"S3 address": {func(o *local.Options) { o.S3Addr = taken.Addr().String() }, "address already in use"},
+		"folder":     {func(o *local.Options) { o.Data = file }, file},
+		"in use":     {func(o *local.Options) { o.Data = running.Data }, fmt.Sprintf("another datasink uses this data folder (process %d)", os.Getpid())},
+		"Redis":      {func(o *local.Options) { o.RedisURL = "redis://:hunter2@127.0.0.1:1" }, "the Redis at redis://127.0.0.1:1 does not answer"},
+		"Redis URL":  {func(o *local.Options) { o.RedisURL = "http://x" }, "Redis URL is malformed"},
+		"user":       {func(o *local.Options) { o.User = "a:b" }, "has a colon"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := options(t)
+			tt.change(&o)
+			_, err := local.Start(t.Context(), o)
+			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("Start = %v, want an error with %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// faulty is a service that fails while fails says so.
+type faulty struct {
+	sink.Service
+	fails func() error
+}
+
+func (f faulty) Put(ctx context.Context, stream string, entries []sink.Entry) ([]sink.Failure, error) {
+	if err := f.fails(); err != nil {
+		return nil, err
+	}
+	return f.Service.Put(ctx, stream, entries)
+}
+
+// What Kinesis does not take until the end goes straight to the archive.
+func TestStopRescuesWhatKinesisDoesNotTake(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.Lease = 200 * time.Millisecond
+	o.Seams.Kinesis = func(s sink.Service) sink.Service {
+		return faulty{s, func() error { return errors.New("Kinesis is away") }}
+	}
+	p := start(t, o)
+	id := p.post(t, "orders", "kept")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	p.stopped = true
+	if err := p.Stop(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("Stop: %v", err)
+	}
+	if got := bodies(t, p.root, "orders"); !cmp.Equal(got, []string{"kept\n"}) {
+		t.Errorf("archived %q", got)
+	}
+	for key := range objects(t, p.root) {
+		if !strings.HasSuffix(key, "/fallback-"+id+".gz") {
+			t.Errorf("key %q", key)
+		}
+	}
+}
+
+// What Firehose does not take stays in the stream, and the next pipeline on the
+// same folder delivers it.
+func TestPipelineGoesOnWithWhatTheLastLeft(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.Seams.Firehose = func(s sink.Service) sink.Service {
+		return faulty{s, func() error { return errors.New("Firehose is away") }}
+	}
+	p := start(t, o)
+	for i := range 3 {
+		p.post(t, "orders", fmt.Sprint(i))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	p.stopped = true
+	if err := p.Stop(ctx); err == nil || !strings.Contains(err.Error(), "for the next start") {
+		t.Errorf("Stop = %v, want an error that says what stays", err)
+	}
+	o.Seams = local.Seams{}
+	second := start(t, o)
+	waitFor(t, "the records", func() bool { return len(bodies(t, second.root, "orders")) == 3 })
+	second.stop(t)
+	if got := bodies(t, second.root, "orders"); !cmp.Equal(got, []string{"0\n", "1\n", "2\n"}) {
+		t.Errorf("archived %q", got)
+	}
+}
+
+// stuckQueue gives nothing out.
+type stuckQueue struct{ local.Queue }
+
+func (stuckQueue) Claim(context.Context, string, string, time.Duration, int, int) (queue.Claim, error) {
+	return queue.Claim{}, errors.New("stuck")
+}
+
+// While the queue is long callers wait; when that does not help, their records go
+// straight to the archive.
+func TestPipelineHoldsBackWhileTheQueueIsLong(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.HoldAtMost, o.Lease = 500*time.Millisecond, 500*time.Millisecond
+	o.Seams.DrainerQueue = func(q local.Queue) local.Queue { return stuckQueue{q} }
+	p := start(t, o)
+	body := strings.Repeat("x", 1_000_000)
+	for range 5 {
+		p.post(t, "orders", body)
+	}
+	began := time.Now()
+	p.post(t, "orders", body)
+	if waited := time.Since(began); waited < 500*time.Millisecond {
+		t.Errorf("a caller waited %v before a full queue, want 500ms or more", waited)
+	}
+	for range 10 {
+		p.post(t, "orders", body)
+	}
+	overflows, err := filepath.Glob(filepath.Join(p.root, "orders", "*", "*", "overflow-*"))
+	if err != nil || len(overflows) == 0 {
+		t.Errorf("objects of records past the bound: %v, %v, want some", overflows, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	p.stopped = true
+	if err := p.Stop(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Stop: %v", err)
+	}
+	if got := len(bodies(t, p.root, "orders")); got != 16 {
+		t.Errorf("%d records archived, want 16", got)
+	}
+}
+
+// failingStore is an archive that takes nothing.
+type failingStore struct{ archive.Store }
+
+func (failingStore) Put(context.Context, string, []byte) error { return errors.New("S3 is away") }
+
+func TestPipelineRefusesWhatItCannotKeep(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.Seams.IngestQueue = func(q local.Queue) local.Queue { return refusingQueue{q} }
+	o.Seams.Archive = func(s archive.Store) archive.Store { return failingStore{s} }
+	p := start(t, o)
+	r := request(t, "POST", p.url+"/archives/orders", "", strings.NewReader("x"))
+	r.SetBasicAuth("datasink", "secret")
+	status, header, _ := do(t, r)
+	if status != http.StatusServiceUnavailable || header.Get("Retry-After") == "" {
+		t.Errorf("POST = %d, %v, want 503 with Retry-After", status, header)
+	}
+	p.stop(t)
+}
+
+type refusingQueue struct{ local.Queue }
+
+func (refusingQueue) Push(context.Context, string, []byte, int64) (queue.Pushed, error) {
+	return queue.Pushed{}, errors.New("Redis is away")
+}
+
+// An envelope that is none is put aside with its bytes, and holds up nothing.
+func TestPipelinePutsAsideWhatIsNoEnvelope(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.Seams.IngestQueue = func(q local.Queue) local.Queue { return spoilingQueue{q} }
+	p := start(t, o)
+	p.post(t, "orders", "spoil me")
+	p.post(t, "orders", "good")
+	p.stop(t)
+	if got := bodies(t, p.root, "orders"); !cmp.Equal(got, []string{"good\n"}) {
+		t.Errorf("archived %q", got)
+	}
+	aside := objects(t, filepath.Join(p.root, "failed"))
+	if len(aside) != 1 {
+		t.Fatalf("put aside: %q", aside)
+	}
+	for _, body := range aside {
+		err := archive.ReadAside(strings.NewReader(body), func(a archive.Aside) error {
+			if string(a.Envelope) != "spoilt" || a.Stream != "orders" {
+				t.Errorf("put aside %+v", a)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+type spoilingQueue struct{ local.Queue }
+
+func (q spoilingQueue) Push(ctx context.Context, name string, e []byte, bound int64) (queue.Pushed, error) {
+	if r, err := envelope.Decode(e); err == nil && string(r.Body) == "spoil me" {
+		e = []byte("spoilt")
+	}
+	return q.Queue.Push(ctx, name, e, bound)
+}
