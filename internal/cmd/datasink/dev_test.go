@@ -1,0 +1,221 @@
+package main_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/queue/redistest"
+)
+
+// As a new user would: what it prints, typed in, finds the record.
+func TestDevPrintsWhatToType(t *testing.T) {
+	t.Parallel()
+	d := start(t, t.TempDir(), "--password=")
+	curl := regexp.MustCompile(`curl -u datasink:(\S+) -d '(.*)' (\S+)`).FindStringSubmatch(d.out.String())
+	zcat := regexp.MustCompile(`zcat (\S+)`).FindStringSubmatch(d.out.String())
+	if curl == nil || zcat == nil || len(curl[1]) < 20 {
+		t.Fatalf("no curl or zcat line, or a weak password, in:\n%s", d.out.String())
+	}
+	r, err := http.NewRequestWithContext(t.Context(), "POST", curl[3], strings.NewReader(curl[2]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SetBasicAuth("datasink", curl[1])
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded") // As curl does.
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close() // Only the status is of interest.
+	if response.StatusCode != 202 {
+		t.Fatalf("status %d", response.StatusCode)
+	}
+	posted := time.Now()
+	pattern := zcat[1]
+	if !filepath.IsAbs(pattern) {
+		t.Errorf("the path %q is not absolute, though the folder is elsewhere", pattern)
+	}
+	var files []string
+	waitFor(t, "the record", func() bool {
+		files, err = filepath.Glob(pattern)
+		return err != nil || len(files) > 0
+	})
+	if took := time.Since(posted); took > 5*time.Second {
+		t.Errorf("the record landed after %v, want 5s at most", took)
+	}
+	if got := unpacked(t, files[0]); got != curl[2]+"\n" {
+		t.Errorf("zcat shows %q, want what was posted", got)
+	}
+	d.signal(t, os.Interrupt)
+	if code := d.exit(t); code != 0 {
+		t.Errorf("exit code %d after SIGINT, want 0", code)
+	}
+}
+
+func TestDevRefusesToStart(t *testing.T) {
+	t.Parallel()
+	running := start(t, t.TempDir())
+	addr := strings.TrimPrefix(running.url, "http://")
+	bad := filepath.Join(t.TempDir(), "streams.json")
+	if err := os.WriteFile(bad, []byte(`{"streams":[{"name":"A"},{"name":"b","shards":501}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	frozen := redistest.Start(t)
+	frozen.Freeze()
+	t.Cleanup(frozen.Thaw)
+	dead, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	deadAddr := dead.Addr().String()
+	if err := dead.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		arg  string
+		code int
+		want []string
+	}{
+		"port in use":        {"--addr=" + addr, 1, []string{addr, "address already in use"}},
+		"S3 port in use":     {"--s3-addr=" + addr, 1, []string{addr, "address already in use"}},
+		"folder in use":      {"--data=" + running.data, 1, []string{running.data, "another datasink uses this data folder"}},
+		"folder is a file":   {"--data=" + bad, 1, []string{bad}},
+		"folder not to make": {"--data=/proc/datasink", 1, []string{"/proc/datasink"}},
+		"bad streams.json":   {"--streams=" + bad, 1, []string{"streams[0].name", "streams[1].shards"}},
+		"no streams.json":    {"--streams=/nowhere.json", 1, []string{"/nowhere.json"}},
+		"dead Redis":         {"--redis-url=redis://" + deadAddr, 1, []string{"the Redis at redis://" + deadAddr + " does not answer", "refused"}},
+		"frozen Redis":       {"--redis-url=" + frozen.URL, 1, []string{"the Redis at " + frozen.URL + " does not answer"}},
+		"no Redis URL":       {"--redis-url=localhost:6379", 1, []string{"Redis URL"}},
+		"bad user":           {"--user=a:b", 1, []string{"colon"}},
+		"bad flush":          {"--flush=0s", 1, []string{"--flush"}},
+		"unknown flag":       {"--nonsense", 2, []string{"--nonsense"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := launch(t, t.TempDir(), tt.arg)
+			if code := d.exit(t); code != tt.code {
+				t.Errorf("exit code %d, want %d", code, tt.code)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(d.err.String(), want) {
+					t.Errorf("it wrote %q, want %q in it", d.err.String(), want)
+				}
+			}
+			if strings.Contains(d.err.String(), "goroutine") {
+				t.Error("it ended with a trace")
+			}
+		})
+	}
+}
+
+func TestDevFlushesAtSIGTERMUnderLoad(t *testing.T) {
+	t.Parallel()
+	d := start(t, t.TempDir())
+	l := d.under(t, 16)
+	waitFor(t, "some lines", func() bool { return l.count() > 500 })
+	d.signal(t, syscall.SIGTERM)
+	if code := d.exit(t); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	l.end()
+	l.check(t, d, true)
+	if !strings.Contains(d.err.String(), "all that was accepted is in the archive") {
+		t.Errorf("it wrote %q", d.err.String())
+	}
+}
+
+// With a Redis of its own the process may die at any moment.
+func TestDevIsKilledUnderLoad(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	data := t.TempDir()
+	first := start(t, data, "--redis-url="+redis.URL)
+	l := first.under(t, 16)
+	waitFor(t, "some lines", func() bool { return l.count() > 500 })
+	first.signal(t, syscall.SIGKILL)
+	first.exit(t)
+	l.end()
+	second := start(t, data, "--redis-url="+redis.URL)
+	second.signal(t, syscall.SIGTERM)
+	if code := second.exit(t); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	l.check(t, second, false)
+}
+
+// Redis is killed and comes back while callers go on: each of them is accepted.
+func TestDevOutlivesItsRedis(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
+	d := start(t, t.TempDir(), "--redis-url="+redis.URL)
+	l := d.under(t, 8)
+	waitFor(t, "some lines", func() bool { return l.count() > 300 })
+	redis.Kill()
+	before := l.count()
+	waitFor(t, "lines without a Redis", func() bool { return l.count() > before+100 })
+	if err := redis.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	before = l.count()
+	waitFor(t, "lines with a Redis", func() bool { return l.count() > before+100 })
+	l.end()
+	d.signal(t, syscall.SIGTERM)
+	if code := d.exit(t); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	l.check(t, d, false)
+	if l.other > 0 {
+		t.Errorf("%d callers were not accepted", l.other)
+	}
+}
+
+// What a Redis that is away holds cannot be flushed: the exit code tells, and a
+// second signal does not wait for it.
+func TestDevStopsWithoutItsRedis(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	d := start(t, t.TempDir(), "--redis-url="+redis.URL)
+	redis.Kill()
+	for range 5 {
+		if ok, err := d.post(t.Context(), http.DefaultClient, "without Redis"); !ok || err != nil {
+			t.Fatalf("post = %v, %v, want it accepted", ok, err)
+		}
+	}
+	began := time.Now()
+	d.signal(t, syscall.SIGTERM)
+	waitFor(t, "the first signal to be seen", func() bool { return strings.Contains(d.err.String(), "once more to stop now") })
+	d.signal(t, syscall.SIGTERM)
+	if code := d.exit(t); code != 1 || time.Since(began) > 15*time.Second {
+		t.Errorf("exit code %d after %v, want 1 at once", code, time.Since(began))
+	}
+	if got := d.archived(t)["without Redis"]; got != 5 {
+		t.Errorf("%d of 5 records in the archive", got)
+	}
+}
+
+// The same folder goes on after each kind of end.
+func TestDevStartsAgain(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	for i := range 3 {
+		d := start(t, data)
+		if ok, err := d.post(context.WithoutCancel(t.Context()), http.DefaultClient, "again"); !ok || err != nil {
+			t.Fatalf("post = %v, %v", ok, err)
+		}
+		d.signal(t, syscall.SIGTERM)
+		if code := d.exit(t); code != 0 {
+			t.Errorf("exit code %d, want 0", code)
+		}
+		if got := d.archived(t)["again"]; got != i+1 {
+			t.Errorf("%d records in the archive, want %d", got, i+1)
+		}
+	}
+}
