@@ -34,8 +34,12 @@ type s3API interface {
 
 var _ s3API = (*s3.Client)(nil)
 
-// ErrNotFound is the error of an object that is not there.
-var ErrNotFound = errors.New("no such object")
+var (
+	// ErrNotFound is the error of an object that is not there.
+	ErrNotFound = errors.New("no such object")
+	// ErrDamaged is the error of an object whose compression is broken.
+	ErrDamaged = errors.New("damaged")
+)
 
 // Bucket is the archive's bucket. It is safe for concurrent use.
 type Bucket struct {
@@ -134,25 +138,59 @@ func (b *Bucket) open(ctx context.Context, in *s3.GetObjectInput) (io.ReadCloser
 }
 
 // OpenPlain is Open with the compression of the archive undone: that of objects
-// whose names end in ".gz", and that begin as gzip does.
+// whose names end in ".gz", and that begin as gzip does. Where that is broken the
+// error, of OpenPlain or of a Read, is ErrDamaged.
 func (b *Bucket) OpenPlain(ctx context.Context, key string) (io.ReadCloser, error) {
 	stored, err := b.Open(ctx, key)
 	if err != nil || !strings.HasSuffix(key, ".gz") {
 		return stored, err
 	}
-	buffered := bufio.NewReaderSize(stored, 64<<10)
-	if magic, err := buffered.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
-		return readCloser{buffered, stored}, nil //nolint:nilerr // The reader will say it.
+	p := &plain{stored: stored}
+	p.buffered = bufio.NewReaderSize(readerFunc(p.readStored), 64<<10)
+	if magic, err := p.buffered.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
+		p.reader = p.buffered // which has the error, if there is one
+		return p, nil         //nolint:nilerr // See above.
 	}
-	plain, err := gzip.NewReader(buffered)
-	if err != nil {
-		_ = stored.Close()
-		return nil, fmt.Errorf("decompressing %s: %w", key, err)
+	if p.reader, err = gzip.NewReader(p.buffered); err != nil {
+		return nil, fmt.Errorf("decompressing %s: %w", key, errors.Join(p.damage(err), p.Close()))
 	}
-	return readCloser{plain, stored}, nil
+	return p, nil
 }
 
-type readCloser struct {
-	io.Reader
-	io.Closer
+// plain reads what is compressed in stored, and tells an error of the one from
+// an error of the other.
+type plain struct {
+	stored   io.ReadCloser
+	storeErr error
+	buffered *bufio.Reader
+	reader   io.Reader
 }
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
+
+func (p *plain) readStored(b []byte) (int, error) {
+	n, err := p.stored.Read(b)
+	if err != nil && err != io.EOF {
+		p.storeErr = err
+	}
+	return n, err
+}
+
+func (p *plain) Read(b []byte) (int, error) {
+	n, err := p.reader.Read(b)
+	if err != nil && err != io.EOF {
+		err = p.damage(err)
+	}
+	return n, err
+}
+
+func (p *plain) damage(err error) error {
+	if p.storeErr != nil {
+		return p.storeErr
+	}
+	return fmt.Errorf("%w: %w", ErrDamaged, err)
+}
+
+func (p *plain) Close() error { return p.stored.Close() }

@@ -118,6 +118,17 @@ func TestOpen(t *testing.T) {
 			t.Errorf("closing %s: %v", key, err)
 		}
 	}
+	whole := zipped(t, "one\n")
+	damaged := newBucket(t, map[string]string{"cut.gz": whole[:len(whole)-3], "sum.gz": whole[:len(whole)-5] + "\x00" + whole[len(whole)-4:], "head.gz": "\x1f\x8bxxxxxxxxxxxx"})
+	for _, key := range []string{"cut.gz", "sum.gz", "head.gz"} {
+		r, err := damaged.OpenPlain(t.Context(), key)
+		if err == nil {
+			_, err = io.ReadAll(r)
+		}
+		if !errors.Is(err, objects.ErrDamaged) {
+			t.Errorf("reading %s: %v, want ErrDamaged", key, err)
+		}
+	}
 	if head, err := b.Head(t.Context(), "b.gz", 3); err != nil || string(head) != "not" {
 		t.Errorf("Head = %q, %v", head, err)
 	}

@@ -1,0 +1,51 @@
+package verify
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// gap gathers what is wrong with records that follow each other.
+type gap struct {
+	kind      Kind
+	hop, what string
+	open      Finding
+}
+
+// extend adds p if it is wrong too, and else closes the gap.
+func (g *gap) extend(r *Report, p Packed, wrong bool) {
+	if wrong {
+		g.add(p)
+	} else {
+		g.close(r)
+	}
+}
+
+func (g *gap) add(p Packed) {
+	if g.open.Records == 0 {
+		g.open = Finding{Kind: g.kind, Hop: g.hop, LoggedAt: p.LoggedAt, FirstSequence: p.FirstSequence}
+	}
+	g.open.Bytes += int64(p.Bytes)
+	g.open.Records += p.Records
+	g.open.LastSequence = p.LastSequence
+	if p.Hash != 0 {
+		g.open.Packed++
+	}
+}
+
+// close reports the gap, if there is one.
+func (g *gap) close(r *Report) {
+	if g.open.Records == 0 {
+		return
+	}
+	amount := fmt.Sprintf("%d records, %d bytes", g.open.Records, g.open.Bytes)
+	if g.open.Packed > 0 {
+		amount += fmt.Sprintf(" in %d packed records logged from %s on", g.open.Packed, stamp(g.open.LoggedAt))
+	}
+	g.open.Detail = amount + ": " + g.what
+	r.find(g.open)
+	g.open = Finding{}
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
