@@ -17,6 +17,7 @@ const (
 	Name            = "DATASINK_NAME"
 	Streams         = "DATASINK_STREAMS"
 	ArchiveBucket   = "DATASINK_ARCHIVE_BUCKET"
+	StreamMetrics   = "DATASINK_STREAM_METRICS"
 	RedisURL        = "DATASINK_REDIS_URL"
 	RedisSecret     = "DATASINK_REDIS_SECRET"
 	WaitReplicas    = "DATASINK_WAIT_REPLICAS"
@@ -45,7 +46,16 @@ type Base struct {
 	Streams string
 	// ArchiveBucket is the name of the archive's bucket.
 	ArchiveBucket string
+	// AllStreamMetrics is whether each stream has all metrics that a stream can
+	// have, and not only a few.
+	AllStreamMetrics bool
 }
+
+// Values of StreamMetrics.
+const (
+	FewStreamMetrics = "few"
+	AllStreamMetrics = "all"
+)
 
 // Redis is how to reach the queue.
 type Redis struct {
@@ -219,6 +229,13 @@ func (r *reader) base() Base {
 		Name:          r.required(Name),
 		Streams:       r.optional(Streams, "streams.json"),
 		ArchiveBucket: r.required(ArchiveBucket),
+	}
+	switch value := r.optional(StreamMetrics, FewStreamMetrics); value {
+	case FewStreamMetrics:
+	case AllStreamMetrics:
+		b.AllStreamMetrics = true
+	default:
+		r.problem(StreamMetrics, "%q: want %s or %s", value, FewStreamMetrics, AllStreamMetrics)
 	}
 	if b.Name != "" {
 		if err := stream.ValidateDeployment(b.Name); err != nil {
