@@ -1,0 +1,232 @@
+// Package resume keeps on disk how far a long task of the operator's command has
+// come, so that it can go on where it was interrupted.
+//
+// A task works through keys, each with parts that are numbered from 0 on. What
+// was marked before the process was killed may be forgotten for the last few
+// parts: those are done again.
+package resume
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+)
+
+var (
+	// ErrBusy says that another process works on the task.
+	ErrBusy = errors.New("another process is at it")
+	// ErrOther says that the file belongs to another task.
+	ErrOther = errors.New("the file belongs to another task")
+)
+
+// State is how far a task has come. It is safe for concurrent use.
+type State struct {
+	mu        sync.Mutex
+	file      *os.File
+	completed time.Time
+	keys      map[string]*progress
+	unsaved   int // marks since the last save
+}
+
+// progress is how far one key has come: all parts before next are done, and
+// some after it.
+type progress struct {
+	next     int
+	also     map[int]bool
+	finished bool
+	changed  bool
+}
+
+// line is a line of the file; a later one about a key replaces an earlier one.
+type line struct {
+	Task      string    `json:"task,omitempty"`
+	Key       string    `json:"key,omitempty"`
+	Next      int       `json:"next,omitempty"`
+	Also      []int     `json:"also,omitempty"`
+	Finished  bool      `json:"finished,omitempty"`
+	Completed time.Time `json:"completed,omitzero"`
+}
+
+// saveEvery is how many marks may be forgotten when the process is killed.
+const saveEvery = 64
+
+// Open opens the state of a task, in a file that is made when it is missing. The
+// task's description must be the same each time. The caller closes it.
+func Open(path, task string) (*State, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("opening state: %w", err)
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening state: %w", err)
+	}
+	s := &State{file: file, keys: make(map[string]*progress)}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = file.Close()
+		return nil, fmt.Errorf("opening state %s: %w", path, ErrBusy)
+	}
+	if err := s.load(task); err != nil {
+		_ = file.Close()
+		return nil, fmt.Errorf("opening state %s: %w", path, err)
+	}
+	return s, nil
+}
+
+func (s *State) load(task string) error {
+	lines := bufio.NewReader(s.file)
+	for n := 0; ; n++ {
+		text, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) { // a line without its end was cut off by a kill
+			if n == 0 {
+				return s.begin(task, len(text))
+			}
+			if len(text) > 0 {
+				_, err := s.file.Write([]byte("\n"))
+				return err
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var l line
+		if json.Unmarshal(text, &l) != nil {
+			if n == 0 {
+				return ErrOther
+			}
+			continue // cut off, and ended by the next process
+		}
+		switch {
+		case n == 0 && l.Task != task:
+			return fmt.Errorf("%w: %q", ErrOther, l.Task)
+		case l.Key != "":
+			p := &progress{next: l.Next, finished: l.Finished, also: make(map[int]bool)}
+			for _, part := range l.Also {
+				p.also[part] = true
+			}
+			s.keys[l.Key] = p
+		case !l.Completed.IsZero():
+			s.completed = l.Completed
+		}
+	}
+}
+
+// begin writes the first line of a file that has none.
+func (s *State) begin(task string, size int) error {
+	if size > 0 {
+		return ErrOther
+	}
+	return s.write(line{Task: task})
+}
+
+func (s *State) write(l line) error {
+	text, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	_, err = s.file.Write(append(text, '\n'))
+	return err
+}
+
+func (s *State) progress(key string) *progress {
+	p := s.keys[key]
+	if p == nil {
+		p = &progress{also: make(map[int]bool)}
+		s.keys[key] = p
+	}
+	return p
+}
+
+// IsDone reports whether a part of a key was marked.
+func (s *State) IsDone(key string, part int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.progress(key)
+	return p.finished || part < p.next || p.also[part]
+}
+
+// IsFinished reports whether all of a key is done.
+func (s *State) IsFinished(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.progress(key).finished
+}
+
+// Mark notes that a part of a key is done.
+func (s *State) Mark(key string, part int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.progress(key)
+	p.also[part] = true
+	for p.also[p.next] {
+		delete(p.also, p.next)
+		p.next++
+	}
+	p.changed = true
+	if s.unsaved++; s.unsaved < saveEvery {
+		return nil
+	}
+	return s.save()
+}
+
+// Finish notes that all of a key is done.
+func (s *State) Finish(key string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.progress(key)
+	*p = progress{next: p.next, finished: true, changed: true}
+	return s.save()
+}
+
+// Complete notes that the whole task is done.
+func (s *State) Complete() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.save(); err != nil {
+		return err
+	}
+	s.completed = time.Now().UTC()
+	if err := s.write(line{Completed: s.completed}); err != nil {
+		return fmt.Errorf("saving state: %w", err)
+	}
+	return nil
+}
+
+// CompletedAt is when the whole task was done; zero when it was not.
+func (s *State) CompletedAt() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.completed
+}
+
+// save writes what has changed. The caller holds mu.
+func (s *State) save() error {
+	s.unsaved = 0
+	for key, p := range s.keys {
+		if !p.changed {
+			continue
+		}
+		p.changed = false
+		l := line{Key: key, Next: p.next, Finished: p.finished, Also: slices.Sorted(maps.Keys(p.also))}
+		if err := s.write(l); err != nil {
+			return fmt.Errorf("saving state: %w", err)
+		}
+	}
+	return nil
+}
+
+// Close saves what has changed and closes the file.
+func (s *State) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return errors.Join(s.save(), s.file.Close())
+}
