@@ -36,7 +36,7 @@ type Options struct {
 	// concurrently unless it is an *os.File.
 	Output io.Writer
 	// Ended, if set, is told of every process that ends before Close, and why.
-	// Killed reports whether Kill or the time-out ended it.
+	// killed reports whether Kill, Renew or the time-out ended it.
 	Ended func(p *Process, killed bool, err error)
 }
 
@@ -65,6 +65,7 @@ type Function struct {
 	mu      sync.Mutex // guards what follows
 	idle    []*Process // the one that was used last comes last
 	all     []*Process
+	old     map[*Process]bool // serve no further invocation
 	started int
 	closed  bool
 }
@@ -75,7 +76,7 @@ func New(o Options) *Function {
 	if o.Timeout <= 0 {
 		o.Timeout = 30 * time.Second
 	}
-	return &Function{options: o, free: make(chan struct{}, o.Concurrency)}
+	return &Function{options: o, free: make(chan struct{}, o.Concurrency), old: make(map[*Process]bool)}
 }
 
 // Invoke runs one invocation and returns the function's response. ctx bounds the
@@ -138,12 +139,31 @@ func (f *Function) take() (*Process, error) {
 func (f *Function) putBack(p *Process) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.old[p] {
+		p.Kill()
+		return
+	}
 	f.idle = append(f.idle, p)
+}
+
+// Renew has new processes serve all further invocations, as after a deployment.
+// The old ones end when they are idle.
+func (f *Function) Renew() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.all {
+		f.old[p] = true
+	}
+	for _, p := range f.idle {
+		p.Kill()
+	}
+	f.idle = nil
 }
 
 func (f *Function) ended(p *Process) {
 	f.mu.Lock()
 	f.all = slices.DeleteFunc(f.all, func(other *Process) bool { return other == p })
+	delete(f.old, p)
 	closed := f.closed
 	f.mu.Unlock()
 	if !closed && f.options.Ended != nil {

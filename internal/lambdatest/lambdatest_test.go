@@ -173,6 +173,33 @@ func TestAFrozenProcessAnswersWhenThawed(t *testing.T) {
 	}
 }
 
+func TestRenewEndsTheOldProcessesWhenTheyAreIdle(t *testing.T) {
+	t.Parallel()
+	f := newFunction(t, func(o *lambdatest.Options) { o.Concurrency = 2 })
+	if _, err := invoke(t, f, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	p := f.Processes()[0]
+	busy := make(chan string)
+	go func() {
+		out, err := invoke(t, f, "nap")
+		busy <- fmt.Sprint(out, err)
+	}()
+	for p.Deadline().IsZero() {
+		time.Sleep(time.Millisecond)
+	}
+	f.Renew()
+	if out, err := invoke(t, f, "hello"); err != nil || out != "hello by 2 in echo" {
+		t.Errorf("Invoke after Renew = %q, %v, want a new process", out, err)
+	}
+	if out := <-busy; out != "nap by 1 in echo<nil>" {
+		t.Errorf("the invocation that was under way: %s", out)
+	}
+	for len(f.Processes()) != 1 {
+		time.Sleep(time.Millisecond) // the old one ends
+	}
+}
+
 func TestAProcessThatDoesNotStartFailsTheInvocation(t *testing.T) {
 	t.Parallel()
 	f := newFunction(t, func(o *lambdatest.Options) {

@@ -1,0 +1,115 @@
+package chaos
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strings"
+
+	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	"github.com/rs/zerolog"
+
+	"github.com/data-sink/data-sink/internal/awstest"
+)
+
+// link is a network link between the functions and a service.
+type link struct {
+	name string
+	// service is that of the endpoint behind it; empty for Redis.
+	service string
+	// addr is where the functions reach it, upstream what is behind it.
+	addr, upstream string
+
+	library *toxiproxy.ApiServer
+	proxy   *toxiproxy.Proxy
+}
+
+// links are all of them, each a proxy of its own.
+type links struct {
+	ingestRedis, drainerRedis              *link
+	kinesis, firehose, s3, sqs, secretsMgr *link
+}
+
+func startLinks(redisAddr, awsAddr string) (*links, error) {
+	library := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
+	l := &links{}
+	for _, one := range []struct {
+		into                    **link
+		name, service, upstream string
+	}{
+		{&l.ingestRedis, "ingest to Redis", "", redisAddr},
+		{&l.drainerRedis, "drainer to Redis", "", redisAddr},
+		{&l.kinesis, "drainer to Kinesis", awstest.ServiceKinesis, awsAddr},
+		{&l.firehose, "bridge to Firehose", awstest.ServiceFirehose, awsAddr},
+		{&l.s3, "functions to S3", awstest.ServiceS3, awsAddr},
+		{&l.sqs, "functions to SQS", awstest.ServiceSQS, awsAddr},
+		{&l.secretsMgr, "ingest to Secrets Manager", awstest.ServiceSecrets, awsAddr},
+	} {
+		addr, err := quietPort()
+		if err != nil {
+			return nil, err
+		}
+		*one.into = &link{name: one.name, service: one.service, addr: addr, upstream: one.upstream, library: library}
+		if err := (*one.into).mend(); err != nil {
+			l.close()
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// quietPort returns a free address below the ports that the system gives to
+// outgoing connections: a link that is cut must get its port back.
+func quietPort() (string, error) {
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)) //nolint:gosec // any port
+		if l, err := net.Listen("tcp", addr); err == nil {
+			return addr, l.Close()
+		}
+	}
+	return "", fmt.Errorf("finding a free port: none of 100 is")
+}
+
+func (l *links) all() []*link {
+	return []*link{l.ingestRedis, l.drainerRedis, l.kinesis, l.firehose, l.s3, l.sqs, l.secretsMgr}
+}
+
+func (l *links) close() {
+	for _, one := range l.all() {
+		if one != nil {
+			one.cut()
+		}
+	}
+}
+
+// cut ends all connections and refuses new ones.
+func (l *link) cut() {
+	if l.proxy != nil {
+		l.proxy.Stop()
+	}
+}
+
+// mend ends what cut and become did.
+func (l *link) mend() error { return l.become("") }
+
+// become cuts the link, and brings it back with a toxic, or none. The proxy is a
+// new one: to change the toxics of live connections can take seconds, or block.
+func (l *link) become(toxic string) error {
+	l.cut()
+	l.proxy = toxiproxy.NewProxy(l.library, l.name, l.addr, l.upstream)
+	if toxic != "" {
+		if _, err := l.proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
+			return fmt.Errorf("changing the link from %s: %w", l.name, err)
+		}
+	}
+	if err := l.proxy.Start(); err != nil {
+		return fmt.Errorf("mending the link from %s: %w", l.name, err)
+	}
+	return nil
+}
+
+// Toxics, in the form of toxiproxy's API.
+const (
+	slowToxic    = `{"type":"latency","attributes":{"latency":150,"jitter":100}}`
+	swallowToxic = `{"type":"timeout","attributes":{"timeout":0}}`
+)
