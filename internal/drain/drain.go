@@ -44,7 +44,7 @@ type Waker interface {
 }
 
 // Options are the parts and settings of a Handler. All parts are needed but Log,
-// Now and Observe.
+// Now and the observers.
 type Options struct {
 	Deployment string
 	Streams    *stream.Set
@@ -75,6 +75,8 @@ type Options struct {
 	Now func() time.Time
 	// Observe, if set, is told what became of each stream of an invocation.
 	Observe func(context.Context, Summary)
+	// ObserveSweep, if set, is told once a sweep how things stand.
+	ObserveSweep func(context.Context, Sweep)
 }
 
 // Summary is what one invocation did for one stream.
@@ -96,6 +98,15 @@ type Summary struct {
 	MaxAge time.Duration
 	// Err is the first error that left records behind.
 	Err error
+}
+
+// Sweep is how things stand when a sweep begins.
+type Sweep struct {
+	// Queues are the queues of streams.json's streams; nil when Redis did not
+	// tell of each.
+	Queues map[string]queue.State
+	// Policy is Redis' eviction policy, empty when unknown.
+	Policy string
 }
 
 // Handler is the drainer. It is safe for concurrent use.

@@ -36,6 +36,7 @@ const (
 	logThrottled      = "throttled"
 	logPolicyUnknown  = "eviction_policy_unknown"
 	logPolicyDrops    = "eviction_policy_drops_records"
+	logUninspected    = "queues_not_inspected"
 )
 
 // Inspection answers an InspectEvent.
@@ -109,7 +110,10 @@ func (h *Handler) wakeUps(ctx context.Context, wakeUps []events.SQSMessage) even
 // sweep drains all streams, puts the queues of unknown ones aside, and looks
 // after Redis. Orphans come first: see orphans.
 func (h *Handler) sweep(ctx context.Context) error {
-	h.checkEvictionPolicy(ctx)
+	policy := h.checkEvictionPolicy(ctx)
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	looking.Go(func() { h.look(ctx, policy) })
 	orphansErr := h.orphans(ctx)
 	failed := h.drain(ctx, h.o.Streams.Names())
 	if len(failed) > 0 {
@@ -174,16 +178,42 @@ func (h *Handler) report(ctx context.Context, s Summary) {
 	h.o.Observe(ctx, s)
 }
 
-// checkEvictionPolicy alarms when Redis may drop records. ElastiCache refuses
-// CONFIG, so that nothing but INFO tells.
-func (h *Handler) checkEvictionPolicy(ctx context.Context) {
+// checkEvictionPolicy alarms when Redis may drop records, and returns its policy.
+// ElastiCache refuses CONFIG, so that nothing but INFO tells.
+func (h *Handler) checkEvictionPolicy(ctx context.Context) string {
 	policy, err := h.o.Queue.EvictionPolicy(ctx)
 	switch {
 	case err != nil:
 		h.o.Log.WarnContext(ctx, logPolicyUnknown, "error", err)
-	case strings.HasPrefix(policy, "allkeys-"):
+	case dropsRecords(policy):
 		h.o.Log.ErrorContext(ctx, logPolicyDrops, "policy", policy, "want", "noeviction")
 	}
+	return policy
+}
+
+// dropsRecords reports whether Redis may drop records under an eviction policy.
+func dropsRecords(policy string) bool { return strings.HasPrefix(policy, "allkeys-") }
+
+// look tells the observer how things stand. It runs beside the draining, which
+// it must not hold up.
+func (h *Handler) look(ctx context.Context, policy string) {
+	if h.o.ObserveSweep == nil {
+		return
+	}
+	work, cancel := h.untilMargin(ctx)
+	defer cancel()
+	names := h.o.Streams.Names()
+	queues := make(map[string]queue.State, len(names))
+	for _, name := range names {
+		state, err := h.o.Queue.Inspect(work, name)
+		if err != nil {
+			h.o.Log.WarnContext(ctx, logUninspected, "stream", name, "error", err)
+			queues = nil
+			break
+		}
+		queues[name] = state
+	}
+	h.o.ObserveSweep(ctx, Sweep{Queues: queues, Policy: policy})
 }
 
 // inspect reads the state of every queue.
