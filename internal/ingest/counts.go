@@ -3,6 +3,7 @@ package ingest
 import (
 	"maps"
 	"sync"
+	"time"
 
 	"github.com/data-sink/data-sink/internal/archive"
 )
@@ -27,32 +28,53 @@ func (h *Handler) Counts() Counts {
 	return c
 }
 
+// Outcome is what became of one request.
+type Outcome struct {
+	// Stream is the record's stream; empty for a request that got not that far.
+	Stream string
+	// Accepted is whether the record was answered with 202, and Bytes the length
+	// of its body as kept.
+	Accepted bool
+	Bytes    int
+	// Archived is why the record went straight to the archive, or empty.
+	Archived archive.Reason
+	// Refused is the code of the refusal, or empty.
+	Refused string
+	// Pushed is whether a push was tried, and PushTime how long it took.
+	Pushed   bool
+	PushTime time.Duration
+}
+
+// done counts a request's outcome, and tells the observer.
+func (h *Handler) done(o Outcome) {
+	h.counter.add(o)
+	if h.config.Observe != nil {
+		h.config.Observe(o)
+	}
+}
+
 type counter struct {
 	mu     sync.Mutex
 	counts Counts
 }
 
-func (c *counter) accepted(bytes int) {
+func (c *counter) add(o Outcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.counts.Accepted++
-	c.counts.AcceptedBytes += int64(bytes)
-}
-
-func (c *counter) archived(why archive.Reason) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.counts.Archived == nil {
-		c.counts.Archived = make(map[archive.Reason]int64)
+	if o.Accepted {
+		c.counts.Accepted++
+		c.counts.AcceptedBytes += int64(o.Bytes)
 	}
-	c.counts.Archived[why]++
-}
-
-func (c *counter) refused(code string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.counts.Refused == nil {
-		c.counts.Refused = make(map[string]int64)
+	if o.Archived != "" {
+		if c.counts.Archived == nil {
+			c.counts.Archived = make(map[archive.Reason]int64)
+		}
+		c.counts.Archived[o.Archived]++
 	}
-	c.counts.Refused[code]++
+	if o.Refused != "" {
+		if c.counts.Refused == nil {
+			c.counts.Refused = make(map[string]int64)
+		}
+		c.counts.Refused[o.Refused]++
+	}
 }

@@ -15,12 +15,12 @@ const healthTimeout = 2 * time.Second
 func (h *Handler) health(ctx context.Context, r *request) ([]byte, error) {
 	if string(r.method) != "GET" {
 		m := methodNotAllowed("GET")
-		return h.refuse(r, &m)
+		return h.refuse(r, Outcome{}, &m)
 	}
 	if within(ctx, h.config.Credentials.Ready) && (h.queueWorks(ctx) || within(ctx, h.config.Archive.Check)) {
 		return []byte(healthy), nil
 	}
-	return h.refuse(r, &unhealthy)
+	return h.refuse(r, Outcome{}, &unhealthy)
 }
 
 // queueWorks reports whether a push would be tried and Redis answers.

@@ -73,6 +73,9 @@ type Config struct {
 	Now func() time.Time
 	// Logger hears of what is not as it should be. Default slog.Default.
 	Logger *slog.Logger
+	// Observe, if set, is told of every request but those for /health that were
+	// well. It is called before the answer, from several goroutines at once.
+	Observe func(Outcome)
 }
 
 func (c Config) withDefaults() Config {
@@ -126,7 +129,7 @@ func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	case archivesRoute:
 		return h.post(ctx, &r)
 	default:
-		return h.refuse(&r, &notFound)
+		return h.refuse(&r, Outcome{}, &notFound)
 	}
 }
 
@@ -137,34 +140,36 @@ func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 func (h *Handler) post(ctx context.Context, r *request) ([]byte, error) {
 	if string(r.method) != "POST" {
 		m := methodNotAllowed("POST")
-		return h.refuse(r, &m)
+		return h.refuse(r, Outcome{}, &m)
 	}
 	client, refused := h.authenticate(ctx, r)
 	if refused != nil {
-		return h.refuse(r, refused)
+		return h.refuse(r, Outcome{}, refused)
 	}
 	name := r.streamName()
 	if !client.MayWrite(name) {
 		h.logRefusal(ctx, client, "", &forbidden)
-		return h.refuse(r, &forbidden)
+		return h.refuse(r, Outcome{}, &forbidden)
 	}
 	s, known := h.config.Streams.Lookup(name)
 	if !known || s.Retired {
 		h.logRefusal(ctx, client, s.Name, &unknownStream)
-		return h.refuse(r, &unknownStream)
+		return h.refuse(r, Outcome{}, &unknownStream)
 	}
 	record, refused, err := h.record(r, s)
 	if err != nil {
 		return nil, fmt.Errorf("reading the body of the event: %w", err)
 	}
+	o := Outcome{Stream: s.Name}
 	if refused == nil {
-		refused = h.keep(ctx, s, record)
+		refused = h.keep(ctx, s, record, &o)
 	}
 	if refused != nil {
 		h.logRefusal(ctx, client, s.Name, refused)
-		return h.refuse(r, refused)
+		return h.refuse(r, o, refused)
 	}
-	h.counter.accepted(len(record.Body))
+	o.Accepted, o.Bytes = true, len(record.Body)
+	h.done(o)
 	return accepted(record.ID), nil
 }
 
@@ -186,7 +191,8 @@ func (h *Handler) record(r *request, s stream.Stream) (envelope.Record, *refusal
 	return envelope.Record{Stream: s.Name, ReceivedAt: h.config.Now(), ID: id.String(), PartitionKey: key, Body: body}, nil, nil
 }
 
-func (h *Handler) refuse(r *request, f *refusal) ([]byte, error) {
-	h.counter.refused(f.code)
+func (h *Handler) refuse(r *request, o Outcome, f *refusal) ([]byte, error) {
+	o.Refused = f.code
+	h.done(o)
 	return f.response(string(r.requestID))
 }

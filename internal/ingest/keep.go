@@ -28,29 +28,35 @@ const (
 	wakeTimeout = time.Second
 )
 
-// keep makes a record durable, or says why that is not possible.
-func (h *Handler) keep(ctx context.Context, s stream.Stream, r envelope.Record) *refusal {
-	if s.Format.FramedLen(r.Body) > stream.MaxFramedBytes {
-		return h.toArchive(ctx, s, r, archive.Oversize, nil)
-	}
-	pushed, err := h.push(ctx, s, r)
-	switch {
-	case err == nil:
-		if pushed.WakeDue {
-			h.wake(ctx, s.Name)
+// keep makes a record durable, or says why that is not possible. It notes in o
+// what it did.
+func (h *Handler) keep(ctx context.Context, s stream.Stream, r envelope.Record, o *Outcome) *refusal {
+	why, cause := archive.Oversize, error(nil)
+	if s.Format.FramedLen(r.Body) <= stream.MaxFramedBytes {
+		pushed, err := h.push(ctx, s, r, o)
+		switch {
+		case err == nil:
+			if pushed.WakeDue {
+				h.wake(ctx, s.Name)
+			}
+			return nil
+		case errors.Is(err, queue.ErrBacklogFull) && s.Overflow == stream.Refuse:
+			return &backlogFull
+		case errors.Is(err, queue.ErrBacklogFull):
+			why = archive.Overflow
+		default:
+			why, cause = archive.Fallback, err
 		}
-		return nil
-	case errors.Is(err, queue.ErrBacklogFull) && s.Overflow == stream.Refuse:
-		return &backlogFull
-	case errors.Is(err, queue.ErrBacklogFull):
-		return h.toArchive(ctx, s, r, archive.Overflow, nil)
-	default:
-		return h.toArchive(ctx, s, r, archive.Fallback, err)
 	}
+	if refused := h.toArchive(ctx, s, r, why, cause); refused != nil {
+		return refused
+	}
+	o.Archived = why
+	return nil
 }
 
 // push pushes a record, unless pushes have failed too often of late.
-func (h *Handler) push(ctx context.Context, s stream.Stream, r envelope.Record) (queue.Pushed, error) {
+func (h *Handler) push(ctx context.Context, s stream.Stream, r envelope.Record, o *Outcome) (queue.Pushed, error) {
 	encoded, err := envelope.Encode(r)
 	if err != nil {
 		return queue.Pushed{}, err
@@ -58,7 +64,9 @@ func (h *Handler) push(ctx context.Context, s stream.Stream, r envelope.Record) 
 	pushed, err := h.breaker.Execute(func() (queue.Pushed, error) {
 		pushCtx, cancel := withTimeout(ctx, h.config.PushTimeout, archiveMargin)
 		defer cancel()
+		start := time.Now()
 		pushed, err := h.config.Queue.Push(pushCtx, s.Name, encoded, int64(s.MaxBacklogMiB)<<20)
+		o.Pushed, o.PushTime = true, time.Since(start)
 		if err != nil && ctx.Err() != nil {
 			err = fmt.Errorf("%w: %w", errCallerGone, err)
 		}
@@ -89,7 +97,6 @@ func (h *Handler) toArchive(ctx context.Context, s stream.Stream, r envelope.Rec
 		level = slog.LevelInfo // as it has to be
 	}
 	h.config.Logger.LogAttrs(ctx, level, recordArchived, append(attrs, slog.String("key", key))...)
-	h.counter.archived(why)
 	return nil
 }
 
