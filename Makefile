@@ -34,6 +34,10 @@ test: unit e2e ## install what the tests need, then run all of them
 unit: redis ## run all tests but the end-to-end deployment
 	go test $(RACE) -timeout 20m ./...
 
+.PHONY: e2e
+e2e: redis $(TOOLS)/ministack/installed $(TOOLS)/sam/installed cdk/$(CDK) ## deploy the default stack onto a local AWS emulator and send records through it
+	go test $(RACE) -tags e2e -count 1 -timeout 20m ./internal/e2e/...
+
 .PHONY: race
 race: ## run `make unit` under the race detector
 	$(MAKE) unit RACE=-race
@@ -66,11 +70,16 @@ fmt: ## format the code
 check: lint ## all that CI runs: lint, all tests under the race detector, benchmarks once, the synthesized stack
 	$(MAKE) test RACE=-race
 	$(MAKE) bench-once
-	$(MAKE) synth OUT=$(BUILD)/cdk.out
+	$(MAKE) scan
 
 .PHONY: synth
 synth: cdk/$(CDK) ## write the cloud assembly; STREAMS=path OUT=dir ARGS="-c key=value"
 	cd cdk && $(CDK) synth --quiet --output '$(abspath $(OUT))' -c streams='$(abspath $(STREAMS))' $(ARGS)
+
+.PHONY: scan
+scan: $(TOOLS)/lint/installed synth ## check the synthesized templates with cfn-lint and checkov
+	cd cdk && ../$(TOOLS)/lint/bin/cfn-lint
+	cd cdk && ../$(TOOLS)/lint/bin/checkov --config-file .checkov.yaml
 
 .PHONY: deploy
 deploy: cdk/$(CDK) ## roll the stack out
@@ -98,6 +107,17 @@ redis:
 	  else \
 	    echo "redis-server is missing: install it (Debian: apt-get install redis-server)" >&2; exit 1; \
 	  fi; }
+
+# A virtual environment each, for their requirements do not agree.
+$(TOOLS)/%/installed: Makefile
+	@command -v python3 >/dev/null || { echo "python3 is missing: install Python 3.10 or later, with venv" >&2; exit 1; }
+	rm -rf $(@D) && python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check $($*_PACKAGES)
+	@touch $@
+
+ministack_PACKAGES := ministack==1.5.33
+sam_PACKAGES := aws-sam-cli==1.170.0
+lint_PACKAGES := cfn-lint==1.58.0 checkov==3.3.30
 
 cdk/$(CDK): cdk/package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or later" >&2; exit 1; }
