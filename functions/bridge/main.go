@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -19,6 +19,8 @@ import (
 	"github.com/data-sink/data-sink/internal/archive"
 	"github.com/data-sink/data-sink/internal/bridge"
 	"github.com/data-sink/data-sink/internal/env"
+	"github.com/data-sink/data-sink/internal/lambdalog"
+	"github.com/data-sink/data-sink/internal/metric"
 	"github.com/data-sink/data-sink/internal/sink"
 	"github.com/data-sink/data-sink/internal/stream"
 )
@@ -27,8 +29,8 @@ import (
 const callTimeout = 10 * time.Second
 
 func main() {
-	log := lambdacontext.NewLogger()
-	h, err := newHandler(context.Background(), os.Getenv, log)
+	log := lambdalog.New()
+	h, err := newHandler(context.Background(), os.Getenv, log, os.Stdout)
 	if err != nil {
 		log.Error("init", "error", err)
 		os.Exit(1)
@@ -36,9 +38,9 @@ func main() {
 	lambda.Start(h)
 }
 
-// newHandler wires the function. Its error lists every setting that is missing
-// or malformed.
-func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logger) (*bridge.Handler, error) {
+// newHandler wires the function, whose metrics go to metrics. Its error lists
+// every setting that is missing or malformed.
+func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logger, metrics io.Writer) (*bridge.Handler, error) {
 	settings, envErr := env.ParseBridge(getenv)
 	streams, streamsErr := stream.Load(settings.Streams)
 	if err := errors.Join(envErr, streamsErr); err != nil {
@@ -58,5 +60,6 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 		Firehose:   &sink.Writer{Service: sink.NewFirehose(client), Limits: sink.FirehoseLimits},
 		Archive:    archive.New(archive.NewS3(s3.NewFromConfig(cfg), settings.ArchiveBucket), settings.Name),
 		Log:        log,
+		Observe:    bridge.Metrics{Writer: metric.NewWriter(metrics, settings.Name, settings.AllStreamMetrics)}.Observe,
 	}), nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/data-sink/data-sink/internal/env"
+	"github.com/data-sink/data-sink/internal/metric/metrictest"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -21,7 +23,7 @@ func getenv(vars map[string]string) func(string) string {
 
 func TestEverySettingThatIsMissingIsListed(t *testing.T) {
 	t.Parallel()
-	_, err := newHandler(t.Context(), getenv(nil), slog.New(slog.DiscardHandler))
+	_, err := newHandler(t.Context(), getenv(nil), slog.New(slog.DiscardHandler), io.Discard)
 	if err == nil {
 		t.Fatal("no error without any settings")
 	}
@@ -39,7 +41,7 @@ func TestEveryProblemOfTheStreamsIsListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	vars := map[string]string{env.Name: "Data.Sink", env.ArchiveBucket: "bucket", env.Streams: file}
-	_, err := newHandler(t.Context(), getenv(vars), slog.New(slog.DiscardHandler))
+	_, err := newHandler(t.Context(), getenv(vars), slog.New(slog.DiscardHandler), io.Discard)
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -80,7 +82,8 @@ func TestTheFunctionAsWired(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	vars := map[string]string{env.Name: "datasink", env.ArchiveBucket: "bucket", env.Streams: "../../streams.json"}
-	h, err := newHandler(t.Context(), getenv(vars), slog.New(slog.DiscardHandler))
+	var metrics bytes.Buffer
+	h, err := newHandler(t.Context(), getenv(vars), slog.New(slog.DiscardHandler), &metrics)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,5 +95,8 @@ func TestTheFunctionAsWired(t *testing.T) {
 	one := request{DeliveryStreamName: "datasink.orders", Records: []struct{ Data []byte }{{[]byte("a\n")}}}
 	if diff := cmp.Diff([]request{one, one}, requests); diff != "" {
 		t.Errorf("requests, the second a repetition of the first (-want +got):\n%s", diff)
+	}
+	if got := metrictest.Texts(metrictest.Read(t, metrics.Bytes())); !cmp.Equal(got, []string{"Bridged Service=datasink: 1", "Packed Service=datasink: 1"}) {
+		t.Errorf("metrics %v, want one record in one packed record", got)
 	}
 }

@@ -5,13 +5,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -22,6 +22,8 @@ import (
 	"github.com/data-sink/data-sink/internal/archive"
 	"github.com/data-sink/data-sink/internal/drain"
 	"github.com/data-sink/data-sink/internal/env"
+	"github.com/data-sink/data-sink/internal/lambdalog"
+	"github.com/data-sink/data-sink/internal/metric"
 	"github.com/data-sink/data-sink/internal/queue"
 	"github.com/data-sink/data-sink/internal/secret"
 	"github.com/data-sink/data-sink/internal/sink"
@@ -40,8 +42,8 @@ const (
 )
 
 func main() {
-	log := lambdacontext.NewLogger()
-	handler, err := newHandler(context.Background(), os.Getenv, log)
+	log := lambdalog.New()
+	handler, err := newHandler(context.Background(), os.Getenv, log, os.Stdout)
 	if err != nil {
 		log.Error("init", "error", err)
 		os.Exit(1)
@@ -49,9 +51,9 @@ func main() {
 	lambda.Start(handler)
 }
 
-// newHandler wires the function. Its error lists every setting that is missing
-// or malformed.
-func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logger) (*drain.Handler, error) {
+// newHandler wires the function, whose metrics go to metrics. Its error lists
+// every setting that is missing or malformed.
+func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logger, metrics io.Writer) (*drain.Handler, error) {
 	e, err := env.ParseDrainer(getenv)
 	if err != nil {
 		return nil, err
@@ -75,6 +77,7 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 	kinesisClient := kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} })
 	limits := sink.KinesisLimits
 	limits.CallBytes = e.PutBytes
+	emit := drain.Metrics{Writer: metric.NewWriter(metrics, e.Name, e.AllStreamMetrics)}
 	return drain.New(drain.Options{
 		Deployment:      e.Name,
 		Streams:         streams,
@@ -90,6 +93,8 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 		MaxDrainers:     e.MaxDrainers,
 		WakeInterval:    e.Wake.Interval,
 		Log:             log,
+		Observe:         emit.Observe,
+		ObserveSweep:    emit.ObserveSweep,
 	}), nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -10,7 +11,7 @@ import (
 
 func TestInitListsEveryMissingSetting(t *testing.T) {
 	t.Parallel()
-	_, err := newHandler(t.Context(), func(string) string { return "" }, slog.Default())
+	_, err := newHandler(t.Context(), func(string) string { return "" }, slog.Default(), io.Discard)
 	if err == nil {
 		t.Fatal("a drainer without settings: no error")
 	}
@@ -27,11 +28,11 @@ func TestInitNeedsNoOneToAnswer(t *testing.T) {
 		env.Name: "datasink", env.Streams: "../../streams.json", env.ArchiveBucket: "bucket",
 		env.RedisURL: "redis://127.0.0.1:1", env.WakeQueueURL: "http://127.0.0.1:1/queue",
 	}
-	if _, err := newHandler(t.Context(), func(name string) string { return settings[name] }, slog.Default()); err != nil {
+	if _, err := newHandler(t.Context(), func(name string) string { return settings[name] }, slog.Default(), io.Discard); err != nil {
 		t.Errorf("a drainer whose services are away: %v", err)
 	}
 	settings[env.Streams] = "absent.json"
-	if _, err := newHandler(t.Context(), func(name string) string { return settings[name] }, slog.Default()); err == nil {
+	if _, err := newHandler(t.Context(), func(name string) string { return settings[name] }, slog.Default(), io.Discard); err == nil {
 		t.Error("a drainer without its streams.json: no error")
 	}
 }

@@ -6,13 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -21,6 +21,8 @@ import (
 	"github.com/data-sink/data-sink/internal/basicauth"
 	"github.com/data-sink/data-sink/internal/env"
 	"github.com/data-sink/data-sink/internal/ingest"
+	"github.com/data-sink/data-sink/internal/lambdalog"
+	"github.com/data-sink/data-sink/internal/metric"
 	"github.com/data-sink/data-sink/internal/secret"
 	"github.com/data-sink/data-sink/internal/stream"
 	"github.com/data-sink/data-sink/internal/wake"
@@ -31,20 +33,30 @@ import (
 const warmTimeout = 3 * time.Second
 
 func main() {
-	log := lambdacontext.NewLogger()
-	handler, err := newHandler(context.Background(), os.Getenv, log)
+	log := lambdalog.New()
+	handler, err := newHandler(context.Background(), os.Getenv, log, os.Stdout)
 	if err != nil {
 		log.Error("init", "error", err)
 		os.Exit(1)
 	}
-	lambda.Start(handler)
+	// Lambda sends SIGTERM, and waits half a second, only where it is asked to.
+	lambda.StartWithOptions(handler, lambda.WithEnableSIGTERM(func() {
+		handler.metrics.Flush()
+		os.Exit(0)
+	}))
 }
 
-// newHandler wires the function. Its error lists every setting that is missing
-// or malformed. It needs no service to answer: a function that starts without
-// Redis keeps records in the archive, and one without its clients answers 503
-// until it can read them.
-func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logger) (*ingest.Handler, error) {
+// function is the handler with what it has to write before it ends.
+type function struct {
+	*ingest.Handler
+	metrics *metric.Window
+}
+
+// newHandler wires the function, whose metrics go to metrics. Its error lists
+// every setting that is missing or malformed. It needs no service to answer: a
+// function that starts without Redis keeps records in the archive, and one
+// without its clients answers 503 until it can read them.
+func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logger, metrics io.Writer) (*function, error) {
 	e, envErr := env.ParseIngest(getenv)
 	streams, streamsErr := stream.Load(e.Streams)
 	if err := errors.Join(envErr, streamsErr); err != nil {
@@ -64,7 +76,8 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 	}, e.ClientsMaxAge, e.ClientsMaxStale)
 	clients.OnFailure = ingest.LogRefreshFailures(log)
 	warm(ctx, log, records, clients)
-	return ingest.New(ingest.Config{
+	window := metric.NewWindow(metric.NewWriter(metrics, e.Name, e.AllStreamMetrics))
+	return &function{metrics: window, Handler: ingest.New(ingest.Config{
 		Streams:         streams,
 		Credentials:     clients,
 		Queue:           records,
@@ -75,7 +88,8 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 		PushTimeout:     e.PushTimeout,
 		WakeInterval:    e.Wake.Interval,
 		Logger:          log,
-	}), nil
+		Observe:         ingest.Metrics{Window: window}.Observe,
+	})}, nil
 }
 
 // warm reads both secrets and connects to Redis at once, so that the first

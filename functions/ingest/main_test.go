@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -18,7 +19,7 @@ import (
 
 func TestInitListsEveryMissingSetting(t *testing.T) {
 	t.Parallel()
-	_, err := newHandler(t.Context(), func(string) string { return "" }, slog.New(slog.DiscardHandler))
+	_, err := newHandler(t.Context(), func(string) string { return "" }, slog.New(slog.DiscardHandler), io.Discard)
 	if err == nil {
 		t.Fatal("an ingest without settings: no error")
 	}
@@ -38,7 +39,7 @@ func TestInitRefusesAMalformedURL(t *testing.T) {
 		env.Name: "datasink", env.Streams: "../../streams.json", env.ArchiveBucket: "bucket", env.RedisURL: "redis://127.0.0.1:1?cluster=perhaps",
 		env.WakeQueueURL: "http://127.0.0.1:1/queue", env.ClientsSecret: "clients",
 	}
-	if _, err := newHandler(t.Context(), lookup(settings), slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "perhaps") {
+	if _, err := newHandler(t.Context(), lookup(settings), slog.New(slog.DiscardHandler), io.Discard); err == nil || !strings.Contains(err.Error(), "perhaps") {
 		t.Errorf("newHandler = %v, want an error that names the parameter", err)
 	}
 }
@@ -88,7 +89,7 @@ func start(t *testing.T, aws *fakeAWS, redisURL string) (post func() int, logs *
 	h, err := newHandler(t.Context(), lookup(map[string]string{
 		env.Name: "datasink", env.Streams: "../../streams.json", env.ArchiveBucket: "bucket", env.RedisURL: redisURL, env.RedisSecret: "redis",
 		env.WakeQueueURL: server.URL + "/queue", env.ClientsSecret: "clients", env.PushTimeout: "2s",
-	}), slog.New(slog.NewTextHandler(logs, nil)))
+	}), slog.New(slog.NewTextHandler(logs, nil)), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
