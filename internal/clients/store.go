@@ -1,0 +1,78 @@
+package clients
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+)
+
+// ErrConflict says that somebody else has changed the secret meanwhile.
+var ErrConflict = errors.New("somebody else has changed the clients' secret meanwhile, try again")
+
+type api interface {
+	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
+	PutSecretValue(context.Context, *secretsmanager.PutSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.PutSecretValueOutput, error)
+}
+
+var _ api = (*secretsmanager.Client)(nil)
+
+// Store is the clients' secret in Secrets Manager.
+type Store struct {
+	client api
+	id     string
+}
+
+// NewStore returns the secret of that ARN or name.
+func NewStore(client api, id string) *Store { return &Store{client: client, id: id} }
+
+// Read returns the secret as it stands.
+func (s *Store) Read(ctx context.Context) (*Secret, error) {
+	secret, _, err := s.read(ctx)
+	return secret, err
+}
+
+func (s *Store) read(ctx context.Context) (secret *Secret, version string, err error) {
+	out, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &s.id})
+	if err != nil {
+		return nil, "", fmt.Errorf("reading the clients' secret: %w", err)
+	}
+	content := out.SecretBinary
+	if out.SecretString != nil {
+		content = []byte(*out.SecretString)
+	}
+	secret, err = Parse(content)
+	return secret, aws.ToString(out.VersionId), err
+}
+
+// Edit reads the secret, changes it and writes it in one go, or not at all when
+// change fails or ErrConflict. Secrets Manager compares nothing by itself: of two
+// edits in the same moment one can still be lost.
+func (s *Store) Edit(ctx context.Context, change func(*Secret) error) error {
+	secret, version, err := s.read(ctx)
+	if err != nil {
+		return err
+	}
+	if err := change(secret); err != nil {
+		return err
+	}
+	content, err := secret.Encode()
+	if err != nil {
+		return err
+	}
+	if _, now, err := s.read(ctx); err != nil {
+		return err
+	} else if now != version {
+		return ErrConflict
+	}
+	// An interrupt must not leave it open whether the secret was written.
+	_, err = s.client.PutSecretValue(context.WithoutCancel(ctx), &secretsmanager.PutSecretValueInput{
+		SecretId: &s.id, SecretString: aws.String(string(content)),
+	})
+	if err != nil {
+		return fmt.Errorf("writing the clients' secret: %w", err)
+	}
+	return nil
+}
