@@ -31,7 +31,7 @@ type Options struct {
 	Records int
 	// Seed determines bodies and faults.
 	Seed uint64
-	// Rounds is how often every fault is made. 0: once for each 25,000 records,
+	// Rounds is how often every fault is made. 0: once for each 12,500 records,
 	// but 16 times at most.
 	Rounds int
 	// Faults selects faults by their names. Nil: all.
@@ -46,7 +46,7 @@ type Options struct {
 
 const (
 	maxRounds       = 16
-	recordsPerRound = 25_000
+	recordsPerRound = 12_500
 	realDrainer     = "./functions/drainer"
 )
 

@@ -19,24 +19,22 @@ type fault struct {
 // happens to processes, and what happens to all around them. The order and the
 // durations follow from the seed. The load is spread over the second lane.
 func (s *suite) rage(ctx context.Context) error {
-	processes := s.selected(s.processFaults())
-	surroundings := s.selected(s.surroundingFaults())
+	processes := plan(s.selected(s.processFaults()), s.options.Rounds, newRandom(s.options.Seed, 3))
+	surroundings := plan(s.selected(s.surroundingFaults()), s.options.Rounds, newRandom(s.options.Seed, 4))
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
 	var lane error
 	wg.Go(func() {
-		if lane = s.lane(ctx, processes, newRandom(s.options.Seed, 3), nil); lane != nil {
+		if lane = s.lane(ctx, processes, func(during func() error) error { return during() }); lane != nil {
 			cancel()
 		}
 	})
 
-	// The share of the load that each fault of the second lane gets.
-	slots := max(1, s.options.Rounds*len(surroundings))
 	slot := 0
-	err := s.lane(ctx, surroundings, newRandom(s.options.Seed, 4), func(during func() error) error {
+	err := s.lane(ctx, surroundings, func(during func() error) error {
 		slot++
-		goal := int64(s.options.Records) * int64(slot) / int64(slots)
+		goal := int64(s.options.Records) * int64(slot) / int64(len(surroundings))
 		s.load.rate.Store(max(leastRate, (goal-s.load.goal.Load())*5/4))
 		s.load.goal.Store(goal)
 		if err := during(); err != nil {
@@ -77,31 +75,42 @@ func (s *suite) selected(all []fault) []fault {
 	return some
 }
 
-// lane makes the faults one after the other, each once in a round.
-func (s *suite) lane(ctx context.Context, faults []fault, random *rand.Rand, around func(during func() error) error) error {
-	if around == nil {
-		around = func(during func() error) error { return during() }
-	}
-	for range s.options.Rounds {
+// planned is a fault of the schedule, with the seed of all that is random in it:
+// how one fault went changes nothing of the next.
+type planned struct {
+	fault
+	seed uint64
+}
+
+// plan is the schedule of a lane: every fault once in each round.
+func plan(faults []fault, rounds int, random *rand.Rand) []planned {
+	var all []planned
+	for range rounds {
 		for _, i := range random.Perm(len(faults)) {
-			f := faults[i]
-			// A source of its own: how a fault went must not change the next.
-			own := newRandom(random.Uint64(), 5)
-			err := around(func() error {
-				begun := time.Now()
-				done, err := f.do(ctx, own)
-				if done {
-					s.faults.Add(1)
-					s.log.printf("%s, %.1fs", f.name, time.Since(begun).Seconds())
-				} else if err == nil {
-					s.missed.Add(1)
-					s.log.printf("%s: missed", f.name)
-				}
-				return err
-			})
-			if err != nil {
-				return err
+			all = append(all, planned{faults[i], random.Uint64()})
+		}
+	}
+	return all
+}
+
+// lane makes the faults one after the other, each inside of around.
+func (s *suite) lane(ctx context.Context, faults []planned, around func(during func() error) error) error {
+	for _, f := range faults {
+		err := around(func() error {
+			begun := time.Now()
+			done, err := f.do(ctx, newRandom(f.seed, 0))
+			switch {
+			case done:
+				s.faults.Add(1)
+				s.log.printf("%s, %.1fs", f.name, time.Since(begun).Seconds())
+			case err == nil:
+				s.missed.Add(1)
+				s.log.printf("%s: missed", f.name)
 			}
+			return err
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil

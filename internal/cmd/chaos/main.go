@@ -17,7 +17,7 @@ import (
 func main() {
 	records := flag.Int("n", 50_000, "records to acknowledge, at least")
 	seed := flag.Uint64("seed", 1, "determines bodies and faults")
-	rounds := flag.Int("rounds", 0, "how often every fault is made; 0: once for each 25,000 records, 16 at most")
+	rounds := flag.Int("rounds", 0, "how often every fault is made; 0: once for each 12,500 records, 16 at most")
 	faults := flag.String("faults", "", "make only the faults whose names match this regular expression")
 	flag.Parse()
 	if *records < 1 || *rounds < 0 || flag.NArg() > 0 {
