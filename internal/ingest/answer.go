@@ -13,8 +13,6 @@ type refusal struct {
 	code, detail string
 	// header and value are one more header of the answer, if any.
 	header, value string
-	// cause is for the log alone.
-	cause error
 }
 
 // retryAfter is the Retry-After of a 503, in seconds.
@@ -64,12 +62,6 @@ func tooLarge(form, size string, limit int) refusal {
 		status: http.StatusRequestEntityTooLarge, code: "body_too_large",
 		detail: fmt.Sprintf("the body has %s as %s, the limit is %d bytes", size, form, limit),
 	}
-}
-
-// because returns the refusal with a cause for the log.
-func (f refusal) because(err error) *refusal {
-	f.cause = err
-	return &f
 }
 
 // problem is an error's body, as RFC 9457 has it. Its type is the default, so

@@ -10,7 +10,7 @@ import (
 )
 
 // errMalformedBody says that the body of the event is no JSON string.
-var errMalformedBody = errors.New("malformed string")
+var errMalformedBody = errors.New("parsing the event: malformed body")
 
 // body returns the body as the stream's format keeps it, in memory of its own,
 // or says why there is none. A raw body is never decoded.

@@ -115,13 +115,26 @@ func (u *unpacker) gunzip(body []byte) ([]byte, error) {
 	defer u.gzip.Put(z)
 	z.source.Reset(body)
 	defer z.source.Reset(nil)
-	if err := z.Reset(&z.source); err != nil {
-		return nil, fmt.Errorf("reading the gzip header: %w", noEOF(err))
-	}
 	// One byte more than fits, so that the end shows without another allocation.
 	unpacked := make([]byte, 0, u.guess(body)+1)
+	for more := true; more; more = z.source.Len() > 0 {
+		// Left to itself the reader takes a second header that is cut off for the end.
+		if err := z.Reset(&z.source); err != nil {
+			return nil, fmt.Errorf("reading a gzip header: %w", noEOF(err))
+		}
+		z.Multistream(false)
+		var err error
+		if unpacked, err = u.appendAll(unpacked, z); err != nil {
+			return nil, err
+		}
+	}
+	return unpacked, nil
+}
+
+// appendAll appends what one gzip member holds, if the whole is within the limit.
+func (u *unpacker) appendAll(unpacked []byte, member io.Reader) ([]byte, error) {
 	for {
-		n, err := z.Read(unpacked[len(unpacked):cap(unpacked)])
+		n, err := member.Read(unpacked[len(unpacked):cap(unpacked)])
 		unpacked = unpacked[:len(unpacked)+n]
 		switch {
 		case len(unpacked) > u.limit:
@@ -131,8 +144,7 @@ func (u *unpacker) gunzip(body []byte) ([]byte, error) {
 		case err != nil:
 			return nil, fmt.Errorf("reading gzip: %w", err)
 		case len(unpacked) == cap(unpacked):
-			more := min(max(len(unpacked), 512), u.limit+1-len(unpacked))
-			unpacked = slices.Grow(unpacked, more)
+			unpacked = slices.Grow(unpacked, min(max(len(unpacked), 512), u.limit+1-len(unpacked)))
 		}
 	}
 }
@@ -147,13 +159,21 @@ func (u *unpacker) guess(body []byte) int {
 	return int(min(uint64(stated), uint64(u.limit), 1032*uint64(len(body))))
 }
 
+// maxPooled bounds what waits for the next body: a zstd decoder holds on to the
+// last output.
+const maxPooled = 1 << 20
+
 // unzstd decodes one zstd frame or several, one by one: the decoder would grow
 // its output for each frame by just that frame, and a body of many small ones
 // would take minutes.
 func (u *unpacker) unzstd(body []byte) ([]byte, error) {
 	d := u.zstd.Get().(*zstd.Decoder)
-	defer u.zstd.Put(d)
 	var unpacked []byte
+	defer func() {
+		if cap(unpacked) <= maxPooled {
+			u.zstd.Put(d)
+		}
+	}()
 	for len(body) > 0 {
 		frame, stated, err := nextFrame(body)
 		if err != nil {

@@ -158,7 +158,7 @@ func (h *Handler) post(ctx context.Context, r *request) ([]byte, error) {
 	}
 	record, refused, err := h.record(r, s)
 	if err != nil {
-		return nil, fmt.Errorf("reading the body of the event: %w", err)
+		return nil, err
 	}
 	o := Outcome{Stream: s.Name}
 	if refused == nil {
@@ -174,7 +174,7 @@ func (h *Handler) post(ctx context.Context, r *request) ([]byte, error) {
 }
 
 // record makes the record of a request, or says why there can be none. An error
-// means that the event is malformed.
+// means that the event is malformed after all.
 func (h *Handler) record(r *request, s stream.Stream) (envelope.Record, *refusal, error) {
 	key, ok := r.partitionKey()
 	if !ok {
@@ -186,7 +186,7 @@ func (h *Handler) record(r *request, s stream.Stream) (envelope.Record, *refusal
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
-		return envelope.Record{}, notStored.because(fmt.Errorf("making an id: %w", err)), nil
+		return envelope.Record{}, nil, fmt.Errorf("making an id: %w", err)
 	}
 	return envelope.Record{Stream: s.Name, ReceivedAt: h.config.Now(), ID: id.String(), PartitionKey: key, Body: body}, nil, nil
 }

@@ -81,9 +81,6 @@ func (h *Handler) logRefusal(ctx context.Context, client basicauth.Client, strea
 	if stream != "" {
 		attrs = append(attrs, slog.String("stream", stream))
 	}
-	if f.cause != nil {
-		attrs = append(attrs, slog.String("cause", f.cause.Error()))
-	}
 	h.config.Logger.LogAttrs(ctx, slog.LevelWarn, recordRefused, attrs...)
 }
 

@@ -72,8 +72,8 @@ func TestAuthenticationFailuresAreLoggedOnce(t *testing.T) {
 func TestHostileNamesAreBounded(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
-	for i := range 5000 {
-		s.do(post(t, "hello", as(fmt.Sprintf("%04d", i)+strings.Repeat("x", 5000), "p")), 401)
+	for i := range 300 {
+		s.do(post(t, "hello", as(fmt.Sprintf("%04d", i)+strings.Repeat("x", 1000), "p")), 401)
 	}
 	if lines := s.lines(); len(lines) != 64 {
 		t.Errorf("logged %d lines, want 64", len(lines))

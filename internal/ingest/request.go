@@ -50,6 +50,9 @@ func parseRequest(event []byte) (request, error) {
 		case "isBase64Encoded":
 			s.boolean(&r.isBase64)
 		case "body":
+			if _, ok := unescape(r.body); !ok { // of a duplicate before this one
+				s.fail("a well-formed body before this")
+			}
 			s.raw(&r.body)
 		default:
 			s.skip()
