@@ -69,7 +69,10 @@ func (r *request) received(limit int) ([]byte, *refusal, error) {
 		return nil, &f, nil
 	}
 	if !r.isBase64 {
-		return bytes.Clone(body), nil, nil
+		if len(body) == len(r.body) { // it may be the event's own memory
+			body = bytes.Clone(body)
+		}
+		return body, nil, nil
 	}
 	decoded := make([]byte, base64.StdEncoding.DecodedLen(len(body)))
 	n, err := base64.StdEncoding.Decode(decoded, body)
