@@ -1,0 +1,3 @@
+package main
+
+func billed(*lab, int) ([]figure, error) { return nil, nil }

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestTheFloorsDecodersAgree(t *testing.T) {
+	t.Parallel()
+	for _, event := range [][]byte{postEvent(jsonBody(1<<10), true), postEvent(randomBody(1<<10), false)} {
+		a, err := decodeWithJSONParser(event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := decodeWithJSONv2(event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(a, b, cmp.AllowUnexported(request{})); diff != "" {
+			t.Errorf("jsonparser and json/v2 (-one +other):\n%s", diff)
+		}
+	}
+}
+
+// BenchmarkFloorDecoder chooses the floor.
+func BenchmarkFloorDecoder(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		event []byte
+	}{
+		{"text/1KiB", postEvent(jsonBody(1<<10), true)},
+		{"base64/1KiB", postEvent(randomBody(1<<10), false)},
+		{"text/1MB", postEvent(jsonBody(1_000_000), true)},
+		{"base64/1MB", postEvent(randomBody(1_000_000), false)},
+	} {
+		for _, d := range []struct {
+			name   string
+			decode func([]byte) (request, error)
+		}{{"jsonparser", decodeWithJSONParser}, {"jsonv2", decodeWithJSONv2}} {
+			b.Run(c.name+"/"+d.name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := d.decode(c.event); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}

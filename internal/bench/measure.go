@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// measure is one value that one side had in one round.
+type measure struct {
+	name, unit string
+	value      float64
+}
+
+// side does a job once, in its own way, and says what it measured: always the
+// same measures in the same order.
+type side func() ([]measure, error)
+
+// figure is a line of the report: the samples of all rounds.
+type figure struct {
+	name, unit  string
+	ours, floor []float64
+}
+
+// line is the figure as the report has it.
+func (f figure) line() string {
+	ours, floor := median(f.ours), median(f.floor)
+	return fmt.Sprintf("bench: %s %s %s floor=%s ratio=%.2f", f.name, short(ours), f.unit, short(floor), ours/floor)
+}
+
+// short has three digits or more.
+func short(v float64) string {
+	switch {
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	default:
+		return fmt.Sprintf("%.2f", v)
+	}
+}
+
+func median(samples []float64) float64 {
+	if len(samples) == 0 {
+		return 0
+	}
+	return percentile(samples, 50)
+}
+
+// compare lets both sides take turns and returns a figure for each measure. Each
+// round begins with the other side. What comes first in a process warms it up and
+// does not count.
+func compare(rounds int, ours, floor side) ([]figure, error) {
+	var figures []figure
+	note := func(ms []measure, of func(*figure) *[]float64) {
+		if figures == nil {
+			figures = make([]figure, len(ms))
+		}
+		for i, m := range ms {
+			f := &figures[i]
+			f.name, f.unit = m.name, m.unit
+			samples := of(f)
+			*samples = append(*samples, m.value)
+		}
+	}
+	turn := func(name string, s side, count bool, of func(*figure) *[]float64) error {
+		runtime.GC()
+		var ms []measure
+		var err error
+		pprof.Do(context.Background(), pprof.Labels("side", name), func(context.Context) { ms, err = s() })
+		if err == nil && count {
+			note(ms, of)
+		}
+		return err
+	}
+	first := 0
+	if rounds > 1 {
+		first = -1
+	}
+	for round := first; round < rounds; round++ {
+		turns := []func() error{
+			func() error {
+				return turn(sideNames[0], ours, round >= 0, func(f *figure) *[]float64 { return &f.ours })
+			},
+			func() error {
+				return turn(sideNames[1], floor, round >= 0, func(f *figure) *[]float64 { return &f.floor })
+			},
+		}
+		if round%2 != 0 {
+			slices.Reverse(turns)
+		}
+		for _, t := range turns {
+			if err := t(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return figures, nil
+}
+
+// compareLatency measures n calls of each side a round, one at a time. The sides
+// take turns call by call: how fast an answer of another process arrives depends
+// on where the system has put the two processes, which changes every few
+// milliseconds. before, if there is one, goes before each call and does not count.
+func (l *lab) compareLatency(rounds int, name string, n int, before, ours, floor func() error) ([]figure, error) {
+	p50, p99 := figure{name: name + ".p50", unit: "us"}, figure{name: name + ".p99", unit: "us"}
+	n = max(l.few(n), 10)
+	for round := -1; round < rounds; round++ {
+		runtime.GC()
+		took := [2][]float64{make([]float64, 0, n), make([]float64, 0, n)}
+		for range n {
+			for i, call := range []func() error{ours, floor} {
+				if before != nil {
+					if err := before(); err != nil {
+						return nil, err
+					}
+				}
+				var err error
+				pprof.Do(context.Background(), pprof.Labels("side", sideNames[i]), func(context.Context) {
+					began := time.Now()
+					err = call()
+					took[i] = append(took[i], time.Since(began).Seconds()*1e6)
+				})
+				if err != nil {
+					return nil, err
+				}
+			}
+		}
+		if err := l.empty(""); err != nil {
+			return nil, err
+		}
+		if round < 0 {
+			continue
+		}
+		p50.ours, p50.floor = append(p50.ours, percentile(took[0], 50)), append(p50.floor, percentile(took[1], 50))
+		p99.ours, p99.floor = append(p99.ours, percentile(took[0], 99)), append(p99.floor, percentile(took[1], 99))
+	}
+	return []figure{p50, p99}, nil
+}
+
+// sideNames are the values of the label side in profiles.
+var sideNames = [2]string{"ours", "floor"}
+
+func percentile(samples []float64, p int) float64 {
+	sorted := slices.Sorted(slices.Values(samples))
+	return sorted[len(sorted)*p/100]
+}
+
+// cost runs n calls and returns the CPU time and the allocations of one. The CPU
+// time is that of the whole process, garbage collection included: other
+// processes that have the processor meanwhile do not count.
+func cost(n int, call func() error) (ns, allocs float64, err error) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	began := cpuTime()
+	for range n {
+		if err := call(); err != nil {
+			return 0, 0, err
+		}
+	}
+	took := cpuTime() - began
+	runtime.ReadMemStats(&after)
+	return float64(took.Nanoseconds()) / float64(n), float64(after.Mallocs-before.Mallocs) / float64(n), nil
+}
+
+// cpuTime is the CPU time that this process has used.
+func cpuTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		panic(err) // the arguments are in order
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+func cpuModel() string {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return "unknown"
+	}
+	_, rest, _ := strings.Cut(string(info), "model name\t: ")
+	model, _, _ := strings.Cut(rest, "\n")
+	return model
+}
+
+// writeSamples writes the samples as lines of Go's benchmarks.
+func writeSamples(name string, figures []figure) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "goos: %s\ngoarch: %s\ncpu: %s\n", runtime.GOOS, runtime.GOARCH, cpuModel())
+	for _, f := range figures {
+		for _, v := range f.ours {
+			fmt.Fprintf(&b, "Benchmark/%s/ours 1 %g %s\n", f.name, v, f.unit)
+		}
+		for _, v := range f.floor {
+			fmt.Fprintf(&b, "Benchmark/%s/floor 1 %g %s\n", f.name, v, f.unit)
+		}
+	}
+	if err := os.WriteFile(name, []byte(b.String()), 0o644); err != nil {
+		return fmt.Errorf("writing the samples: %w", err)
+	}
+	return nil
+}
+
+func wall(job func() error) (time.Duration, error) {
+	began := time.Now()
+	err := job()
+	return time.Since(began), err
+}
