@@ -55,6 +55,9 @@ type Reader struct {
 // New returns a Reader. The client's own retries stay as they are.
 func New(client kinesisAPI) *Reader { return &Reader{client: client, now: time.Now} }
 
+// NewFromConfig returns a Reader with a client of its own.
+func NewFromConfig(cfg aws.Config) *Reader { return New(kinesis.NewFromConfig(cfg)) }
+
 // Window is the time of which records are read, by their arrival in Kinesis.
 type Window struct {
 	// From is where to begin; zero is now: only what comes from now on. What is
