@@ -50,7 +50,7 @@ type Outcome struct {
 	Begun, Ended time.Time
 	// Fault is what the call met.
 	Fault Fault
-	// Stored is how many records took effect.
+	// Stored is how many records took effect, as Options.Count counts.
 	Stored int
 	// Answered reports whether the service's own answer was written, with the
 	// caller still connected. That it arrived is not known.
@@ -73,6 +73,8 @@ type Options struct {
 	// Invalid reports whether Kinesis refuses the call that has such a record as
 	// invalid. Nil: no record is.
 	Invalid func(partitionKey string, data []byte) bool
+	// Count is how many of the test's records one Firehose record holds. Nil: one.
+	Count func(data []byte) int
 	// Inject is asked what happens to a call. Nil: nothing. It may block, and is
 	// called concurrently.
 	Inject func(Call) Fault
@@ -115,7 +117,7 @@ func Start(o Options) (*Server, error) {
 	}
 	s.S3 = newS3(o.Dir, o.Buckets)
 	s.Kinesis = newKinesis(o.Shards, o.Invalid)
-	s.Firehose = newFirehose(o.Deliveries, s.S3)
+	s.Firehose = newFirehose(o.Deliveries, s.S3, o.Count)
 	s.SQS = newSQS(o.Queues)
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
 	go func() {

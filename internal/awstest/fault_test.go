@@ -1,6 +1,7 @@
 package awstest_test
 
 import (
+	"bytes"
 	"context"
 	"sync"
 	"testing"
@@ -146,5 +147,21 @@ func TestDelayAndDoWithoutAFailure(t *testing.T) {
 	defer mu.Unlock()
 	if did != 1 || len(stored(s)) != 1 {
 		t.Errorf("Do ran %d times, %d stored, want 1 and 1", did, len(stored(s)))
+	}
+}
+
+func TestTheRecordsInFirehoseRecordsAreCounted(t *testing.T) {
+	t.Parallel()
+	outcomes := make(chan awstest.Outcome, 1)
+	s := start(t, func(o *awstest.Options) {
+		o.Count = func(data []byte) int { return bytes.Count(data, []byte("\n")) }
+		o.Inject = func(awstest.Call) awstest.Fault { return awstest.Fault{Fail: awstest.Status500, After: true} }
+		o.Observe = func(_ awstest.Call, out awstest.Outcome) { outcomes <- out }
+	})
+	if _, err := putBatch(t, s.URL, "a\nb\n", "c\n"); err == nil {
+		t.Error("PutRecordBatch: no error")
+	}
+	if out := <-outcomes; out.Stored != 3 {
+		t.Errorf("stored %d, want 3", out.Stored)
 	}
 }

@@ -35,6 +35,7 @@ type Delivery struct {
 type Firehose struct {
 	s3         *S3
 	deliveries map[string]*delivery
+	count      func(data []byte) int
 }
 
 type delivery struct {
@@ -47,8 +48,11 @@ type delivery struct {
 	objects int
 }
 
-func newFirehose(deliveries map[string]Delivery, s3 *S3) *Firehose {
-	f := &Firehose{s3: s3, deliveries: make(map[string]*delivery)}
+func newFirehose(deliveries map[string]Delivery, s3 *S3, count func([]byte) int) *Firehose {
+	if count == nil {
+		count = func([]byte) int { return 1 }
+	}
+	f := &Firehose{s3: s3, count: count, deliveries: make(map[string]*delivery)}
 	for name, d := range deliveries {
 		f.deliveries[name] = &delivery{Delivery: d, name: name}
 	}
@@ -98,7 +102,7 @@ func (f *Firehose) readPutRecordBatch(r *http.Request, op *operation) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		results := make([]map[string]string, len(in.Records))
-		failed := 0
+		failed, stored := 0, 0
 		for i, record := range in.Records {
 			if throttled() {
 				results[i] = map[string]string{"ErrorCode": "ServiceUnavailableException", "ErrorMessage": "Slow down."}
@@ -107,10 +111,11 @@ func (f *Firehose) readPutRecordBatch(r *http.Request, op *operation) {
 			}
 			results[i] = map[string]string{"RecordId": fmt.Sprint(d.objects, ".", d.buffer.Len())}
 			if err := f.add(d, record.Data); err != nil {
-				return i, internalFailure.write
+				return stored, internalFailure.write
 			}
+			stored += f.count(record.Data)
 		}
-		return len(results) - failed, func(w http.ResponseWriter) {
+		return stored, func(w http.ResponseWriter) {
 			writeJSON(w, http.StatusOK, map[string]any{"FailedPutCount": failed, "RequestResponses": results})
 		}
 	}

@@ -1,9 +1,11 @@
 package chaos
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -30,7 +32,7 @@ type awsAccount struct {
 
 	mu       sync.Mutex // guards what follows
 	random   *rand.Rand
-	troubles map[string]trouble // by service
+	troubles map[string][]*trouble // by service
 	// Counts of what was done: calls that failed as a whole, and objects that
 	// ingest wrote because Redis did not take the record.
 	failedCalls, fallbacks int
@@ -42,7 +44,7 @@ type awsAccount struct {
 type trouble struct {
 	share float64
 	fault awstest.Fault
-	met   *counter // calls
+	met   counter // calls
 }
 
 func startAWS(dir string, seed uint64, t *traps) (*awsAccount, error) {
@@ -51,7 +53,7 @@ func startAWS(dir string, seed uint64, t *traps) (*awsAccount, error) {
 	}
 	a := &awsAccount{
 		traps: t, calls: newCallTable(), random: newRandom(seed, 2),
-		troubles: make(map[string]trouble), delivered: make(map[*awstest.Shard]int64),
+		troubles: make(map[string][]*trouble), delivered: make(map[*awstest.Shard]int64),
 	}
 	shards, deliveries := make(map[string]int), make(map[string]awstest.Delivery)
 	for _, s := range streamList {
@@ -66,6 +68,7 @@ func startAWS(dir string, seed uint64, t *traps) (*awsAccount, error) {
 		Dir: dir, Buckets: []string{bucket}, Queues: []string{wakePath}, Shards: shards, Deliveries: deliveries,
 		Secrets: map[string]string{clientsSecret: fmt.Sprintf("{%q:%q}", clientName, clientPass)},
 		Invalid: func(key string, _ []byte) bool { return strings.HasPrefix(key, invalidKey) },
+		Count:   func(data []byte) int { return bytes.Count(data, []byte(bodyBegin)) },
 		Inject:  a.inject, Observe: a.observe, Seed: seed,
 	})
 	return a, err
@@ -90,15 +93,17 @@ func (a *awsAccount) inject(c awstest.Call) awstest.Fault {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	t := a.troubles[c.Service]
-	if t.share == 0 || a.random.Float64() >= t.share {
-		return awstest.Fault{}
+	for _, t := range a.troubles[c.Service] {
+		if a.random.Float64() >= t.share {
+			continue
+		}
+		t.met.Add(1)
+		if t.fault.Fail != awstest.None {
+			a.failedCalls++
+		}
+		return t.fault
 	}
-	t.met.Add(1)
-	if t.fault.Fail != awstest.None {
-		a.failedCalls++
-	}
-	return t.fault
+	return awstest.Fault{}
 }
 
 // observe notes what may come twice.
@@ -120,12 +125,12 @@ func (a *awsAccount) observe(c awstest.Call, o awstest.Outcome) {
 func (a *awsAccount) makeTrouble(service string, share float64, f awstest.Fault) (met *counter, end func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	met = new(counter)
-	a.troubles[service] = trouble{share, f, met}
-	return met, func() {
+	t := &trouble{share: share, fault: f}
+	a.troubles[service] = append(a.troubles[service], t)
+	return &t.met, func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		delete(a.troubles, service)
+		a.troubles[service] = slices.DeleteFunc(a.troubles[service], func(other *trouble) bool { return other == t })
 	}
 }
 

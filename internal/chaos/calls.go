@@ -1,7 +1,6 @@
 package chaos
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -19,11 +18,6 @@ type callTable struct {
 	cuts     []cut
 	// unanswered counts the records of the others.
 	unanswered map[string]int // by service
-	// batches has the sizes of the Kinesis batches that the bridge works on, by
-	// stream, and last that of the one that ended last: a Firehose call has
-	// records of one batch.
-	batches map[string][]int
-	last    map[string]int
 }
 
 type answeredCall struct {
@@ -42,39 +36,27 @@ type cut struct {
 const onTheWay = 300 * time.Millisecond
 
 func newCallTable() *callTable {
-	return &callTable{unanswered: make(map[string]int), batches: make(map[string][]int), last: make(map[string]int)}
+	return &callTable{unanswered: make(map[string]int)}
 }
 
 func (t *callTable) ended(c awstest.Call, o awstest.Outcome) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	records := o.Stored
-	if c.Service == awstest.ServiceFirehose && records > 0 {
-		records = max(t.last[c.Resource], slices.Max(append(t.batches[c.Resource], 0)))
-	}
 	switch {
-	case records == 0:
+	case o.Stored == 0:
 	case o.Answered:
-		t.answered = append(t.answered, answeredCall{c.Service, records, o.Begun, o.Ended})
+		t.answered = append(t.answered, answeredCall{c.Service, o.Stored, o.Begun, o.Ended})
 	default:
-		t.unanswered[c.Service] += records
+		t.unanswered[c.Service] += o.Stored
 	}
 }
 
-// batch notes that the bridge gets a batch of a Kinesis stream, until the
-// returned function is told how many records it did not deliver.
-func (t *callTable) batch(resource string, records int) (end func(undelivered int)) {
+// undelivered notes records of a batch that the bridge did not deliver, or of
+// which that is not known: they come again.
+func (t *callTable) undelivered(records int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.batches[resource] = append(t.batches[resource], records)
-	return func(undelivered int) {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		at := slices.Index(t.batches[resource], records)
-		t.batches[resource] = slices.Delete(t.batches[resource], at, at+1)
-		t.last[resource] = records
-		t.unanswered[bridgeBatches] += undelivered
-	}
+	t.unanswered[bridgeBatches] += records
 }
 
 // bridgeBatches stands beside the services for whole batches of the bridge.

@@ -38,6 +38,9 @@ type Options struct {
 	Faults *regexp.Regexp
 	// Drainer is the package of the drainer's bootstrap. Default the real one.
 	Drainer string
+	// Bin is a folder for the functions' bootstraps; what it has is not built
+	// again. Default a folder of the run.
+	Bin string
 	// Dir is the parent of the run's folder. Default that for temporary files.
 	Dir string
 	// Log takes what happens, line by line. Nil for nobody.

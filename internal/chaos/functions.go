@@ -43,13 +43,18 @@ const (
 )
 
 func (s *suite) startFunctions(ctx context.Context) (*functions, error) {
-	bin := filepath.Join(s.dir, "bin")
-	for name, pkg := range map[string]string{"ingest": "./functions/ingest", "drainer": s.options.Drainer, "bridge": "./functions/bridge"} {
-		if err := build(ctx, pkg, filepath.Join(bin, name)); err != nil {
+	bin := s.options.Bin
+	if bin == "" {
+		bin = filepath.Join(s.dir, "bin")
+	}
+	packages := map[string]string{"ingest": "./functions/ingest", "drainer": s.options.Drainer, "bridge": "./functions/bridge"}
+	bootstrap := func(name string) string { return filepath.Join(bin, filepath.Base(packages[name])) }
+	for name, pkg := range packages {
+		if err := build(ctx, pkg, bootstrap(name)); err != nil {
 			return nil, err
 		}
 	}
-	if err := os.WriteFile(filepath.Join(bin, "streams.json"), []byte(streamsJSON), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.dir, "streams.json"), []byte(streamsJSON), 0o600); err != nil {
 		return nil, fmt.Errorf("writing streams.json: %w", err)
 	}
 	output, err := os.Create(filepath.Join(s.dir, "functions.log"))
@@ -59,7 +64,7 @@ func (s *suite) startFunctions(ctx context.Context) (*functions, error) {
 	f := &functions{output: output, wires: make(map[string]*wire)}
 	start := func(name, caller string, processes int, timeout time.Duration, more func(caller string) []string) *lambdatest.Function {
 		return lambdatest.New(lambdatest.Options{
-			Name: name, Bootstrap: filepath.Join(bin, name), Dir: bin, Concurrency: processes, Timeout: timeout, Output: output,
+			Name: name, Bootstrap: bootstrap(name), Dir: s.dir, Concurrency: processes, Timeout: timeout, Output: output,
 			Env: func(n int) []string {
 				self := caller + strconv.Itoa(n)
 				return append(s.commonEnv(self), more(self)...)
@@ -163,8 +168,12 @@ func (f *functions) close() {
 	_ = f.output.Close()
 }
 
-// build builds a package of this module, whatever folder the suite runs in.
+// build builds a package of this module, whatever folder of it the suite runs
+// in, unless that has been done.
 func build(ctx context.Context, pkg, path string) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
 	mod, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	root := filepath.Dir(strings.TrimSpace(string(mod)))
 	if err != nil || root == "." {

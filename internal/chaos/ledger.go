@@ -92,7 +92,7 @@ func (l *ledger) foundArchived(where string, s stream.Stream, direct bool, objec
 		n, length, ok := parseHeader(object)
 		if !ok || n >= l.issued || length > len(object) || length < headerLen {
 			l.complain(where, "holds what was never sent")
-			next := bytes.Index(object[1:], []byte(`{"n":`))
+			next := bytes.Index(object[1:], []byte(bodyBegin))
 			if next < 0 {
 				return
 			}

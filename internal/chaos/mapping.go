@@ -69,9 +69,8 @@ func (m *mapping) step(ctx context.Context) {
 		most = m.limit
 	}
 	batch := m.shard.Read(m.position, most, batchBytes)
-	end := m.aws.calls.batch(m.resource, len(batch))
 	taken, err := m.invoke(ctx, batch)
-	end(len(batch) - taken)
+	m.aws.calls.undelivered(len(batch) - taken)
 	m.position += int64(taken)
 	m.aws.passed(m.shard, m.position)
 	switch {

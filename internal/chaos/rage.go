@@ -3,8 +3,9 @@ package chaos
 import (
 	"context"
 	"math/rand/v2"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // fault is one thing that is done to the service. It returns when that is undone
@@ -15,48 +16,43 @@ type fault struct {
 	do   func(ctx context.Context, random *rand.Rand) (done bool, err error)
 }
 
-// rage makes all faults, round after round, in two lanes side by side: what
-// happens to processes, and what happens to all around them. The order and the
-// durations follow from the seed. The load is spread over the second lane.
+// rage makes all faults, round after round, in three lanes side by side: what
+// happens to processes, to calls of the services, and to all that lies between.
+// Order and durations follow from the seed. The load is spread over the third
+// lane.
 func (s *suite) rage(ctx context.Context) error {
-	processes := plan(s.selected(s.processFaults()), s.options.Rounds, newRandom(s.options.Seed, 3))
-	surroundings := plan(s.selected(s.surroundingFaults()), s.options.Rounds, newRandom(s.options.Seed, 4))
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var wg sync.WaitGroup
-	var lane error
-	wg.Go(func() {
-		if lane = s.lane(ctx, processes, func(during func() error) error { return during() }); lane != nil {
-			cancel()
-		}
+	lanes, laneCtx := errgroup.WithContext(ctx)
+	for i, faults := range [][]fault{s.processFaults(), s.serviceFaults()} {
+		planned := plan(s.selected(faults), s.options.Rounds, newRandom(s.options.Seed, uint64(3+i)))
+		lanes.Go(func() error {
+			return s.lane(laneCtx, planned, func(during func() error) error { return during() })
+		})
+	}
+	between := plan(s.selected(s.betweenFaults()), s.options.Rounds, newRandom(s.options.Seed, 5))
+	lanes.Go(func() error {
+		slot := 0
+		err := s.lane(laneCtx, between, func(during func() error) error {
+			slot++
+			goal := int64(s.options.Records) * int64(slot) / int64(len(between))
+			s.load.rate.Store(max(leastRate, (goal-s.load.goal.Load())*5/4))
+			s.load.goal.Store(goal)
+			if err := during(); err != nil {
+				return err
+			}
+			s.load.await(laneCtx)
+			return laneCtx.Err()
+		})
+		// The other lanes need load for as long as they last.
+		s.load.goal.Store(int64(s.options.Records))
+		s.load.rate.Store(leastRate * 4)
+		return err
 	})
-
-	slot := 0
-	err := s.lane(ctx, surroundings, func(during func() error) error {
-		slot++
-		goal := int64(s.options.Records) * int64(slot) / int64(len(surroundings))
-		s.load.rate.Store(max(leastRate, (goal-s.load.goal.Load())*5/4))
-		s.load.goal.Store(goal)
-		if err := during(); err != nil {
-			return err
-		}
-		s.load.await(ctx)
-		return ctx.Err()
-	})
-	if err != nil {
-		cancel()
-		wg.Wait()
+	if err := lanes.Wait(); err != nil {
 		return err
 	}
-	// Kills need claims, and so load, for as long as they last.
-	s.load.goal.Store(int64(s.options.Records))
-	s.load.rate.Store(leastRate * 4)
-	wg.Wait()
-	if lane == nil {
-		s.load.await(ctx)
-		lane = ctx.Err()
-	}
-	return lane
+	s.load.rate.Store(0)
+	s.load.await(ctx)
+	return ctx.Err()
 }
 
 // leastRate is the least load under a fault, in records per second.

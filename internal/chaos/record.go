@@ -50,10 +50,11 @@ const (
 // A body begins with its number and its length, so that it can be found again
 // among others: {"n":0000001234,"len":00000567,"x":"….
 const (
+	bodyBegin    = `{"n":`
 	headerFormat = `{"n":%010d,"len":%08d,"x":"`
 	headerLen    = len(`{"n":0000000000,"len":00000000,"x":"`)
 	trailer      = `"}`
-	numberAt     = len(`{"n":`)
+	numberAt     = len(bodyBegin)
 	numberLen    = 10
 	lengthAt     = len(`{"n":0000000000,"len":`)
 	lengthLen    = 8
@@ -123,7 +124,7 @@ func fill(b []byte, random *rand.Rand, format stream.Format) {
 
 // parseHeader reads the number and the length at the beginning of a body.
 func parseHeader(b []byte) (n, length int, ok bool) {
-	if len(b) < headerLen || !bytes.HasPrefix(b, []byte(`{"n":`)) {
+	if len(b) < headerLen || !bytes.HasPrefix(b, []byte(bodyBegin)) {
 		return 0, 0, false
 	}
 	n, err := strconv.Atoi(string(b[numberAt : numberAt+numberLen]))

@@ -44,8 +44,8 @@ type Bound struct {
 	// Puts is the records of PutRecords calls that took effect unseen: they
 	// failed, timed out, or their answer was lost.
 	Puts int
-	// Batches is the records of Kinesis batches of which a call of the bridge
-	// failed so, or that a bridge left behind.
+	// Batches is the records of Kinesis batches that went to Firehose in a call
+	// that took effect unseen, or that a bridge left behind.
 	Batches int
 	// Pushes is the records that ingest wrote to the archive although Redis may
 	// have taken them.
@@ -100,6 +100,9 @@ func (s *suite) verdict() (Verdict, error) {
 		return Verdict{}, err
 	}
 	v.Problems = append(s.problems.all(), s.ledger.wrong...)
+	if v.Acked < s.options.Records {
+		v.Problems = append(v.Problems, fmt.Sprintf("%d records were acknowledged, want %d", v.Acked, s.options.Records))
+	}
 	if len(lost) > 0 {
 		v.Problems = append(v.Problems, fmt.Sprintf("the first records that are lost: %v", lost[:min(len(lost), 10)]))
 	}

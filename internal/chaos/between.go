@@ -9,17 +9,16 @@ import (
 	"github.com/data-sink/data-sink/internal/awstest"
 )
 
-// surroundingFaults are what happens to all that the functions need: the links,
-// Redis, and the services.
-func (s *suite) surroundingFaults() []fault {
+// betweenFaults are what happens between the functions and the services: to the
+// links, to Redis, and to S3, which ingest needs when Redis is away.
+func (s *suite) betweenFaults() []fault {
 	var all []fault
 	for _, l := range s.links.all() {
-		faults := []fault{
+		for _, f := range []fault{
 			{"cut the link from " + l.name, s.cut(l)},
 			{"slow the link from " + l.name, s.become(l, slowToxic)},
 			{"swallow what is on the link from " + l.name, s.become(l, swallowToxic)},
-		}
-		for _, f := range faults {
+		} {
 			switch l {
 			case s.links.ingestRedis:
 				f = s.renewing(f)
@@ -29,38 +28,13 @@ func (s *suite) surroundingFaults() []fault {
 			all = append(all, f)
 		}
 	}
-	all = append(
+	return append(
 		all,
 		s.renewing(fault{"kill Redis", s.killRedis}),
 		s.renewing(fault{"freeze Redis", s.freezeRedis}),
 		s.renewing(fault{"fill Redis to its memory limit", s.fillRedis}),
-		s.trouble("throttle half of the records of Kinesis", awstest.ServiceKinesis, 1, awstest.Fault{Throttle: 0.5}),
-		s.trouble("throttle half of the records of Firehose", awstest.ServiceFirehose, 1, awstest.Fault{Throttle: 0.5}),
-	)
-	return append(all, s.failures()...)
-}
-
-// failures are calls that fail as a whole.
-func (s *suite) failures() []fault {
-	var all []fault
-	for _, one := range []struct{ name, service string }{
-		{"Kinesis", awstest.ServiceKinesis}, {"Firehose", awstest.ServiceFirehose}, {"S3", awstest.ServiceS3}, {"SQS", awstest.ServiceSQS},
-	} {
-		for _, f := range []fault{
-			s.trouble("fail calls of "+one.name+" before they take effect", one.service, 0.5, awstest.Fault{Fail: awstest.Status500}),
-			s.trouble("reset calls of "+one.name+" after they took effect", one.service, 0.5, awstest.Fault{Fail: awstest.Reset, After: true}),
-		} {
-			if one.service == awstest.ServiceS3 {
-				f = s.withoutRedis(f)
-			}
-			all = append(all, f)
-		}
-	}
-	return append(
-		all,
-		s.trouble("fail calls of Kinesis after they took effect", awstest.ServiceKinesis, 0.5, awstest.Fault{Fail: awstest.Status500, After: true}),
-		s.trouble("hang calls of Kinesis after they took effect", awstest.ServiceKinesis, 0.3, awstest.Fault{Fail: awstest.Hang, After: true}),
-		s.trouble("delay calls of Kinesis past the lease", awstest.ServiceKinesis, 0.3, awstest.Fault{Delay: lease}),
+		s.withoutRedis(s.failBefore("S3", awstest.ServiceS3)),
+		s.withoutRedis(s.resetAfter("S3", awstest.ServiceS3)),
 	)
 }
 
@@ -80,22 +54,6 @@ func (s *suite) withoutRedis(f fault) fault {
 		done, err := f.do(ctx, random)
 		return done, errors.Join(err, s.links.ingestRedis.mend())
 	}})
-}
-
-// leastCalls is how many calls a trouble waits for, and troubleTimeout how long.
-const (
-	leastCalls     = 3
-	troubleTimeout = 15 * time.Second
-)
-
-// trouble has a share of a service's calls meet a fault for a while.
-func (s *suite) trouble(name, service string, share float64, f awstest.Fault) fault {
-	return fault{name, func(ctx context.Context, random *rand.Rand) (bool, error) {
-		met, end := s.aws.makeTrouble(service, share, f)
-		defer end()
-		hold(ctx, random)
-		return within(ctx, troubleTimeout, func() bool { return met.Load() >= leastCalls }) || met.Load() > 0, ctx.Err()
-	}}
 }
 
 // cut cuts a link and mends it.
