@@ -16,7 +16,7 @@ import (
 	"github.com/data-sink/data-sink/internal/sink"
 )
 
-var seeds = flag.Int("seeds", 6, "how many schedules of faults to run")
+var seeds = flag.Int("seeds", 4, "how many schedules of faults to run")
 
 // TestNothingIsLost runs the whole pipeline under seeded schedules of faults:
 // throttled entries, calls that fail before and after they took effect, at every

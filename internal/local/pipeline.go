@@ -11,7 +11,6 @@ package local
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,14 +22,9 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/archive"
-	"github.com/data-sink/data-sink/internal/basicauth"
-	"github.com/data-sink/data-sink/internal/bridge"
-	"github.com/data-sink/data-sink/internal/drain"
-	"github.com/data-sink/data-sink/internal/ingest"
 	"github.com/data-sink/data-sink/internal/queue"
 	"github.com/data-sink/data-sink/internal/sink"
 	"github.com/data-sink/data-sink/internal/stream"
-	"golang.org/x/sync/semaphore"
 )
 
 // Options says what a pipeline consists of.
@@ -42,8 +36,8 @@ type Options struct {
 	// Data is the folder of everything that is kept: archive/ with the objects,
 	// and what Kinesis, Firehose and the mappings need. One process at a time.
 	Data string
-	// Addr is where the HTTP API listens, S3Addr the archive's S3 API; empty for
-	// none.
+	// Addr is where the HTTP API listens, S3Addr where the archive's S3 API does;
+	// an empty S3Addr is for none.
 	Addr, S3Addr string
 	// RedisURL is a Redis to use; empty for an embedded one. It may hold
 	// credentials.
@@ -133,12 +127,6 @@ func (g *group) stop() {
 	g.wg.Wait()
 }
 
-// The most bytes of events that the bridges hold at once, and of one of them.
-const (
-	bridgeMemory     = 8 << 20
-	bridgeBatchBytes = 4 << 20
-)
-
 // Start starts a pipeline. Its error says in plain words what is in the way: an
 // address in use, a folder that cannot be written or is in use (ErrLocked), a
 // Redis that does not answer.
@@ -199,115 +187,4 @@ func (p *Pipeline) open(ctx context.Context) error {
 		return err
 	}
 	return p.openFunctions()
-}
-
-// openServices opens Kinesis and Firehose.
-func (p *Pipeline) openServices() error {
-	shards := make(map[string]int)
-	deliveries := make(map[string]DeliveryStream)
-	for _, s := range p.o.Streams.All() {
-		name := stream.ResourceName(p.o.Deployment, s.Name)
-		shards[name] = s.Shards
-		if s.Capacity == stream.OnDemand {
-			shards[name] = onDemandShards
-		}
-		deliveries[name] = DeliveryStream{
-			Folder: s.Folder, Gzip: s.Compression == stream.Gzip,
-			BufferBytes: int64(s.BufferMiB) << 20, BufferFor: p.o.Flush,
-		}
-	}
-	var err error
-	p.kinesis, err = OpenKinesis(KinesisOptions{Dir: filepath.Join(p.o.Data, "kinesis"), Shards: shards, Throttle: p.o.Throttle})
-	if err != nil {
-		return err
-	}
-	p.firehose, err = OpenFirehose(FirehoseOptions{
-		Dir: filepath.Join(p.o.Data, "firehose"), Streams: deliveries,
-		Write: wrap(p.o.Seams.Deliver, p.folder.Write), Log: p.o.Log,
-	})
-	return err
-}
-
-// openFunctions puts the handlers together as their commands do on AWS.
-func (p *Pipeline) openFunctions() error {
-	var q Queue = p.queue
-	var hold func(context.Context)
-	if p.o.RedisURL == "" {
-		b := newBacklog(q, p.o.Streams.Names(), p.o.HoldAtMost)
-		q, hold = b, b.hold
-	}
-	objects := archive.New(wrap(p.o.Seams.Archive, archive.Store(p.folder)), p.o.Deployment)
-
-	p.drainer = p.function("drainer", nil)
-	p.wakes = NewWakeQueue(WakeQueueOptions{Function: p.drainer, Concurrency: 4, Visibility: time.Second, MaxReceives: 5, Log: p.o.Log})
-	drainer := drain.New(drain.Options{
-		Deployment: p.o.Deployment, Streams: p.o.Streams, Archive: objects, Waker: p.wakes, Log: p.o.Log,
-		Queue: wrap(p.o.Seams.DrainerQueue, q),
-		Sink:  &sink.Writer{Service: wrap(p.o.Seams.Kinesis, sink.Service(p.kinesis)), Limits: sink.KinesisLimits, MaxAttempts: 4},
-		Lease: p.o.Lease, ClaimsInFlight: 2, TotalClaims: 4, MaxDrainers: 2, WakeInterval: p.o.WakeInterval,
-	})
-	p.drainer.Handler = p.handler("drainer", drainer.Invoke)
-
-	credentials, err := p.credentials()
-	if err != nil {
-		return err
-	}
-	ingester := ingest.New(ingest.Config{
-		Streams: p.o.Streams, Credentials: credentials, Archive: objects, Waker: p.wakes, Logger: p.o.Log,
-		Queue: wrap(p.o.Seams.IngestQueue, q), PushTimeout: pushTimeout(p.o), WakeInterval: p.o.WakeInterval,
-	})
-	p.front = NewFront(FrontOptions{Function: p.function("ingest", ingester.Invoke), Hold: hold, Log: p.o.Log})
-
-	bridges := bridge.New(bridge.Config{
-		Deployment: p.o.Deployment, Streams: p.o.Streams, Archive: objects, Log: p.o.Log,
-		Firehose: &sink.Writer{Service: wrap(p.o.Seams.Firehose, sink.Service(p.firehose)), Limits: sink.FirehoseLimits},
-	})
-	return p.openMappings(p.function("bridge", bridges.Invoke))
-}
-
-// credentials has the one client that there is.
-func (p *Pipeline) credentials() (*basicauth.Cache, error) {
-	secret, err := json.Marshal(map[string]string{p.o.User: p.o.Password})
-	if err != nil {
-		return nil, fmt.Errorf("encoding the credentials: %w", err)
-	}
-	if _, err := basicauth.Parse(secret); err != nil {
-		return nil, err
-	}
-	fetch := func(context.Context) ([]byte, error) { return secret, nil }
-	return basicauth.NewCache(fetch, time.Hour, time.Hour), nil
-}
-
-func (p *Pipeline) openMappings(bridges *Function) error {
-	memory := semaphore.NewWeighted(bridgeMemory)
-	for _, s := range p.o.Streams.All() {
-		name := stream.ResourceName(p.o.Deployment, s.Name)
-		m, err := OpenMapping(MappingOptions{
-			Kinesis: p.kinesis, Stream: name, Function: bridges, Dir: filepath.Join(p.o.Data, "mapping", name),
-			BatchBytes: bridgeBatchBytes, Window: p.o.Window, MaxRetries: p.o.MaxRetries,
-			// As on AWS: an hour before the stream would drop the record.
-			MaxAge:    time.Duration(s.RetentionHours-1) * time.Hour,
-			OnFailure: p.folder, Memory: memory, Log: p.o.Log,
-		})
-		if err != nil {
-			return err
-		}
-		p.mappings = append(p.mappings, m)
-	}
-	return nil
-}
-
-func (p *Pipeline) function(name string, h Handler) *Function {
-	f := &Function{Name: p.o.Deployment + "-" + name, Timeout: time.Minute}
-	if h != nil {
-		f.Handler = p.handler(name, h)
-	}
-	return f
-}
-
-func (p *Pipeline) handler(name string, h Handler) Handler {
-	if p.o.Seams.Invoke == nil {
-		return h
-	}
-	return p.o.Seams.Invoke(name, h)
 }

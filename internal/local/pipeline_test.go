@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,14 +17,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/data-sink/data-sink/internal/archive"
 	"github.com/data-sink/data-sink/internal/drain"
-	"github.com/data-sink/data-sink/internal/envelope"
 	"github.com/data-sink/data-sink/internal/local"
-	"github.com/data-sink/data-sink/internal/queue"
-	"github.com/data-sink/data-sink/internal/sink"
 	"github.com/data-sink/data-sink/internal/stream"
-	"github.com/google/go-cmp/cmp"
 )
 
 // ours are the streams of the repository.
@@ -199,176 +193,4 @@ func TestPipelineSaysWhatIsInTheWay(t *testing.T) {
 			}
 		})
 	}
-}
-
-// faulty is a service that fails while fails says so.
-type faulty struct {
-	sink.Service
-	fails func() error
-}
-
-func (f faulty) Put(ctx context.Context, stream string, entries []sink.Entry) ([]sink.Failure, error) {
-	if err := f.fails(); err != nil {
-		return nil, err
-	}
-	return f.Service.Put(ctx, stream, entries)
-}
-
-// What Kinesis does not take until the end goes straight to the archive.
-func TestStopRescuesWhatKinesisDoesNotTake(t *testing.T) {
-	t.Parallel()
-	o := options(t)
-	o.Lease = 200 * time.Millisecond
-	o.Seams.Kinesis = func(s sink.Service) sink.Service {
-		return faulty{s, func() error { return errors.New("Kinesis is away") }}
-	}
-	p := start(t, o)
-	id := p.post(t, "orders", "kept")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	p.stopped = true
-	if err := p.Stop(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		t.Fatalf("Stop: %v", err)
-	}
-	if got := bodies(t, p.root, "orders"); !cmp.Equal(got, []string{"kept\n"}) {
-		t.Errorf("archived %q", got)
-	}
-	for key := range objects(t, p.root) {
-		if !strings.HasSuffix(key, "/fallback-"+id+".gz") {
-			t.Errorf("key %q", key)
-		}
-	}
-}
-
-// What Firehose does not take stays in the stream, and the next pipeline on the
-// same folder delivers it.
-func TestPipelineGoesOnWithWhatTheLastLeft(t *testing.T) {
-	t.Parallel()
-	o := options(t)
-	o.Seams.Firehose = func(s sink.Service) sink.Service {
-		return faulty{s, func() error { return errors.New("Firehose is away") }}
-	}
-	p := start(t, o)
-	for i := range 3 {
-		p.post(t, "orders", fmt.Sprint(i))
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	p.stopped = true
-	if err := p.Stop(ctx); err == nil || !strings.Contains(err.Error(), "for the next start") {
-		t.Errorf("Stop = %v, want an error that says what stays", err)
-	}
-	o.Seams = local.Seams{}
-	second := start(t, o)
-	waitFor(t, "the records", func() bool { return len(bodies(t, second.root, "orders")) == 3 })
-	second.stop(t)
-	if got := bodies(t, second.root, "orders"); !cmp.Equal(got, []string{"0\n", "1\n", "2\n"}) {
-		t.Errorf("archived %q", got)
-	}
-}
-
-// stuckQueue gives nothing out.
-type stuckQueue struct{ local.Queue }
-
-func (stuckQueue) Claim(context.Context, string, string, time.Duration, int, int) (queue.Claim, error) {
-	return queue.Claim{}, errors.New("stuck")
-}
-
-// While the queue is long callers wait; when that does not help, their records go
-// straight to the archive.
-func TestPipelineHoldsBackWhileTheQueueIsLong(t *testing.T) {
-	t.Parallel()
-	o := options(t)
-	o.HoldAtMost, o.Lease = 500*time.Millisecond, 500*time.Millisecond
-	o.Seams.DrainerQueue = func(q local.Queue) local.Queue { return stuckQueue{q} }
-	p := start(t, o)
-	body := strings.Repeat("x", 1_000_000)
-	for range 5 {
-		p.post(t, "orders", body)
-	}
-	began := time.Now()
-	p.post(t, "orders", body)
-	if waited := time.Since(began); waited < 500*time.Millisecond {
-		t.Errorf("a caller waited %v before a full queue, want 500ms or more", waited)
-	}
-	for range 10 {
-		p.post(t, "orders", body)
-	}
-	overflows, err := filepath.Glob(filepath.Join(p.root, "orders", "*", "*", "overflow-*"))
-	if err != nil || len(overflows) == 0 {
-		t.Errorf("objects of records past the bound: %v, %v, want some", overflows, err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	p.stopped = true
-	if err := p.Stop(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Stop: %v", err)
-	}
-	if got := len(bodies(t, p.root, "orders")); got != 16 {
-		t.Errorf("%d records archived, want 16", got)
-	}
-}
-
-// failingStore is an archive that takes nothing.
-type failingStore struct{ archive.Store }
-
-func (failingStore) Put(context.Context, string, []byte) error { return errors.New("S3 is away") }
-
-func TestPipelineRefusesWhatItCannotKeep(t *testing.T) {
-	t.Parallel()
-	o := options(t)
-	o.Seams.IngestQueue = func(q local.Queue) local.Queue { return refusingQueue{q} }
-	o.Seams.Archive = func(s archive.Store) archive.Store { return failingStore{s} }
-	p := start(t, o)
-	r := request(t, "POST", p.url+"/archives/orders", "", strings.NewReader("x"))
-	r.SetBasicAuth("datasink", "secret")
-	status, header, _ := do(t, r)
-	if status != http.StatusServiceUnavailable || header.Get("Retry-After") == "" {
-		t.Errorf("POST = %d, %v, want 503 with Retry-After", status, header)
-	}
-	p.stop(t)
-}
-
-type refusingQueue struct{ local.Queue }
-
-func (refusingQueue) Push(context.Context, string, []byte, int64) (queue.Pushed, error) {
-	return queue.Pushed{}, errors.New("Redis is away")
-}
-
-// An envelope that is none is put aside with its bytes, and holds up nothing.
-func TestPipelinePutsAsideWhatIsNoEnvelope(t *testing.T) {
-	t.Parallel()
-	o := options(t)
-	o.Seams.IngestQueue = func(q local.Queue) local.Queue { return spoilingQueue{q} }
-	p := start(t, o)
-	p.post(t, "orders", "spoil me")
-	p.post(t, "orders", "good")
-	p.stop(t)
-	if got := bodies(t, p.root, "orders"); !cmp.Equal(got, []string{"good\n"}) {
-		t.Errorf("archived %q", got)
-	}
-	aside := objects(t, filepath.Join(p.root, "failed"))
-	if len(aside) != 1 {
-		t.Fatalf("put aside: %q", aside)
-	}
-	for _, body := range aside {
-		err := archive.ReadAside(strings.NewReader(body), func(a archive.Aside) error {
-			if string(a.Envelope) != "spoilt" || a.Stream != "orders" {
-				t.Errorf("put aside %+v", a)
-			}
-			return nil
-		})
-		if err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-type spoilingQueue struct{ local.Queue }
-
-func (q spoilingQueue) Push(ctx context.Context, name string, e []byte, bound int64) (queue.Pushed, error) {
-	if r, err := envelope.Decode(e); err == nil && string(r.Body) == "spoil me" {
-		e = []byte("spoilt")
-	}
-	return q.Queue.Push(ctx, name, e, bound)
 }

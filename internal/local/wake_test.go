@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -61,6 +62,13 @@ func (d *drainer) invoke(_ context.Context, event []byte) ([]byte, error) {
 	return []byte(answer), err
 }
 
+// seen returns the calls so far, and how many there were at once.
+func (d *drainer) seen() (calls []woken, most int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.calls), d.most
+}
+
 func newWakeQueue(t *testing.T, d *drainer) *local.WakeQueue {
 	t.Helper()
 	d.t, d.began = t, time.Now()
@@ -89,8 +97,8 @@ func TestWakeUpsComeAfterTheirDelay(t *testing.T) {
 		wakeAll(t, q, 2*time.Second, "b")
 		wakeAll(t, q, time.Second, "a")
 		time.Sleep(3 * time.Second)
-		synctest.Wait()
-		if diff := cmp.Diff([]woken{{"a", time.Second}, {"b", 2 * time.Second}}, d.calls); diff != "" {
+		calls, _ := d.seen()
+		if diff := cmp.Diff([]woken{{"a", time.Second}, {"b", 2 * time.Second}}, calls); diff != "" {
 			t.Errorf("wake-ups differ (-want +got):\n%s", diff)
 		}
 	})
@@ -116,7 +124,8 @@ func TestWakeUpsThatFailComeAgain(t *testing.T) {
 				wakeAll(t, q, 0, "a")
 				time.Sleep(time.Hour)
 				want := []woken{{"a", 0}, {"a", 30 * time.Second}, {"a", time.Minute}}
-				if diff := cmp.Diff(want, d.calls); diff != "" || q.DeadLetters() != 0 {
+				calls, _ := d.seen()
+				if diff := cmp.Diff(want, calls); diff != "" || q.DeadLetters() != 0 {
 					t.Errorf("%d dead letters, and wake-ups differ (-want +got):\n%s", q.DeadLetters(), diff)
 				}
 			})
@@ -131,8 +140,8 @@ func TestWakeUpsThatAlwaysFailAreDeadLetters(t *testing.T) {
 		q := newWakeQueue(t, d)
 		wakeAll(t, q, 0, "a")
 		time.Sleep(time.Hour)
-		if len(d.calls) != 3 || q.DeadLetters() != 1 {
-			t.Errorf("%d calls and %d dead letters, want 3 and 1", len(d.calls), q.DeadLetters())
+		if calls, _ := d.seen(); len(calls) != 3 || q.DeadLetters() != 1 {
+			t.Errorf("%d calls and %d dead letters, want 3 and 1", len(calls), q.DeadLetters())
 		}
 	})
 }
@@ -149,11 +158,12 @@ func TestWakeUpsThatWaitAreOne(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		counts := make(map[string]int)
-		for _, c := range d.calls {
+		calls, most := d.seen()
+		for _, c := range calls {
 			counts[c.Stream]++
 		}
-		if len(counts) != 3 || len(d.calls) > 6 || d.most != 2 {
-			t.Errorf("calls %v, at most %d at once, want each stream once or twice and 2 at once", counts, d.most)
+		if len(counts) != 3 || len(calls) > 6 || most != 2 {
+			t.Errorf("calls %v, at most %d at once, want each stream once or twice and 2 at once", counts, most)
 		}
 	})
 }
@@ -168,8 +178,8 @@ func TestWakeQueueCloseWaitsForWhatRuns(t *testing.T) {
 		wakeAll(t, q, time.Hour, "b")
 		synctest.Wait()
 		q.Close()
-		if !ended || len(d.calls) != 1 || time.Since(d.began) != 10*time.Second {
-			t.Errorf("Close returned after %v, ended %v, with calls %v", time.Since(d.began), ended, d.calls)
+		if calls, _ := d.seen(); !ended || len(calls) != 1 || time.Since(d.began) != 10*time.Second {
+			t.Errorf("Close returned after %v, ended %v, with calls %v", time.Since(d.began), ended, calls)
 		}
 		if err := q.Wake(t.Context(), "a", 0); err == nil {
 			t.Error("Wake of a closed queue: no error")

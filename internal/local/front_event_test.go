@@ -1,0 +1,124 @@
+package local_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestFrontBuildsTheEventOfAnHTTPAPI(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, nil)
+	r := request(t, "POST", g.url+"/archives/a%2Fb%C3%A9?partition_key=x%20y&n=1&n=2", "application/octet-stream", strings.NewReader("\x00\xff"))
+	r.SetBasicAuth("user", "pass:word")
+	r.Header["X-Many"] = []string{"1", "2"}
+	r.Header["Cookie"] = []string{"a=1; b=2", "c=3"}
+	r.Header.Set("User-Agent", "test/1")
+	status, header, body := do(t, r)
+	if status != 202 || body != "{}" || header.Get("Content-Type") != "application/json" || header.Get("Apigw-Requestid") == "" {
+		t.Errorf("answer %d, %q, %v", status, body, header)
+	}
+	got := g.last(t)
+	host := strings.TrimPrefix(g.url, "http://")
+	if got.RequestContext.RequestID != header.Get("Apigw-Requestid") || time.Since(time.UnixMilli(got.RequestContext.TimeEpoch)) > time.Minute {
+		t.Errorf("request context %+v", got.RequestContext)
+	}
+	if at, err := time.Parse("02/Jan/2006:15:04:05 -0700", got.RequestContext.Time); err != nil || time.Since(at) > time.Minute {
+		t.Errorf("time %q", got.RequestContext.Time)
+	}
+	got.RequestContext.RequestID, got.RequestContext.Time, got.RequestContext.TimeEpoch = "", "", 0
+	want := events.APIGatewayV2HTTPRequest{
+		Version: "2.0", RouteKey: "POST /archives/{stream}",
+		RawPath: "/archives/a%2Fb%C3%A9", RawQueryString: "partition_key=x%20y&n=1&n=2",
+		Cookies: []string{"a=1", "b=2", "c=3"},
+		Headers: map[string]string{
+			"accept-encoding": "gzip", "authorization": "Basic dXNlcjpwYXNzOndvcmQ=", "content-length": "2",
+			"content-type": "application/octet-stream", "host": host, "user-agent": "test/1", "x-many": "1,2",
+			"x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "http",
+		},
+		QueryStringParameters: map[string]string{"partition_key": "x y", "n": "1,2"},
+		PathParameters:        map[string]string{"stream": "a/bé"},
+		RequestContext: events.APIGatewayV2HTTPRequestContext{
+			RouteKey: "POST /archives/{stream}", AccountID: "000000000000", Stage: "$default", APIID: "local", DomainName: host, DomainPrefix: "local",
+			HTTP: events.APIGatewayV2HTTPRequestContextHTTPDescription{
+				Method: "POST", Path: "/archives/a/bé", Protocol: "HTTP/1.1", SourceIP: "127.0.0.1", UserAgent: "test/1",
+			},
+		},
+		Body: "AP8=", IsBase64Encoded: true,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("event differs (-want +got):\n%s", diff)
+	}
+}
+
+// Text types travel as text, all others as base64; either way the bytes arrive.
+func TestFrontPassesBodies(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("naïve \"quotes\" \\ \t\r\n\x00\x1f\u2028 <&> 日本 🎉 ", 40_000)
+	for _, tt := range []struct {
+		contentType, body string
+		text              bool
+	}{
+		{"application/json", `{"a":"é"}`, true},
+		{"Application/JSON; charset=utf-8", `{"a":1}`, true},
+		{"text/plain", long, true},
+		{"text/x-anything", "a", true},
+		{"application/xml", "<a/>", true},
+		{"application/javascript", "1", true},
+		{"application/octet-stream", long, false},
+		{"application/x-www-form-urlencoded", "a=b", false},
+		{"application/vnd.api+json", "{}", false},
+		{"", "no type", false},
+		{"text/;;;", "a malformed type", true},
+		{"application/octet-stream", "\x1f\x8b\x00\xff", false},
+	} {
+		for _, chunked := range []bool{false, true} {
+			g := newGateway(t, nil)
+			var body io.Reader = strings.NewReader(tt.body)
+			if chunked {
+				body = io.MultiReader(body) // Hides the length.
+			}
+			if status, _, _ := do(t, request(t, "POST", g.url+"/archives/orders", tt.contentType, body)); status != 202 {
+				t.Fatalf("%s: status %d", tt.contentType, status)
+			}
+			e := g.last(t)
+			got := e.Body
+			if e.IsBase64Encoded {
+				decoded, err := base64.StdEncoding.DecodeString(e.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = string(decoded)
+			}
+			if e.IsBase64Encoded == tt.text || got != tt.body {
+				t.Errorf("%q, chunked %v: base64 %v, %d bytes, want text %v and the %d bytes that were sent", tt.contentType, chunked, e.IsBase64Encoded, len(got), tt.text, len(tt.body))
+			}
+		}
+	}
+}
+
+// What is not UTF-8 cannot survive in a JSON string.
+func TestFrontReplacesWhatIsNoText(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, nil)
+	for _, body := range []string{"a\xffb", "\x1f\x8b\x08\x00\xfe\xff", "\xe2\x82", strings.Repeat("é", 30_000) + "\xc3"} {
+		do(t, request(t, "POST", g.url+"/archives/orders", "application/json", strings.NewReader(body)))
+		quoted, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want string
+		if err := json.Unmarshal(quoted, &want); err != nil {
+			t.Fatal(err)
+		}
+		if got := g.last(t); got.Body != want || got.IsBase64Encoded {
+			t.Errorf("body of %d bytes arrives as %d bytes, want what encoding/json makes of it", len(body), len(got.Body))
+		}
+	}
+}
