@@ -15,7 +15,8 @@ import (
 )
 
 // State is what a queue holds and what passed through it. Bytes are those of
-// envelopes. Accepted = Depth + ClaimedRecords + Forwarded + Aside, always.
+// envelopes. Accepted = Depth + ClaimedRecords + Forwarded + Aside, always, and so
+// for bytes: of the two sums, push counts that of bytes.
 type State struct {
 	Depth          int64 `json:"depth"`
 	QueuedBytes    int64 `json:"queuedBytes"`
@@ -99,10 +100,11 @@ func parseState(answer any) (state State, heads, ids []string, err error) {
 		Depth: depth, Claims: int64(len(ids)),
 		Drainers: int64(len(drainers)), DrainerIDs: slices.Sorted(maps.Keys(drainers)),
 		ClaimedRecords: counters["claimed"], ClaimedBytes: counters["claimedBytes"],
-		Accepted: counters["accepted"], AcceptedBytes: counters["acceptedBytes"],
+		AcceptedBytes: counters["acceptedBytes"],
 		Forwarded: counters["forwarded"], ForwardedBytes: counters["forwardedBytes"],
 		Aside: counters["aside"], AsideBytes: counters["asideBytes"],
 	}
+	state.Accepted = state.Depth + state.ClaimedRecords + state.Forwarded + state.Aside
 	state.QueuedBytes = state.AcceptedBytes - state.ClaimedBytes - state.ForwardedBytes - state.AsideBytes
 	return state, []string{head}, ids, nil
 }

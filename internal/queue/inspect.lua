@@ -8,7 +8,7 @@
 -- Returns {depth, beginning of the first envelope or '', {id of claim, …},
 -- {counter, value, …}}.
 --
--- O(claims). Atomic, so that the numbers belong together: accepted = depth +
+-- O(claims). Atomic, so that the numbers belong together: accepted = queued +
 -- claimed + forwarded + put aside.
 local first = redis.call('LINDEX', KEYS[1], 0) or ''
 return {

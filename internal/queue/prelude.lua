@@ -1,4 +1,5 @@
--- Functions that the scripts share; this file stands before each of them.
+-- Functions that the scripts share; this file stands before those that
+-- need one of them.
 
 -- Lua's unpack is bounded by the stack of the interpreter: push in parts.
 local PART = 500

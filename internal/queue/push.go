@@ -26,8 +26,11 @@ type Pushed struct {
 // bound; past it Push changes nothing and returns ErrBacklogFull. The push is
 // never sent twice and ends with ctx or after Options.PushTimeout.
 func (q *Queue) Push(ctx context.Context, stream string, envelope []byte, maxBacklogBytes int64) (Pushed, error) {
-	ctx, cancel := context.WithTimeout(ctx, q.options.PushTimeout)
-	defer cancel()
+	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > q.options.PushTimeout {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, q.options.PushTimeout)
+		defer cancel()
+	}
 	k := q.keys(stream)
 	keys := []string{k.queue, k.stats, k.wake}
 	args := []any{envelope, q.options.WakeInterval.Milliseconds(), maxBacklogBytes}
@@ -50,22 +53,17 @@ func (q *Queue) Push(ctx context.Context, stream string, envelope []byte, maxBac
 }
 
 func parsePushed(answer any) (Pushed, error) {
-	pair, err := list(answer, 2)
-	if err != nil {
+	n, err := number(answer)
+	switch {
+	case err != nil:
 		return Pushed{}, err
-	}
-	depth, err := number(pair[0])
-	if err != nil {
-		return Pushed{}, err
-	}
-	due, err := number(pair[1])
-	if err != nil {
-		return Pushed{}, err
-	}
-	if depth < 0 {
+	case n == 0:
 		return Pushed{}, ErrBacklogFull
+	case n < 0:
+		return Pushed{Depth: -n, WakeDue: true}, nil
+	default:
+		return Pushed{Depth: n}, nil
 	}
-	return Pushed{Depth: depth, WakeDue: due == 1}, nil
 }
 
 // pushAndWait pushes and sends WAIT behind it on the same connection: WAIT

@@ -40,11 +40,11 @@ var headsSource string
 
 var (
 	pushScript    = newScript(pushSource)
-	claimScript   = newScript(claimSource)
-	ackScript     = newScript(ackSource)
-	releaseScript = newScript(releaseSource)
-	reclaimScript = newScript(reclaimSource)
-	expiredScript = newScript(expiredSource)
+	claimScript   = newScript(prelude + claimSource)
+	ackScript     = newScript(prelude + ackSource)
+	releaseScript = newScript(prelude + releaseSource)
+	reclaimScript = newScript(prelude + reclaimSource)
+	expiredScript = newScript(prelude + expiredSource)
 	inspectScript = newScript(inspectSource)
 	headsScript   = newScript(headsSource)
 )
@@ -53,7 +53,6 @@ var (
 type script struct{ source, sha string }
 
 func newScript(source string) script {
-	source = prelude + "\n" + source
 	sum := sha1.Sum([]byte(source)) //nolint:gosec // As above.
 	return script{source: source, sha: hex.EncodeToString(sum[:])}
 }
