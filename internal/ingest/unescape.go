@@ -46,15 +46,24 @@ func unescape(raw []byte) ([]byte, bool) {
 // short is what a backslash and one character stand for.
 var short = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
-// plainPrefix is how many characters stand for themselves.
+// plainPrefix is how many characters stand for themselves: up to a quote, a
+// backslash, or what may not stand there as it is.
 func plainPrefix(raw []byte) int {
 	for i, c := range raw {
-		if c < ' ' || c == '\\' || c >= utf8.RuneSelf {
+		if !plain[c] {
 			return i
 		}
 	}
 	return len(raw)
 }
+
+// plain are the characters that stand for themselves.
+var plain = func() (t [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
 
 // unescapeUnicode reads \uXXXX, or a surrogate pair of two; size 0 means that
 // it is malformed.
