@@ -16,8 +16,8 @@ import (
 // these names and by their attributes.
 const (
 	// LogPacked is one Firehose record that was delivered: stream, bytes,
-	// records, hash (xxHash64 of its bytes, 16 hex digits), firstSequence and
-	// lastSequence. Firehose writes objects that are concatenations of these.
+	// records, hash (xxHash64 of its bytes, 16 hex digits), shard, firstSequence
+	// and lastSequence. Firehose writes objects that are concatenations of these.
 	LogPacked = "packed"
 	// LogAside is records that went to failed/: stream, records, key, reason.
 	LogAside = "records_put_aside"
@@ -106,7 +106,7 @@ func (h *Handler) logPacked(ctx context.Context, b batch, result sink.Result, su
 			continue
 		}
 		h.config.Log.InfoContext(ctx, LogPacked, "stream", b.stream.Name, "bytes", len(p.body), "records", p.end-p.first,
-			"hash", fmt.Sprintf("%016x", xxhash.Sum64(p.body)),
+			"hash", fmt.Sprintf("%016x", xxhash.Sum64(p.body)), "shard", b.records[p.first].shard(),
 			"firstSequence", string(b.records[p.first].sequence), "lastSequence", string(b.records[p.end-1].sequence))
 		summary.Packed++
 		summary.Bytes += len(p.body)

@@ -32,6 +32,12 @@ func (r *record) arrivedAt() time.Time {
 	return time.UnixMilli(int64(math.Round(seconds * 1000))).UTC()
 }
 
+// shard is the id of the record's shard; empty when the event does not say.
+func (r *record) shard() string {
+	shard, _, _ := bytes.Cut(r.id, []byte{':'})
+	return string(shard)
+}
+
 // decode appends the records of a Kinesis event to records. It walks over the
 // event's tokens and keeps what it needs: for a full event that takes a seventh
 // of the time of encoding/json into events.KinesisEvent, with which a test

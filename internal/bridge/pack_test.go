@@ -117,7 +117,7 @@ func TestPackedLinesTellWhatFirehoseGot(t *testing.T) {
 	for i, body := range b.firehose.took {
 		want = append(want, packedLine{
 			Level: "INFO", Msg: bridge.LogPacked, Stream: "orders", Bytes: len(body), Records: 3, Hash: fmt.Sprintf("%016x", xxhash.Sum64(body)),
-			FirstSequence: fmt.Sprint(3*i + 1), LastSequence: fmt.Sprint(3*i + 3),
+			Shard: "shardId-000000000007", FirstSequence: fmt.Sprint(3*i + 1), LastSequence: fmt.Sprint(3*i + 3),
 		})
 	}
 	var got []packedLine
@@ -139,7 +139,7 @@ func TestPackedLinesTellWhatFirehoseGot(t *testing.T) {
 type packedLine struct {
 	Level, Msg, Stream          string
 	Bytes, Records              int
-	Hash                        string
+	Hash, Shard                 string
 	FirstSequence, LastSequence string
 }
 

@@ -33,9 +33,12 @@ type Redriver struct {
 	Into string
 	// Again sends also what was sent before.
 	Again bool
-	// Delivered reports whether a record of the tap, by its ID, is in the archive
-	// all the same; nil is no.
-	Delivered func(r Record) bool
+	// DryRun sends and marks nothing; Done is told of what would be sent.
+	DryRun bool
+	// Delivered reports whether a record is in the archive all the same; nil is
+	// no. It is asked for records that the mapping gave up: of a batch that failed
+	// every time, the end may have been delivered.
+	Delivered func(ctx context.Context, o Object, r Record) (bool, error)
 	// Done, if set, is told of every record, one call at a time.
 	Done func(Record, Result)
 	// Now is the clock. Default time.Now.
@@ -67,6 +70,9 @@ func (r *Redriver) Redrive(ctx context.Context, o Object) error {
 		return nil
 	}
 	w := &work{Redriver: r, object: o}
+	if r.DryRun {
+		return w.count(ctx)
+	}
 	var failed error // to keep the state
 	err := r.Client.All(ctx, w.bodies(ctx), r.Concurrency, func(out send.Outcome) {
 		failed = errors.Join(failed, w.outcome(out))
@@ -104,7 +110,12 @@ func (w *work) bodies(ctx context.Context) iter.Seq2[send.Body, error] {
 				return
 			}
 			index++
-			if !w.take(record, index) {
+			sends, err := w.take(ctx, record, index)
+			if err != nil {
+				yield(send.Body{}, err)
+				return
+			}
+			if !sends {
 				continue
 			}
 			stream := record.Stream
@@ -118,21 +129,36 @@ func (w *work) bodies(ctx context.Context) iter.Seq2[send.Body, error] {
 	}
 }
 
+// count tells what would be sent.
+func (w *work) count(ctx context.Context) error {
+	for _, err := range w.bodies(ctx) {
+		if err != nil {
+			return err
+		}
+		w.tell(w.sending[0].record, Result{})
+		w.sending = w.sending[:0]
+	}
+	return nil
+}
+
 // take notes the next record, and reports whether it is to be sent.
-func (w *work) take(record Record, index int) bool {
+func (w *work) take(ctx context.Context, record Record, index int) (bool, error) {
+	why, err := w.skip(ctx, record, index)
+	if err != nil {
+		return false, err
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.records++
-	why := w.skip(record, index)
 	switch why {
 	case "":
 		w.sending = append(w.sending, sending{record, index})
-		return true
+		return true, nil
 	case SkippedUndecodable, SkippedEmpty:
 		w.left = append(w.left, index)
 	}
 	w.tell(record, Result{Skipped: why})
-	return false
+	return false, nil
 }
 
 // outcome notes what became of a record.
@@ -156,20 +182,27 @@ func (w *work) tell(record Record, result Result) {
 }
 
 // skip says why a record is not to be sent.
-func (w *work) skip(record Record, index int) string {
+func (w *work) skip(ctx context.Context, record Record, index int) (string, error) {
 	switch {
 	case !w.Again && w.State.IsDone(w.object.Key, index):
-		return SkippedBefore
+		return SkippedBefore, nil
 	case !w.Again && w.object.Marker != nil && !slices.Contains(w.object.Marker.Left, index):
-		return SkippedBefore
+		return SkippedBefore, nil
 	case record.Envelope != nil:
-		return SkippedUndecodable
+		return SkippedUndecodable, nil
 	case len(record.Body) == 0:
-		return SkippedEmpty
-	case w.Delivered != nil && w.Delivered(record):
-		return SkippedDelivered
+		return SkippedEmpty, nil
+	case record.Stage != StageLambda || w.Delivered == nil || w.Again:
+		return "", nil
 	}
-	return ""
+	delivered, err := w.Delivered(ctx, w.object, record)
+	if err != nil {
+		return "", fmt.Errorf("looking for record %s in the bridge's log: %w", record.ID, err)
+	}
+	if delivered {
+		return SkippedDelivered, nil
+	}
+	return "", nil
 }
 
 // mark writes the marker, unless nothing was accepted.

@@ -139,7 +139,19 @@ func TestRedrivePassesOverWhatWasDelivered(t *testing.T) {
 	b := newBench(t)
 	b.put("aws/lambda/m-1/shardId-0/2026/11/22/x", lambdaObject(t, "orders", "one", "two"))
 	r := b.redriver(t)
-	r.Delivered = func(record failed.Record) bool { return record.ID == "shardId-0:100" }
+	r.Delivered = func(_ context.Context, _ failed.Object, record failed.Record) (bool, error) {
+		return record.ID == "shardId-0:100", nil
+	}
+	r.DryRun = true
+	var would []string
+	r.Done = func(record failed.Record, result failed.Result) {
+		would = append(would, string(record.Body)+" "+result.Skipped)
+	}
+	b.redrive(r)
+	if diff := cmp.Diff([]string{"one " + failed.SkippedDelivered, "two "}, would); diff != "" || len(b.taken()) > 0 {
+		t.Errorf("the dry run differs, or sent something (-want +got):\n%s", diff)
+	}
+	r.DryRun, r.Done = false, nil
 	b.redrive(r)
 	if diff := cmp.Diff([]string{"orders lk two"}, b.taken()); diff != "" {
 		t.Errorf("accepted bodies differ (-want +got):\n%s", diff)

@@ -90,7 +90,7 @@ func (w *work) bodies(ctx context.Context) iter.Seq2[send.Body, error] {
 		}
 		defer func() { _ = plain.Close() }()
 		part := -1
-		err = w.By.split(plain, func(body []byte) error {
+		err = w.By.Split(plain, func(body []byte) error {
 			if part++; w.State.IsDone(w.key, part) {
 				return nil
 			}

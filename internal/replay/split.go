@@ -28,8 +28,8 @@ const maxBody = 64 << 20
 
 var errTooLong = fmt.Errorf("over %d bytes", maxBody)
 
-// split calls each with the bodies that r holds, which each may keep.
-func (by By) split(r io.Reader, each func(body []byte) error) error {
+// Split calls each with the bodies that r holds, which each may keep.
+func (by By) Split(r io.Reader, each func(body []byte) error) error {
 	switch by {
 	case Line:
 		return splitLines(r, each)
