@@ -16,8 +16,8 @@ func (s *suite) betweenFaults() []fault {
 	for _, l := range s.links.all() {
 		for _, f := range []fault{
 			{"cut the link from " + l.name, s.cut(l)},
-			{"slow the link from " + l.name, s.become(l, slowToxic)},
-			{"swallow what is on the link from " + l.name, s.become(l, swallowToxic)},
+			{"slow the link from " + l.name, s.slow(l)},
+			{"swallow what is on the link from " + l.name, s.swallow(l)},
 		} {
 			switch l {
 			case s.links.ingestRedis:
@@ -59,22 +59,37 @@ func (s *suite) withoutRedis(f fault) fault {
 // cut cuts a link and mends it.
 func (s *suite) cut(l *link) func(context.Context, *rand.Rand) (bool, error) {
 	return func(ctx context.Context, random *rand.Rand) (bool, error) {
-		defer s.aws.calls.lost(l.service, time.Now())
+		begun := time.Now()
 		l.cut()
+		s.aws.calls.lost(l.service, begun)
 		hold(ctx, random)
 		return true, l.mend()
 	}
 }
 
-// become changes a link for a while. Connections are cut at both ends of it.
-func (s *suite) become(l *link, toxic string) func(context.Context, *rand.Rand) (bool, error) {
+// slow delays what is on a link, which is cut at the beginning and at the end.
+func (s *suite) slow(l *link) func(context.Context, *rand.Rand) (bool, error) {
 	return func(ctx context.Context, random *rand.Rand) (bool, error) {
-		defer s.aws.calls.lost(l.service, time.Now())
-		if err := l.become(toxic); err != nil {
-			return true, err
-		}
+		begun := time.Now()
+		err := l.become(slowToxic)
+		s.aws.calls.lost(l.service, begun)
 		hold(ctx, random)
-		return true, l.mend()
+		begun = time.Now()
+		err = errors.Join(err, l.mend())
+		s.aws.calls.lost(l.service, begun)
+		return true, err
+	}
+}
+
+// swallow loses what is on a link, which looks whole.
+func (s *suite) swallow(l *link) func(context.Context, *rand.Rand) (bool, error) {
+	return func(ctx context.Context, random *rand.Rand) (bool, error) {
+		begun := time.Now()
+		err := l.become(swallowToxic)
+		hold(ctx, random)
+		err = errors.Join(err, l.mend())
+		s.aws.calls.lost(l.service, begun)
+		return true, err
 	}
 }
 

@@ -32,8 +32,9 @@ type cut struct {
 	begun, end time.Time
 }
 
-// onTheWay is how long an answer may be on its way after it was written.
-const onTheWay = 300 * time.Millisecond
+// onTheWay is how long an answer may be on its way after it was written, on a
+// slow link and a busy machine.
+const onTheWay = 500 * time.Millisecond
 
 func newCallTable() *callTable {
 	return &callTable{unanswered: make(map[string]int)}
@@ -62,11 +63,12 @@ func (t *callTable) undelivered(records int) {
 // bridgeBatches stands beside the services for whole batches of the bridge.
 const bridgeBatches = "bridge"
 
-// lost notes that a link lost what was on it from begun on until now.
+// lost notes that a link lost what was on it from begun on until now. A call that
+// begins later has a connection of its own.
 func (t *callTable) lost(service string, begun time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.cuts = append(t.cuts, cut{service, begun.Add(-onTheWay), time.Now().Add(onTheWay)})
+	t.cuts = append(t.cuts, cut{service, begun.Add(-onTheWay), time.Now()})
 }
 
 // total is how many records calls may have delivered twice, by service.

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strings"
+	"time"
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
@@ -102,10 +103,16 @@ func (l *link) become(toxic string) error {
 			return fmt.Errorf("changing the link from %s: %w", l.name, err)
 		}
 	}
-	if err := l.proxy.Start(); err != nil {
-		return fmt.Errorf("mending the link from %s: %w", l.name, err)
+	// A child process holds all ports of this one from its fork to its exec, also
+	// those that have been closed meanwhile.
+	var err error
+	for range 100 {
+		if err = l.proxy.Start(); err == nil {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
-	return nil
+	return fmt.Errorf("mending the link from %s: %w", l.name, err)
 }
 
 // Toxics, in the form of toxiproxy's API.

@@ -44,16 +44,16 @@ type Bound struct {
 	// Puts is the records of PutRecords calls that took effect unseen: they
 	// failed, timed out, or their answer was lost.
 	Puts int
-	// Batches is the records of Kinesis batches that went to Firehose in a call
-	// that took effect unseen, or that a bridge left behind.
-	Batches int
+	// Deliveries is the same of PutRecordBatch calls, and Batches the records of
+	// Kinesis batches that a bridge which was killed, or ran out of time, left.
+	Deliveries, Batches int
 	// Pushes is the records that ingest wrote to the archive although Redis may
 	// have taken them.
 	Pushes int
 }
 
 // Sum is the whole bound.
-func (b Bound) Sum() int { return b.Claims + b.Puts + b.Batches + b.Pushes }
+func (b Bound) Sum() int { return b.Claims + b.Puts + b.Deliveries + b.Batches + b.Pushes }
 
 // Err says what is not in order; nil when all is.
 func (v Verdict) Err() error {
@@ -73,7 +73,7 @@ func (v Verdict) Err() error {
 // String is the verdict in three lines, of which the last one stays as it is.
 func (v Verdict) String() string {
 	return fmt.Sprintf("chaos: failed calls=%d fallbacks=%d missed faults=%d\n", v.FailedCalls, v.Fallbacks, v.Missed) +
-		fmt.Sprintf("chaos: bound=%d claims=%d puts=%d batches=%d pushes=%d\n", v.Bound.Sum(), v.Bound.Claims, v.Bound.Puts, v.Bound.Batches, v.Bound.Pushes) +
+		fmt.Sprintf("chaos: bound=%d claims=%d puts=%d deliveries=%d batches=%d pushes=%d\n", v.Bound.Sum(), v.Bound.Claims, v.Bound.Puts, v.Bound.Deliveries, v.Bound.Batches, v.Bound.Pushes) +
 		fmt.Sprintf("chaos: acked=%d archived=%d lost=%d duplicates=%d kills=%d faults=%d", v.Acked, v.Archived, v.Lost, v.Duplicates, v.Kills, v.Faults)
 }
 
@@ -91,10 +91,11 @@ func (s *suite) verdict() (Verdict, error) {
 	v.FailedCalls, v.Fallbacks = s.aws.counts()
 	unsettled, late := s.claims.total()
 	v.Bound = Bound{
-		Claims:  unsettled,
-		Puts:    late + calls[awstest.ServiceKinesis],
-		Batches: calls[awstest.ServiceFirehose] + calls[bridgeBatches],
-		Pushes:  v.Fallbacks,
+		Claims:     unsettled,
+		Puts:       late + calls[awstest.ServiceKinesis],
+		Deliveries: calls[awstest.ServiceFirehose],
+		Batches:    calls[bridgeBatches],
+		Pushes:     v.Fallbacks,
 	}
 	if err := s.checkCounters(); err != nil {
 		return Verdict{}, err
