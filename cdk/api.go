@@ -36,8 +36,11 @@ var accessLog = map[string]string{
 	"gatewayErrorReason": "$context.error.responseType",
 }
 
-// newAPI declares the HTTP API before ingest, and returns its URL.
-func newAPI(stack awscdk.Stack, s settings, ingest awslambda.Function) *string {
+// apiStage is the stage whose name is in no path.
+const apiStage = "$default"
+
+// newAPI declares the HTTP API before ingest.
+func newAPI(stack awscdk.Stack, s settings, ingest awslambda.Function) (id, url *string) {
 	scope := constructs.NewConstruct(stack, jsii.String("Api"))
 	api := awsapigatewayv2.NewCfnApi(scope, jsii.String("Http"), &awsapigatewayv2.CfnApiProps{
 		Name: jsii.String(s.name), Description: jsii.String("Data Sink: takes records in"), ProtocolType: jsii.String("HTTP"),
@@ -66,7 +69,7 @@ func newAPI(stack awscdk.Stack, s settings, ingest awslambda.Function) *string {
 	logs := newLogGroup(scope, "AccessLogs", s, "/aws/vendedlogs/"+s.name+"/api")
 	stage := awsapigatewayv2.NewCfnStage(scope, jsii.String("Stage"), &awsapigatewayv2.CfnStageProps{
 		ApiId:      api.Ref(),
-		StageName:  jsii.String("$default"),
+		StageName:  jsii.String(apiStage),
 		AutoDeploy: jsii.Bool(true),
 		DefaultRouteSettings: &awsapigatewayv2.CfnStage_RouteSettingsProperty{
 			ThrottlingRateLimit: jsii.Number(s.throttleRate), ThrottlingBurstLimit: jsii.Number(s.throttleBurst),
@@ -85,7 +88,7 @@ func newAPI(stack awscdk.Stack, s settings, ingest awslambda.Function) *string {
 		}),
 	})
 	if s.domainName == "" {
-		return api.AttrApiEndpoint()
+		return api.Ref(), api.AttrApiEndpoint()
 	}
 	domain := awsapigatewayv2.NewCfnDomainName(scope, jsii.String("Domain"), &awsapigatewayv2.CfnDomainNameProps{
 		DomainName: jsii.String(s.domainName),
@@ -99,5 +102,5 @@ func newAPI(stack awscdk.Stack, s settings, ingest awslambda.Function) *string {
 	awscdk.NewCfnOutput(stack, jsii.String("ApiDomainTarget"), &awscdk.CfnOutputProps{
 		Value: domain.AttrRegionalDomainName(), Description: jsii.String("The name that " + s.domainName + " must point at"),
 	})
-	return jsii.String("https://" + s.domainName)
+	return api.Ref(), jsii.String("https://" + s.domainName)
 }

@@ -29,6 +29,9 @@ func firehosesARN(stack awscdk.Stack, s settings) *string {
 	return arn(stack, "firehose", "deliverystream", s.name+".*", awscdk.ArnFormat_SLASH_RESOURCE_NAME)
 }
 
+// joined is texts, known or not, one after the other.
+func joined(texts ...*string) *string { return awscdk.Fn_Join(jsii.String(""), &texts) }
+
 func functionName(s settings, function string) string { return s.name + "-" + function }
 
 func functionARN(stack awscdk.Stack, s settings, function string) *string {

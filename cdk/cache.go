@@ -29,6 +29,8 @@ type redis struct {
 	url, secret *string
 	// secretGrant is the ARN pattern by which a role may read the secret, or nil.
 	secretGrant *string
+	// group is the id of the stack's own replication group, or nil.
+	group *string
 }
 
 // redisPort is where the queue's Redis listens.
@@ -59,11 +61,12 @@ func newRedis(scope awscdk.Stack, s settings, net *network) redis {
 	})
 	group := newCache(scope, s, net, secret)
 	return redis{
-		url: awscdk.Fn_Join(jsii.String(""), &[]*string{
+		url: joined(
 			jsii.String("rediss://"), group.AttrConfigurationEndPointAddress(), jsii.String(":"), group.AttrConfigurationEndPointPort(), jsii.String("?cluster=true"),
-		}),
+		),
 		secret:      secret.SecretArn(),
 		secretGrant: secretARN(scope, cacheSecretName(s)),
+		group:       group.Ref(),
 	}
 }
 

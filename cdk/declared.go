@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/data-sink/data-sink/internal/env"
 	"github.com/data-sink/data-sink/internal/stream"
 )
 
@@ -130,6 +131,16 @@ var declared = []setting{
 			s.tracing = v == "true"
 			return nil
 		},
+	},
+	{
+		"streamMetrics", env.FewStreamMetrics,
+		"`all`: each stream has every metric that a stream can have, and not only the three that alarms and operators need most; see the table of metrics for what that costs.",
+		oneOf(func(s *settings) *string { return &s.streamMetrics }, env.FewStreamMetrics, env.AllStreamMetrics),
+	},
+	{
+		"alarmTopicArn", "",
+		"ARN of the SNS topic that hears of alarms going off and ending, in the same Region. Without it they only show.",
+		matching(func(s *settings) *string { return &s.alarmTopicARN }, `^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$`, "the ARN of an SNS topic"),
 	},
 	{
 		"domainName", "",

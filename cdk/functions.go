@@ -132,6 +132,7 @@ func values(d deployment, r resources) map[string]*string {
 	return map[string]*string{
 		env.Name:            jsii.String(d.name),
 		env.ArchiveBucket:   r.bucket.BucketName(),
+		env.StreamMetrics:   jsii.String(d.streamMetrics),
 		env.RedisURL:        r.redis.url,
 		env.RedisSecret:     secret,
 		env.ClientsSecret:   r.clients.SecretArn(),

@@ -7,28 +7,30 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/data-sink/data-sink/internal/metric"
 )
 
-var update = flag.Bool("update", false, "rewrite the README's table of settings")
+var update = flag.Bool("update", false, "rewrite the README's tables of settings, alarms and metrics")
 
-func TestReadmeListsTheSettings(t *testing.T) {
-	const path, begin, end = "../README.md", "<!-- settings -->\n", "<!-- /settings -->"
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, found := strings.Cut(string(b), begin)
-	table, after, ended := strings.Cut(rest, end)
-	if !found || !ended {
-		t.Fatalf("the README has no section between %q and %q", begin, end)
-	}
-	if *update {
-		if err := os.WriteFile(path, []byte(before+begin+settingsTable()+end+after), 0o644); err != nil {
-			t.Fatal(err)
+func TestReadmeHasTheTables(t *testing.T) {
+	const path = "../README.md"
+	for _, section := range []struct{ name, want string }{{"settings", settingsTable()}, {"runbook", runbook()}, {"metrics", metric.Table()}} {
+		begin, end := "<!-- "+section.name+" -->\n", "<!-- /"+section.name+" -->"
+		before, rest, found := strings.Cut(string(readFile(t, path)), begin)
+		got, after, ended := strings.Cut(rest, end)
+		if !found || !ended {
+			t.Errorf("the README has no section between %q and %q", begin, end)
+			continue
 		}
-		return
-	}
-	if diff := cmp.Diff(settingsTable(), table); diff != "" {
-		t.Errorf("the README's settings are not the app's; run go test ./cdk -run Readme -update (-want +got):\n%s", diff)
+		if *update {
+			if err := os.WriteFile(path, []byte(before+begin+section.want+end+after), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if diff := cmp.Diff(section.want, got); diff != "" {
+			t.Errorf("the README's %s are not the app's; run go test ./cdk -run Readme -update (-want +got):\n%s", section.name, diff)
+		}
 	}
 }

@@ -27,6 +27,7 @@ type settings struct {
 	maxBodyBytes, maxDecodedBytes       int
 	logRetentionDays, failedExpiresDays int
 	tracing                             bool
+	streamMetrics, alarmTopicARN        string
 	domainName, certificateARN          string
 }
 

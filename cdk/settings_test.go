@@ -19,7 +19,7 @@ func TestDefaultsOfTheSettings(t *testing.T) {
 		name: "datasink", streamsFile: "streams.json", architecture: "arm64",
 		cacheNodeType: "cache.t4g.small", cacheShards: 1, cacheReplicas: 1, cacheDurability: "disabled",
 		throttleRate: 5000, throttleBurst: 5000, drainerConcurrency: 20, streamDrainers: 10,
-		maxBodyBytes: 4194304, maxDecodedBytes: 16777216, logRetentionDays: 30,
+		maxBodyBytes: 4194304, maxDecodedBytes: 16777216, logRetentionDays: 30, streamMetrics: "few",
 	}
 	if got != want {
 		t.Errorf("parseSettings(nil) = %+v, want %+v", got, want)
@@ -57,6 +57,8 @@ func TestABadValueStopsTheSynthAndIsNamed(t *testing.T) {
 		{map[string]any{"cacheDurability": "sync"}, "cacheDurability: sync needs a cacheNodeType of a family"},
 		{with(durable, "cacheReplicas", "0"), "cacheDurability: sync needs cacheReplicas of 1 or more"},
 		{map[string]any{"waitReplicas": "2"}, "waitReplicas: 2: there are only 1 cacheReplicas"},
+		{map[string]any{"streamMetrics": "none"}, `streamMetrics: "none": want few or all`},
+		{map[string]any{"alarmTopicArn": "arn:aws:sqs:eu-west-1:123456789012:alarms"}, `alarmTopicArn: "arn:aws:sqs:eu-west-1:123456789012:alarms": want the ARN of an SNS topic`},
 		{map[string]any{"redisUrl": "http://redis"}, `redisUrl: scheme "http", want redis or rediss`},
 		{map[string]any{"redisUrl": "rediss://"}, "redisUrl: has no host"},
 		{map[string]any{"redisUrl": "rediss://redis?db=1"}, "redisUrl: after the question mark only cluster=true"},

@@ -29,8 +29,10 @@ func newStack(app constructs.Construct, d deployment) awscdk.Stack {
 	f := newFunctions(stack, d, resources{bucket: bucket, clients: clients, queue: queue, redis: redis, network: net})
 	wakeDrainer(stack, d.settings, queue, f.drainer)
 	sweepEveryMinute(stack, d.settings, f.drainer)
-	apiURL := newAPI(stack, d.settings, f.ingest)
+	apiID, apiURL := newAPI(stack, d.settings, f.ingest)
 	newStreams(stack, d, bucket, f.bridge)
+	all := watched{settings: d.settings, apiID: apiID, cacheGroup: redis.group}
+	newDashboard(stack, all, newAlarms(constructs.NewConstruct(stack, jsii.String("Alarms")), all, serviceAlarms))
 
 	for _, o := range []struct {
 		name  string

@@ -63,6 +63,7 @@ func newStream(scope constructs.Construct, d settings, s stream.Stream, shared d
 	tap := newTap(nested, d, s)
 	firehose := newFirehose(nested, d, s, shared)
 	newBridging(nested, s, tap, bridgeARN, shared.bucket.BucketArn()).AddResourceDependency(firehose, nil)
+	newAlarms(nested, watched{settings: d, stream: s}, streamAlarms)
 	return nested
 }
 

@@ -13,11 +13,14 @@ import (
 // the next sweep does its work.
 const maxReceives = 5
 
+// wakeDeadLetters is the name of the queue of wake-ups that drainers failed on.
+func wakeDeadLetters(s settings) string { return s.name + "-wake-dead-letters" }
+
 // newWakeQueue declares the queue of wake-ups, with a queue of its own for
 // those that drainers failed on.
 func newWakeQueue(scope constructs.Construct, s settings) awssqs.Queue {
 	dead := awssqs.NewQueue(scope, jsii.String("WakeDeadLetters"), &awssqs.QueueProps{
-		QueueName:       jsii.String(s.name + "-wake-dead-letters"),
+		QueueName:       jsii.String(wakeDeadLetters(s)),
 		Encryption:      awssqs.QueueEncryption_SQS_MANAGED,
 		EnforceSSL:      jsii.Bool(true),
 		RetentionPeriod: awscdk.Duration_Days(jsii.Number(14)),
