@@ -56,7 +56,7 @@ bench-once: redis
 
 .PHONY: lint
 lint: ## check formatting, vet, staticcheck and go.mod
-	@out=$$(go tool gofumpt -l cdk functions internal); if [ -n "$$out" ]; then echo "not formatted (make fmt):"; echo "$$out"; exit 1; fi
+	@out=$$(go tool gofumpt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not formatted (make fmt):"; echo "$$out"; exit 1; fi
 	go vet ./...
 	go vet -tags e2e ./internal/e2e/...
 	go tool staticcheck ./...
@@ -64,7 +64,7 @@ lint: ## check formatting, vet, staticcheck and go.mod
 
 .PHONY: fmt
 fmt: ## format the code
-	go tool gofumpt -w cdk functions internal
+	go tool gofumpt -w $$(git ls-files '*.go')
 
 .PHONY: check
 check: lint ## all that CI runs: lint, all tests under the race detector, benchmarks once, the synthesized stack
