@@ -1,0 +1,101 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// stackName is that of the default stack.
+const stackName = "datasink"
+
+// commandLimit is far over what a command of the CDK takes on a slow machine
+// that has to build everything first.
+const commandLimit = 10 * time.Minute
+
+// outputs are those of the stack, as the README lists them.
+type outputs struct {
+	ApiUrl, ArchiveBucket, ClientsSecret, WakeQueue string //nolint:revive // the stack's names
+	IngestFunction, DrainerFunction, BridgeFunction string
+}
+
+// cdkApp runs the real CDK command on the app as it is in cdk/.
+type cdkApp struct {
+	emulator *emulator
+	home     string
+	settings []string
+}
+
+func newCDKApp(tb testing.TB, e *emulator) *cdkApp {
+	tb.Helper()
+	architecture := map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
+	if architecture == "" {
+		tb.Fatalf("no function runs on %s", runtime.GOARCH)
+	}
+	return &cdkApp{
+		emulator: e, home: tb.TempDir(),
+		// The default stack but for two settings. The emulator runs functions
+		// as processes of this machine, so they have to be of its
+		// architecture. And it knows a configuration endpoint, by which AWS
+		// reaches every cache in cluster mode, from three shards on only: as
+		// many as the real cluster behind it has masters.
+		settings: []string{"-c", "architecture=" + architecture, "-c", "cacheShards=3"},
+	}
+}
+
+// run runs a command of the CDK in a folder.
+func (a *cdkApp) run(tb testing.TB, dir string, args ...string) {
+	tb.Helper()
+	cmd := exec.Command(cdkCommand(tb), append(args, "--no-color", "--ci")...)
+	cmd.Dir = dir
+	cmd.Env = append(a.emulator.environment(a.home), goSettings(tb)...)
+	cmd.Env = append(cmd.Env, "TMPDIR="+tb.TempDir())
+	run(tb, commandLimit, cmd)
+}
+
+func (a *cdkApp) bootstrap(tb testing.TB) {
+	tb.Helper()
+	// Where there is no app the command synthesizes none.
+	a.run(tb, a.home, "bootstrap", "aws://"+account+"/"+region)
+}
+
+// deploy rolls out the stack with the streams of a file.
+func (a *cdkApp) deploy(tb testing.TB, streams string, settings ...string) outputs {
+	tb.Helper()
+	out := filepath.Join(tb.TempDir(), "outputs.json")
+	args := append([]string{"deploy", "--require-approval", "never", "--outputs-file", out}, a.assembly(tb, streams, settings)...)
+	a.run(tb, filepath.Join(root(tb), "cdk"), args...)
+	content, err := os.ReadFile(out)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var stacks map[string]outputs
+	if err := json.Unmarshal(content, &stacks); err != nil {
+		tb.Fatalf("reading the stack's outputs: %v", err)
+	}
+	return stacks[stackName]
+}
+
+func (a *cdkApp) destroy(tb testing.TB, streams string, settings ...string) {
+	tb.Helper()
+	a.run(tb, filepath.Join(root(tb), "cdk"), append([]string{"destroy", "--force"}, a.assembly(tb, streams, settings)...)...)
+}
+
+// withoutCache drops the setting that a stack without a cache refuses.
+func (a *cdkApp) withoutCache() { a.settings = a.settings[:2] }
+
+// assembly are the arguments that say what to synthesize, into a folder of the
+// test's own.
+func (a *cdkApp) assembly(tb testing.TB, streams string, settings []string) []string {
+	args := append([]string{"--output", tb.TempDir(), "-c", "streams=" + streams}, a.settings...)
+	for _, s := range settings {
+		args = append(args, "-c", s)
+	}
+	return args
+}

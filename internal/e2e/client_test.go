@@ -1,0 +1,95 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"net/http"
+	"testing"
+)
+
+// client sends records to the deployed API.
+type client struct {
+	http           *http.Client
+	url            string
+	user, password string
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// code is the code of a problem, empty in any other answer.
+func (a answer) code() string {
+	var problem struct{ Code string }
+	_ = json.Unmarshal(a.body, &problem) // An answer of another form has none.
+	return problem.Code
+}
+
+// post sends a body as the given content type, as change may alter it.
+func (c *client) post(tb testing.TB, stream, contentType string, body []byte, change ...func(*http.Request)) answer {
+	tb.Helper()
+	request, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, c.url+"/archives/"+stream, bytes.NewReader(body))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	request.SetBasicAuth(c.user, c.password)
+	request.Header.Set("Content-Type", contentType)
+	for _, f := range change {
+		f(request)
+	}
+	return c.do(tb, request)
+}
+
+func (c *client) do(tb testing.TB, request *http.Request) answer {
+	tb.Helper()
+	response, err := c.http.Do(request)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return answer{response.StatusCode, response.Header, body}
+}
+
+const octets = "application/octet-stream"
+
+// gzipped is how the service's original clients send a body: with a newline,
+// compressed, and under a name of the encoding that no standard knows.
+func gzipped(tb testing.TB, body []byte) []byte {
+	tb.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write(append(bytes.Clone(body), '\n')); err != nil {
+		tb.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func encodedAs(encoding string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set("Content-Encoding", encoding) }
+}
+
+// text is a body of letters that no other body is like; about names it.
+func text(about string) []byte { return []byte(about + " " + rand.Text()) }
+
+// binary is a body of n bytes of every value. It begins with a name, for the
+// reader of a failed test.
+func binary(about string, n int) []byte {
+	body := make([]byte, n)
+	_, _ = rand.Read(body) // It never fails.
+	copy(body, about)
+	return body
+}

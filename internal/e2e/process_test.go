@@ -1,0 +1,95 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"bytes"
+	"errors"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// process is a child process, together with all that it starts.
+type process struct {
+	log  *output
+	cmd  *exec.Cmd
+	done chan struct{} // closed when it has ended
+	err  error         // how it ended; to be read after done
+}
+
+// start runs a command in a process group of its own and ends the group with
+// the test. Should the test binary be killed, the kernel ends the command.
+func start(tb testing.TB, cmd *exec.Cmd) *process {
+	tb.Helper()
+	p := &process{log: new(output), cmd: cmd, done: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = p.log, p.log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	// What outlives it may hold its output open.
+	cmd.WaitDelay = 5 * time.Second
+	if err := cmd.Start(); err != nil {
+		tb.Fatalf("starting %s: %v", cmd.Path, err)
+	}
+	go func() {
+		p.err = cmd.Wait()
+		close(p.done)
+	}()
+	tb.Cleanup(p.end)
+	return p
+}
+
+// run runs a command to its end and returns its output. It fails the test if the
+// command fails or takes longer than limit.
+func run(tb testing.TB, limit time.Duration, cmd *exec.Cmd) string {
+	tb.Helper()
+	p := start(tb, cmd)
+	err := errors.New("it took too long")
+	select {
+	case <-p.done:
+		err = p.err
+	case <-time.After(limit):
+		p.end()
+	}
+	if err != nil {
+		tb.Fatalf("%s: %v\n%s", strings.Join(cmd.Args, " "), err, p.log)
+	}
+	return p.log.String()
+}
+
+// end kills the process and all of its group, and waits for it. There is
+// nothing in them to be saved.
+func (p *process) end() {
+	select {
+	case <-p.done:
+	default:
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // It may end just now.
+		<-p.done
+	}
+}
+
+// output collects what a process writes. It is safe for concurrent use.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+// tail is the end of the output, by lines.
+func (o *output) tail(lines int) string {
+	all := strings.SplitAfter(o.String(), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "")
+}
