@@ -195,10 +195,11 @@ func (a alarm) condition() string {
 	if a.datapoints != a.periods {
 		spell = fmt.Sprintf("in %d of %d min", a.seconds*a.datapoints/60, a.seconds*a.periods/60)
 	}
-	if a.silence == silenceIsFault {
-		spell += ", or no values"
+	what := "`" + a.metric + "`"
+	if a.statistic == "SampleCount" {
+		what = "number of values of " + what
 	}
-	return fmt.Sprintf("`%s` %s %s %s", a.metric, over, a.limit.words, spell)
+	return fmt.Sprintf("%s %s %s %s", what, over, a.limit.words, spell)
 }
 
 // runbook is the table of all alarms in Markdown.

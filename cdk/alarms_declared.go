@@ -99,7 +99,7 @@ var serviceAlarms = []alarm{
 	{
 		id:    "fallback",
 		means: "Ingest cannot push to Redis, and writes records straight to the archive: nothing is lost, but the tap misses them.",
-		first: "read cause in record_archived of ingest's log, and look whether the cache is up and its memory is not full.",
+		first: "look for record_archived in ingest's log, which has the cause, and see whether the cache is up and not full.",
 
 		namespace: metric.Namespace, metric: metric.Archived("fallback").Name, statistic: "Sum", targets: theService,
 		seconds: minute, datapoints: 3, periods: 5, limit: fixed(0, "0"),
@@ -136,7 +136,7 @@ var serviceAlarms = []alarm{
 		namespace: metric.Namespace, metric: metric.QueueDepth.Name, statistic: "Maximum", targets: theService,
 		seconds: minute, datapoints: 5, periods: 5,
 		limit: limit{
-			fmt.Sprintf("`streamDrainers` × %d", scaleOutRecords()),
+			fmt.Sprintf("`streamDrainers` × %d records", scaleOutRecords()),
 			func(w watched) float64 { return float64(w.streamDrainers * scaleOutRecords()) },
 		},
 	},
@@ -160,7 +160,7 @@ var serviceAlarms = []alarm{
 	{
 		id:    "write-throttling",
 		means: "Kinesis refuses records for lack of throughput: the queue of a stream grows.",
-		first: "find the stream in throttled of the drainer's log, and give it more shards or capacity on-demand; a constant partition key loads one shard alone.",
+		first: "look for throttled in the drainer's log, which names the stream, and give it more shards or capacity on-demand; a constant partition key loads one shard alone.",
 
 		namespace: metric.Namespace, metric: metric.Throttled.Name, statistic: "Sum", targets: theService,
 		seconds: minute, datapoints: 10, periods: 15, limit: fixed(0, "0"),

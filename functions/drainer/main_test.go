@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"log/slog"
 	"strings"
 	"testing"
 
+	"github.com/data-sink/data-sink/internal/drain"
 	"github.com/data-sink/data-sink/internal/env"
+	"github.com/data-sink/data-sink/internal/metric/metrictest"
+	"github.com/data-sink/data-sink/internal/queue/redistest"
 )
 
 func TestInitListsEveryMissingSetting(t *testing.T) {
@@ -34,5 +38,27 @@ func TestInitNeedsNoOneToAnswer(t *testing.T) {
 	settings[env.Streams] = "absent.json"
 	if _, err := newHandler(t.Context(), func(name string) string { return settings[name] }, slog.Default(), io.Discard); err == nil {
 		t.Error("a drainer without its streams.json: no error")
+	}
+}
+
+func TestASweepAsWiredWritesHowTheQueuesStand(t *testing.T) {
+	t.Parallel()
+	settings := map[string]string{
+		env.Name: "datasink", env.Streams: "../../streams.json", env.ArchiveBucket: "bucket",
+		env.RedisURL: redistest.Start(t).URL, env.WakeQueueURL: "http://127.0.0.1:1/queue",
+	}
+	var metrics bytes.Buffer
+	h, err := newHandler(t.Context(), func(name string) string { return settings[name] }, slog.New(slog.DiscardHandler), &metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Invoke(t.Context(), []byte(drain.SweepEvent)); err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(metrictest.Texts(metrictest.Read(t, metrics.Bytes())), "\n")
+	for _, want := range []string{"QueueDepth Service=datasink: 0", "OldestRecordAge Service=datasink Stream=orders: 0", "EvictionPolicyUnsafe Service=datasink: 0"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in:\n%s", want, got)
+		}
 	}
 }

@@ -21,7 +21,11 @@ var (
 	}, "oversize", "fallback", "overflow")
 
 	refused = declareByName(func(code, name string) Metric {
-		return Metric{"Refused" + name, Count, Sum, Never, "ingest", "requests refused with code `" + code + "`"}
+		means := "requests refused with code `" + code + "`"
+		if code == other {
+			means = "requests refused with a code that has no metric of its own"
+		}
+		return Metric{"Refused" + name, Count, Sum, Never, "ingest", means}
 	}, "unauthorized", "forbidden", "unknown_stream", "not_found", "method_not_allowed", "empty_body", "bad_encoding", "bad_partition_key",
 		"body_too_large", "unsupported_encoding", "unavailable", other)
 )
