@@ -109,8 +109,9 @@ func (s *suite) freezeRedis(ctx context.Context, random *rand.Rand) (bool, error
 }
 
 const (
-	// memoryLeft is what Redis may still take when its memory is limited.
-	memoryLeft = 256 << 10
+	// memoryLeft is what Redis may still take when its memory is limited: more
+	// than its connections alone may need.
+	memoryLeft = 1 << 20
 	// fillTimeout bounds the wait until it is full, and until it has drained.
 	fillTimeout = 10 * time.Second
 )
@@ -138,10 +139,16 @@ func (s *suite) fillRedis(ctx context.Context, _ *rand.Rand) (bool, error) {
 	s.load.rate.Store(leastRate)
 	endTrouble()
 	taken := s.aws.taken()
-	if full && !within(ctx, fillTimeout, func() bool { return s.aws.taken() > taken+50 }) {
+	if full && !within(ctx, fillTimeout, func() bool { return s.aws.taken() > taken+50 || s.isEmpty(ctx) }) {
 		s.problems.add("Redis did not drain at its memory limit")
 	}
 	return full, s.redis.limitMemory(0)
+}
+
+// isEmpty reports whether no record is in a queue or a claim.
+func (s *suite) isEmpty(ctx context.Context) bool {
+	queued, err := s.queued(ctx)
+	return err == nil && queued == 0
 }
 
 // within waits until something is so.

@@ -182,15 +182,21 @@ func (s *suite) drainToTheEnd(ctx context.Context) error {
 
 // left is how many records have not reached Firehose.
 func (s *suite) left(ctx context.Context) (int64, error) {
-	left := s.aws.behind()
-	for _, stream := range streams.Names() {
-		state, err := s.redis.queue.Inspect(ctx, stream)
+	queued, err := s.queued(ctx)
+	return queued + s.aws.behind(), err
+}
+
+// queued is how many records are in queues and claims.
+func (s *suite) queued(ctx context.Context) (int64, error) {
+	var queued int64
+	for _, name := range streams.Names() {
+		state, err := s.redis.queue.Inspect(ctx, name)
 		if err != nil {
-			return left, fmt.Errorf("looking at the queue: %w", err)
+			return queued, fmt.Errorf("looking at the queue: %w", err)
 		}
-		left += state.Depth + state.ClaimedRecords
+		queued += state.Depth + state.ClaimedRecords
 	}
-	return left, nil
+	return queued, nil
 }
 
 // newRandom is a source of its own for each part, by the seed.
