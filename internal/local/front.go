@@ -38,7 +38,7 @@ type FrontOptions struct {
 	// Hold waits while nothing should be accepted; nil never does.
 	Hold func(ctx context.Context)
 	// BodyTimeout is how long a client may take to send an admitted body. Default
-	// 20 s: API Gateway gives a request 30 s in all.
+	// one minute, more than API Gateway's 30 s: here the machine may be busy.
 	BodyTimeout time.Duration
 	Log         *slog.Logger
 	// Now is the clock. Default time.Now.
@@ -61,7 +61,7 @@ func NewFront(o FrontOptions) *Front {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	orDefault(&o.BodyTimeout, 20*time.Second)
+	orDefault(&o.BodyTimeout, time.Minute)
 	if o.Hold == nil {
 		o.Hold = func(context.Context) {}
 	}
@@ -219,7 +219,7 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       15 * time.Second,
+		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    10 << 10, // as API Gateway
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}

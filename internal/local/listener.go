@@ -4,22 +4,39 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // maxConnections is how many callers have a connection that is looked at. Each
 // costs about 25 kB. All others wait with theirs in the kernel.
 const maxConnections = 512
 
-// boundedListener accepts no more connections than it has slots.
+const (
+	// idleEnough is how long a connection must have been idle before it is closed
+	// for the sake of another: a client that is about to use it would see that as
+	// an error.
+	idleEnough = 2 * time.Second
+	// lookForIdle is the pause between two looks for such a connection.
+	lookForIdle = 250 * time.Millisecond
+)
+
+// boundedListener accepts no more connections than it has slots. While there is
+// none left, connections end with the answer to their request, and those that
+// have been idle are closed.
 type boundedListener struct {
 	net.Listener
 	slots  chan struct{}
 	closed chan struct{}
 	close  func() error
+
+	mu   sync.Mutex
+	idle map[net.Conn]time.Time // since when
 }
 
 func newBoundedListener(l net.Listener, connections int) *boundedListener {
-	b := &boundedListener{Listener: l, slots: make(chan struct{}, connections), closed: make(chan struct{})}
+	b := &boundedListener{
+		Listener: l, slots: make(chan struct{}, connections), closed: make(chan struct{}), idle: make(map[net.Conn]time.Time),
+	}
 	b.close = sync.OnceValue(func() error {
 		close(b.closed)
 		return l.Close()
@@ -29,10 +46,15 @@ func newBoundedListener(l net.Listener, connections int) *boundedListener {
 
 // Accept waits for a slot, and then for a connection.
 func (b *boundedListener) Accept() (net.Conn, error) {
-	select {
-	case b.slots <- struct{}{}:
-	case <-b.closed:
-		return nil, net.ErrClosed
+	for taken := false; !taken; {
+		select {
+		case b.slots <- struct{}{}:
+			taken = true
+		case <-b.closed:
+			return nil, net.ErrClosed
+		case <-time.After(lookForIdle):
+			b.closeIdle()
+		}
 	}
 	c, err := b.Listener.Accept()
 	if err != nil {
@@ -49,16 +71,53 @@ func (b *boundedListener) Accept() (net.Conn, error) {
 // Close stops to accept; connections stay.
 func (b *boundedListener) Close() error { return b.close() }
 
-// fair gives the slots of callers that have had their answer to those that wait:
-// while there is none left, a connection ends with the answer to its request.
+func (b *boundedListener) full() bool { return len(b.slots) == cap(b.slots) }
+
+// closeIdle closes the connections on which nothing has happened for a while.
+func (b *boundedListener) closeIdle() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for c, since := range b.idle {
+		if time.Since(since) >= idleEnough {
+			delete(b.idle, c)
+			_ = c.Close() // Its client finds out.
+		}
+	}
+}
+
+// state is the server's hook for what becomes of its connections.
+func (b *boundedListener) state(c net.Conn, now http.ConnState) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now == http.StateIdle {
+		b.idle[c] = time.Now()
+	} else {
+		delete(b.idle, c)
+	}
+}
+
+// fair has answers tell clients that the connection ends while others wait for a
+// slot.
 func (b *boundedListener) fair(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if len(b.slots) == cap(b.slots) {
-			w.Header().Set("Connection", "close")
-		}
-		h.ServeHTTP(w, r)
+		h.ServeHTTP(&fairWriter{ResponseWriter: w, listener: b}, r)
 	})
 }
+
+type fairWriter struct {
+	http.ResponseWriter
+	listener *boundedListener
+}
+
+func (w *fairWriter) WriteHeader(status int) {
+	if w.listener.full() {
+		w.Header().Set("Connection", "close")
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController find the connection.
+func (w *fairWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // boundedTCP keeps the methods of a TCP connection: the server half-closes it, so
 // that a client that still sends can read a refusal.

@@ -1,12 +1,16 @@
 package local_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +19,7 @@ import (
 	"github.com/data-sink/data-sink/internal/local"
 	"github.com/data-sink/data-sink/internal/queue"
 	"github.com/data-sink/data-sink/internal/sink"
+	"github.com/data-sink/data-sink/internal/stream"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -188,4 +193,70 @@ func (q spoilingQueue) Push(ctx context.Context, name string, e []byte, bound in
 		e = []byte("spoilt")
 	}
 	return q.Queue.Push(ctx, name, e, bound)
+}
+
+// A stream that is gone from streams.json takes nothing with it in silence.
+func TestPipelineTellsOfStreamsThatAreGone(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.Seams.Firehose = func(s sink.Service) sink.Service {
+		return faulty{s, func() error { return errors.New("Firehose is away") }}
+	}
+	p := start(t, o)
+	p.post(t, "orders", "kept")
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	p.stopped = true
+	if err := p.Stop(ctx); err == nil {
+		t.Error("Stop: no error")
+	}
+	var log bytes.Buffer
+	set, err := stream.Parse([]byte(`{"streams":[{"name":"others"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	without := o
+	without.Streams, without.Seams, without.Log = set, local.Seams{}, slog.New(slog.NewTextHandler(&log, nil))
+	start(t, without).stop(t)
+	if !strings.Contains(log.String(), filepath.Join("kinesis", "datasink.orders")) || strings.Contains(log.String(), "page-views") {
+		t.Errorf("the log does not name the one folder with records:\n%s", log.String())
+	}
+	o.Seams = local.Seams{}
+	back := start(t, o)
+	back.stop(t)
+	if got := bodies(t, back.root, "orders"); !cmp.Equal(got, []string{"kept\n"}) {
+		t.Errorf("archived %q after the stream is back", got)
+	}
+}
+
+// Many more callers than connections are all served, whether they keep theirs or
+// not.
+func TestPipelineServesMoreCallersThanConnections(t *testing.T) {
+	t.Parallel()
+	p := start(t, options(t))
+	var wg sync.WaitGroup
+	for range 700 {
+		wg.Go(func() {
+			client := &http.Client{Transport: &http.Transport{}}
+			defer client.CloseIdleConnections()
+			for range 3 {
+				r := request(t, "POST", p.url+"/archives/orders", "", strings.NewReader("x"))
+				r.SetBasicAuth("datasink", "secret")
+				response, err := client.Do(r)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, err = io.Copy(io.Discard, response.Body)
+				if err := errors.Join(err, response.Body.Close()); err != nil || response.StatusCode != 202 {
+					t.Errorf("status %d, %v", response.StatusCode, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	p.stop(t)
+	if got := len(bodies(t, p.root, "orders")); got != 2100 {
+		t.Errorf("%d records archived, want 2,100", got)
+	}
 }

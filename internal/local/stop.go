@@ -31,14 +31,15 @@ func (p *Pipeline) run(ctx context.Context) {
 		p.consumers.wg.Go(func() { m.Run(consumers) })
 	}
 	callers := newBoundedListener(p.listener, maxConnections)
-	p.serve(callers, callers.fair(invokeAPI(p.drainer, p.front)))
+	front := newServer(callers.fair(invokeAPI(p.drainer, p.front)), p.o.Log)
+	front.ConnState = callers.state
+	p.serve(callers, front)
 	if p.s3 != nil {
-		p.serve(p.s3, p.s3Handler)
+		p.serve(p.s3, newServer(p.s3Handler, p.o.Log))
 	}
 }
 
-func (p *Pipeline) serve(l net.Listener, h http.Handler) {
-	s := newServer(h, p.o.Log)
+func (p *Pipeline) serve(l net.Listener, s *http.Server) {
 	p.servers = append(p.servers, s)
 	go func() {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -79,8 +80,10 @@ func (p *Pipeline) Stop(ctx context.Context) error {
 }
 
 // progress waits until left is 0, or has been the same for stuckAfter.
-func progress(ctx context.Context, left func() (int64, error)) error {
+func (p *Pipeline) progress(ctx context.Context, doing string, left func() (int64, error)) error {
 	last, since := int64(-1), time.Now()
+	slow := time.AfterFunc(2*time.Second, func() { p.o.Log.Warn("this takes longer", "doing", doing) })
+	defer slow.Stop()
 	for {
 		now, err := left()
 		switch {
@@ -101,7 +104,7 @@ var errStuck = fmt.Errorf("no progress for %v", stuckAfter)
 
 // emptyQueue runs the drainer until Redis holds no record.
 func (p *Pipeline) emptyQueue(ctx context.Context) error {
-	err := progress(ctx, func() (int64, error) {
+	err := p.progress(ctx, "emptying the queue", func() (int64, error) {
 		swept := sweep(ctx, p.drainer)
 		left, err := p.queued(ctx)
 		return left, errors.Join(swept, err)
@@ -187,7 +190,7 @@ func (p *Pipeline) rescueStream(ctx context.Context, objects *archive.Archive, n
 // emptyStreams waits until the bridge has taken all that Kinesis has.
 func (p *Pipeline) emptyStreams(ctx context.Context) error {
 	var behind int64
-	err := progress(ctx, func() (int64, error) {
+	err := p.progress(ctx, "emptying the Kinesis streams", func() (int64, error) {
 		behind = 0
 		for _, m := range p.mappings {
 			behind += m.Behind()

@@ -47,6 +47,17 @@ func (p *Pipeline) openServices() error {
 		Dir: filepath.Join(p.o.Data, "firehose"), Streams: deliveries,
 		Write: wrap(p.o.Seams.Deliver, p.folder.Write), Log: p.o.Log,
 	})
+	if err != nil {
+		return err
+	}
+	streams, err := leftovers(filepath.Join(p.o.Data, "kinesis"), ".spool", shards)
+	if err != nil {
+		return err
+	}
+	buffers, err := leftovers(filepath.Join(p.o.Data, "firehose"), bufferSuffix, deliveries)
+	for _, folder := range append(streams, buffers...) {
+		p.o.Log.Warn("records of a stream that streams.json does not name stay where they are", "folder", folder)
+	}
 	return err
 }
 

@@ -1,0 +1,43 @@
+package local_test
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Connections that nobody uses do not keep a caller out.
+func TestPipelineClosesIdleConnectionsForCallersThatWait(t *testing.T) {
+	t.Parallel()
+	p := start(t, options(t))
+	health := func(client *http.Client) error {
+		response, err := client.Do(request(t, "GET", p.url+"/health", "", nil))
+		if err != nil {
+			return err
+		}
+		return response.Body.Close()
+	}
+	var wg sync.WaitGroup
+	for range 600 {
+		wg.Go(func() {
+			// A transport each, so that no connection is used twice. None is
+			// closed by its client.
+			if err := health(&http.Client{Transport: &http.Transport{}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	began := time.Now()
+	if err := health(&http.Client{Transport: &http.Transport{}}); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > 30*time.Second {
+		t.Errorf("a new caller waited %v behind connections that nobody uses", took)
+	}
+	if p.post(t, "orders", strings.Repeat("x", 10)) == "" {
+		t.Error("no id")
+	}
+}

@@ -1,0 +1,107 @@
+package page
+
+import "fmt"
+
+// The picture of the pipeline: boxes with links between them, in two forms, a row
+// for wide windows and a snake of three rows for narrow ones.
+
+const (
+	boxWidth, boxHeight = 112, 74
+	gap                 = 30 // the length of a link; the style sheet knows it too
+	margin              = 4
+	lane                = 26 // beside the boxes, for what goes straight to the archive
+)
+
+// picture is the SVG in one form.
+type picture struct {
+	Form          string // wide or narrow
+	Width, Height int
+	Boxes         []box
+	Links         []link
+	Bypass        string // the path of what goes straight to the archive
+	BypassClass   string
+}
+
+// box is a part of the pipeline with its number.
+type box struct {
+	ID, Name, Value, Note, Class string
+	X, Y                         int
+}
+
+// link is the way between two boxes; records move on it in a direction.
+type link struct {
+	ID, Class, Direction string
+	X, Y, X2, Y2         int
+}
+
+// part is a box before it has a place, with the rate of the link that leads there.
+type part struct {
+	name, value, note, class string
+	rate                     float64
+}
+
+// paint places the parts in rows of so many.
+func paint(form string, parts []part, columns int, straight float64) picture {
+	rows := (len(parts) + columns - 1) / columns
+	pic := picture{Form: form, BypassClass: "bypass " + pace(straight)}
+	top, right := margin, margin
+	if rows == 1 {
+		top += lane
+	} else {
+		right += lane
+	}
+	pic.Width = margin + columns*(boxWidth+gap) - gap + right
+	pic.Height = top + rows*(boxHeight+gap) - gap + margin
+	for i, p := range parts {
+		row, column := i/columns, i%columns
+		if row%2 == 1 {
+			column = columns - 1 - column
+		}
+		b := box{
+			ID: form + "-" + p.name, Name: p.name, Value: p.value, Note: p.note, Class: "box " + p.class,
+			X: margin + column*(boxWidth+gap), Y: top + row*(boxHeight+gap),
+		}
+		if i > 0 {
+			pic.Links = append(pic.Links, join(pic.Boxes[i-1], b, p.rate))
+		}
+		pic.Boxes = append(pic.Boxes, b)
+	}
+	from, to := pic.Boxes[2], pic.Boxes[len(pic.Boxes)-1]
+	if rows == 1 {
+		pic.Bypass = around(from.X+boxWidth/2, from.Y, to.X+boxWidth/2, to.Y, 0, -(lane - 4))
+	} else {
+		pic.Bypass = around(from.X+boxWidth, from.Y+boxHeight/2, to.X+boxWidth, to.Y+boxHeight/2, lane-6, 0)
+	}
+	return pic
+}
+
+func join(a, b box, rate float64) link {
+	l := link{ID: "to-" + b.ID, Class: "link " + pace(rate)}
+	switch {
+	case b.X > a.X:
+		l.Direction, l.X, l.Y, l.X2, l.Y2 = "right", a.X+boxWidth, a.Y+boxHeight/2, b.X, b.Y+boxHeight/2
+	case b.X < a.X:
+		l.Direction, l.X, l.Y, l.X2, l.Y2 = "left", a.X, a.Y+boxHeight/2, b.X+boxWidth, b.Y+boxHeight/2
+	default:
+		l.Direction, l.X, l.Y, l.X2, l.Y2 = "down", a.X+boxWidth/2, a.Y+boxHeight, b.X+boxWidth/2, b.Y
+	}
+	return l
+}
+
+// around is the path from one box to another in the lane beside them, which lies
+// aside by dx or dy.
+func around(x, y, x2, y2, dx, dy int) string {
+	return fmt.Sprintf("M%d %d L%d %d L%d %d L%d %d", x, y, x+dx, y+dy, x2+dx, y2+dy, x2, y2)
+}
+
+// pace says how fast records move on a link.
+func pace(rate float64) string {
+	switch {
+	case rate <= 0:
+		return "still"
+	case rate < 20:
+		return "slow"
+	default:
+		return "fast"
+	}
+}

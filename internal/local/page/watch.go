@@ -1,0 +1,262 @@
+package page
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/data-sink/data-sink/internal/archive"
+	"github.com/data-sink/data-sink/internal/local"
+	"github.com/data-sink/data-sink/internal/sink"
+	"github.com/data-sink/data-sink/internal/stream"
+)
+
+// watchKinesis counts what the tap takes, and throttles.
+func (p *Page) watchKinesis(s sink.Service) sink.Service { return &watchedKinesis{s, p} }
+
+type watchedKinesis struct {
+	sink.Service
+	page *Page
+}
+
+// Put is one PutRecords call.
+func (k *watchedKinesis) Put(ctx context.Context, stream string, entries []sink.Entry) ([]sink.Failure, error) {
+	if k.page.faults[drainerKilled].on() {
+		return nil, errDrainerKilled
+	}
+	m := k.page.byName[stream]
+	if m == nil {
+		return k.Service.Put(ctx, stream, entries)
+	}
+	var refused []sink.Failure
+	at := make([]int, 0, len(entries))
+	for i := range entries {
+		if k.page.faults[kinesisThrottled].on() && !m.valve.admit(k.page.o.Now()) {
+			refused = append(refused, sink.Failure{Index: i, Err: fmt.Errorf("%w: ProvisionedThroughputExceededException", sink.ErrThrottled)})
+			continue
+		}
+		at = append(at, i)
+	}
+	m.throttled.Add(int64(len(refused)))
+	if len(at) == 0 {
+		return refused, nil
+	}
+	if len(refused) > 0 {
+		admitted := make([]sink.Entry, len(at))
+		for i, from := range at {
+			admitted[i] = entries[from]
+		}
+		entries = admitted
+	}
+	failures, err := k.Service.Put(ctx, stream, entries)
+	if err != nil {
+		return nil, err
+	}
+	m.tapped.Add(int64(len(entries) - len(failures)))
+	for _, f := range failures {
+		refused = append(refused, sink.Failure{Index: at[f.Index], Err: f.Err})
+	}
+	return refused, nil
+}
+
+// bridgedBytes is what one invocation of the bridge has passed to Firehose; it
+// travels in the context.
+type bridgedBytes struct{ atomic.Int64 }
+
+type bridgedKey struct{}
+
+// watchFirehose counts the bytes that each invocation of the bridge passes on.
+func (p *Page) watchFirehose(s sink.Service) sink.Service { return &watchedFirehose{s} }
+
+type watchedFirehose struct{ sink.Service }
+
+// Put is one PutRecordBatch call.
+func (f *watchedFirehose) Put(ctx context.Context, stream string, entries []sink.Entry) ([]sink.Failure, error) {
+	failures, err := f.Service.Put(ctx, stream, entries)
+	if count, ok := ctx.Value(bridgedKey{}).(*bridgedBytes); ok && err == nil {
+		var taken int64
+		for _, e := range entries {
+			taken += int64(len(e.Data))
+		}
+		for _, failure := range failures {
+			taken -= int64(len(entries[failure.Index].Data))
+		}
+		count.Add(taken)
+	}
+	return failures, err
+}
+
+// watchArchive counts what goes straight to the archive.
+func (p *Page) watchArchive(s archive.Store) archive.Store { return &watchedArchive{s, p} }
+
+type watchedArchive struct {
+	archive.Store
+	page *Page
+}
+
+// Put writes one object.
+func (a *watchedArchive) Put(ctx context.Context, key string, body []byte) error {
+	if err := a.Store.Put(ctx, key, body); err != nil {
+		return err
+	}
+	name, _, _ := strings.Cut(key, "/")
+	why, id, ok := strings.Cut(path.Base(key), "-")
+	m := a.page.byName[name]
+	if m == nil || !ok {
+		return nil // What failed is counted where it leaves the queue.
+	}
+	m.straight.Add(1)
+	if now := a.page.o.Now(); m.newest.look(now) {
+		id, _, _ = strings.Cut(id, ".")
+		m.newest.add(seen{ID: id, ReceivedAt: now, Size: len(body), Straight: why, Body: preview(bytes.NewReader(body), cutBytes)})
+	}
+	return nil
+}
+
+// watchDeliver counts the bytes in the objects that Firehose writes.
+func (p *Page) watchDeliver(next local.WriteObject) local.WriteObject {
+	return func(ctx context.Context, key string, write func(io.Writer) error) error {
+		var written int64
+		name, _, _ := strings.Cut(key, "/")
+		m := p.byName[name]
+		err := next(ctx, key, func(w io.Writer) error {
+			c := &contentLength{w: w, gzipped: m != nil && m.stream.Compression == stream.Gzip}
+			err := write(c)
+			written = c.length()
+			return err
+		})
+		if err == nil && m != nil && !p.left[bufferOf(key)] {
+			m.crossing.wrote(written)
+		}
+		return err
+	}
+}
+
+// bufferOf is the name of the buffer that an object was: what follows the stream's
+// AWS name and the version.
+func bufferOf(key string) string {
+	_, name, _ := strings.Cut(path.Base(key), "-1-20")
+	return "20" + strings.TrimSuffix(name, ".gz")
+}
+
+// contentLength counts what is written, of one gzip member what is inside: its
+// last four bytes say that.
+type contentLength struct {
+	w       io.Writer
+	gzipped bool
+	total   int64
+	tail    [4]byte
+}
+
+// Write passes b on.
+func (c *contentLength) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	c.total += int64(n)
+	last := b[max(0, n-len(c.tail)):n]
+	copy(c.tail[:], c.tail[len(last):])
+	copy(c.tail[len(c.tail)-len(last):], last)
+	return n, err
+}
+
+func (c *contentLength) length() int64 {
+	if c.gzipped && c.total > 0 {
+		return int64(binary.LittleEndian.Uint32(c.tail[:]))
+	}
+	return c.total
+}
+
+// watchFunction counts the invocations of ingest and of the bridge, and kills the
+// drainer.
+func (p *Page) watchFunction(function string, h local.Handler) local.Handler {
+	switch function {
+	case "ingest":
+		return p.watchIngest(h)
+	case "bridge":
+		return p.watchBridge(h)
+	case "drainer":
+		killable := func(ctx context.Context, event []byte) ([]byte, error) {
+			if p.faults[drainerKilled].on() {
+				return nil, errDrainerKilled
+			}
+			ctx, cancel := p.faults[drainerKilled].life(ctx)
+			defer cancel()
+			return h(ctx, event)
+		}
+		p.drainer = &local.Function{Name: p.o.Deployment + "-drainer", Timeout: time.Minute, Handler: killable}
+		return killable
+	}
+	return h
+}
+
+func (p *Page) watchIngest(h local.Handler) local.Handler {
+	return func(ctx context.Context, event []byte) ([]byte, error) {
+		began := time.Now()
+		answer, err := h(ctx, event)
+		var told struct {
+			StatusCode int `json:"statusCode"`
+		}
+		if err == nil && json.Unmarshal(answer, &told) == nil && told.StatusCode == 200 {
+			return answer, nil // The health.
+		}
+		p.answered.Add(1)
+		p.nanoseconds.Add(int64(time.Since(began)))
+		if told.StatusCode == 202 {
+			p.accepted.Add(1)
+		} else {
+			p.refused.Add(1)
+		}
+		return answer, err
+	}
+}
+
+// The parts of an event of Kinesis that the page looks for. Neither key nor data of
+// a record can hold them: there a quotation mark is escaped or does not occur.
+var (
+	eventRecord = []byte(`{"kinesisSchemaVersion":"`)
+	eventStream = []byte(`:stream/`)
+)
+
+func (p *Page) watchBridge(h local.Handler) local.Handler {
+	return func(ctx context.Context, event []byte) ([]byte, error) {
+		at := bytes.LastIndex(event, eventStream)
+		if at < 0 {
+			return h(ctx, event)
+		}
+		name, _, _ := bytes.Cut(event[at+len(eventStream):], []byte(`"`))
+		m := p.byName[string(name)]
+		if m == nil {
+			return h(ctx, event)
+		}
+		var passed bridgedBytes
+		answer, err := h(context.WithValue(ctx, bridgedKey{}, &passed), event)
+		taken := int64(0)
+		if err == nil {
+			taken = takenRecords(event, answer)
+		}
+		m.bridged.Add(taken)
+		m.crossing.took(taken, passed.Load())
+		return answer, err
+	}
+}
+
+// takenRecords is how many records of an event the bridge has taken, by its answer.
+func takenRecords(event, answer []byte) int64 {
+	var response events.KinesisEventResponse
+	if json.Unmarshal(answer, &response) != nil {
+		return 0
+	}
+	for _, failure := range response.BatchItemFailures {
+		if before, _, ok := bytes.Cut(event, []byte(`"sequenceNumber":"`+failure.ItemIdentifier+`"`)); ok {
+			event = before[:max(0, bytes.LastIndex(before, eventRecord))]
+		}
+	}
+	return int64(bytes.Count(event, eventRecord))
+}
