@@ -33,8 +33,8 @@ type awsAccount struct {
 	mu       sync.Mutex // guards what follows
 	random   *rand.Rand
 	troubles map[string][]*trouble // by service
-	// Counts of what was done: calls that failed as a whole, and objects that
-	// ingest wrote because Redis did not take the record.
+	// Counts of what was done: calls that failed as a whole, and writes of
+	// objects by ingest because Redis did not take the record.
 	failedCalls, fallbacks int
 	// delivered are the positions up to which the bridge has delivered shards.
 	delivered map[*awstest.Shard]int64
@@ -112,7 +112,7 @@ func (a *awsAccount) observe(c awstest.Call, o awstest.Outcome) {
 	case awstest.ServiceKinesis, awstest.ServiceFirehose:
 		a.calls.ended(c, o)
 	case awstest.ServiceS3:
-		if c.Operation == "PutObject" && strings.Contains(c.Resource, "/fallback-") && o.Stored > 0 {
+		if c.Operation == "PutObject" && isFallback(c.Resource) && o.Stored > 0 {
 			a.mu.Lock()
 			a.fallbacks++
 			a.mu.Unlock()
