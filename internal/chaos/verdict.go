@@ -162,7 +162,9 @@ func (s *suite) readArchive() (fallbacks int, err error) {
 
 // isFallback reports whether ingest wrote an object because Redis did not take
 // the record.
-func isFallback(key string) bool { return strings.HasPrefix(path.Base(key), string(archive.Fallback)+"-") }
+func isFallback(key string) bool {
+	return strings.HasPrefix(path.Base(key), string(archive.Fallback)+"-")
+}
 
 // isDirect reports whether an object is one that ingest wrote.
 func isDirect(key string) bool {
