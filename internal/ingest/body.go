@@ -52,9 +52,8 @@ func (h *Handler) body(r *request, format stream.Format) ([]byte, *refusal, erro
 // The limit is held before anything is decoded.
 func (r *request) received(limit int) ([]byte, *refusal, error) {
 	body := r.body
-	// Base64 has no need of escapes, and 1 MB is searched for one in 30 us.
-	if !r.isBase64 || bytes.IndexByte(body, '\\') >= 0 {
-		text, ok := unescape(body)
+	if r.bodyAsIs && !r.isBase64 {
+		text, _, ok := unescape(body, len(body))
 		if !ok {
 			return nil, nil, errMalformedBody
 		}
@@ -69,7 +68,7 @@ func (r *request) received(limit int) ([]byte, *refusal, error) {
 		return nil, &f, nil
 	}
 	if !r.isBase64 {
-		if len(body) == len(r.body) { // it may be the event's own memory
+		if r.bodyAsIs && len(body) == len(r.body) { // it may be the event's own memory
 			body = bytes.Clone(body)
 		}
 		return body, nil, nil

@@ -27,9 +27,13 @@ func parse(event []byte) (wanted, error) {
 	if err != nil {
 		return wanted{}, err
 	}
-	body, ok := unescape(r.body)
-	if !ok {
-		return wanted{}, errors.New("malformed body")
+	body := r.body
+	if r.bodyAsIs {
+		text, _, ok := unescape(body, 0)
+		if !ok {
+			return wanted{}, errors.New("malformed body")
+		}
+		body = text
 	}
 	return wanted{
 		string(r.method), string(r.routeKey), string(r.path), string(r.query), string(r.stage), string(r.requestID), string(r.stream),

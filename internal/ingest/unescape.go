@@ -5,42 +5,47 @@ import (
 	"unicode/utf8"
 )
 
-// unescape returns the text of a JSON string, given what stands between its
-// quotes, and whether that is well formed. What is not UTF-8, and halves of
-// surrogate pairs, become U+FFFD as in encoding/json. The text aliases raw when
-// the two are the same.
-func unescape(raw []byte) ([]byte, bool) {
-	plain := plainPrefix(raw)
-	if plain == len(raw) {
-		return raw, true
+// unescape returns the text of a JSON string, given what follows its opening
+// quote, and how much of that is before its closing quote: all of it when there
+// is none. What is not UTF-8, and halves of surrogate pairs, become U+FFFD as in
+// encoding/json. It reports false when the string is malformed. The text aliases
+// raw when the two are the same, and else has room for so many bytes at first.
+func unescape(raw []byte, room int) (text []byte, n int, ok bool) {
+	n = plainPrefix(raw)
+	if n == len(raw) || raw[n] == '"' {
+		return raw[:n:n], n, true
 	}
-	text := make([]byte, 0, len(raw))
-	for {
-		text = append(text, raw[:plain]...)
-		raw = raw[plain:]
-		if len(raw) == 0 {
-			return text, true
+	text = append(make([]byte, 0, room), raw[:n]...)
+	for n < len(raw) {
+		rest := raw[n:]
+		plain := plainPrefix(rest)
+		text = append(text, rest[:plain]...)
+		n += plain
+		if rest = rest[plain:]; len(rest) == 0 {
+			break
 		}
-		switch c := raw[0]; {
+		switch c := rest[0]; {
+		case c == '"':
+			return text, n, true
 		case c >= utf8.RuneSelf:
-			r, size := utf8.DecodeRune(raw)
+			r, size := utf8.DecodeRune(rest)
 			text = utf8.AppendRune(text, r)
-			raw = raw[size:]
-		case c == '\\' && len(raw) >= 2 && raw[1] == 'u':
-			r, size := unescapeUnicode(raw)
+			n += size
+		case c == '\\' && len(rest) >= 2 && short[rest[1]] != 0:
+			text = append(text, short[rest[1]])
+			n += 2
+		case c == '\\' && len(rest) >= 2 && rest[1] == 'u':
+			r, size := unescapeUnicode(rest)
 			if size == 0 {
-				return nil, false
+				return nil, n, false
 			}
 			text = utf8.AppendRune(text, r)
-			raw = raw[size:]
-		case c == '\\' && len(raw) >= 2 && short[raw[1]] != 0:
-			text = append(text, short[raw[1]])
-			raw = raw[2:]
+			n += size
 		default:
-			return nil, false
+			return nil, n, false
 		}
-		plain = plainPrefix(raw)
 	}
+	return text, n, true
 }
 
 // short is what a backslash and one character stand for.

@@ -101,7 +101,7 @@ func parseState(answer any) (state State, heads, ids []string, err error) {
 		Drainers: int64(len(drainers)), DrainerIDs: slices.Sorted(maps.Keys(drainers)),
 		ClaimedRecords: counters["claimed"], ClaimedBytes: counters["claimedBytes"],
 		AcceptedBytes: counters["acceptedBytes"],
-		Forwarded: counters["forwarded"], ForwardedBytes: counters["forwardedBytes"],
+		Forwarded:     counters["forwarded"], ForwardedBytes: counters["forwardedBytes"],
 		Aside: counters["aside"], AsideBytes: counters["asideBytes"],
 	}
 	state.Accepted = state.Depth + state.ClaimedRecords + state.Forwarded + state.Aside
