@@ -151,6 +151,17 @@ func (c Client) Plain() (password string, ok bool) {
 	return "", false
 }
 
+// CountPlain counts the passwords that stand in the secret as they are.
+func (c Client) CountPlain() int {
+	n := 0
+	for _, p := range c.Passwords {
+		if !strings.HasPrefix(p, hashPrefix) {
+			n++
+		}
+	}
+	return n
+}
+
 // Add adds a client with one password, and a grant unless streams is empty. The
 // error is ErrTaken when the name is.
 func (s *Secret) Add(name, password string, streams []string) error {

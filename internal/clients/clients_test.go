@@ -168,8 +168,9 @@ func TestPlainIsTheNewestThatCanBeRead(t *testing.T) {
 		{[]string{"a", "b", clients.Hash("c")}, "b"},
 		{[]string{clients.Hash("c")}, ""},
 	} {
-		if got, ok := (clients.Client{Passwords: tt.passwords}).Plain(); got != tt.want || ok != (tt.want != "") {
-			t.Errorf("Plain of %q = %q, %v", tt.passwords, got, ok)
+		c := clients.Client{Passwords: tt.passwords}
+		if got, ok := c.Plain(); got != tt.want || ok != (tt.want != "") || c.CountPlain() != len(tt.passwords)-1 {
+			t.Errorf("Plain of %q = %q, %v, of %d", tt.passwords, got, ok, c.CountPlain())
 		}
 	}
 	if a, b := clients.Generate(), clients.Generate(); a == b || len(a) < 26 {

@@ -39,6 +39,9 @@ type Options struct {
 	// Addr is where the HTTP API listens, S3Addr where the archive's S3 API does;
 	// an empty S3Addr is for none.
 	Addr, S3Addr string
+	// OperatorAddr is where the questions of the operator's command are answered;
+	// empty for nowhere. It finds the pipeline by a file in Data.
+	OperatorAddr string
 	// RedisURL is a Redis to use; empty for an embedded one. It may hold
 	// credentials.
 	RedisURL string
@@ -98,6 +101,8 @@ type Pipeline struct {
 	lock      *os.File
 	listener  net.Listener
 	s3        net.Listener // nil for none
+	operator  net.Listener // nil for none
+	packed    *packedLog
 	queue     *queue.Queue
 	stopRedis func()
 	folder    *Folder
@@ -136,6 +141,9 @@ func Start(ctx context.Context, o Options) (*Pipeline, error) {
 		return nil, errors.Join(err, p.closeAll())
 	}
 	p.run(ctx)
+	if err := p.announce(); err != nil {
+		return nil, errors.Join(err, p.Stop(ctx))
+	}
 	return p, nil
 }
 
@@ -171,7 +179,13 @@ func (p *Pipeline) open(ctx context.Context) error {
 			return fmt.Errorf("opening the S3 API: %w", err)
 		}
 	}
+	if err := p.openOperator(); err != nil {
+		return err
+	}
 	if p.lock, err = lockFolder(p.o.Data); err != nil {
+		return err
+	}
+	if p.packed, err = openPackedLog(p.o.Data); err != nil {
 		return err
 	}
 	if p.folder, err = OpenFolder(filepath.Join(p.o.Data, "archive"), filepath.Join(p.o.Data, "tmp")); err != nil {

@@ -37,6 +37,9 @@ func (p *Pipeline) run(ctx context.Context) {
 	if p.s3 != nil {
 		p.serve(p.s3, newServer(p.s3Handler, p.o.Log))
 	}
+	if p.operator != nil {
+		p.serve(p.operator, newServer(p.operatorAPI(), p.o.Log))
+	}
 }
 
 func (p *Pipeline) serve(l net.Listener, s *http.Server) {
@@ -66,7 +69,7 @@ func (p *Pipeline) S3Addr() net.Addr {
 // says so. When ctx ends Stop no longer waits.
 func (p *Pipeline) Stop(ctx context.Context) error {
 	p.front.Close()
-	var errs []error
+	errs := []error{p.leave()}
 	if err := p.servers[0].Shutdown(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("closing the HTTP API: %w", err))
 	}
@@ -209,7 +212,7 @@ func (p *Pipeline) closeAll() error {
 	for _, s := range p.servers {
 		errs = append(errs, s.Close())
 	}
-	for _, l := range []net.Listener{p.listener, p.s3} {
+	for _, l := range []net.Listener{p.listener, p.s3, p.operator} {
 		if l != nil && len(p.servers) == 0 {
 			errs = append(errs, l.Close())
 		}
@@ -220,6 +223,9 @@ func (p *Pipeline) closeAll() error {
 	p.stopRedis()
 	if p.kinesis != nil {
 		errs = append(errs, p.kinesis.Close())
+	}
+	if p.packed != nil {
+		errs = append(errs, p.packed.close())
 	}
 	if p.lock != nil {
 		errs = append(errs, p.lock.Close())

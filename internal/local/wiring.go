@@ -92,7 +92,7 @@ func (p *Pipeline) openFunctions() error {
 	p.front = NewFront(FrontOptions{Function: p.function("ingest", ingester.Invoke), Hold: hold, Log: p.o.Log})
 
 	bridges := bridge.New(bridge.Config{
-		Deployment: p.o.Deployment, Streams: p.o.Streams, Archive: objects, Log: p.o.Log,
+		Deployment: p.o.Deployment, Streams: p.o.Streams, Archive: objects, Log: p.packed.logger(p.o.Log),
 		Firehose: &sink.Writer{Service: wrap(p.o.Seams.Firehose, sink.Service(p.firehose)), Limits: sink.FirehoseLimits},
 	})
 	return p.openMappings(p.function("bridge", bridges.Invoke))

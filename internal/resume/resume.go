@@ -18,7 +18,6 @@ import (
 	"slices"
 	"sync"
 	"syscall"
-	"time"
 )
 
 var (
@@ -32,7 +31,6 @@ var (
 type State struct {
 	mu        sync.Mutex
 	file      *os.File
-	completed time.Time
 	keys      map[string]*progress
 	unsaved   int // marks since the last save
 }
@@ -53,7 +51,6 @@ type line struct {
 	Next      int       `json:"next,omitempty"`
 	Also      []int     `json:"also,omitempty"`
 	Finished  bool      `json:"finished,omitempty"`
-	Completed time.Time `json:"completed,omitzero"`
 }
 
 // saveEvery is how many marks may be forgotten when the process is killed.
@@ -114,8 +111,6 @@ func (s *State) load(task string) error {
 				p.also[part] = true
 			}
 			s.keys[l.Key] = p
-		case !l.Completed.IsZero():
-			s.completed = l.Completed
 		}
 	}
 }
@@ -187,25 +182,12 @@ func (s *State) Finish(key string) error {
 	return s.save()
 }
 
-// Complete notes that the whole task is done.
-func (s *State) Complete() error {
+// Forget notes that nothing of a key is done.
+func (s *State) Forget(key string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.save(); err != nil {
-		return err
-	}
-	s.completed = time.Now().UTC()
-	if err := s.write(line{Completed: s.completed}); err != nil {
-		return fmt.Errorf("saving state: %w", err)
-	}
-	return nil
-}
-
-// CompletedAt is when the whole task was done; zero when it was not.
-func (s *State) CompletedAt() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.completed
+	s.keys[key] = &progress{also: make(map[int]bool), changed: true}
+	return s.save()
 }
 
 // save writes what has changed. The caller holds mu.

@@ -17,47 +17,16 @@ import (
 	"github.com/data-sink/data-sink/internal/archive"
 	"github.com/data-sink/data-sink/internal/clients"
 	"github.com/data-sink/data-sink/internal/drain"
+	"github.com/data-sink/data-sink/internal/endpoints"
 	"github.com/data-sink/data-sink/internal/objects"
 	"github.com/data-sink/data-sink/internal/stream"
 	"github.com/data-sink/data-sink/internal/tap"
 	"github.com/data-sink/data-sink/internal/verify"
 )
 
-// EndpointsFile is the file in the data folder that says where a running pipeline
-// listens, as JSON of Endpoints. Only its owner may read it.
-const EndpointsFile = "endpoints.json"
-
-// Endpoints is where the pipeline of this machine listens.
-type Endpoints struct {
-	Deployment string `json:"deployment"`
-	APIURL     string `json:"apiUrl"`
-	User       string `json:"user"`
-	Password   string `json:"password"`
-	// S3URL and Bucket are the archive; S3URL is empty when it is not served.
-	S3URL  string `json:"s3Url"`
-	Bucket string `json:"bucket"`
-	// OperatorURL answers the questions of this command:
-	//
-	//	GET /inspect                  drain.Inspection
-	//	GET /tap/{stream}?since=TIME  a TapLine for each record from then on, or
-	//	                              from now on, until the caller goes; with
-	//	                              &until=TIME to that time
-	//	GET /packed                   the bridge's log lines of packed records
-	OperatorURL string `json:"operatorUrl"`
-}
-
-// TapLine is a line of the operator's tap.
-type TapLine struct {
-	Shard        string    `json:"shard"`
-	Sequence     string    `json:"sequence"`
-	PartitionKey string    `json:"partitionKey"`
-	ReceivedAt   time.Time `json:"receivedAt"`
-	Body         []byte    `json:"body"`
-}
-
 // laptop is the pipeline of this machine.
 type laptop struct {
-	Endpoints
+	endpoints.Endpoints
 	data           string
 	user, password string
 	http           *http.Client
@@ -125,7 +94,7 @@ func (l *laptop) Tap(ctx context.Context, streamName string, w tap.Window, each 
 		query.Set("until", w.Until.Format(time.RFC3339Nano))
 	}
 	return l.lines(ctx, "/tap/"+url.PathEscape(streamName), query, func(line []byte) error {
-		var t TapLine
+		var t endpoints.TapLine
 		if err := json.Unmarshal(line, &t); err != nil {
 			return fmt.Errorf("reading the tap: %w", err)
 		}
@@ -184,7 +153,7 @@ func (l *laptop) get(ctx context.Context, path string, query url.Values) (io.Rea
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, fmt.Errorf("the pipeline of this machine does not answer; if it does not run any more, remove %s or use --aws: %w", filepath.Join(l.data, EndpointsFile), err)
+		return nil, fmt.Errorf("the pipeline of this machine does not answer; if it does not run any more, remove %s or use --aws: %w", filepath.Join(l.data, endpoints.File), err)
 	}
 	if response.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10)) // It only makes the error clearer.

@@ -14,6 +14,7 @@ import (
 	"github.com/data-sink/data-sink/internal/archive"
 	"github.com/data-sink/data-sink/internal/clients"
 	"github.com/data-sink/data-sink/internal/drain"
+	"github.com/data-sink/data-sink/internal/endpoints"
 	"github.com/data-sink/data-sink/internal/objects"
 	"github.com/data-sink/data-sink/internal/stream"
 	"github.com/data-sink/data-sink/internal/tap"
@@ -73,7 +74,7 @@ var ErrNotHere = errors.New("the pipeline of this machine has none")
 // runs and the options do not ask for AWS; else the deployment on AWS.
 func Find(ctx context.Context, o Options) (Target, error) {
 	if !o.AWS && o.Profile == "" && o.Region == "" {
-		path := filepath.Join(o.Data, EndpointsFile)
+		path := filepath.Join(o.Data, endpoints.File)
 		content, err := os.ReadFile(path)
 		if err == nil {
 			return openLaptop(o, path, content)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/drain"
+	"github.com/data-sink/data-sink/internal/endpoints"
 	"github.com/data-sink/data-sink/internal/queue"
 	"github.com/data-sink/data-sink/internal/stream"
 	"github.com/data-sink/data-sink/internal/tap"
@@ -32,14 +33,14 @@ func packed(t time.Time, streamName string) string {
 }
 
 // writeEndpoints makes a data folder whose pipeline is at those endpoints.
-func writeEndpoints(t *testing.T, e target.Endpoints) (data string) {
+func writeEndpoints(t *testing.T, e endpoints.Endpoints) (data string) {
 	t.Helper()
 	data = t.TempDir()
 	content, err := json.Marshal(e)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(data, target.EndpointsFile), content, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(data, endpoints.File), content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return data
@@ -78,7 +79,7 @@ func TestThePipelineOfThisMachine(t *testing.T) {
 		}
 	}))
 	t.Cleanup(operator.Close)
-	data := writeEndpoints(t, target.Endpoints{Deployment: "datasink", APIURL: "http://api", User: "u", Password: "p", OperatorURL: operator.URL, Bucket: "b"})
+	data := writeEndpoints(t, endpoints.Endpoints{Deployment: "datasink", APIURL: "http://api", User: "u", Password: "p", OperatorURL: operator.URL, Bucket: "b"})
 	l := find(t, target.Options{Data: data, Name: "other"})
 
 	if api, err := l.API(t.Context()); err != nil || api != (target.API{URL: "http://api", User: "u", Password: "p"}) || l.Deployment() != "datasink" || !strings.Contains(l.Describe(), data) {
@@ -131,8 +132,8 @@ func TestAPipelineThatHasGoneIsNamed(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
-	data := writeEndpoints(t, target.Endpoints{OperatorURL: server.URL})
-	if _, err := find(t, target.Options{Data: data}).Inspect(t.Context()); err == nil || !strings.Contains(err.Error(), filepath.Join(data, target.EndpointsFile)) {
+	data := writeEndpoints(t, endpoints.Endpoints{OperatorURL: server.URL})
+	if _, err := find(t, target.Options{Data: data}).Inspect(t.Context()); err == nil || !strings.Contains(err.Error(), filepath.Join(data, endpoints.File)) {
 		t.Errorf("Inspect = %v, want an error that names the file", err)
 	}
 }
@@ -251,7 +252,7 @@ func TestADeploymentOnAWS(t *testing.T) {
 	}
 
 	// What chooses between the two.
-	here := writeEndpoints(t, target.Endpoints{Deployment: "datasink"})
+	here := writeEndpoints(t, endpoints.Endpoints{Deployment: "datasink"})
 	for _, tt := range []struct {
 		o      target.Options
 		laptop bool

@@ -31,6 +31,7 @@ type devVerb struct {
 	User     string        `default:"datasink" help:"Name of the client."`
 	Password string        `env:"DATASINK_PASSWORD" help:"Password of the client; empty for a random one."`
 	S3Addr   string        `name:"s3-addr" default:"127.0.0.1:8081" help:"Address of the archive's S3 API; empty for none."`
+	Operator string        `name:"operator-addr" default:"127.0.0.1:0" help:"Address that answers the other verbs, on this machine only; empty for none."`
 	Throttle bool          `help:"Make Kinesis refuse what is over 1,000 records and 1 MiB a second a shard, as AWS does."`
 	Verbose  bool          `help:"Log what goes well, too."`
 }
@@ -67,7 +68,7 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 
 	pipeline, err := local.Start(ctx, local.Options{
-		Streams: streams, Data: v.Data, Addr: v.Addr, S3Addr: v.S3Addr, RedisURL: v.RedisURL,
+		Streams: streams, Data: v.Data, Addr: v.Addr, S3Addr: v.S3Addr, OperatorAddr: v.Operator, RedisURL: v.RedisURL,
 		User: v.User, Password: v.Password, Flush: v.Flush, Throttle: v.Throttle,
 		Log: slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level})),
 	})

@@ -1,0 +1,37 @@
+package verify
+
+import (
+	"slices"
+	"sort"
+)
+
+// Sent tells which records of the tap the bridge sent to Firehose.
+type Sent struct{ shards map[string][]Packed }
+
+// NewSent reads the lines of a stream's packed records. Lines that do not name
+// their shard tell nothing.
+func NewSent(lines []Packed) *Sent {
+	s := &Sent{shards: make(map[string][]Packed)}
+	for _, p := range lines {
+		if p.Shard != "" {
+			s.shards[p.Shard] = append(s.shards[p.Shard], p)
+		}
+	}
+	for _, shard := range s.shards {
+		slices.SortFunc(shard, func(a, b Packed) int { return compareSequences(a.FirstSequence, b.FirstSequence) })
+		// From here on LastSequence is the highest of all lines up to this one.
+		for i := 1; i < len(shard); i++ {
+			if compareSequences(shard[i].LastSequence, shard[i-1].LastSequence) < 0 {
+				shard[i].LastSequence = shard[i-1].LastSequence
+			}
+		}
+	}
+	return s
+}
+
+// Has reports whether a record was sent, by its shard and sequence number.
+func (s *Sent) Has(shard, sequence string) bool {
+	lines := s.shards[shard]
+	after := sort.Search(len(lines), func(i int) bool { return compareSequences(lines[i].FirstSequence, sequence) > 0 })
+	return after > 0 && compareSequences(lines[after-1].LastSequence, sequence) >= 0
+}
