@@ -26,7 +26,7 @@ const (
 	// bound how many requests are admitted, and how many are in the function.
 	leastAdmitted, leastInvoked = 64 << 10, 256 << 10
 	// A body that is to be unpacked counts for what it may become.
-	unpackFactor, leastUnpacked = 8, 1 << 20
+	unpackFactor, leastUnpacked = 8, 2 << 20
 	// unknownLength is what a body counts for whose length is not told.
 	unknownLength = maxEventBytes / 4 * 3
 )

@@ -288,16 +288,12 @@ func TestMappingTrimsTheSpool(t *testing.T) {
 	if n := files(); n < 7 {
 		t.Errorf("64 MB lie in %d files, want 7 or more of 8 MiB", n)
 	}
-	c := &consumer{}
-	m := openMapping(t, local.MappingOptions{Kinesis: k, Function: c.function()})
-	deliver(t, m)
+	f := &local.Function{Name: "bridge", Timeout: time.Minute, Handler: func(context.Context, []byte) ([]byte, error) { return nil, nil }}
+	deliver(t, openMapping(t, local.MappingOptions{Kinesis: k, Function: f}))
 	if n := files(); n > 4 {
 		t.Errorf("%d files are left after delivery, want what 16 MiB for late taps need", n)
 	}
 	if late, _ := contents(t, k, "s", shard0, ""); len(late) < 16 {
 		t.Errorf("a late tap finds %d records, want at least 16 MB", len(late))
-	}
-	if _, taken := c.seen(); len(taken) != 64 {
-		t.Errorf("%d records taken, want 64", len(taken))
 	}
 }
