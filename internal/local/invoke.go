@@ -13,6 +13,14 @@ import (
 // https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 const invokePath = "/2015-03-31/functions/"
 
+// api is the HTTP API with what its seam puts around it.
+func (p *Pipeline) api() http.Handler {
+	if p.o.Seams.API == nil {
+		return p.front
+	}
+	return p.o.Seams.API(p.Addr(), p.front)
+}
+
 // maxCommand is the largest event that the Invoke API takes here: it serves the
 // operator's questions.
 const maxCommand = 64 << 10

@@ -82,6 +82,8 @@ type Seams struct {
 	// Invoke wraps the handlers of the functions, by name: ingest, drainer or
 	// bridge.
 	Invoke func(function string, handler Handler) Handler
+	// API wraps the HTTP API that listens at that address.
+	API func(listener net.Addr, api http.Handler) http.Handler
 }
 
 // Handler takes an event as JSON and answers with JSON.

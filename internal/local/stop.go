@@ -31,7 +31,7 @@ func (p *Pipeline) run(ctx context.Context) {
 		p.consumers.wg.Go(func() { m.Run(consumers) })
 	}
 	callers := newBoundedListener(p.listener, maxConnections)
-	front := newServer(callers.fair(invokeAPI(p.drainer, p.front)), p.o.Log)
+	front := newServer(callers.fair(invokeAPI(p.drainer, p.api())), p.o.Log)
 	front.ConnState = callers.state
 	p.serve(callers, front)
 	if p.s3 != nil {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/local"
+	"github.com/data-sink/data-sink/internal/local/page"
 	"github.com/data-sink/data-sink/internal/stream"
 )
 
@@ -67,14 +68,19 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 
+	log := slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level}))
+	live := page.New(page.Options{Streams: streams, Data: v.Data, User: v.User, Password: v.Password, Log: log})
 	pipeline, err := local.Start(ctx, local.Options{
 		Streams: streams, Data: v.Data, Addr: v.Addr, S3Addr: v.S3Addr, OperatorAddr: v.Operator, RedisURL: v.RedisURL,
 		User: v.User, Password: v.Password, Flush: v.Flush, Throttle: v.Throttle,
-		Log: slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level})),
+		Seams: live.Seams(), Log: log,
 	})
 	if err != nil {
 		return err
 	}
+	watch, unwatch := context.WithCancel(ctx)
+	defer unwatch()
+	go live.Run(watch)
 	v.announce(c, pipeline, streams)
 
 	select {
@@ -87,6 +93,8 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 		fmt.Fprintln(c.err, "datasink: stopped at once")
 		os.Exit(exitFailed)
 	}()
+	unwatch()
+	live.Heal() // What a fault holds up could not be archived.
 	if err := pipeline.Stop(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("stopping: %w", err)
 	}
@@ -103,6 +111,11 @@ func (v *devVerb) announce(c console, p *local.Pipeline, streams *stream.Set) {
 	}
 	folder := shortest(filepath.Join(v.Data, "archive"))
 	fmt.Fprintf(c.out, "HTTP API  %s/archives/{stream}\n", url)
+	if page.IsServed(p.Addr()) {
+		fmt.Fprintf(c.out, "live page %s/\n", url)
+	} else {
+		fmt.Fprintln(c.out, "live page none: it is there only when --addr is a loopback address")
+	}
 	fmt.Fprintf(c.out, "client    %s, password %s\n", v.User, v.Password)
 	fmt.Fprintf(c.out, "streams   %s\n", strings.Join(streams.Names(), ", "))
 	fmt.Fprintf(c.out, "Redis     %s\n", redis)

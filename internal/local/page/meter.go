@@ -15,6 +15,8 @@ type meter struct {
 	stream stream.Stream
 
 	pushed, straight, forwarded, aside, tapped, throttled, bridged atomic.Int64
+	// found is what the queue held before the pipeline started.
+	found atomic.Int64
 	// slowest is the longest time from receipt to tap since the last sample, in ns.
 	slowest atomic.Int64
 	// touched says that the queue has changed since it was read, waits that it
@@ -25,7 +27,10 @@ type meter struct {
 	valve          valve
 
 	// All below is guarded by Page.mu.
-	state  queue.State
+	state queue.State
+	// twice is how many records the tap has more than once: those that a drainer
+	// put there and could not acknowledge any more.
+	twice  int64
 	before hops
 	rates  rates
 	// straightRate is the part of the accepted that went straight to the archive.

@@ -60,6 +60,9 @@ type Page struct {
 	apiRate  float64 // requests a second
 	apiTime  time.Duration
 	sent     sentResult
+	started  time.Time
+	drains   atomic.Int64 // invocations of the drainer
+	draining atomic.Int64 // of those, the ones that run
 	sweeping atomic.Bool
 	sweepTo  time.Time // until when sweeps follow the end of a fault
 	sweeps   sync.WaitGroup
@@ -84,7 +87,7 @@ func New(o Options) *Page {
 		o.Log = slog.Default()
 	}
 	p := &Page{
-		o: o, archive: filepath.Join(o.Data, "archive"),
+		o: o, archive: filepath.Join(o.Data, "archive"), started: o.Now(),
 		left: make(map[string]bool), byName: make(map[string]*meter),
 	}
 	for _, s := range o.Streams.All() {
@@ -131,6 +134,8 @@ func (p *Page) sample(ctx context.Context) {
 	defer cancel()
 	all := p.samples%inspectAll == 0
 	states := make(map[*meter]queue.State)
+	drains := p.drains.Load()
+	rests := p.draining.Load() == 0
 	for _, m := range p.streams {
 		if !m.touched.Swap(false) && !m.waits.Load() && !all {
 			continue
@@ -157,6 +162,9 @@ func (p *Page) sample(ctx context.Context) {
 			m.state = state
 		}
 		m.sample(now, elapsed)
+		if rests && p.drains.Load() == drains && m.state.ClaimedRecords == 0 {
+			m.twice = max(0, m.tapped.Load()-m.forwarded.Load())
+		}
 	}
 	answered, spent := p.answered.Load(), p.nanoseconds.Load()
 	p.apiRate = float64(answered-p.before.answered) / elapsed
@@ -166,6 +174,21 @@ func (p *Page) sample(ctx context.Context) {
 	p.before.answered, p.before.nanoseconds = answered, spent
 	p.sampled = now
 	p.samples++
+}
+
+// find notes what the queues hold before anything moves: a Redis outside this
+// process may hold something.
+func (p *Page) find() {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*every)
+	defer cancel()
+	for _, m := range p.streams {
+		state, err := p.queue.Inspect(ctx, m.stream.Name)
+		if err != nil {
+			p.o.Log.WarnContext(ctx, "page: queue not read", "stream", m.stream.Name, "error", err)
+			return
+		}
+		m.found.Store(state.Depth + state.ClaimedRecords)
+	}
 }
 
 // sweepFor is how long sweeps follow the end of a fault: longer than the lease of
@@ -197,6 +220,7 @@ func (p *Page) Seams() local.Seams {
 	return local.Seams{
 		IngestQueue: func(q local.Queue) local.Queue {
 			p.queue = q
+			p.find()
 			return &watchedQueue{Queue: q, page: p}
 		},
 		DrainerQueue: func(q local.Queue) local.Queue { return &watchedQueue{Queue: q, page: p, drainer: true} },

@@ -25,10 +25,16 @@ type site struct {
 	actions http.Handler
 }
 
-// serve puts the page beside the HTTP API that listens there. Where others than
-// this machine can reach that address there is no page.
+// IsServed reports whether there is a page where the HTTP API listens: only where
+// nobody but this machine can reach it.
+func IsServed(listener net.Addr) bool {
+	tcp, ok := listener.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// serve puts the page beside the HTTP API that listens there.
 func (p *Page) serve(listener net.Addr, api http.Handler) http.Handler {
-	if tcp, ok := listener.(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
+	if !IsServed(listener) {
 		return api
 	}
 	s := &site{page: p, api: api}
@@ -53,7 +59,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Security-Policy", policy)
 	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Referrer-Policy", "same-origin")
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	header.Set("Cache-Control", "no-store")
 	switch {

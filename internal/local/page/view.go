@@ -47,10 +47,10 @@ type recordView struct {
 
 // ledger compares what was accepted with what is in the archive.
 type ledger struct {
-	Accepted, Archived, Way, Extra, Refused string
-	Redis, Tap, Firehose, Straight, Aside   string
-	Throttled                               string
-	HasExtra, HasRefused                    bool
+	Accepted, Archived, Way               string
+	Refused, Found, Twice                 string
+	Redis, Tap, Firehose, Straight, Aside string
+	Throttled                             string
 	// The bar has 1000 units.
 	Done, Moving int64
 	Label, Text  string
@@ -96,14 +96,14 @@ func (p *Page) viewFaults(v *view) {
 type totals struct {
 	hops
 	straight, aside, throttled int64
+	found, twice, accepted     int64
 	depth, claimed             int64
-	rates
+	rates                      rates
 }
 
 func (p *Page) totals() totals {
-	var t totals
+	t := totals{accepted: p.accepted.Load()}
 	for _, m := range p.streams {
-		// What comes later on the way is read first: so nothing seems to be ahead.
 		h := m.hops()
 		t.archived += h.archived
 		t.bridged += h.bridged
@@ -111,6 +111,9 @@ func (p *Page) totals() totals {
 		t.straight += m.straight.Load()
 		t.aside += m.aside.Load()
 		t.throttled += m.throttled.Load()
+		t.accepted += m.found.Load()
+		t.found += m.found.Load()
+		t.twice += m.twice
 		t.depth += m.state.Depth
 		t.claimed += m.state.ClaimedRecords
 		t.rates.accepted += m.rates.accepted
@@ -124,17 +127,17 @@ func (p *Page) totals() totals {
 
 func (p *Page) ledger() ledger {
 	t := p.totals()
-	accepted := p.accepted.Load()
-	way, extra := max(0, accepted-t.archived), max(0, t.archived-accepted)
+	accepted, once := t.accepted, t.archived-t.twice
+	way := max(0, accepted-once)
 	l := ledger{
-		Accepted: count(accepted), Archived: count(t.archived), Way: count(way), Extra: count(extra),
-		Refused: count(p.refused.Load()), HasRefused: p.refused.Load() > 0, HasExtra: extra > 0,
+		Accepted: count(accepted), Archived: count(once), Way: count(way),
+		Refused: count(p.refused.Load()), Found: count(t.found), Twice: count(t.twice),
 		Redis: count(t.depth + t.claimed), Tap: count(max(0, t.tapped-t.bridged)),
 		Firehose: count(max(0, t.bridged-(t.archived-t.straight-t.aside))), Straight: count(t.straight),
 		Aside: count(t.aside), Throttled: count(t.throttled),
 	}
 	if accepted > 0 {
-		l.Done = min(1000, 1000*t.archived/accepted)
+		l.Done = min(1000, 1000*once/accepted)
 		l.Moving = 1000 - l.Done
 	}
 	switch {
@@ -160,7 +163,7 @@ func (p *Page) pictures() []picture {
 	queued := max(0, t.rates.accepted-straight)
 	parts := []part{
 		{name: "client", value: perSecond(p.apiRate), note: "requests"},
-		{name: "API", value: count(p.accepted.Load()), note: "accepted", rate: p.apiRate},
+		{name: "API", value: count(t.accepted - t.found), note: "accepted", rate: p.apiRate},
 		{name: "ingest", value: seconds(p.apiTime.Seconds()), note: "to answer", rate: p.apiRate},
 		{name: "Redis", value: count(t.depth), note: "queued", rate: queued, class: waiting(t.depth)},
 		{name: "drainer", value: count(t.claimed), note: "claimed", rate: t.rates.forwarded},

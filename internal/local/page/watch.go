@@ -9,10 +9,8 @@ import (
 	"io"
 	"path"
 	"strings"
-	"sync/atomic"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
 	"github.com/data-sink/data-sink/internal/archive"
 	"github.com/data-sink/data-sink/internal/local"
 	"github.com/data-sink/data-sink/internal/sink"
@@ -65,33 +63,6 @@ func (k *watchedKinesis) Put(ctx context.Context, stream string, entries []sink.
 		refused = append(refused, sink.Failure{Index: at[f.Index], Err: f.Err})
 	}
 	return refused, nil
-}
-
-// bridgedBytes is what one invocation of the bridge has passed to Firehose; it
-// travels in the context.
-type bridgedBytes struct{ atomic.Int64 }
-
-type bridgedKey struct{}
-
-// watchFirehose counts the bytes that each invocation of the bridge passes on.
-func (p *Page) watchFirehose(s sink.Service) sink.Service { return &watchedFirehose{s} }
-
-type watchedFirehose struct{ sink.Service }
-
-// Put is one PutRecordBatch call.
-func (f *watchedFirehose) Put(ctx context.Context, stream string, entries []sink.Entry) ([]sink.Failure, error) {
-	failures, err := f.Service.Put(ctx, stream, entries)
-	if count, ok := ctx.Value(bridgedKey{}).(*bridgedBytes); ok && err == nil {
-		var taken int64
-		for _, e := range entries {
-			taken += int64(len(e.Data))
-		}
-		for _, failure := range failures {
-			taken -= int64(len(entries[failure.Index].Data))
-		}
-		count.Add(taken)
-	}
-	return failures, err
 }
 
 // watchArchive counts what goes straight to the archive.
@@ -188,6 +159,9 @@ func (p *Page) watchFunction(function string, h local.Handler) local.Handler {
 			}
 			ctx, cancel := p.faults[drainerKilled].life(ctx)
 			defer cancel()
+			p.drains.Add(1)
+			p.draining.Add(1)
+			defer p.draining.Add(-1)
 			return h(ctx, event)
 		}
 		p.drainer = &local.Function{Name: p.o.Deployment + "-drainer", Timeout: time.Minute, Handler: killable}
@@ -215,48 +189,4 @@ func (p *Page) watchIngest(h local.Handler) local.Handler {
 		}
 		return answer, err
 	}
-}
-
-// The parts of an event of Kinesis that the page looks for. Neither key nor data of
-// a record can hold them: there a quotation mark is escaped or does not occur.
-var (
-	eventRecord = []byte(`{"kinesisSchemaVersion":"`)
-	eventStream = []byte(`:stream/`)
-)
-
-func (p *Page) watchBridge(h local.Handler) local.Handler {
-	return func(ctx context.Context, event []byte) ([]byte, error) {
-		at := bytes.LastIndex(event, eventStream)
-		if at < 0 {
-			return h(ctx, event)
-		}
-		name, _, _ := bytes.Cut(event[at+len(eventStream):], []byte(`"`))
-		m := p.byName[string(name)]
-		if m == nil {
-			return h(ctx, event)
-		}
-		var passed bridgedBytes
-		answer, err := h(context.WithValue(ctx, bridgedKey{}, &passed), event)
-		taken := int64(0)
-		if err == nil {
-			taken = takenRecords(event, answer)
-		}
-		m.bridged.Add(taken)
-		m.crossing.took(taken, passed.Load())
-		return answer, err
-	}
-}
-
-// takenRecords is how many records of an event the bridge has taken, by its answer.
-func takenRecords(event, answer []byte) int64 {
-	var response events.KinesisEventResponse
-	if json.Unmarshal(answer, &response) != nil {
-		return 0
-	}
-	for _, failure := range response.BatchItemFailures {
-		if before, _, ok := bytes.Cut(event, []byte(`"sequenceNumber":"`+failure.ItemIdentifier+`"`)); ok {
-			event = before[:max(0, bytes.LastIndex(before, eventRecord))]
-		}
-	}
-	return int64(bytes.Count(event, eventRecord))
 }

@@ -1,0 +1,98 @@
+package page_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/local"
+	"github.com/data-sink/data-sink/internal/local/page"
+	"github.com/data-sink/data-sink/internal/stream"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// start runs a quick pipeline with its page and returns its URL.
+func start(t *testing.T, change func(*local.Options)) string {
+	t.Helper()
+	streams, err := stream.Load("../../../streams.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := local.Options{
+		Streams: streams, Data: t.TempDir(), Addr: "127.0.0.1:0", User: "datasink", Password: "secret",
+		Flush: 200 * time.Millisecond, WakeInterval: 20 * time.Millisecond, Window: 5 * time.Millisecond, Lease: 2 * time.Second, Log: quiet,
+	}
+	if change != nil {
+		change(&o)
+	}
+	live := page.New(page.Options{Streams: streams, Data: o.Data, User: o.User, Password: o.Password, Log: quiet})
+	o.Seams = live.Seams()
+	p, err := local.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		live.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		live.Heal()
+		cancel()
+		<-done
+		if err := p.Stop(ctx); err != nil && !strings.Contains(err.Error(), "context canceled") {
+			t.Errorf("Stop: %v", err)
+		}
+	})
+	return "http://" + p.Addr().String() + "/"
+}
+
+// do makes a request and follows no redirect.
+func do(t *testing.T, method, target string, form url.Values, header map[string]string) (int, http.Header, string) {
+	t.Helper()
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	r, err := http.NewRequestWithContext(t.Context(), method, target, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for name, value := range header {
+		r.Header.Set(name, value)
+		if name == "Host" {
+			r.Host = value
+		}
+	}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, response.Header, string(answer)
+}
+
+// waitFor waits until ok.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(60 * time.Second); !ok(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
