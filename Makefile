@@ -50,9 +50,21 @@ fuzz: ## fuzz every decoder; FUZZTIME=10m each
 	  done; \
 	done
 
+.PHONY: bench
+bench: redis ## measure every hop beside its floor; ARGS="-only drain -samples file"
+	go build -o $(BUILD)/bench ./internal/bench
+	$(BUILD)/bench $(ARGS)
+
 .PHONY: bench-once
 bench-once: redis
 	go test -run '^$$' -bench . -benchtime 1x -timeout 20m ./internal/...
+	go build -o $(BUILD)/bench ./internal/bench
+	$(BUILD)/bench -short
+
+.PHONY: chaos
+chaos: redis ## break everything under load and count what is lost; N=records SEED=n
+	go build -o $(BUILD)/chaos ./internal/cmd/chaos
+	$(BUILD)/chaos $(if $(N),-n $(N)) $(if $(SEED),-seed $(SEED)) $(ARGS)
 
 .PHONY: lint
 lint: ## check formatting, vet, staticcheck and go.mod
