@@ -84,6 +84,7 @@ func read(root *os.Root, dir, at string, follow bool, depth int, q query) *folde
 		v := entry{ID: "entry-" + key, Name: e.Name(), Object: !e.IsDir()}
 		if v.Object {
 			v.Chosen = key == q.object
+			v.Name = short(e.Name())
 			v.Href = q.href(q.stream, dir, key)
 			if info, err := e.Info(); err == nil {
 				v.Size = byteSize(info.Size())
@@ -100,6 +101,15 @@ func read(root *os.Root, dir, at string, follow bool, depth int, q query) *folde
 		f.Entries = append(f.Entries, v)
 	}
 	return f
+}
+
+// short leaves the stream and the version out of a name that Firehose gave: they
+// stand in the folders above it.
+func short(name string) string {
+	if _, rest, ok := strings.Cut(name, "-1-20"); ok {
+		return "20" + rest
+	}
+	return name
 }
 
 // closed is the at that shows a folder with nothing below it open; that of the

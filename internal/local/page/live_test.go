@@ -61,19 +61,19 @@ func TestBrowserShowsAFaultThatHeals(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ fault, says, meanwhile string }{
 		{"redis", "Redis is stopped since", `document.getElementById("straight").textContent === "40"`},
-		{"kinesis", "Kinesis is throttled since", `Number(document.getElementById("throttled").textContent) > 0 && document.querySelector("#wide-Redis.waiting, #wide-drainer") !== null`},
+		{"kinesis", "Kinesis is throttled since", `Number(document.getElementById("throttled").textContent) > 0`},
 		{"drainer", "The drainer is dead since", `document.querySelector("#wide-Redis .value").textContent === "40"`},
 	} {
 		t.Run(tt.fault, func(t *testing.T) {
 			t.Parallel()
 			b := visit(t, start(t, nil), 1440, 900)
 			b.send("orders", "before", 1)
-			b.run(chromedp.Click(chromedp.CSS("#fault-"+tt.fault)))
+			b.run(chromedp.Click(chromedp.CSS("#fault-" + tt.fault)))
 			b.until("the fault", fmt.Sprintf(`document.getElementById("health").textContent.startsWith(%q) && document.querySelector(".box.broken") !== null`, tt.says))
 			b.send("orders", "meanwhile", 40)
 			b.until("what the fault does", tt.meanwhile)
 			b.shoot("fault-" + tt.fault)
-			b.run(chromedp.Click(chromedp.CSS("#fault-"+tt.fault)))
+			b.run(chromedp.Click(chromedp.CSS("#fault-" + tt.fault)))
 			b.until("the fault healed", `document.getElementById("health").textContent === "All parts work." && document.querySelector(".box.broken") === null`)
 			b.until("all in the archive", `["accepted", "archived"].every((id) => document.getElementById(id).textContent === "41") && document.getElementById("way").textContent === "0"`)
 			if got := b.text("records"); got == "" {

@@ -107,6 +107,8 @@ func perSecond(v float64) string { return records(v) + "/s" }
 
 func seconds(v float64) string {
 	switch d := time.Duration(v * float64(time.Second)); {
+	case d > 0 && d < 10*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", d.Seconds()*1000)
 	case d < time.Second:
 		return fmt.Sprintf("%d ms", d.Milliseconds())
 	case d < 10*time.Second:

@@ -219,10 +219,10 @@ func last(values []float32) float64 {
 func (m *meter) plots() []plot {
 	about := m.stream.Name
 	return []plot{
-		draw("depth", "Depth", "records in the queue and in claims", about, records, trace{"depth", m.past.depth.all()}),
+		draw("depth", "Depth", "records in the queue and in claims", about, records, trace{"now", m.past.depth.all()}),
 		draw("rate", "Rate", "records a second into and out of the queue", about, perSecond,
 			trace{"in", m.past.accepted.all()}, trace{"out", m.past.forwarded.all()}),
-		draw("latency", "Latency", "from receipt to the tap, the longest in each second", about, seconds, trace{"latency", m.past.latency.all()}),
-		draw("age", "Age", "of the oldest record in the queue", about, seconds, trace{"age", m.past.age.all()}),
+		draw("latency", "Latency", "from receipt to the tap, the longest in each second", about, seconds, trace{"now", m.past.latency.all()}),
+		draw("age", "Age", "of the oldest record in the queue", about, seconds, trace{"now", m.past.age.all()}),
 	}
 }
