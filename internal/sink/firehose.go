@@ -21,19 +21,20 @@ type firehoseService struct{ client firehoseAPI }
 // NewKinesis.
 func NewFirehose(client firehoseAPI) Service { return firehoseService{client} }
 
-// firehoseOptions are the client's for one call.
-func firehoseOptions(o *firehose.Options) {
-	o.Retryer = aws.NopRetryer{}
-	o.HTTPClient = plainBody{o.HTTPClient}
-}
-
 func (s firehoseService) Put(ctx context.Context, stream string, entries []Entry) ([]Failure, error) {
 	const operation = "PutRecordBatch"
 	records := make([]types.Record, len(entries))
 	for i := range entries {
 		records[i].Data = present(entries[i].Data)
 	}
-	out, err := s.client.PutRecordBatch(ctx, &firehose.PutRecordBatchInput{DeliveryStreamName: &stream, Records: records}, firehoseOptions)
+	body := payloads.Get().(*[]byte)
+	defer payloads.Put(body)
+	*body = appendPayload((*body)[:0], entries, false, "DeliveryStreamName", stream)
+	out, err := s.client.PutRecordBatch(ctx, &firehose.PutRecordBatchInput{DeliveryStreamName: &stream, Records: records}, func(o *firehose.Options) {
+		o.Retryer = aws.NopRetryer{}
+		o.HTTPClient = plainBody{o.HTTPClient}
+		o.Protocol = prepare(o.Protocol, *body)
+	})
 	if err != nil {
 		return nil, callError(operation, err)
 	}

@@ -29,12 +29,6 @@ type kinesisService struct{ client kinesisAPI }
 //	})
 func NewKinesis(client kinesisAPI) Service { return kinesisService{client} }
 
-// kinesisOptions are the client's for one call.
-func kinesisOptions(o *kinesis.Options) {
-	o.Retryer = aws.NopRetryer{}
-	o.HTTPClient = plainBody{o.HTTPClient}
-}
-
 func (s kinesisService) Put(ctx context.Context, stream string, entries []Entry) ([]Failure, error) {
 	const operation = "PutRecords"
 	records := make([]types.PutRecordsRequestEntry, len(entries))
@@ -42,7 +36,14 @@ func (s kinesisService) Put(ctx context.Context, stream string, entries []Entry)
 		records[i].Data = present(entries[i].Data)
 		records[i].PartitionKey = &entries[i].PartitionKey
 	}
-	out, err := s.client.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: &stream, Records: records}, kinesisOptions)
+	body := payloads.Get().(*[]byte)
+	defer payloads.Put(body)
+	*body = appendPayload((*body)[:0], entries, true, "StreamName", stream)
+	out, err := s.client.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: &stream, Records: records}, func(o *kinesis.Options) {
+		o.Retryer = aws.NopRetryer{}
+		o.HTTPClient = plainBody{o.HTTPClient}
+		o.Protocol = prepare(o.Protocol, *body)
+	})
 	if err != nil {
 		return nil, callError(operation, err)
 	}
