@@ -41,8 +41,8 @@ type devVerb struct {
 func (v *devVerb) Help() string {
 	return `It prints a curl line to send a record with, and where the record lands.
 
-SIGINT or SIGTERM ends it when all that was accepted is in the archive; a second
-one ends it at once, with exit code 1. What was in the embedded Redis is lost
+SIGINT or SIGTERM ends it when all that was accepted is in the archive; another
+one after a second ends it at once, with exit code 1. What was in the embedded Redis is lost
 then; all else goes on with the next start on the same folder.`
 }
 
@@ -88,11 +88,7 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 	case <-ctx.Done():
 	}
 	fmt.Fprintln(c.err, "datasink: stopping when all that was accepted is in the archive; once more to stop now")
-	go func() {
-		<-signals
-		fmt.Fprintln(c.err, "datasink: stopped at once")
-		os.Exit(exitFailed)
-	}()
+	go exitOnSecond(signals, time.Now(), c)
 	unwatch()
 	live.Heal() // What a fault holds up could not be archived.
 	if err := pipeline.Stop(context.WithoutCancel(ctx)); err != nil {
@@ -100,6 +96,20 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 	}
 	fmt.Fprintln(c.err, "datasink: all that was accepted is in the archive")
 	return nil
+}
+
+// sameSignal is how long after the first signal others count as the same one: a
+// process group gets it from the terminal, and once more from make.
+const sameSignal = time.Second
+
+// exitOnSecond ends the process on the next signal of its own.
+func exitOnSecond(signals <-chan os.Signal, first time.Time, c console) {
+	for range signals {
+		if time.Since(first) > sameSignal {
+			fmt.Fprintln(c.err, "datasink: stopped at once")
+			os.Exit(exitFailed)
+		}
+	}
 }
 
 // announce prints what listens where and what to type next.
