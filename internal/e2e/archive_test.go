@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -77,7 +79,13 @@ func (b *bucket) get(tb testing.TB, key string) []byte {
 // awaitAll waits until the archive of every stream is what was accepted.
 func (b *bucket) awaitAll(tb testing.TB, limit time.Duration) {
 	tb.Helper()
-	for stream := range b.accepted {
+	b.await(tb, limit, slices.Collect(maps.Keys(b.accepted))...)
+}
+
+// await waits until the archive of each of the streams is what was accepted.
+func (b *bucket) await(tb testing.TB, limit time.Duration, streams ...string) {
+	tb.Helper()
+	for _, stream := range streams {
 		await(tb, limit, "the archive of "+stream, func() error { return b.check(tb, stream) })
 	}
 }

@@ -30,6 +30,8 @@ type cdkApp struct {
 	emulator *emulator
 	home     string
 	settings []string
+	// assembly is the folder of what is synthesized.
+	assembly string
 }
 
 func newCDKApp(tb testing.TB, e *emulator) *cdkApp {
@@ -38,8 +40,9 @@ func newCDKApp(tb testing.TB, e *emulator) *cdkApp {
 	if architecture == "" {
 		tb.Fatalf("no function runs on %s", runtime.GOARCH)
 	}
+	home := tb.TempDir()
 	return &cdkApp{
-		emulator: e, home: tb.TempDir(),
+		emulator: e, home: home, assembly: filepath.Join(home, "cdk.out"),
 		// The default stack but for two settings. The emulator runs functions
 		// as processes of this machine, so they have to be of its
 		// architecture. And it knows a configuration endpoint, by which AWS
@@ -69,7 +72,14 @@ func (a *cdkApp) bootstrap(tb testing.TB) {
 func (a *cdkApp) deploy(tb testing.TB, streams string, settings ...string) outputs {
 	tb.Helper()
 	out := filepath.Join(tb.TempDir(), "outputs.json")
-	args := append([]string{"deploy", "--require-approval", "never", "--outputs-file", out}, a.assembly(tb, streams, settings)...)
+	args := []string{
+		"deploy", "--require-approval", "never", "--outputs-file", out,
+		"--output", a.assembly, "-c", "streams=" + streams,
+	}
+	args = append(args, a.settings...)
+	for _, s := range settings {
+		args = append(args, "-c", s)
+	}
 	a.run(tb, filepath.Join(root(tb), "cdk"), args...)
 	content, err := os.ReadFile(out)
 	if err != nil {
@@ -82,20 +92,11 @@ func (a *cdkApp) deploy(tb testing.TB, streams string, settings ...string) outpu
 	return stacks[stackName]
 }
 
-func (a *cdkApp) destroy(tb testing.TB, streams string, settings ...string) {
+// destroy removes the stack that was deployed last.
+func (a *cdkApp) destroy(tb testing.TB) {
 	tb.Helper()
-	a.run(tb, filepath.Join(root(tb), "cdk"), append([]string{"destroy", "--force"}, a.assembly(tb, streams, settings)...)...)
+	a.run(tb, a.home, "destroy", "--force", "--app", a.assembly)
 }
 
 // withoutCache drops the setting that a stack without a cache refuses.
 func (a *cdkApp) withoutCache() { a.settings = a.settings[:2] }
-
-// assembly are the arguments that say what to synthesize, into a folder of the
-// test's own.
-func (a *cdkApp) assembly(tb testing.TB, streams string, settings []string) []string {
-	args := append([]string{"--output", tb.TempDir(), "-c", "streams=" + streams}, a.settings...)
-	for _, s := range settings {
-		args = append(args, "-c", s)
-	}
-	return args
-}

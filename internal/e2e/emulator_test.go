@@ -70,9 +70,10 @@ func startEmulator(tb testing.TB, c certificate, redisPort string) *emulator {
 		certificate: c, http: &http.Client{Transport: transport(c.roots)},
 	}
 	// Its own command would listen on port 443 too, the server that it wraps
-	// listens where it is told to. That is how two runs stay apart.
+	// listens where it is told to: so two runs stay apart. Without workers it
+	// is one process, and nothing of it is left when that is killed.
 	cmd := exec.Command(ministackPython(tb), "-m", "hypercorn", "ministack.app:app",
-		"--bind", "127.0.0.1:"+port, "--certfile", c.cert, "--keyfile", c.key, "--keep-alive", "75")
+		"--bind", "127.0.0.1:"+port, "--certfile", c.cert, "--keyfile", c.key, "--keep-alive", "75", "--workers", "0")
 	cmd.Dir = tb.TempDir()
 	// Functions inherit this environment: from it they know where AWS is and
 	// whom to trust.

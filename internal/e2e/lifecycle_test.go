@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/data-sink/data-sink/internal/archive"
@@ -31,18 +30,21 @@ func (d *deployment) testLeaveQueued(t *testing.T) {
 	d.send(t, retiring, text("queued when its stream retires"))
 	d.mustAccept(t, d.client.post(t, dropped, octets, left))
 	d.send(t, "dispatcher-decisions", text("past two streams that stand still"))
-	await(t, archived, "the other streams", func() error { return d.archive.check(t, "dispatcher-decisions") })
+	d.archive.await(t, archived, "dispatcher-decisions")
 	for _, name := range []string{retiring, dropped} {
-		await(t, archived, "the drainer to return the record of "+name, func() error { return d.waiting(t, name, 1) })
+		if err := d.queued(t, name, 1); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
-// waiting reports an error unless a queue holds that many records, in no claim.
-func (d *deployment) waiting(t *testing.T, name string, records int64) error {
+// queued reports an error unless that many records of a stream wait, in its
+// queue or in a claim.
+func (d *deployment) queued(t *testing.T, name string, records int64) error {
 	t.Helper()
 	state, err := d.queue.Inspect(t.Context(), name)
-	if err == nil && (state.Depth != records || state.Claims > 0) {
-		err = fmt.Errorf("queue of %s: %d records and %d claims, want %d and none", name, state.Depth, state.Claims, records)
+	if err == nil && state.Depth+state.ClaimedRecords != records {
+		err = fmt.Errorf("queue of %s: %d records, and %d in claims; want %d", name, state.Depth, state.ClaimedRecords, records)
 	}
 	return err
 }
@@ -59,7 +61,7 @@ func (d *deployment) testRetire(t *testing.T) {
 	if a := d.client.post(t, retiring, octets, text("refused")); a.status != http.StatusNotFound || a.code() != "unknown_stream" {
 		t.Errorf("a stream that is retired: %d %s, want 404", a.status, a.body)
 	}
-	if err := d.waiting(t, retiring, 1); err != nil {
+	if err := d.queued(t, retiring, 1); err != nil {
 		t.Fatal(err)
 	}
 	d.denyPuts(t, dropped)
@@ -68,7 +70,7 @@ func (d *deployment) testRetire(t *testing.T) {
 // testQueued finds what was queued: in the archive what its stream can deliver,
 // under failed/ what nobody can decode.
 func (d *deployment) testQueued(t *testing.T) {
-	await(t, swept, "the retired stream's record", func() error { return d.archive.check(t, retiring) })
+	d.archive.await(t, swept, retiring)
 	d.awaitAside(t, "orders", func(a archive.Aside) bool { return slices.Equal(a.Envelope, undecodable) })
 }
 
@@ -91,9 +93,7 @@ func (d *deployment) testRemove(t *testing.T) {
 // testOrphan finds what was queued for the dropped stream under failed/.
 func (d *deployment) testOrphan(t *testing.T) {
 	d.awaitAside(t, dropped, func(a archive.Aside) bool { return slices.Equal(a.Body, left) })
-	if err := d.waiting(t, dropped, 0); err != nil {
-		t.Error(err)
-	}
+	await(t, archived, "the orphaned queue to be empty", func() error { return d.queued(t, dropped, 0) })
 }
 
 func (d *deployment) awaitAside(t *testing.T, name string, is func(archive.Aside) bool) {
@@ -152,9 +152,7 @@ func (d *deployment) resources(t *testing.T) map[string]int {
 
 // testDestroy removes the stack. What holds records stays.
 func (d *deployment) testDestroy(t *testing.T) {
-	began := time.Now()
-	d.cdk.destroy(t, d.streamsFile(t))
-	t.Logf("destroyed in %v", time.Since(began))
+	d.cdk.destroy(t)
 	name := stackName
 	if _, err := d.cloud.cloudformation.DescribeStacks(t.Context(), &cloudformation.DescribeStacksInput{StackName: &name}); err == nil {
 		t.Error("the stack still stands")

@@ -102,7 +102,7 @@ func (d *deployment) testAccept(t *testing.T) {
 func (d *deployment) testTap(t *testing.T) {
 	keyed, unkeyed := text("with a key"), text("without a key")
 	d.mustAccept(t, d.client.post(t, "orders?partition_key=K%26%C3%9F", octets, keyed))
-	d.archive.accept("orders", append(bytes.Clone(keyed), '\n'), "")
+	d.archive.accept("orders", d.framed(t, "orders", keyed), "")
 	d.send(t, "orders", unkeyed)
 	d.archive.awaitAll(t, archived)
 	keys := d.tapped(t, "orders")
