@@ -33,7 +33,7 @@ func (s firehoseService) Put(ctx context.Context, stream string, entries []Entry
 	out, err := s.client.PutRecordBatch(ctx, &firehose.PutRecordBatchInput{DeliveryStreamName: &stream, Records: records}, func(o *firehose.Options) {
 		o.Retryer = aws.NopRetryer{}
 		o.HTTPClient = plainBody{o.HTTPClient}
-		o.Protocol = prepare(o.Protocol, *body)
+		o.Protocol = prepare(o.Protocol, prepared{body: *body})
 	})
 	if err != nil {
 		return nil, callError(operation, err)

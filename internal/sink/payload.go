@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"io"
+	"net/http"
 	"slices"
 	"sync"
 	"unicode/utf8"
@@ -22,6 +24,19 @@ import (
 type prepared struct {
 	smithyhttp.ClientProtocol
 	body []byte
+	// allTaken, if there is one, reports whether an answer says that every entry
+	// was taken. Then the SDK does not read it.
+	allTaken func(answer []byte) bool
+}
+
+// prepare puts p in the place of a client's own protocol. A client of a later
+// SDK may speak another one than JSON: then it stays as it is.
+func prepare(protocol smithyhttp.ClientProtocol, p prepared) smithyhttp.ClientProtocol {
+	if protocol == nil || protocol.ID().Name != "awsJson1_1" {
+		return protocol
+	}
+	p.ClientProtocol = protocol
+	return p
 }
 
 // SerializeRequest has the SDK make everything of the request but its body.
@@ -39,14 +54,28 @@ func (p prepared) SerializeRequest(ctx context.Context, operation *smithy.Operat
 	return nil
 }
 
-// prepare puts body in the place of what protocol would serialize. A client of
-// a later SDK may speak another protocol than JSON: then it stays as it is.
-func prepare(protocol smithyhttp.ClientProtocol, body []byte) smithyhttp.ClientProtocol {
-	if protocol == nil || protocol.ID().Name != "awsJson1_1" {
-		return protocol
+// DeserializeResponse leaves the output empty when all was taken.
+func (p prepared) DeserializeResponse(
+	ctx context.Context, operation *smithy.OperationSchema, types *smithy.TypeRegistry, r *smithyhttp.Response, out smithy.Deserializable,
+) error {
+	if p.allTaken == nil || r.StatusCode != http.StatusOK {
+		return p.ClientProtocol.DeserializeResponse(ctx, operation, types, r, out)
 	}
-	return prepared{protocol, body}
+	buf := answers.Get().(*bytes.Buffer)
+	defer answers.Put(buf)
+	buf.Reset()
+	if _, err := buf.ReadFrom(r.Body); err != nil {
+		return &smithy.DeserializationError{Err: err}
+	}
+	if p.allTaken(buf.Bytes()) {
+		return nil
+	}
+	r.Body = io.NopCloser(bytes.NewReader(buf.Bytes()))
+	return p.ClientProtocol.DeserializeResponse(ctx, operation, types, r, out)
 }
+
+// answers are buffers for answers.
+var answers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // payloads are bodies to be used again. A body may go back when the client has
 // returned: until then it may still read it, and no longer (the client closes
