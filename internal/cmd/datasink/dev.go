@@ -43,7 +43,13 @@ func (v *devVerb) Help() string {
 
 SIGINT or SIGTERM ends it when all that was accepted is in the archive; another
 one after a second ends it at once, with exit code 1. What was in the embedded Redis is lost
-then; all else goes on with the next start on the same folder.`
+then; all else goes on with the next start on the same folder.
+
+Examples:
+
+  datasink dev
+  datasink dev --addr 127.0.0.1:9000 --flush 10s --throttle
+  datasink dev --redis-url redis://127.0.0.1:6379 --data /var/tmp/datasink`
 }
 
 // Run runs the pipeline until a signal comes.

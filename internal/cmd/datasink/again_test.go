@@ -1,0 +1,150 @@
+package main_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// giveUp writes an object of records that the drainer gave up, and returns its
+// key.
+func (d *dev) giveUp(t *testing.T, streamName, name string, bodies ...string) (key string) {
+	t.Helper()
+	var b strings.Builder
+	for i, body := range bodies {
+		fmt.Fprintf(&b, `{"stream":%q,"stage":"drainer","reason":"it was no good","failedAt":"2026-11-22T23:05:00Z","id":"id-%d","body":%q}`+"\n",
+			streamName, i, base64.StdEncoding.EncodeToString([]byte(body)))
+	}
+	key = "failed/drainer/" + streamName + "/dt=2026-11-22/hour=23/" + name + ".ndjson"
+	path := filepath.Join(d.data, "archive", filepath.FromSlash(key))
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func TestFailedRecordsAreSentAgain(t *testing.T) {
+	t.Parallel()
+	d := start(t, t.TempDir())
+	key := d.giveUp(t, "orders", "claim", "one", "two", "three")
+	gone := d.giveUp(t, "gone", "claim", "of a stream that is not there")
+
+	if s := d.status(t, "orders"); s.FailedObjects != 1 {
+		t.Errorf("status is %+v, want one failed object", s)
+	}
+	if s := d.status(t, "gone"); !s.Orphan || s.FailedObjects != 1 {
+		t.Errorf("status is %+v, want an orphan with a failed object", s)
+	}
+	ls := d.operate(t, "", "failed", "ls").done(t)
+	if !strings.Contains(ls, key) || !strings.Contains(ls, gone) || !strings.HasPrefix(ls, "WRITTEN") {
+		t.Errorf("failed ls printed:\n%s", ls)
+	}
+	type object struct{ Key, Stage, Stream string }
+	if got := decoded[[]object](t, d.operate(t, "", "failed", "ls", "--json", "--stream=orders")); !slices.Equal(got, []object{{key, "drainer", "orders"}}) {
+		t.Errorf("failed ls --json printed %+v", got)
+	}
+	if got := decoded[[]object](t, d.operate(t, "", "failed", "ls", "--json", "--to="+time.Now().Add(-time.Hour).UTC().Format(time.RFC3339))); len(got) != 0 {
+		t.Errorf("failed ls of another time printed %+v", got)
+	}
+	show := d.operate(t, "", "failed", "show", key).done(t)
+	if !strings.Contains(show, "it was no good") || !strings.Contains(show, "body      three") || strings.Contains(show, "not there") {
+		t.Errorf("failed show printed:\n%s", show)
+	}
+	if n := strings.Count(d.operate(t, "", "failed", "show", "--json").done(t), `"reason":"it was no good"`); n != 4 {
+		t.Errorf("failed show --json printed %d records, want 4", n)
+	}
+	if r := d.operate(t, "", "failed", "show", "failed/drainer/absent"); r.code != 1 || !strings.Contains(r.err, "failed/drainer/absent") {
+		t.Errorf("failed show of an absent key: exit code %d and %s", r.code, r.err)
+	}
+
+	if text := d.operate(t, "", "failed", "redrive", "--stream=orders", "--dry-run").done(t); !strings.Contains(text, "would send 3 records, 11 B, of 1 objects") {
+		t.Errorf("the dry run printed %q", text)
+	}
+	d.operate(t, "", "failed", "redrive", "--stream=orders").done(t)
+	if text := d.operate(t, "", "failed", "redrive", "--stream=orders").done(t); !strings.Contains(text, "sent 0 records") {
+		t.Errorf("the second time it printed %q", text)
+	}
+	if got := sorted(d.await(t, "orders", 3)); !slices.Equal(got, []string{"one", "three", "two"}) {
+		t.Errorf("archived %q", got)
+	}
+	if r := d.operate(t, "", "failed", "redrive"); r.code != 1 || !strings.Contains(r.err, "404 unknown_stream") {
+		t.Errorf("redrive to a stream that is not there: exit code %d and %s", r.code, r.err)
+	}
+	d.operate(t, "", "failed", "redrive", "--into=orders", gone).done(t)
+	d.await(t, "orders", 4)
+	if got := decoded[[]object](t, d.operate(t, "", "failed", "ls", "--json")); len(got) != 0 {
+		t.Errorf("failed ls still lists %+v", got)
+	}
+	if all := d.operate(t, "", "failed", "ls", "--all").done(t); strings.Count(all, "3 records") != 1 || strings.Count(all, "1 records") != 1 {
+		t.Errorf("failed ls --all printed:\n%s", all)
+	}
+}
+
+func TestReplayPostsTheArchiveToAnotherStream(t *testing.T) {
+	t.Parallel()
+	d := start(t, t.TempDir())
+	streams, err := filepath.Abs("../../../streams.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 300
+	d.operate(t, lines(n), "send", "orders", "--ndjson").done(t)
+	d.await(t, "orders", n)
+	cache := t.TempDir()
+	replay := func(args ...string) ran {
+		c := command(t, append([]string{"replay", "--data=" + d.data, "--streams=" + streams, "--from=1h", "--to=now", "--state=" + filepath.Join(cache, "state")}, args...)...)
+		return finish(t, c)
+	}
+	if r := replay("--stream=orders", "--into=orders"); r.code != 1 || !strings.Contains(r.err, "--force") {
+		t.Errorf("replay into itself: exit code %d and %s", r.code, r.err)
+	}
+	if text := replay("--stream=orders", "--into=page-views", "--dry-run").done(t); !strings.Contains(text, "would replay") || !strings.Contains(text, "orders/dt=") {
+		t.Errorf("the dry run printed %q", text)
+	}
+	if text := replay("--stream=orders", "--into=page-views").done(t); !strings.Contains(text, "replayed 300 records") {
+		t.Errorf("replay printed %q", text)
+	}
+	if text := replay("--stream=orders", "--into=page-views").done(t); !strings.Contains(text, "replayed 0 records") || !strings.Contains(text, "--again") {
+		t.Errorf("the second replay printed %q", text)
+	}
+	if got := sorted(d.await(t, "page-views", n)); !slices.Equal(got, sorted(lines(n))) {
+		t.Errorf("%d lines were replayed, want those of orders", len(got))
+	}
+	replay("--stream=orders", "--into=page-views", "--again").done(t)
+	d.await(t, "page-views", 2*n)
+	// Another pair of streams is another task.
+	if r := replay("--stream=orders", "--into=dispatcher-decisions"); r.code != 1 || !strings.Contains(r.err, "another task") {
+		t.Errorf("replay with a state of another: exit code %d and %s", r.code, r.err)
+	}
+	if r := replay("--stream=none", "--into=orders"); r.code != 1 || !strings.Contains(r.err, "--by") {
+		t.Errorf("replay of an unknown stream: exit code %d and %s", r.code, r.err)
+	}
+}
+
+func TestReplaySplitsARawStreamByMember(t *testing.T) {
+	t.Parallel()
+	d := start(t, t.TempDir())
+	streams, err := filepath.Abs("../../../streams.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	members := string(zipped(t, "one\n")) + string(zipped(t, "two\n"))
+	d.operate(t, members, "send", "legacy-archives").done(t)
+	waitFor(t, "the record", func() bool { return len(d.objects(t, "legacy-archives")) == 1 })
+	args := []string{"replay", "--stream=legacy-archives", "--into=legacy-archives", "--force", "--from=1h", "--to=now", "--streams=" + streams, "--json"}
+	type count struct{ Sent, Bytes int }
+	if got := decoded[count](t, d.operate(t, "", args...)); got.Sent != 2 || got.Bytes != len(members) {
+		t.Errorf("by member it sent %+v, want 2 records", got)
+	}
+	if got := decoded[count](t, d.operate(t, "", append(args, "--by=object", "--to=2026-01-01", "--from=2025-12-31")...)); got.Sent != 0 {
+		t.Errorf("of a time without objects it sent %+v", got)
+	}
+}

@@ -1,0 +1,154 @@
+package main_test
+
+import (
+	"compress/gzip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// streamStatus is what the tests want of a line of status.
+type streamStatus struct {
+	Stream        string
+	Orphan        bool
+	Queued        int
+	FailedObjects int
+	LastObject    string
+	LastObjectAt  time.Time
+}
+
+func (d *dev) status(t *testing.T, name string) streamStatus {
+	t.Helper()
+	for _, s := range decoded[[]streamStatus](t, d.operate(t, "", "status", "--json", "--interval=100ms")) {
+		if s.Stream == name {
+			return s
+		}
+	}
+	t.Fatalf("status has no line of %s", name)
+	return streamStatus{}
+}
+
+// report is what the tests want of a report of verify.
+type report struct {
+	Stream                         string
+	Queue                          struct{ Accepted, Forwarded int }
+	Tap, Bridged, Archived, Direct struct{ Records int }
+	InFlight                       struct{ Records int }
+	Findings                       []struct{ Kind, Hop, Object, Detail string }
+}
+
+func TestTenThousandRecordsAgreeAtEveryHop(t *testing.T) {
+	t.Parallel()
+	d := start(t, t.TempDir())
+	const n = 10_000
+	input := filepath.Join(t.TempDir(), "in.ndjson")
+	if err := os.WriteFile(input, []byte(lines(n)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sent := d.operate(t, "", "send", "orders", "--ndjson", "--progress=always", input)
+	if !strings.Contains(sent.done(t), "sent 10000 records") || !strings.Contains(sent.err, "10000 records") {
+		t.Errorf("send wrote %q and %q, want the count and a progress bar", sent.out, sent.err)
+	}
+	if archived := d.await(t, "orders", n); !slices.Equal(sorted(archived), sorted(lines(n))) {
+		t.Errorf("%d lines are archived, want those sent", strings.Count(archived, "\n"))
+	}
+	tail := d.operate(t, "", "tail", "orders", "--since=1h", "--until=now").done(t)
+	if !slices.Equal(sorted(tail), sorted(lines(n))) {
+		t.Errorf("tail printed %d lines, want those sent", strings.Count(tail, "\n"))
+	}
+	if s := d.status(t, "orders"); s.Queued != 0 || s.FailedObjects != 0 || !strings.HasPrefix(s.LastObject, "orders/dt=") || time.Since(s.LastObjectAt) > time.Minute {
+		t.Errorf("status is %+v", s)
+	}
+	table := d.operate(t, "", "status", "--interval=100ms").done(t)
+	if !strings.Contains(table, "STREAM") || !strings.Contains(table, "page-views") {
+		t.Errorf("status printed:\n%s", table)
+	}
+	equal := d.operate(t, "", "verify", "--stream=orders", "--tap", "--json")
+	equal.done(t)
+	r := decoded[[]report](t, equal)[0]
+	for hop, records := range map[string]int{
+		"queue": r.Queue.Accepted, "drainer": r.Queue.Forwarded, "tap": r.Tap.Records, "bridge": r.Bridged.Records, "archive": r.Archived.Records,
+	} {
+		if records != n {
+			t.Errorf("%s has %d records, want %d", hop, records, n)
+		}
+	}
+	if text := d.operate(t, "", "verify").done(t); strings.Count(text, "  equal\n") != 4 {
+		t.Errorf("verify printed:\n%s", text)
+	}
+}
+
+func TestVerifyFindsWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	d := start(t, t.TempDir())
+	for _, body := range []string{"first", "second", "third"} {
+		d.operate(t, body, "send", "orders").done(t)
+		d.await(t, "orders", len(d.objects(t, "orders"))+1)
+	}
+	paths := d.objects(t, "orders")
+	hit := paths[len(paths)/2]
+	stored, err := os.ReadFile(hit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(path string, content []byte) {
+		t.Helper()
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		fault, kind, object string
+		make, undo          func()
+	}{
+		{
+			"a deleted object", "missing", "",
+			func() { _ = os.Remove(hit) }, func() { write(hit, stored) },
+		},
+		{
+			"a changed byte", "changed", filepath.Base(hit),
+			func() { write(hit, zipped(t, strings.ToUpper(unpacked(t, hit)))) }, func() { write(hit, stored) },
+		},
+		{
+			"an object delivered twice", "twice", "again.gz",
+			func() { write(filepath.Join(filepath.Dir(hit), "zzz-again.gz"), stored) },
+			func() { _ = os.Remove(filepath.Join(filepath.Dir(hit), "zzz-again.gz")) },
+		},
+		{"nothing", "", "", func() {}, func() {}},
+	} {
+		tt.make()
+		ran := d.operate(t, "", "verify", "--stream=orders", "--settle=1ms", "--json")
+		r := decoded[[]report](t, ran)[0]
+		tt.undo()
+		if tt.kind == "" {
+			if ran.code != 0 || len(r.Findings) != 0 {
+				t.Errorf("%s: exit code %d, findings %+v", tt.fault, ran.code, r.Findings)
+			}
+			continue
+		}
+		if ran.code != 3 || len(r.Findings) != 1 || r.Findings[0].Kind != tt.kind || r.Findings[0].Hop != "archive" || !strings.HasSuffix(r.Findings[0].Object, tt.object) {
+			t.Errorf("%s: exit code %d, findings %+v, want 3 and one that is %s", tt.fault, ran.code, r.Findings, tt.kind)
+		}
+	}
+	_ = os.Remove(hit)
+	ran := d.operate(t, "", "verify", "--stream=orders", "--settle=1ms")
+	if ran.code != 3 || !strings.Contains(ran.out, "missing at the archive") {
+		t.Errorf("exit code %d, and it printed:\n%s", ran.code, ran.out)
+	}
+}
+
+func zipped(t *testing.T, s string) []byte {
+	t.Helper()
+	var b strings.Builder
+	z := gzip.NewWriter(&b)
+	if _, err := z.Write([]byte(s)); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return []byte(b.String())
+}

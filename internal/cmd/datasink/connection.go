@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/send"
+	"github.com/data-sink/data-sink/internal/stream"
+	"github.com/data-sink/data-sink/internal/target"
+)
+
+// connection are the flags that say which deployment a verb works on.
+type connection struct {
+	Data    string `group:"where" default:".datasink" type:"path" help:"Data folder of a pipeline on this machine. The verb works on it while it runs, unless one of the next three is given."`
+	AWS     bool   `group:"where" name:"aws" help:"Work on AWS, or on an emulator that AWS_ENDPOINT_URL names."`
+	Profile string `group:"where" help:"Profile of the shared AWS configuration; implies --aws."`
+	Region  string `group:"where" help:"AWS Region; implies --aws."`
+	Name    string `group:"where" default:"datasink" help:"Name of the deployment on AWS: the root stack's."`
+}
+
+func (f *connection) options() target.Options {
+	return target.Options{Data: f.Data, AWS: f.AWS, Profile: f.Profile, Region: f.Region, Name: f.Name}
+}
+
+// find returns the deployment and says on err which one it is.
+func (f *connection) find(ctx context.Context, c console) (target.Target, error) {
+	return found(ctx, c, f.options())
+}
+
+func found(ctx context.Context, c console, o target.Options) (target.Target, error) {
+	t, err := target.Find(ctx, o)
+	if err == nil {
+		fmt.Fprintf(c.err, "datasink: %s\n", t.Describe())
+	}
+	return t, err
+}
+
+// streamsFile is the flag of verbs for which a stream's settings matter.
+type streamsFile struct {
+	Streams string `default:"streams.json" type:"path" help:"The streams.json of the deployment."`
+}
+
+// stream looks a stream up in streams.json. known is false when the file is not
+// there or does not name it; a file that cannot be read is an error.
+func (f *streamsFile) stream(name string) (s stream.Stream, known bool, err error) {
+	set, err := stream.Load(f.Streams)
+	if errors.Is(err, fs.ErrNotExist) {
+		return stream.Stream{Name: name}, false, nil
+	}
+	if err != nil {
+		return stream.Stream{}, false, err
+	}
+	if s, known = set.Lookup(name); !known {
+		s.Name = name
+	}
+	return s, known, nil
+}
+
+// poster are the flags of verbs that post records.
+type poster struct {
+	User        string `group:"posting" env:"DATASINK_USER" help:"Client to post as; default the one of the pipeline, or datasink."`
+	Password    string `group:"posting" env:"DATASINK_PASSWORD" help:"The client's password; default the one of the pipeline, or the plain one in the clients' secret."`
+	Concurrency int    `group:"posting" default:"16" help:"Requests at once."`
+	Attempts    int    `group:"posting" default:"10" help:"Attempts for one record, after 429, 5xx and network faults."`
+}
+
+// Validate is called by kong.
+func (p *poster) Validate() error {
+	if p.Concurrency < 1 || p.Concurrency > 1000 || p.Attempts < 1 {
+		return errors.New("--concurrency: want 1 to 1000, and --attempts: want 1 or more")
+	}
+	return nil
+}
+
+// findToPost returns the deployment and a client of its API.
+func (p *poster) findToPost(ctx context.Context, c console, f *connection) (target.Target, *send.Client, error) {
+	o := f.options()
+	o.User, o.Password = p.User, p.Password
+	t, err := found(ctx, c, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	api, err := t.API(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return t, p.client(api), nil
+}
+
+func (p *poster) client(api target.API) *send.Client {
+	return &send.Client{URL: api.URL, User: api.User, Password: api.Password, HTTP: send.NewHTTP(p.Concurrency), MaxAttempts: p.Attempts}
+}
+
+// interruptible returns a context that a first SIGINT or SIGTERM ends; a second
+// one ends the process as usual.
+func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+// moment is a time on the command line.
+type moment struct{ time.Time }
+
+// momentForms are those of a moment, besides how long ago it is.
+var momentForms = []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02T15", "2006-01-02"}
+
+// UnmarshalText reads a moment: a time, in UTC unless it says otherwise, a date,
+// "now", or how long ago it was, as in 90m or 2d.
+func (m *moment) UnmarshalText(text []byte) error {
+	s := string(text)
+	if s == "now" {
+		m.Time = time.Now().UTC()
+		return nil
+	}
+	for _, form := range momentForms {
+		if t, err := time.Parse(form, s); err == nil {
+			m.Time = t.UTC()
+			return nil
+		}
+	}
+	if ago, ok := duration(s); ok {
+		m.Time = time.Now().UTC().Add(-ago)
+		return nil
+	}
+	return fmt.Errorf("%q: want a time as in 2026-11-22T23:05 (UTC), a date, now, or how long ago as in 90m or 2d", s)
+}
+
+// duration reads a duration that may be one of days.
+func duration(s string) (time.Duration, bool) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		var n int
+		if _, err := fmt.Sscanf(days+".", "%d.", &n); err == nil && n >= 0 && fmt.Sprint(n) == days {
+			return time.Duration(n) * 24 * time.Hour, true
+		}
+	}
+	d, err := time.ParseDuration(s)
+	return d, err == nil && d >= 0
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+)
+
+// exit ends the command with a code, after the verb has said why.
+type exit int
+
+func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// printJSON writes one JSON document.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// printLine writes a JSON document on a line.
+func printLine(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// printTable writes rows in columns, with the heads above them.
+func printTable(w io.Writer, heads []string, rows [][]string) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range append([][]string{heads}, rows...) {
+		if _, err := fmt.Fprintln(t, strings.TrimRight(strings.Join(row, "\t"), "\t")); err != nil {
+			return err
+		}
+	}
+	return t.Flush()
+}
+
+// bytesText is an amount of bytes for people.
+func bytesText(n int64) string {
+	if n < 1000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	value := float64(n)
+	for _, unit := range []string{"kB", "MB", "GB", "TB"} {
+		if value /= 1000; value < 999.95 || unit == "TB" {
+			return fmt.Sprintf("%.1f %s", value, unit)
+		}
+	}
+	return ""
+}
+
+// ageText is a duration for people.
+func ageText(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0s"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd", int(d.Hours())/24)
+}
+
+// textOf is bytes as a line of text for people: cut, and without control
+// characters.
+func textOf(b []byte, most int) string {
+	cut := ""
+	if len(b) > most {
+		b, cut = b[:most], "…"
+	}
+	if !isText(b) && cut == "" {
+		return fmt.Sprintf("(%d bytes, no text)", len(b))
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(string(b), "�")) + cut
+}
+
+// isText reports whether bytes can be shown on a terminal: they are UTF-8 without
+// control characters other than white space.
+func isText(b []byte) bool {
+	for _, r := range string(b) {
+		if r == '�' || r < ' ' && r != '\n' && r != '\r' && r != '\t' || r == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// isTerminal reports whether w is a terminal.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// progress is how a verb shows how far it is, on err.
+type progress struct {
+	Progress string `group:"output" enum:"auto,always,never" default:"auto" help:"Show a progress bar: auto does when standard error is a terminal."`
+}
+
+// bar returns a bar of so many units, or of an unknown number with 0. Bytes has
+// it count bytes.
+func (p *progress) bar(c console, title string, total int64, bytes bool) *bar {
+	if p.Progress == "never" || p.Progress == "auto" && !isTerminal(c.err) {
+		return &bar{}
+	}
+	options := []mpb.ContainerOption{mpb.WithOutput(c.err), mpb.WithWidth(100), mpb.WithRefreshRate(200 * time.Millisecond)}
+	if p.Progress == "always" {
+		options = append(options, mpb.WithAutoRefresh())
+	}
+	b := &bar{container: mpb.New(options...), known: total > 0}
+	count := func(s decor.Statistics) string {
+		text := func(n int64) string { return fmt.Sprint(n) }
+		if bytes {
+			text = bytesText
+		}
+		if !b.known {
+			return text(s.Current)
+		}
+		return text(s.Current) + " / " + text(s.Total)
+	}
+	b.bar = b.container.AddBar(total,
+		mpb.PrependDecorators(decor.Name(title), decor.Any(count, decor.WCSyncSpace)),
+		mpb.AppendDecorators(
+			decor.Any(func(decor.Statistics) string { return b.text() }, decor.WCSyncSpace),
+			decor.Elapsed(decor.ET_STYLE_MMSS, decor.WC{W: 6}),
+		),
+	)
+	return b
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/failed"
+	"github.com/data-sink/data-sink/internal/target"
+	"github.com/data-sink/data-sink/internal/verify"
+)
+
+// deliveredByLog returns what asks the bridge's log whether a record that the
+// mapping gave up was sent to Firehose all the same. The log of a stream is read
+// when it is needed first.
+func deliveredByLog(t target.Target, all []failed.Object) func(context.Context, failed.Object, failed.Record) (bool, error) {
+	logs := make(map[string]*verify.Sent)
+	return func(ctx context.Context, o failed.Object, r failed.Record) (bool, error) {
+		sent := logs[o.Stream]
+		if sent == nil {
+			lines, err := logOf(ctx, t, o.Stream, all, r.ReceivedAt)
+			if err != nil {
+				return false, err
+			}
+			sent = verify.NewSent(lines)
+			logs[o.Stream] = sent
+		}
+		shard, sequence, _ := strings.Cut(r.ID, ":")
+		return sent.Has(shard, sequence), nil
+	}
+}
+
+// longestRetry is how long a mapping tries a batch at most.
+const longestRetry = 7 * 24 * time.Hour
+
+// logOf reads the bridge's log of a stream for the time in which the batches of
+// its objects were tried.
+func logOf(ctx context.Context, t target.Target, streamName string, all []failed.Object, received time.Time) ([]verify.Packed, error) {
+	from, to := received, received
+	for _, o := range all {
+		if o.Stage != failed.StageLambda || o.Stream != streamName {
+			continue
+		}
+		if o.WrittenAt.After(to) {
+			to = o.WrittenAt
+		}
+		if tried := o.WrittenAt.Add(-longestRetry); len(all) > 1 && tried.Before(from) {
+			from = tried // its records are not read yet
+		}
+	}
+	var lines []verify.Packed
+	err := t.Packed(ctx, streamName, from.Add(-time.Minute), to.Add(time.Minute), func(p verify.Packed) error {
+		lines = append(lines, p)
+		return nil
+	})
+	return lines, err
+}

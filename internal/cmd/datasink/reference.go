@@ -1,0 +1,132 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// reference renders the help of all verbs as Markdown, for the README. Flags that
+// many verbs share stand there once, at the end.
+func reference(app *kong.Application) string {
+	var b strings.Builder
+	b.WriteString(paragraphs(app.Help))
+	shared := make(map[string][]*kong.Flag)
+	commands(app, func(path string, node *kong.Node) {
+		if path == "" || !node.Leaf() {
+			return
+		}
+		usage := app.Name + " " + path
+		for _, p := range node.Positional {
+			usage += " " + p.Summary()
+		}
+		fmt.Fprintf(&b, "#### `%s`\n\n%s\n\n", usage, node.Help)
+		b.WriteString(paragraphs(node.Detail))
+		arguments(&b, node.Positional)
+		var own []*kong.Flag
+		groups := make(map[string]bool)
+		for _, f := range flagsOf(node) {
+			switch {
+			case f.Hidden || f.Name == "help":
+			case f.Group != nil && sharedTitles[f.Group.Key] != "":
+				groups[f.Group.Key] = true
+				if !slices.ContainsFunc(shared[f.Group.Key], func(g *kong.Flag) bool { return g.Name == f.Name }) {
+					shared[f.Group.Key] = append(shared[f.Group.Key], f)
+				}
+			default:
+				own = append(own, f)
+			}
+		}
+		table(&b, own)
+		if len(groups) > 0 {
+			var titles []string
+			for _, key := range slices.Sorted(maps.Keys(groups)) {
+				titles = append(titles, sharedTitles[key])
+			}
+			fmt.Fprintf(&b, "And the flags for %s, see below.\n\n", strings.Join(titles, " and "))
+		}
+	})
+	for _, key := range slices.Sorted(maps.Keys(shared)) {
+		fmt.Fprintf(&b, "#### Flags for %s\n\n", sharedTitles[key])
+		table(&b, shared[key])
+	}
+	return strings.TrimSpace(b.String()) + "\n"
+}
+
+// sharedTitles are those of the groups of flags that many verbs have.
+var sharedTitles = map[string]string{"where": "the deployment", "posting": "posting"}
+
+// flagGroups titles the groups in the help.
+var flagGroups = kong.ExplicitGroups([]kong.Group{
+	{Key: "where", Title: "Flags for the deployment:"}, {Key: "posting", Title: "Flags for posting:"}, {Key: "output", Title: "Flags for the output:"},
+})
+
+// paragraphs turns the detailed help into Markdown: what is indented is code.
+func paragraphs(detail string) string {
+	var b strings.Builder
+	code := false
+	for block := range strings.SplitSeq(strings.TrimSpace(detail), "\n\n") {
+		isCode := strings.HasPrefix(block, "  ")
+		switch {
+		case isCode && !code:
+			b.WriteString("```sh\n")
+		case !isCode && code:
+			b.WriteString("```\n\n")
+		}
+		if code = isCode; code {
+			for line := range strings.Lines(block + "\n") {
+				b.WriteString(strings.TrimPrefix(line, "  "))
+			}
+			continue
+		}
+		if block != "Examples:" {
+			b.WriteString(strings.ReplaceAll(block, "\n", " ") + "\n\n")
+		}
+	}
+	if code {
+		b.WriteString("```\n\n")
+	}
+	return b.String()
+}
+
+func arguments(b *strings.Builder, positional []*kong.Positional) {
+	if len(positional) == 0 {
+		return
+	}
+	b.WriteString("| argument | |\n|---|---|\n")
+	for _, p := range positional {
+		fmt.Fprintf(b, "| `%s` | %s |\n", p.Summary(), cell(p.Help))
+	}
+	b.WriteString("\n")
+}
+
+func table(b *strings.Builder, flags []*kong.Flag) {
+	if len(flags) == 0 {
+		return
+	}
+	b.WriteString("| flag | default | |\n|---|---|---|\n")
+	for _, f := range flags {
+		name := "--" + f.Name
+		if f.Short != 0 {
+			name = fmt.Sprintf("-%c, %s", f.Short, name)
+		}
+		byDefault := "–"
+		if f.HasDefault && f.Default != "" {
+			byDefault = "`" + f.Tag.Default + "`"
+		}
+		text := f.Help
+		if len(f.Envs) > 0 {
+			text += " Also by `" + strings.Join(f.Envs, "`, `") + "`."
+		}
+		if f.Enum != "" {
+			text += " One of `" + strings.Join(f.EnumSlice(), "`, `") + "`."
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", name, byDefault, cell(text))
+	}
+	b.WriteString("\n")
+}
+
+func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/objects"
+	"github.com/data-sink/data-sink/internal/replay"
+	"github.com/data-sink/data-sink/internal/resume"
+	"github.com/data-sink/data-sink/internal/stream"
+)
+
+type replayVerb struct {
+	Stream string `required:"" help:"Stream whose archive is replayed."`
+	From   moment `required:"" help:"Beginning of the time that is replayed."`
+	To     moment `required:"" help:"End of the time that is replayed."`
+	Into   string `required:"" help:"Stream that gets the records."`
+	By     string `enum:"auto,line,member,object" default:"auto" help:"What of an object becomes a record: a line, a gzip member, or the whole object. auto is line for a stream of format lines and member for a raw one, as streams.json says."`
+	Force  bool   `help:"Replay a stream into itself, where its records are archived again."`
+	Again  bool   `help:"Replay also the objects that were replayed before."`
+	DryRun bool   `help:"Only list the objects."`
+	State  string `help:"File that keeps what is done; default one for the two streams in the user's cache folder."`
+	JSON   bool   `name:"json" group:"output" help:"Print the final count as JSON."`
+	progress
+	poster
+	connection
+	streamsFile
+}
+
+// Help shows with datasink replay --help.
+func (*replayVerb) Help() string {
+	return `The objects of all hours that the time touches are read, and what they hold is
+posted to another stream: those that came through Firehose and those that were
+written straight to the archive.
+
+An object is replayed once into the same stream, unless --again is given. An
+interrupt (Ctrl-C) lets the requests under way finish; the same command goes on
+there, and tries again what the API refused. Of a replay that is killed, the last
+few records may arrive twice.
+
+Times are in UTC: 2026-11-22T23:05, or a date, or how long ago, as in 90m or 2d.
+
+Examples:
+
+  datasink replay --stream orders --from 2026-11-20 --to 2026-11-22 --into orders-test
+  datasink replay --stream legacy --by object --from 2d --to now --into legacy-copy
+  datasink replay --stream orders --from 1h --to now --into orders --force --dry-run`
+}
+
+// replayed is the final count of a replay.
+type replayed struct {
+	Objects int   `json:"objects"`
+	Sent    int   `json:"sent"`
+	Bytes   int64 `json:"bytes"`
+	Refused int   `json:"refused"`
+	// Before counts the objects that were passed over.
+	Before int  `json:"replayedBefore,omitempty"`
+	DryRun bool `json:"dryRun,omitempty"`
+}
+
+// gzipOver is the size from which on a record is compressed on its way to a
+// stream that unpacks it.
+const gzipOver = 256 << 10
+
+// Run replays.
+func (v *replayVerb) Run(ctx context.Context, c console) error {
+	ctx, stop := interruptible(ctx)
+	defer stop()
+	by, over, err := v.forms()
+	if err != nil {
+		return err
+	}
+	t, client, err := v.findToPost(ctx, c, &v.connection)
+	if err != nil {
+		return err
+	}
+	bucket, err := t.Archive(ctx)
+	if err != nil {
+		return err
+	}
+	var all []objects.Object
+	for o, err := range bucket.Hours(ctx, v.Stream+"/", v.From.Time, v.To.Time) {
+		if err != nil {
+			return err
+		}
+		all = append(all, o)
+	}
+	if v.DryRun {
+		return v.list(c, all)
+	}
+	state, err := v.state(bucket.Name(), by, all)
+	if err != nil {
+		return err
+	}
+	n, b := replayed{}, v.bar(c, "replay", int64(len(all)), false)
+	r := &replay.Replayer{
+		Objects: bucket.Bucket, Client: client, Concurrency: v.Concurrency, State: state, Into: v.Into, By: by, GzipOver: over,
+		Done: func(body []byte, err error) {
+			if err != nil {
+				if n.Refused++; n.Refused <= shownFailures {
+					b.print(c.err, "datasink: %v: %s", err, textOf(body, 60))
+				}
+				return
+			}
+			n.Sent++
+			n.Bytes += int64(len(body))
+			b.say(fmt.Sprintf("%d records", n.Sent))
+		},
+	}
+	for _, o := range all {
+		if state.IsFinished(o.Key) {
+			n.Before++
+		} else if _, err = r.Object(ctx, o); err != nil {
+			break
+		} else {
+			n.Objects++
+		}
+		b.add(1)
+	}
+	b.end()
+	if closed := state.Close(); closed != nil {
+		err = errors.Join(err, closed)
+	}
+	return v.finish(c, n, err)
+}
+
+// forms says what of an object becomes a body, and from which size on one may be
+// compressed on its way.
+func (v *replayVerb) forms() (by replay.By, over int, err error) {
+	if v.Into == v.Stream && !v.Force {
+		return "", 0, fmt.Errorf("replaying %s into itself would archive its records again: use --force if that is what you want", v.Stream)
+	}
+	if !v.From.Before(v.To.Time) {
+		return "", 0, errors.New("--from: want a time before --to")
+	}
+	into, known, err := v.streamsFile.stream(v.Into)
+	if err != nil {
+		return "", 0, err
+	}
+	if known && into.Format == stream.Lines {
+		over = gzipOver
+	}
+	if v.By != "auto" {
+		return replay.By(v.By), over, nil
+	}
+	from, known, err := v.streamsFile.stream(v.Stream)
+	switch {
+	case err != nil:
+		return "", 0, err
+	case !known:
+		return "", 0, fmt.Errorf("%s does not name %s: say what becomes a record with --by, or name the right file with --streams", v.Streams, v.Stream)
+	case from.Format == stream.Raw:
+		return replay.Member, over, nil
+	}
+	return replay.Line, over, nil
+}
+
+// state opens the state of the replays of one stream into another, whatever their
+// times.
+func (v *replayVerb) state(bucket string, by replay.By, all []objects.Object) (*resume.State, error) {
+	path, err := statePath(v.State, "replay", bucket, v.Stream, v.Into, string(by))
+	if err != nil {
+		return nil, err
+	}
+	state, err := resume.Open(path, fmt.Sprintf("replay of %s of %s into %s by %s", v.Stream, bucket, v.Into, by))
+	if err != nil || !v.Again {
+		return state, err
+	}
+	for _, o := range all {
+		if err := state.Forget(o.Key); err != nil {
+			return nil, errors.Join(err, state.Close())
+		}
+	}
+	return state, nil
+}
+
+func (v *replayVerb) list(c console, all []objects.Object) error {
+	n := replayed{DryRun: true, Objects: len(all)}
+	var rows [][]string
+	for _, o := range all {
+		n.Bytes += o.Size
+		rows = append(rows, []string{o.WrittenAt.Format(time.DateTime), bytesText(o.Size), o.Key})
+	}
+	if v.JSON {
+		return printJSON(c.out, n)
+	}
+	if err := printTable(c.out, []string{"WRITTEN (UTC)", "SIZE", "KEY"}, rows); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(c.out, "would replay %d objects, %s as they are stored\n", n.Objects, bytesText(n.Bytes))
+	return err
+}
+
+func (v *replayVerb) finish(c console, n replayed, err error) error {
+	if v.JSON {
+		if printed := printJSON(c.out, n); printed != nil {
+			return printed
+		}
+	} else {
+		fmt.Fprintf(c.out, "replayed %d records, %s, of %d objects into %s; %d not accepted\n", n.Sent, bytesText(n.Bytes), n.Objects, v.Into, n.Refused)
+		if n.Before > 0 {
+			fmt.Fprintf(c.out, "passed over %d objects that were replayed before; --again replays them\n", n.Before)
+		}
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(c.err, "datasink: interrupted; the same command goes on where it was")
+		return exit(exitInterrupted)
+	case err != nil:
+		return err
+	case n.Refused > 0:
+		return fmt.Errorf("%d of %d records were not accepted", n.Refused, n.Refused+n.Sent)
+	}
+	return nil
+}

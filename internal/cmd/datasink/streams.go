@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/data-sink/data-sink/internal/stream"
+	"github.com/data-sink/data-sink/internal/streamsfile"
+)
+
+// streamsVerbs are the verbs of datasink streams.
+type streamsVerbs struct {
+	Add streamsAddVerb `cmd:"" help:"Add a stream to streams.json."`
+}
+
+type streamsAddVerb struct {
+	Stream         string `arg:"" name:"name" help:"Name of the new stream."`
+	Format         string `help:"lines or raw; default lines."`
+	Capacity       string `help:"provisioned or on-demand; default provisioned."`
+	Shards         int    `help:"Shards of a provisioned stream; default 1."`
+	RetentionHours int    `help:"Hours for which the tap can be read; default 24."`
+	BufferSeconds  int    `help:"Seconds after which Firehose writes an object; default 60."`
+	BufferMiB      int    `name:"buffer-mib" help:"MiB after which Firehose writes an object; default 64."`
+	Compression    string `help:"gzip or none; default gzip for lines, none for raw."`
+	MaxBacklogMiB  int    `name:"max-backlog-mib" help:"Bound on what waits in Redis, in MiB; default none."`
+	Overflow       string `help:"archive or refuse; default archive."`
+	DryRun         bool   `help:"Only show what would be added."`
+	Name           string `default:"datasink" help:"Name of the deployment."`
+	File           string `name:"streams" default:"streams.json" type:"path" help:"The streams.json to edit."`
+	JSON           bool   `name:"json" group:"output" help:"Print the new stream, with its defaults, as JSON."`
+}
+
+// Help shows with datasink streams add --help.
+func (*streamsAddVerb) Help() string {
+	return `The file keeps its form: the new entry stands behind the last one and is written
+like it. A file that would not be valid with it is left as it is.
+
+Examples:
+
+  datasink streams add page-views --capacity on-demand
+  datasink streams add legacy --format raw --dry-run`
+}
+
+func (v *streamsAddVerb) entry() stream.Stream {
+	return stream.Stream{
+		Name: v.Stream, Format: stream.Format(v.Format), Capacity: stream.Capacity(v.Capacity), Shards: v.Shards, RetentionHours: v.RetentionHours,
+		BufferSeconds: v.BufferSeconds, BufferMiB: v.BufferMiB, Compression: stream.Compression(v.Compression),
+		MaxBacklogMiB: v.MaxBacklogMiB, Overflow: stream.Overflow(v.Overflow),
+	}
+}
+
+// Run adds a stream.
+func (v *streamsAddVerb) Run(_ context.Context, c console) error {
+	entry := v.entry()
+	var set *stream.Set
+	if v.DryRun {
+		content, err := os.ReadFile(v.File)
+		if err != nil {
+			return fmt.Errorf("reading streams: %w", err)
+		}
+		added, err := streamsfile.Add(content, entry)
+		if err != nil {
+			return fmt.Errorf("%s: %w", v.File, err)
+		}
+		if set, err = stream.Parse(added); err != nil {
+			return err
+		}
+	} else {
+		text, err := streamsfile.AddToFile(v.File, entry)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.err, "datasink: added %s to %s\n", text, v.File)
+		if set, err = stream.Load(v.File); err != nil {
+			return err
+		}
+	}
+	s, _ := set.Lookup(v.Stream)
+	if v.JSON {
+		return printJSON(c.out, s)
+	}
+	return v.print(c, s)
+}
+
+// print shows what a deploy adds.
+func (v *streamsAddVerb) print(c console, s stream.Stream) error {
+	resource := stream.ResourceName(v.Name, s.Name)
+	shards := fmt.Sprintf("%d shards, %d records/s and %d MB/s", s.Shards, 1000*s.Shards, s.Shards)
+	if s.Capacity == stream.OnDemand {
+		shards = "on demand"
+	}
+	fmt.Fprintf(c.out, "A deploy (make deploy) would add:\n")
+	err := printTable(c.out, []string{"  RESOURCE", "NAME", ""}, [][]string{
+		{"  nested stack", s.Name, "holds what follows"},
+		{"  Kinesis stream", resource, fmt.Sprintf("%s, kept for %d h", shards, s.RetentionHours)},
+		{"  Firehose stream", resource, fmt.Sprintf("an object every %d s or %d MiB, compression %s", s.BufferSeconds, s.BufferMiB, s.Compression)},
+		{"  event source mapping", resource, "to " + v.Name + "-bridge"},
+	})
+	fmt.Fprintf(c.out, "POST /archives/%s, and objects under %s/\n", s.Name, s.Name)
+	return err
+}

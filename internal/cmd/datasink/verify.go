@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/archive"
+	"github.com/data-sink/data-sink/internal/drain"
+	"github.com/data-sink/data-sink/internal/failed"
+	"github.com/data-sink/data-sink/internal/objects"
+	"github.com/data-sink/data-sink/internal/tap"
+	"github.com/data-sink/data-sink/internal/target"
+	"github.com/data-sink/data-sink/internal/verify"
+)
+
+type verifyVerb struct {
+	Stream []string      `help:"Streams to verify; default all."`
+	From   moment        `default:"1h" help:"Beginning of the time that is verified, by when the bridge sent the records on."`
+	To     moment        `default:"now" help:"End of that time."`
+	Tap    bool          `help:"Read the tap too, and compare it with what the bridge sent on. It shares the tap with the bridge, and keeps a line of each record in memory."`
+	Settle time.Duration `help:"How old a record must be to be missing and not in flight; default what Firehose buffers for the stream, and five minutes."`
+	JSON   bool          `name:"json" group:"output" help:"Print a JSON array with a report for each stream."`
+	progress
+	connection
+	streamsFile
+}
+
+// Help shows with datasink verify --help.
+func (*verifyVerb) Help() string {
+	return `Received equals stored, exactly. The queue's counters must add up; with --tap each
+record of the tap must have been sent on by the bridge; and each object of the
+hours that the time touches must be, decompressed, a concatenation of the packed
+records that the bridge logged, each of which stands in the archive once. Objects
+that were written straight to the archive (oversize, fallback, overflow) are read
+and counted by themselves.
+
+Each difference is named with its kind, hop, object and bytes: missing, twice,
+changed, unknown, unreadable or unbalanced. The exit code is 3 when there is one.
+
+The bridge's log must still be there: its retention is a setting of the stack.
+
+Times are in UTC: 2026-11-22T23:05, or a date, or how long ago, as in 90m or 2d.
+
+Examples:
+
+  datasink verify
+  datasink verify --stream orders --from 2026-11-22T10 --to 2026-11-22T12
+  datasink verify --stream orders --from 30m --tap
+  datasink verify --json | jq '.[].findings[]'`
+}
+
+// Run verifies streams one after another.
+func (v *verifyVerb) Run(ctx context.Context, c console) error {
+	ctx, stop := interruptible(ctx)
+	defer stop()
+	if !v.From.Before(v.To.Time) {
+		return errors.New("--from: want a time before --to")
+	}
+	t, err := v.find(ctx, c)
+	if err != nil {
+		return err
+	}
+	bucket, err := t.Archive(ctx)
+	if err != nil {
+		return err
+	}
+	inspection, err := t.Inspect(ctx)
+	if err != nil {
+		return err
+	}
+	names := v.Stream
+	if len(names) == 0 {
+		names = slices.Sorted(maps.Keys(inspection.Streams))
+	}
+	reports, equal := []*verify.Report{}, true
+	for _, name := range names {
+		r, err := v.verify(ctx, c, t, bucket, inspection, name)
+		if err != nil {
+			return fmt.Errorf("verifying %s: %w", name, err)
+		}
+		reports = append(reports, r)
+		equal = equal && r.Equal()
+		if !v.JSON {
+			printReport(c, r)
+		}
+	}
+	if v.JSON {
+		if err := printJSON(c.out, reports); err != nil {
+			return err
+		}
+	}
+	if !equal {
+		return exit(exitDifferent)
+	}
+	return nil
+}
+
+func (v *verifyVerb) verify(ctx context.Context, c console, t target.Target, bucket target.Archive, inspection drain.Inspection, name string) (*verify.Report, error) {
+	s, _, err := v.streamsFile.stream(name)
+	if err != nil {
+		return nil, err
+	}
+	config := verify.Config{
+		Stream: name, From: v.From.Time, To: v.To.Time, Settle: v.Settle, Objects: bucket.Bucket,
+		Packed: func(ctx context.Context, from, to time.Time, each func(verify.Packed) error) error {
+			return t.Packed(ctx, name, from, to, each)
+		},
+	}
+	if config.Settle == 0 {
+		config.Settle = t.Settle(s)
+	}
+	if state, ok := inspection.Streams[name]; ok {
+		config.Queue = &state
+	} else if state, ok := inspection.Orphans[name]; ok {
+		config.Queue = &state
+	}
+	if v.Tap {
+		config.Tap = func(ctx context.Context, from, to time.Time, each func(verify.Tapped) error) error {
+			return t.Tap(ctx, name, tap.Window{From: from, Until: to}, func(r tap.Record) error {
+				return each(verify.Tapped{Shard: r.Shard, Sequence: r.Sequence, ArrivedAt: r.ArrivedAt, Bytes: len(r.Body)})
+			})
+		}
+		config.Aside = func(ctx context.Context, each func(shard, sequence string)) error {
+			return asideOfTap(ctx, bucket.Bucket, name, v.From.Time, each)
+		}
+	}
+	var b *bar
+	read := int64(0)
+	config.Progress = func(o objects.Object, of int) {
+		if b == nil {
+			b = v.bar(c, name, int64(of), false)
+		}
+		read += o.Size
+		b.add(1)
+		b.say(bytesText(read))
+	}
+	report, err := verify.Run(ctx, config)
+	if b != nil {
+		b.end()
+	}
+	return report, err
+}
+
+// asideOfTap names the records of the tap that were put aside since a time.
+func asideOfTap(ctx context.Context, b *objects.Bucket, name string, since time.Time, each func(shard, sequence string)) error {
+	for o, err := range failed.List(ctx, b, failed.Filter{Stream: name, From: since}) {
+		if err != nil {
+			return err
+		}
+		if o.Stage != archive.StageBridge && o.Stage != failed.StageLambda {
+			continue
+		}
+		for r, err := range failed.Records(ctx, b, o) {
+			if err != nil {
+				return err
+			}
+			shard, sequence, _ := strings.Cut(r.ID, ":")
+			each(shard, sequence)
+		}
+	}
+	return nil
+}
+
+// printReport writes a report for people.
+func printReport(c console, r *verify.Report) {
+	fmt.Fprintf(c.out, "%s, %s to %s UTC\n", r.Stream, r.From.Format(time.DateTime), r.To.Format(time.DateTime))
+	var rows [][]string
+	row := func(hop string, text string, args ...any) {
+		rows = append(rows, []string{"  " + hop, fmt.Sprintf(text, args...)})
+	}
+	if q := r.Queue; q != nil {
+		row("queue", "%d accepted of all time: %d queued, %d claimed, %d forwarded, %d put aside", q.Accepted, q.Queued, q.Claimed, q.Forwarded, q.Aside)
+	}
+	if r.Tap != nil {
+		row("tap", "%d records, %s; %d of them not at the bridge yet, %d put aside", r.Tap.Records, bytesText(r.Tap.Bytes), r.TapInFlight.Records, r.Aside.Records)
+	}
+	row("bridge", "%d records, %s, in %d packed records", r.Bridged.Records, bytesText(r.Bridged.Bytes), r.Bridged.Packed)
+	row("archive", "%d records, %s; %d in flight; %d objects read", r.Archived.Records, bytesText(r.Archived.Bytes), r.InFlight.Records, r.Read.Objects)
+	if r.Unsettled > 0 {
+		row("", "%s in objects so young that the log may not tell of them yet", bytesText(r.Unsettled))
+	}
+	for _, why := range slices.Sorted(maps.Keys(r.Direct)) {
+		row(string(why), "%d records, %s, each an object of its own", r.Direct[why].Records, bytesText(r.Direct[why].Bytes))
+	}
+	width := 0
+	for _, row := range rows {
+		width = max(width, len(row[0]))
+	}
+	for _, row := range rows {
+		fmt.Fprintf(c.out, "%-*s  %s\n", width, row[0], row[1])
+	}
+	if r.Equal() {
+		fmt.Fprintln(c.out, "  equal")
+		return
+	}
+	fmt.Fprintf(c.out, "  %d differences:\n", len(r.Findings))
+	for _, f := range r.Findings {
+		fmt.Fprintln(c.out, "  - "+f.String())
+	}
+}
