@@ -32,17 +32,17 @@ func (s *site) send(w http.ResponseWriter, r *http.Request) {
 		s.sent(w, r, "The form is too large, or no form.", false)
 		return
 	}
-	name := s.page.query(r).stream
+	name := s.page.query(r.PostForm).stream
 	// A form has its lines end in CR LF, whatever was typed.
-	body := []byte(strings.ReplaceAll(r.PostFormValue("body"), "\r\n", "\n"))
-	times, err := strconv.Atoi(r.PostFormValue("times"))
+	body := []byte(strings.ReplaceAll(r.PostForm.Get("body"), "\r\n", "\n"))
+	times, err := strconv.Atoi(r.PostForm.Get("times"))
 	if err != nil || times < 1 || times > maxSend {
 		s.sent(w, r, fmt.Sprintf("Send it 1 to %d times.", maxSend), false)
 		return
 	}
 	var answer *recorder
 	for n := range times {
-		if answer = s.post(r, name, r.PostFormValue("key"), body); answer.status != http.StatusAccepted {
+		if answer = s.post(r, name, r.PostForm.Get("key"), body); answer.status != http.StatusAccepted {
 			s.sent(w, r, fmt.Sprintf("%s answered %d: %s. %s of %s were accepted before.", name, answer.status, answer.problem(), count(n), count(times)), false)
 			return
 		}
@@ -79,25 +79,29 @@ func (s *site) sent(w http.ResponseWriter, r *http.Request, text string, ok bool
 	p.mu.Lock()
 	p.sent = sentResult{At: p.o.Now(), Text: text, OK: ok}
 	p.mu.Unlock()
-	back(w, r, p.query(r), "send")
+	back(w, r, p.query(r.PostForm), "send")
 }
 
 // fault starts or ends one.
 func (s *site) fault(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, "no such fault", http.StatusBadRequest)
+		return
+	}
 	kind := -1
 	for i, k := range faultKinds {
-		if k.ID == r.PostFormValue("fault") {
+		if k.ID == r.PostForm.Get("fault") {
 			kind = i
 		}
 	}
-	state := r.PostFormValue("state")
+	state := r.PostForm.Get("state")
 	if kind < 0 || state != "on" && state != "off" {
 		http.Error(w, "no such fault", http.StatusBadRequest)
 		return
 	}
 	s.page.set(kind, state == "on")
-	back(w, r, s.page.query(r), "faults")
+	back(w, r, s.page.query(r.PostForm), "faults")
 }
 
 // back leads a browser from a form to the page.

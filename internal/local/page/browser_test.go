@@ -78,7 +78,7 @@ func visit(t *testing.T, url string, width, height int64) *tab {
 	b := &tab{t: t}
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithListener(b.listen))
 	t.Cleanup(cancel)
-	b.ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)
+	b.ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(cancel)
 	b.run(chromedp.EmulateViewport(width, height), chromedp.Navigate(url))
 	t.Cleanup(func() {
@@ -134,6 +134,20 @@ func (b *tab) until(what, expression string) {
 	waitFor(b.t, what, func() bool { return eval[bool](b, expression) })
 }
 
+// click clicks on an element, once more when it is replaced in that moment.
+func (b *tab) click(selector string) {
+	b.t.Helper()
+	for tries := 1; ; tries++ {
+		err := chromedp.Do(b.ctx, chromedp.Click(chromedp.CSS(selector)))
+		if err == nil {
+			return
+		}
+		if tries == 5 || !strings.Contains(err.Error(), "node") {
+			b.t.Fatalf("the browser: clicking on %s: %v", selector, err)
+		}
+	}
+}
+
 // send fills the form and sends it.
 func (b *tab) send(stream, body string, times int) {
 	b.t.Helper()
@@ -142,7 +156,7 @@ func (b *tab) send(stream, body string, times int) {
 		chromedp.SetValue(chromedp.CSS("#send-times"), fmt.Sprint(times)),
 	)
 	before := b.text("sent")
-	b.run(chromedp.Click(chromedp.CSS("#send-button")))
+	b.click("#send-button")
 	waitFor(b.t, "the answer to a form", func() bool { now := b.text("sent"); return now != before && now != "" })
 	if got := b.text("sent"); !strings.HasPrefix(got, stream+" accepted ") {
 		b.t.Fatalf("sending says %q", got)

@@ -14,13 +14,13 @@ func TestBrowserShowsARecordThatIsPosted(t *testing.T) {
 	b.until("the record among the newest", `document.querySelector("#records pre")?.textContent === '<img src=x onerror="alert(1)"> é'`)
 	b.until("the record in the archive", `document.getElementById("archived").textContent === "1" && document.getElementById("way").textContent === "0"`)
 	b.until("its object", `document.querySelector("#tree .object a") !== null`)
-	b.run(chromedp.Click(chromedp.CSS("#tree .object a")))
+	b.click("#tree .object a")
 	b.until("its preview", `document.querySelector("#preview pre")?.textContent === '<img src=x onerror="alert(1)"> é\n'`)
 	if eval[int](b, `document.querySelectorAll("img").length`) != 0 {
 		t.Error("a body became an element")
 	}
 	// Another stream, and back.
-	b.run(chromedp.Click(chromedp.CSS("#choose-page-views")))
+	b.click("#choose-page-views")
 	b.until("the other stream", `document.getElementById("plots-title").textContent === "page-views" && document.querySelector("#records pre") === null`)
 	b.run(chromedp.NavigateBack())
 	b.until("the first stream", `document.querySelector("#records pre") !== null`)
@@ -68,12 +68,12 @@ func TestBrowserShowsAFaultThatHeals(t *testing.T) {
 			t.Parallel()
 			b := visit(t, start(t, nil), 1440, 900)
 			b.send("orders", "before", 1)
-			b.run(chromedp.Click(chromedp.CSS("#fault-" + tt.fault)))
+			b.click("#fault-" + tt.fault)
 			b.until("the fault", fmt.Sprintf(`document.getElementById("health").textContent.startsWith(%q) && document.querySelector(".box.broken") !== null`, tt.says))
 			b.send("orders", "meanwhile", 40)
 			b.until("what the fault does", tt.meanwhile)
 			b.shoot("fault-" + tt.fault)
-			b.run(chromedp.Click(chromedp.CSS("#fault-" + tt.fault)))
+			b.click("#fault-" + tt.fault)
 			b.until("the fault healed", `document.getElementById("health").textContent === "All parts work." && document.querySelector(".box.broken") === null`)
 			b.until("all in the archive", `["accepted", "archived"].every((id) => document.getElementById(id).textContent === "41") && document.getElementById("way").textContent === "0"`)
 			if got := b.text("records"); got == "" {
@@ -94,7 +94,7 @@ func TestBrowserFitsEveryWindow(t *testing.T) {
 	}
 	b.send("orders", "https://example.com/"+fmt.Sprintf("%0300d", 7), 1)
 	b.until("an object", `document.querySelector("#tree .object a") !== null`)
-	b.run(chromedp.Click(chromedp.CSS("#tree .object a")))
+	b.click("#tree .object a")
 	b.until("a preview", `document.querySelector("#preview pre") !== null`)
 	for _, size := range []struct{ width, height int64 }{{390, 844}, {820, 1180}, {1440, 900}} {
 		for _, scheme := range []string{"light", "dark"} {

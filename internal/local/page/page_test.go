@@ -20,7 +20,7 @@ func TestPageWorksWithoutJavaScript(t *testing.T) {
 	}
 	waitFor(t, "the records in the archive", func() bool {
 		_, _, html := do(t, "GET", home+"?stream=orders", nil, nil)
-		return strings.Contains(html, `<dd id="archived">3</dd>`)
+		return strings.Contains(html, `<dd id="archived">3</dd>`) && strings.Contains(html, `<dd id="way">0</dd>`)
 	})
 	_, header, html := do(t, "GET", home+"?stream=orders", nil, nil)
 	for _, want := range []string{

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 )
@@ -100,7 +101,7 @@ func serveAsset(w http.ResponseWriter, r *http.Request, name string) {
 
 func (s *site) render(w http.ResponseWriter, r *http.Request) {
 	var b bytes.Buffer
-	if err := pages.ExecuteTemplate(&b, "page.html", s.page.view(s.page.query(r))); err != nil {
+	if err := pages.ExecuteTemplate(&b, "page.html", s.page.view(s.page.query(r.URL.Query()))); err != nil {
 		s.page.o.Log.ErrorContext(r.Context(), "page: not rendered", "error", err)
 		http.Error(w, "the page cannot be shown", http.StatusInternalServerError)
 		return
@@ -109,10 +110,10 @@ func (s *site) render(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(b.Bytes()) // The client may have gone.
 }
 
-// query reads what the URL or the form of a request asks for. A stream that is not
-// there is the first one.
-func (p *Page) query(r *http.Request) query {
-	q := query{stream: r.FormValue("stream"), at: r.FormValue("at"), object: r.FormValue("object")}
+// query reads what a URL or a form asks for. A stream that is not there is the
+// first one.
+func (p *Page) query(v url.Values) query {
+	q := query{stream: v.Get("stream"), at: v.Get("at"), object: v.Get("object")}
 	if m := p.byName[q.stream]; m == nil || m.stream.Name != q.stream {
 		q.stream = p.streams[0].stream.Name
 	}

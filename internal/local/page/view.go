@@ -57,6 +57,13 @@ type ledger struct {
 }
 
 func (p *Page) view(q query) view {
+	v := p.numbers(q)
+	v.Tree, v.Object = p.browse(q)
+	return v
+}
+
+// numbers is the view without the archive.
+func (p *Page) numbers(q query) view {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.o.Now()
@@ -75,7 +82,6 @@ func (p *Page) view(q query) view {
 	for _, r := range m.newest.all() {
 		v.Records = append(v.Records, recordView{seen: r, Time: r.ReceivedAt.Local().Format("15:04:05.000"), Bytes: byteSize(int64(r.Size))})
 	}
-	v.Tree, v.Object = p.browse(q)
 	v.Title = v.Ledger.Text
 	return v
 }

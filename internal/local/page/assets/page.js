@@ -4,6 +4,7 @@
 // is marked as live is taken over from the new one.
 
 const connection = document.getElementById("connection");
+let pressed = false; // nothing is replaced between the two halves of a click
 let latest = 0; // the request whose answer is shown, so that a slow one changes nothing
 
 function apply(html) {
@@ -29,7 +30,7 @@ async function refresh() {
     if (!answer.ok) throw new Error(answer.status);
     const html = await answer.text();
     if (mine !== latest) return;
-    apply(html);
+    if (!pressed) apply(html);
     connection.textContent = "";
   } catch {
     if (mine === latest) connection.textContent = "The pipeline does not answer. Trying again.";
@@ -64,6 +65,11 @@ document.addEventListener("submit", async (e) => {
   refresh();
 });
 
+addEventListener("pointerdown", () => { pressed = true; });
+for (const end of ["pointerup", "pointercancel", "blur"]) {
+  // The click comes right after.
+  addEventListener(end, () => setTimeout(() => { pressed = false; }));
+}
 addEventListener("popstate", refresh);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
 setTimeout(follow, 1000);
