@@ -43,12 +43,9 @@ func newCDKApp(tb testing.TB, e *emulator) *cdkApp {
 	home := tb.TempDir()
 	return &cdkApp{
 		emulator: e, home: home, assembly: filepath.Join(home, "cdk.out"),
-		// The default stack but for two settings. The emulator runs functions
-		// as processes of this machine, so they have to be of its
-		// architecture. And it knows a configuration endpoint, by which AWS
-		// reaches every cache in cluster mode, from three shards on only: as
-		// many as the real cluster behind it has masters.
-		settings: []string{"-c", "architecture=" + architecture, "-c", "cacheShards=3"},
+		// The default stack, but that the emulator runs functions as processes
+		// of this machine: they have to be of its architecture.
+		settings: []string{"-c", "architecture=" + architecture},
 	}
 }
 

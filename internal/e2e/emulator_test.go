@@ -72,13 +72,14 @@ func startEmulator(tb testing.TB, c certificate, redisPort string) *emulator {
 	// Its own command would listen on port 443 too, the server that it wraps
 	// listens where it is told to: so two runs stay apart. Without workers it
 	// is one process, and nothing of it is left when that is killed.
-	cmd := exec.Command(ministackPython(tb), "-m", "hypercorn", "ministack.app:app",
+	cmd := exec.Command(ministackPython(tb), "-m", "hypercorn", "mended:app",
 		"--bind", "127.0.0.1:"+port, "--certfile", c.cert, "--keyfile", c.key, "--keep-alive", "75", "--workers", "0")
 	cmd.Dir = tb.TempDir()
 	// Functions inherit this environment: from it they know where AWS is and
 	// whom to trust.
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "TMPDIR=" + cmd.Dir, "PYTHONDONTWRITEBYTECODE=1",
+		"PYTHONPATH=" + filepath.Join(root(tb), "internal/e2e/testdata"),
 		"AUTH=true", "GATEWAY_PORT=" + port, "USE_SSL=1", "MINISTACK_SSL_CERT=" + c.cert, "MINISTACK_SSL_KEY=" + c.key,
 		"REDIS_HOST=localhost", "REDIS_PORT=" + redisPort,
 		"AWS_ENDPOINT_URL=" + e.endpoint, "AWS_ENDPOINT_URL_S3=" + e.s3Endpoint, "SSL_CERT_FILE=" + c.ca, "AWS_CA_BUNDLE=" + c.ca,

@@ -1,0 +1,122 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// operator is the operator's command, with the access of a user of AWS.
+type operator struct {
+	binary string
+	env    []string
+}
+
+func (d *deployment) operator(t *testing.T) *operator {
+	t.Helper()
+	o := &operator{binary: filepath.Join(t.TempDir(), "datasink")}
+	build := exec.Command("go", "build", "-o", o.binary, "./internal/cmd/datasink")
+	build.Dir = root(t)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building the command: %v\n%s", err, out)
+	}
+	// The API is no service of AWS: its certificate is checked as any other.
+	o.env = append(d.emulator.environment(t.TempDir()), "SSL_CERT_FILE="+d.certificate.ca)
+	return o
+}
+
+// run runs a verb, which must end with that code, and returns what it printed.
+func (o *operator) run(t *testing.T, code int, input string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), o.binary, append(args, "--aws", "--name="+stackName)...)
+	cmd.Env, cmd.Dir, cmd.Stdin = o.env, t.TempDir(), strings.NewReader(input)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	var exited *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exited) {
+		t.Fatal(err)
+	}
+	if got := cmd.ProcessState.ExitCode(); got != code {
+		t.Fatalf("datasink %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), got, code, &out, &errs)
+	}
+	return out.String()
+}
+
+// testOperate works on the deployment by the operator's command, which knows
+// nothing of it but its name.
+func (d *deployment) testOperate(t *testing.T) {
+	const name = "dispatcher-decisions" // with several shards
+	began := time.Now().UTC()
+	since := "--since=" + began.Format(time.RFC3339)
+	o := d.operator(t)
+	var lines []string
+	for i := range 300 {
+		lines = append(lines, fmt.Sprintf(`{"decision":%d}`, i))
+		d.archive.accept(name, []byte(lines[i]+"\n"), "")
+	}
+	o.run(t, 0, strings.Join(lines, "\n"), "send", name, "--ndjson")
+	d.archive.awaitAll(t, archived)
+
+	tail := strings.Split(strings.TrimSpace(o.run(t, 0, "", "tail", name, since, "--until=now")), "\n")
+	slices.Sort(tail)
+	if want := slices.Sorted(slices.Values(lines)); !slices.Equal(tail, want) {
+		t.Errorf("tail printed %d lines, want the %d that were sent", len(tail), len(want))
+	}
+
+	var status []struct {
+		Stream     string
+		Queued     int
+		LastObject string
+	}
+	if err := json.Unmarshal([]byte(o.run(t, 0, "", "status", "--json", "--interval=200ms")), &status); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range status {
+		if s.Stream == name && (s.Queued != 0 || !strings.HasPrefix(s.LastObject, name+"/dt=")) {
+			t.Errorf("status is %+v", s)
+		}
+	}
+
+	verify := func(code int) string {
+		return o.run(t, code, "", "verify", "--stream="+name, "--from="+began.Add(-time.Minute).Format(time.RFC3339), "--settle=1ms", "--tap")
+	}
+	if text := verify(0); !strings.Contains(text, "  equal\n") || !strings.Contains(text, "archive  300 records") {
+		t.Errorf("verify printed:\n%s", text)
+	}
+
+	password := strings.TrimSpace(o.run(t, 0, "", "credentials", "add", "operator", "--streams="+name))
+	with := func(code int, stream string) {
+		t.Helper()
+		body := "as the operator's client, with " + stream
+		if code == 0 {
+			d.archive.accept(stream, []byte(body+"\n"), "")
+		}
+		o.run(t, code, body, "send", stream, "--user=operator", "--password="+password, "--attempts=1")
+	}
+	with(0, name)
+	with(1, "orders") // for which it has no grant
+	if ls := o.run(t, 0, "", "credentials", "ls"); !strings.Contains(ls, "operator") || strings.Contains(ls, password) {
+		t.Errorf("credentials ls printed:\n%s", ls)
+	}
+	o.run(t, 0, "", "credentials", "revoke", "operator")
+	if ls := o.run(t, 0, "", "failed", "ls", "--json"); strings.TrimSpace(ls) != "[]" {
+		t.Errorf("failed ls printed %s", ls)
+	}
+	d.archive.awaitAll(t, archived)
+}
+
+func TestOperatorTemporarily(t *testing.T) {
+	d := newDeployment(t)
+	d.testBootstrap(t)
+	d.testDeploy(t)
+	d.testOperate(t)
+}
