@@ -113,10 +113,3 @@ func (d *deployment) testOperate(t *testing.T) {
 	}
 	d.archive.awaitAll(t, archived)
 }
-
-func TestOperatorTemporarily(t *testing.T) {
-	d := newDeployment(t)
-	d.testBootstrap(t)
-	d.testDeploy(t)
-	d.testOperate(t)
-}

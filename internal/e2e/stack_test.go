@@ -23,6 +23,7 @@ func TestDefaultStack(t *testing.T) {
 		{"refuse", (*deployment).testRefuse},
 		{"accept", (*deployment).testAccept},
 		{"tap", (*deployment).testTap},
+		{"operate", (*deployment).testOperate},
 		{"add a stream", (*deployment).testAddStream},
 		{"leave records queued", (*deployment).testLeaveQueued},
 		{"retire a stream", (*deployment).testRetire},

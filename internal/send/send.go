@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -94,7 +95,18 @@ var defaultHTTP = NewHTTP(16)
 func NewHTTP(concurrency int) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = concurrency
+	transport.DialContext = dial
 	return &http.Client{Transport: transport, Timeout: 35 * time.Second}
+}
+
+// dial knows, as RFC 6761 wants and not every resolver does, that all names under
+// localhost are this machine: an emulator gives such names to its APIs.
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	if host, port, err := net.SplitHostPort(address); err == nil && strings.HasSuffix(host, ".localhost") {
+		address = net.JoinHostPort("localhost", port)
+	}
+	return dialer.DialContext(ctx, network, address)
 }
 
 // Receipt is what is known of an accepted body.

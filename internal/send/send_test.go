@@ -168,6 +168,15 @@ func TestPostRefusesAnAnswerThatIsNotTheAPIs(t *testing.T) {
 	}
 }
 
+func TestNamesUnderLocalhostAreThisMachine(t *testing.T) {
+	t.Parallel()
+	c := serve(t, new(api))
+	c.URL = strings.Replace(c.URL, "127.0.0.1", "abc.execute-api.localhost", 1)
+	if _, err := c.Post(t.Context(), send.Body{Stream: "orders", Bytes: []byte("b")}); err != nil {
+		t.Error(err)
+	}
+}
+
 // numbered is a sequence of bodies "0", "1", …
 func numbered(n int) iter.Seq2[send.Body, error] {
 	return func(yield func(send.Body, error) bool) {

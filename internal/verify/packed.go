@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/bridge"
@@ -23,24 +24,31 @@ type Packed struct {
 	Shard, FirstSequence, LastSequence string
 }
 
-// ParsePacked reads a line of the bridge's log: a JSON object of slog, with its
-// own names for time and message or those of Lambda. ok is false for a line that
-// says something else.
-func ParsePacked(line []byte) (p Packed, ok bool, err error) {
-	var l struct {
-		Msg           string    `json:"msg"`
-		Message       string    `json:"message"`
-		Time          time.Time `json:"time"`
-		Timestamp     time.Time `json:"timestamp"`
-		Stream        string    `json:"stream"`
-		Bytes         int       `json:"bytes"`
-		Records       int       `json:"records"`
-		Hash          string    `json:"hash"`
-		Shard         string    `json:"shard"`
-		FirstSequence string    `json:"firstSequence"`
-		LastSequence  string    `json:"lastSequence"`
+// line is a line of the bridge's log, with slog's names for time and message or
+// with those of Lambda.
+type line struct {
+	Msg           string    `json:"msg"`
+	Message       string    `json:"message"`
+	Time          time.Time `json:"time"`
+	Timestamp     time.Time `json:"timestamp"`
+	Stream        string    `json:"stream"`
+	Bytes         int       `json:"bytes"`
+	Records       int       `json:"records"`
+	Hash          string    `json:"hash"`
+	Shard         string    `json:"shard"`
+	FirstSequence string    `json:"firstSequence"`
+	LastSequence  string    `json:"lastSequence"`
+}
+
+// ParsePacked reads a line of the bridge's log, which is JSON, or text as slog
+// writes it where Lambda asks for that. ok is false for a line that says something
+// else.
+func ParsePacked(text []byte) (p Packed, ok bool, err error) {
+	l, isLine := parseJSON(text)
+	if !isLine {
+		l = parseText(string(text))
 	}
-	if json.Unmarshal(line, &l) != nil || l.Msg != bridge.LogPacked && l.Message != bridge.LogPacked {
+	if l.Msg != bridge.LogPacked && l.Message != bridge.LogPacked {
 		return Packed{}, false, nil
 	}
 	p = Packed{
@@ -52,7 +60,32 @@ func ParsePacked(line []byte) (p Packed, ok bool, err error) {
 	}
 	p.Hash, err = strconv.ParseUint(l.Hash, 16, 64)
 	if err != nil || p.LoggedAt.IsZero() || p.Stream == "" || p.Bytes <= 0 || p.Records <= 0 || p.FirstSequence == "" || p.LastSequence == "" {
-		return Packed{}, false, fmt.Errorf("reading the bridge's log: malformed line %.300q", line)
+		return Packed{}, false, fmt.Errorf("reading the bridge's log: malformed line %.300q", text)
 	}
 	return p, true, nil
+}
+
+func parseJSON(text []byte) (l line, ok bool) {
+	ok = json.Unmarshal(text, &l) == nil
+	return l, ok
+}
+
+// parseText reads key=value pairs. Those of a packed record need no quotes.
+func parseText(text string) line {
+	pairs := make(map[string]string)
+	for pair := range strings.FieldsSeq(text) {
+		if key, value, ok := strings.Cut(pair, "="); ok {
+			pairs[key] = value
+		}
+	}
+	l := line{
+		Msg: pairs["msg"], Message: pairs["message"], Stream: pairs["stream"], Hash: pairs["hash"],
+		Shard: pairs["shard"], FirstSequence: pairs["firstSequence"], LastSequence: pairs["lastSequence"],
+	}
+	// What is malformed stays zero, and is found by that.
+	l.Time, _ = time.Parse(time.RFC3339Nano, pairs["time"])
+	l.Timestamp, _ = time.Parse(time.RFC3339Nano, pairs["timestamp"])
+	l.Bytes, _ = strconv.Atoi(pairs["bytes"])
+	l.Records, _ = strconv.Atoi(pairs["records"])
+	return l
 }

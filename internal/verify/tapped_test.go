@@ -107,6 +107,10 @@ func TestParsePacked(t *testing.T) {
 			t.Errorf("ParsePacked(%s…) = %+v, %v, %v", head, got, ok, err)
 		}
 	}
+	const text = `timestamp=2026-11-22T23:00:00.000Z level=INFO message=packed stream=orders bytes=12 records=2 hash=0000000000000abc shard=shardId-0 firstSequence=1 lastSequence=2 requestId=x`
+	if got, ok, err := verify.ParsePacked([]byte(text)); !ok || err != nil || got != want {
+		t.Errorf("ParsePacked of text = %+v, %v, %v", got, ok, err)
+	}
 	for _, other := range []string{``, `START RequestId: packed`, `{"msg":"undelivered","stream":"packed"}`, `["packed"]`} {
 		if _, ok, err := verify.ParsePacked([]byte(other)); ok || err != nil {
 			t.Errorf("ParsePacked(%q) = %v, %v, want it passed over", other, ok, err)
