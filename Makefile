@@ -31,7 +31,7 @@ build: ## build the command and the three functions into .build
 test: unit e2e ## install what the tests need, then run all of them
 
 .PHONY: unit
-unit: redis ## run all tests but the end-to-end deployment
+unit: redis chromium ## run all tests but the end-to-end deployment
 	go test $(RACE) -timeout 20m ./...
 
 .PHONY: e2e
@@ -113,12 +113,19 @@ clean: ## remove what the targets built and installed; the data of `make run` st
 
 .PHONY: redis
 redis:
-	@command -v redis-server >/dev/null || { \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null; \
-	  else \
-	    echo "redis-server is missing: install it (Debian: apt-get install redis-server)" >&2; exit 1; \
-	  fi; }
+	@$(call debian,redis-server,redis-server)
+
+.PHONY: chromium
+chromium:
+	@$(call debian,chromium,chromium)
+
+# debian installs a package of Debian, the second word, unless there is the command.
+debian = command -v $(1) >/dev/null || { \
+  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(2) >/dev/null; \
+  else \
+    echo "$(1) is missing: install it (Debian: apt-get install $(2))" >&2; exit 1; \
+  fi; }
 
 # A virtual environment each, for their requirements do not agree.
 $(TOOLS)/%/installed: Makefile
