@@ -84,7 +84,9 @@ func TestAURLThatDoesNotParseStaysOutOfTheError(t *testing.T) {
 func TestSettingsAreWhatTheParserReads(t *testing.T) {
 	t.Parallel()
 	want := []env.Setting{
-		{Name: env.Name, Required: true}, {Name: env.Streams, Default: "streams.json"}, {Name: env.ArchiveBucket, Required: true},
+		{Name: env.Name, Required: true},
+		{Name: env.Streams, Default: "streams.json"},
+		{Name: env.ArchiveBucket, Required: true},
 		{Name: env.StreamMetrics, Default: "few"},
 	}
 	if diff := cmp.Diff(want, env.Settings(env.ParseBridge)); diff != "" {

@@ -29,10 +29,10 @@ var (
 
 // State is how far a task has come. It is safe for concurrent use.
 type State struct {
-	mu        sync.Mutex
-	file      *os.File
-	keys      map[string]*progress
-	unsaved   int // marks since the last save
+	mu      sync.Mutex
+	file    *os.File
+	keys    map[string]*progress
+	unsaved int // marks since the last save
 }
 
 // progress is how far one key has come: all parts before next are done, and
@@ -46,11 +46,11 @@ type progress struct {
 
 // line is a line of the file; a later one about a key replaces an earlier one.
 type line struct {
-	Task      string    `json:"task,omitempty"`
-	Key       string    `json:"key,omitempty"`
-	Next      int       `json:"next,omitempty"`
-	Also      []int     `json:"also,omitempty"`
-	Finished  bool      `json:"finished,omitempty"`
+	Task     string `json:"task,omitempty"`
+	Key      string `json:"key,omitempty"`
+	Next     int    `json:"next,omitempty"`
+	Also     []int  `json:"also,omitempty"`
+	Finished bool   `json:"finished,omitempty"`
 }
 
 // saveEvery is how many marks may be forgotten when the process is killed.
