@@ -94,6 +94,3 @@ func (a *cdkApp) destroy(tb testing.TB) {
 	tb.Helper()
 	a.run(tb, a.home, "destroy", "--force", "--app", a.assembly)
 }
-
-// withoutCache drops the setting that a stack without a cache refuses.
-func (a *cdkApp) withoutCache() { a.settings = a.settings[:2] }

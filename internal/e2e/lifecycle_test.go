@@ -121,7 +121,6 @@ func (d *deployment) testOwnRedis(t *testing.T) {
 		t.Fatalf("before: %v, want a VPC and a cache", kinds)
 	}
 	secret := d.cloud.newSecret(t, "own-redis", fmt.Sprintf(`{"password":%q}`, d.token))
-	d.cdk.withoutCache()
 	d.deploy(t, "redisUrl="+d.redis.URL, "redisSecret="+secret)
 	for kind := range d.resources(t) {
 		if kind == "AWS::EC2::VPC" || kind == "AWS::ElastiCache::ReplicationGroup" {

@@ -18,7 +18,7 @@ var notEmulated = []struct {
 	shown []string // folder.Test
 }{
 	{"functions of another architecture than this machine's", []string{"cdk.TestFunctionsRunOnLambdasBareRuntime"}},
-	{"a cache in cluster mode with fewer than three shards", []string{"cdk.TestTheCacheAsTheSettingsSay"}},
+	{"a configuration endpoint of a cache of one shard: testdata/mended.py has it one", []string{"cdk.TestTheCacheIsAQueue"}},
 	{"the network: functions reach everything that this machine does", []string{
 		"cdk.TestIngestAndDrainerLiveInAVPCWithoutAWayOut", "cdk.TestSecurityGroupsLetThroughWhatIsNeeded",
 	}},
