@@ -98,6 +98,9 @@ func parseURL(raw string) (address string, cluster bool, err error) {
 	return u.String(), cluster, nil
 }
 
+// readTimeout bounds the wait for an answer where no context ends earlier.
+const readTimeout = 3 * time.Second
+
 func newClient(address string, cluster bool, o Options) (redis.UniversalClient, error) {
 	if cluster {
 		c, err := redis.ParseClusterURL(address)
@@ -106,6 +109,7 @@ func newClient(address string, cluster bool, o Options) (redis.UniversalClient, 
 		}
 		c.Username, c.Password = o.Username, o.Password
 		c.TLSConfig = tlsConfig(c.TLSConfig, o.TLS)
+		c.ReadTimeout = max(readTimeout, o.PushTimeout)
 		c.ContextTimeoutEnabled = true
 		c.DisableIdentity = true
 		c.DialerRetries = 1
@@ -118,6 +122,7 @@ func newClient(address string, cluster bool, o Options) (redis.UniversalClient, 
 	}
 	c.Username, c.Password = o.Username, o.Password
 	c.TLSConfig = tlsConfig(c.TLSConfig, o.TLS)
+	c.ReadTimeout = max(readTimeout, o.PushTimeout)
 	c.ContextTimeoutEnabled = true
 	c.DisableIdentity = true
 	c.MaxRetries = -1
