@@ -23,19 +23,22 @@ if #envelopes > 0 then
 end
 
 local maxRecords, maxBytes = tonumber(ARGV[3]), tonumber(ARGV[4])
-local bytes, chunk = 0, 1
-while #envelopes < maxRecords and (bytes < maxBytes or #envelopes == 0) do
-  local popped = redis.call('LPOP', KEYS[1], math.min(chunk, maxRecords - #envelopes))
+local records, bytes, chunk = 0, 0, 1
+while records < maxRecords and (bytes < maxBytes or records == 0) do
+  local popped = redis.call('LPOP', KEYS[1], math.min(chunk, maxRecords - records))
   if not popped then
     break
   end
   local fits = 0
-  for i, envelope in ipairs(popped) do
-    if #envelopes > 0 and bytes + #envelope > maxBytes then
+  for i = 1, #popped do
+    local after = bytes + #popped[i]
+    if after > maxBytes and records > 0 then
       break
     end
-    envelopes[#envelopes + 1] = envelope
-    bytes = bytes + #envelope
+    -- A counter of its own: # searches the table, twice the time of the rest.
+    records = records + 1
+    envelopes[records] = popped[i]
+    bytes = after
     fits = i
   end
   if fits < #popped then
@@ -44,13 +47,13 @@ while #envelopes < maxRecords and (bytes < maxBytes or #envelopes == 0) do
   end
   -- Small envelopes are popped many at once, large ones one by one: the next
   -- pop takes what should fit by the mean so far, and at most twice the last.
-  local mean = bytes / #envelopes
+  local mean = bytes / records
   chunk = math.max(1, math.min(2 * chunk, PART, math.floor((maxBytes - bytes) / mean)))
 end
 
-if #envelopes > 0 then
+if records > 0 then
   append(KEYS[3], envelopes, 1)
   redis.call('ZADD', KEYS[2], now() + tonumber(ARGV[2]), ARGV[1])
-  count(KEYS[4], 'claimed', #envelopes, bytes)
+  count(KEYS[4], 'claimed', records, bytes)
 end
 return { redis.call('LLEN', KEYS[1]), envelopes }
