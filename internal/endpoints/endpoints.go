@@ -18,6 +18,8 @@ type Endpoints struct {
 	// S3URL and Bucket are the archive; S3URL is empty when it is not served.
 	S3URL  string `json:"s3Url"`
 	Bucket string `json:"bucket"`
+	// FlushSeconds is how long its Firehose buffers.
+	FlushSeconds float64 `json:"flushSeconds"`
 	// OperatorURL answers:
 	//
 	//	GET /inspect                  drain.Inspection

@@ -37,7 +37,7 @@ func (p *Pipeline) announce() error {
 	}
 	e := endpoints.Endpoints{
 		Deployment: p.o.Deployment, APIURL: "http://" + fromThisMachine(p.listener.Addr()), User: p.o.User, Password: p.o.Password,
-		Bucket: ArchiveBucket, OperatorURL: "http://" + fromThisMachine(p.operator.Addr()),
+		Bucket: ArchiveBucket, FlushSeconds: p.o.Flush.Seconds(), OperatorURL: "http://" + fromThisMachine(p.operator.Addr()),
 	}
 	if p.s3 != nil {
 		e.S3URL = "http://" + fromThisMachine(p.s3.Addr())

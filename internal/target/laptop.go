@@ -69,8 +69,10 @@ func (l *laptop) Clients(context.Context) (*clients.Store, error) {
 	return nil, fmt.Errorf("opening the clients' secret: %w: it has one client, of `datasink dev --user --password`", ErrNotHere)
 }
 
-// Settle is more than the pipeline buffers by default.
-func (l *laptop) Settle(stream.Stream) time.Duration { return 15 * time.Second }
+// Settle is what its Firehose buffers, and ten seconds for all the rest.
+func (l *laptop) Settle(stream.Stream) time.Duration {
+	return time.Duration(l.FlushSeconds*float64(time.Second)) + 10*time.Second
+}
 
 func (l *laptop) Inspect(ctx context.Context) (drain.Inspection, error) {
 	var answer drain.Inspection

@@ -79,7 +79,7 @@ func TestThePipelineOfThisMachine(t *testing.T) {
 		}
 	}))
 	t.Cleanup(operator.Close)
-	data := writeEndpoints(t, endpoints.Endpoints{Deployment: "datasink", APIURL: "http://api", User: "u", Password: "p", OperatorURL: operator.URL, Bucket: "b"})
+	data := writeEndpoints(t, endpoints.Endpoints{Deployment: "datasink", APIURL: "http://api", User: "u", Password: "p", OperatorURL: operator.URL, Bucket: "b", FlushSeconds: 2.5})
 	l := find(t, target.Options{Data: data, Name: "other"})
 
 	if api, err := l.API(t.Context()); err != nil || api != (target.API{URL: "http://api", User: "u", Password: "p"}) || l.Deployment() != "datasink" || !strings.Contains(l.Describe(), data) {
@@ -103,6 +103,9 @@ func TestThePipelineOfThisMachine(t *testing.T) {
 	}
 	if err := l.Tap(t.Context(), "none", tap.Window{}, nil); err == nil || !strings.Contains(err.Error(), "no such stream") {
 		t.Errorf("Tap of an unknown stream = %v", err)
+	}
+	if got := l.Settle(stream.Stream{}); got != 12500*time.Millisecond {
+		t.Errorf("Settle = %v", got)
 	}
 	if n := countPacked(t, l); n != 1 {
 		t.Errorf("Packed gave %d lines, want the one of the stream and time", n)

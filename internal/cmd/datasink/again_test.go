@@ -3,6 +3,7 @@ package main_test
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -85,6 +86,45 @@ func TestFailedRecordsAreSentAgain(t *testing.T) {
 	}
 	if all := d.operate(t, "", "failed", "ls", "--all").done(t); strings.Count(all, "3 records") != 1 || strings.Count(all, "1 records") != 1 {
 		t.Errorf("failed ls --all printed:\n%s", all)
+	}
+}
+
+// giveUpBatch writes a batch that the mapping gave up, of records of the tap by
+// their shard and sequence number.
+func (d *dev) giveUpBatch(t *testing.T, records map[string]string) {
+	t.Helper()
+	var list []string
+	for _, id := range slices.Sorted(maps.Keys(records)) {
+		list = append(list, fmt.Sprintf(`{"eventID":%q,"eventSourceARN":"arn:aws:kinesis:us-east-1:000000000000:stream/datasink.orders","kinesis":{"data":%q,"partitionKey":"k","approximateArrivalTimestamp":%d}}`,
+			id, base64.StdEncoding.EncodeToString([]byte(records[id])), time.Now().Add(-time.Minute).Unix()))
+	}
+	content := fmt.Sprintf(`{"requestContext":{"condition":"RecordAgeExceeded"},"timestamp":%q,"KinesisBatchInfo":{"streamArn":"arn:aws:kinesis:us-east-1:000000000000:stream/datasink.orders"},"payload":%q}`,
+		time.Now().UTC().Format(time.RFC3339), `{"Records":[`+strings.Join(list, ",")+`]}`)
+	path := filepath.Join(d.data, "archive", "aws", "lambda", "mapping", "shard", "2026", "11", "22", "x")
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRedrivePassesOverWhatTheLogShowsAsDelivered(t *testing.T) {
+	t.Parallel()
+	d := start(t, t.TempDir())
+	d.operate(t, "delivered", "send", "orders").done(t)
+	d.await(t, "orders", 1)
+	tapped := decoded[struct{ Shard, Sequence string }](t, d.operate(t, "", "tail", "orders", "--since=1h", "--limit=1", "--json"))
+	d.giveUpBatch(t, map[string]string{tapped.Shard + ":" + tapped.Sequence: "delivered", tapped.Shard + ":" + tapped.Sequence + "0": "not delivered"})
+	if s := d.status(t, "orders"); s.FailedObjects != 1 {
+		t.Errorf("status is %+v, want one failed object", s)
+	}
+	text := d.operate(t, "", "failed", "redrive").done(t)
+	if !strings.Contains(text, "sent 1 records") || !strings.Contains(text, "passed over 1: delivered all the same") {
+		t.Errorf("redrive printed:\n%s", text)
+	}
+	if got := sorted(d.await(t, "orders", 2)); !slices.Equal(got, []string{"delivered", "not delivered"}) {
+		t.Errorf("archived %q", got)
 	}
 }
 
