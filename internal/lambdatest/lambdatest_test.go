@@ -166,8 +166,8 @@ func TestAFrozenProcessAnswersWhenThawed(t *testing.T) {
 	}
 	p := f.Processes()[0]
 	p.Freeze()
-	time.AfterFunc(200*time.Millisecond, p.Thaw)
 	begun := time.Now()
+	time.AfterFunc(200*time.Millisecond, p.Thaw)
 	if out, err := invoke(t, f, "hello"); err != nil || out != "hello by 1 in echo" || time.Since(begun) < 200*time.Millisecond {
 		t.Errorf("Invoke of a frozen process = %q, %v after %v", out, err, time.Since(begun))
 	}
