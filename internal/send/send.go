@@ -66,6 +66,9 @@ func (r *Refusal) OfAll() bool {
 	return false
 }
 
+// IsFinal reports whether the same body would be refused again.
+func (r *Refusal) IsFinal() bool { return !r.mayPass() }
+
 func (r *Refusal) mayPass() bool {
 	return r.Status == http.StatusTooManyRequests || r.Status >= http.StatusInternalServerError || r.Status == http.StatusRequestTimeout
 }

@@ -53,6 +53,8 @@ type count struct {
 	Retried  int     `json:"retried"`
 	Seconds  float64 `json:"seconds"`
 	NextSkip int     `json:"nextSkip,omitempty"`
+	// unsent is the first record that may still be accepted; -1 for none.
+	unsent int
 }
 
 // Run sends the records.
@@ -64,31 +66,29 @@ func (v *sendVerb) Run(ctx context.Context, c console) error {
 		return err
 	}
 	began := time.Now()
-	var n count
-	taken := v.Skip
+	n := count{unsent: -1}
 	b := v.bar(c, v.Stream, v.size(), true)
-	err = client.All(ctx, v.bodies(b), v.Concurrency, func(o send.Outcome) {
-		taken++
-		n.Retried += max(o.Attempts-1, 0)
-		b.add(v.length(o.Body.Bytes))
-		if o.Err == nil {
-			n.Sent++
-			n.Bytes += int64(len(o.Body.Bytes))
-		} else if n.Failed++; n.Failed <= shownFailures {
+	err = client.All(ctx, v.bodies(ctx, b), v.Concurrency, func(o send.Outcome) {
+		n.note(o)
+		if o.Err != nil && n.Failed <= shownFailures {
 			b.print(c.err, "datasink: record %d: %v", v.Skip+o.Index, o.Err)
 		}
+		b.add(v.length(o.Body.Bytes))
 		b.say(fmt.Sprintf("%d records", n.Sent))
 	})
 	b.end()
 	n.Seconds = time.Since(began).Seconds()
-	if errors.Is(err, context.Canceled) {
-		n.NextSkip = taken
+	interrupted := errors.Is(err, context.Canceled)
+	if interrupted {
+		if n.NextSkip = v.Skip + n.Sent + n.Failed; n.unsent >= 0 {
+			n.NextSkip = v.Skip + n.unsent // and a few after it come again
+		}
 	}
 	if printed := v.print(c, n); printed != nil {
 		return printed
 	}
 	switch {
-	case n.NextSkip > 0:
+	case interrupted:
 		fmt.Fprintf(c.err, "datasink: interrupted; go on with --skip=%d\n", n.NextSkip)
 		return exit(exitInterrupted)
 	case err != nil:
@@ -97,6 +97,22 @@ func (v *sendVerb) Run(ctx context.Context, c console) error {
 		return fmt.Errorf("%d of %d records were not accepted", n.Failed, n.Failed+n.Sent)
 	}
 	return nil
+}
+
+// note counts a record.
+func (n *count) note(o send.Outcome) {
+	n.Retried += max(o.Attempts-1, 0)
+	if o.Err == nil {
+		n.Sent++
+		n.Bytes += int64(len(o.Body.Bytes))
+		return
+	}
+	n.Failed++
+	var refusal *send.Refusal
+	isFinal := errors.As(o.Err, &refusal) && refusal.IsFinal()
+	if !isFinal && (n.unsent < 0 || o.Index < n.unsent) {
+		n.unsent = o.Index
+	}
 }
 
 // shownFailures bounds how many records that failed are listed.
@@ -147,7 +163,7 @@ func (v *sendVerb) size() int64 {
 var errEnough = errors.New("enough")
 
 // bodies yields the records but for the first ones.
-func (v *sendVerb) bodies(b *bar) iter.Seq2[send.Body, error] {
+func (v *sendVerb) bodies(ctx context.Context, b *bar) iter.Seq2[send.Body, error] {
 	return func(yield func(send.Body, error) bool) {
 		by, index := replay.Whole, 0
 		if v.NDJSON {
@@ -158,7 +174,7 @@ func (v *sendVerb) bodies(b *bar) iter.Seq2[send.Body, error] {
 			files = []string{"-"}
 		}
 		for _, name := range files {
-			err := read(name, func(r io.Reader) error {
+			err := read(ctx, name, func(r io.Reader) error {
 				return by.Split(r, func(body []byte) error {
 					if v.NDJSON && (string(body) == "\n" || string(body) == "\r") {
 						return nil
@@ -185,9 +201,9 @@ func (v *sendVerb) bodies(b *bar) iter.Seq2[send.Body, error] {
 }
 
 // read opens a file, or standard input for -.
-func read(name string, use func(io.Reader) error) error {
+func read(ctx context.Context, name string, use func(io.Reader) error) error {
 	if name == "-" {
-		return use(os.Stdin)
+		return use(untilInterrupt{ctx, os.Stdin})
 	}
 	f, err := os.Open(name)
 	if err != nil {
@@ -195,4 +211,30 @@ func read(name string, use func(io.Reader) error) error {
 	}
 	defer func() { _ = f.Close() }()
 	return use(f)
+}
+
+// untilInterrupt reads until ctx ends, even when nothing comes to be read. After
+// that it is not to be used.
+type untilInterrupt struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u untilInterrupt) Read(p []byte) (int, error) {
+	type result struct {
+		n   int
+		err error
+	}
+	done := make(chan result, 1)
+	own := make([]byte, len(p)) // for p is the caller's again when ctx has ended
+	go func() {
+		n, err := u.r.Read(own)
+		done <- result{n, err}
+	}()
+	select {
+	case <-u.ctx.Done():
+		return 0, context.Cause(u.ctx)
+	case r := <-done:
+		return copy(p, own[:r.n]), r.err
+	}
 }

@@ -107,6 +107,29 @@ func TestSendGoesOnAfterAnInterrupt(t *testing.T) {
 	}
 }
 
+func TestSendEndsWhileItWaitsForInput(t *testing.T) {
+	t.Parallel()
+	c := command(t, "send", "orders", "--url=http://127.0.0.1:1", "--progress=always")
+	input, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = input.Close() }()
+	var errs text
+	c.Stderr = &errs
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "its progress bar", func() bool { return errs.String() != "" })
+	if err := c.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Wait() // The state tells how it ended.
+	if code := c.ProcessState.ExitCode(); code != 130 {
+		t.Errorf("exit code %d, want 130: %s", code, errs.String())
+	}
+}
+
 func TestTailPrintsWhatComes(t *testing.T) {
 	t.Parallel()
 	d := start(t, t.TempDir())
