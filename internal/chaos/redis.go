@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -42,6 +43,7 @@ func (r *redisServer) addr() string { return r.server.Addr }
 func (r *redisServer) close() {
 	_ = r.queue.Close()
 	r.server.Kill()
+	_ = os.RemoveAll(filepath.Dir(r.server.Socket)) // it is outside of the run's folder
 }
 
 // do runs a command on a connection of its own.
