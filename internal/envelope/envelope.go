@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -113,16 +114,20 @@ type decoder struct {
 	err     error
 }
 
+var decoders = sync.Pool{New: func() any { return &decoder{msgpack: msgpack.NewDecoder(nil)} }}
+
 func newDecoder(b []byte) *decoder {
-	d := &decoder{b: b, msgpack: msgpack.GetDecoder()}
+	d := decoders.Get().(*decoder)
+	d.b, d.length, d.err = b, 0, nil
 	d.r.Reset(b)
 	d.msgpack.Reset(&d.r)
 	return d
 }
 
 func (d *decoder) free() {
-	d.msgpack.Reset(nil)
-	msgpack.PutDecoder(d.msgpack)
+	d.b = nil
+	d.r.Reset(nil)
+	decoders.Put(d)
 }
 
 // head reads what stands before the id: the array's length, stream and time.

@@ -71,7 +71,7 @@ func (s kinesisService) Put(ctx context.Context, stream string, entries []Entry)
 // answer is for the SDK to read.
 func saysAllTaken(answer []byte, entries int) bool {
 	return bytes.HasSuffix(answer, []byte("}]}")) && bytes.Contains(answer, []byte(`"FailedRecordCount":0,`)) &&
-		bytes.Count(answer, []byte(`{"SequenceNumber":"`)) == entries && !bytes.Contains(answer, []byte(`"ErrorCode"`))
+		bytes.Count(answer, []byte(`{"SequenceNumber":"`)) == entries && !bytes.Contains(answer, []byte(`ErrorCode"`))
 }
 
 // present makes empty data of none: the SDK refuses a call with nil data.
