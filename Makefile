@@ -64,7 +64,7 @@ bench-once: redis
 .PHONY: chaos
 chaos: redis ## break everything under load and count what is lost; N=records SEED=n
 	go build -o $(BUILD)/chaos ./internal/cmd/chaos
-	$(BUILD)/chaos $(if $(N),-n $(N)) $(if $(SEED),-seed $(SEED)) $(ARGS)
+	exec $(BUILD)/chaos $(if $(N),-n $(N)) $(if $(SEED),-seed $(SEED)) $(ARGS)
 
 .PHONY: lint
 lint: ## check formatting, vet, staticcheck and go.mod
@@ -87,6 +87,24 @@ check: lint ## all that CI runs: lint, all tests under the race detector, benchm
 .PHONY: synth
 synth: cdk/$(CDK) ## write the cloud assembly; STREAMS=path OUT=dir ARGS="-c key=value"
 	cd cdk && $(CDK) synth --quiet --output '$(abspath $(OUT))' -c streams='$(abspath $(STREAMS))' $(ARGS)
+
+SAM := $(TOOLS)/sam/bin/sam
+STREAM ?= orders
+SAM_ARGS = --event - --template $(BUILD)/sam/cdk.out/sam.template.json --env-vars $(BUILD)/sam/env.json --skip-pull-image
+
+.PHONY: sam
+sam: redis $(TOOLS)/sam/installed ## run the functions in the SAM CLI, with a Redis on this machine; needs Docker
+	$(MAKE) synth OUT=$(BUILD)/sam/cdk.out ARGS="-c architecture=$$(go env GOARCH | sed s/amd64/x86_64/)"
+	go build -o $(BUILD)/sam/run ./internal/sam
+	exec $(BUILD)/sam/run -sam $(SAM) -assembly $(BUILD)/sam/cdk.out -streams '$(STREAMS)' -dir $(BUILD)/sam
+
+.PHONY: sam-drain
+sam-drain: ## beside `make sam`: wake the drainer for STREAM
+	$(SAM) local generate-event sqs receive-message --body '{\"stream\":\"$(STREAM)\"}' | $(SAM) local invoke $(SAM_ARGS) Drainer
+
+.PHONY: sam-bridge
+sam-bridge: ## beside `make sam`: hand the bridge a batch of STREAM
+	$(SAM) local generate-event kinesis get-records | sed 's#"arn:aws:kinesis:[^"]*"#"arn:aws:kinesis:us-east-1:000000000000:stream/datasink.$(STREAM)"#' | $(SAM) local invoke $(SAM_ARGS) Bridge
 
 .PHONY: scan
 scan: $(TOOLS)/lint/installed synth ## check the synthesized templates with cfn-lint and checkov
@@ -127,8 +145,9 @@ debian = command -v $(1) >/dev/null || { \
     echo "$(1) is missing: install it (Debian: apt-get install $(2))" >&2; exit 1; \
   fi; }
 
-# A virtual environment each, for their requirements do not agree.
-$(TOOLS)/%/installed: Makefile
+# A virtual environment each, for their requirements do not agree. After a change
+# of a version here, `make clean` has it installed.
+$(TOOLS)/%/installed:
 	@command -v python3 >/dev/null || { echo "python3 is missing: install Python 3.10 or later, with venv" >&2; exit 1; }
 	rm -rf $(@D) && python3 -m venv $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check $($*_PACKAGES)
