@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	code := m.Run()
-	server.Kill()
+	server.Remove()
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
 }

@@ -46,7 +46,11 @@ func StartCluster(tb testing.TB, o ClusterOptions) *Cluster {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(c.Kill)
+	tb.Cleanup(func() {
+		for _, node := range c.Nodes {
+			node.Remove()
+		}
+	})
 	return c
 }
 

@@ -40,12 +40,12 @@ func Start(tb testing.TB, args ...string) *Server {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(s.Kill)
+	tb.Cleanup(s.Remove)
 	return s
 }
 
 // Run is Start for programs that are no tests: dir is an empty folder for the
-// server's files. The caller ends it with Kill.
+// server's files. The caller ends it with Remove.
 func Run(dir string, args ...string) (*Server, error) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		return nil, errors.New("redis-server is not installed: it is in Debian's package redis-server (apt-get install redis-server)")
@@ -111,6 +111,12 @@ func (s *Server) awaitReady() error {
 
 // Kill ends the server with SIGKILL: what it had not written is lost.
 func (s *Server) Kill() { s.end(syscall.SIGKILL) }
+
+// Remove ends the server for good: Kill, and the folder of its socket goes.
+func (s *Server) Remove() {
+	s.Kill()
+	_ = os.RemoveAll(filepath.Dir(s.Socket)) // All that is lost is tidiness.
+}
 
 // Stop ends the server with SIGTERM.
 func (s *Server) Stop() { s.end(syscall.SIGTERM) }
