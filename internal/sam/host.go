@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -44,18 +42,14 @@ func containerHost(ctx context.Context) (where, error) {
 	return where{}, fmt.Errorf("looking for the address of %s: it has none", link.Name)
 }
 
-// startRedis runs a redis-server that containers reach.
-func startRedis(host where) (*redistest.Server, string, error) {
+// startRedis runs a redis-server that containers reach, with dir for its folder.
+func startRedis(host where, dir string) (*redistest.Server, string, error) {
 	port, err := freePort(host.listen)
 	if err != nil {
 		return nil, "", err
 	}
-	dir, err := os.MkdirTemp("", "datasink-sam-")
-	if err != nil {
-		return nil, "", err
-	}
 	// Who can connect is up to the address.
-	server, err := redistest.Run(filepath.Clean(dir), "--bind", host.listen, "--port", strconv.Itoa(port), "--protected-mode", "no")
+	server, err := redistest.Run(dir, "--bind", host.listen, "--port", strconv.Itoa(port), "--protected-mode", "no")
 	if err != nil {
 		return nil, "", err
 	}

@@ -62,11 +62,11 @@ func run(ctx context.Context, o options) error {
 	}
 	redisURL := o.redisURL
 	if redisURL == "" {
-		server, url, err := startRedis(host)
+		server, url, err := startRedis(host, o.dir)
 		if err != nil {
 			return err
 		}
-		defer server.Kill()
+		defer server.Remove()
 		redisURL = url
 	}
 	aws, err := startAWS(host, o.dir, streams)
