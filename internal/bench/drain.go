@@ -83,16 +83,37 @@ func (l *lab) rate(name string, n int, fill, drain func() error) side {
 		if err := fill(); err != nil {
 			return nil, err
 		}
-		before, began := l.sinks.Records.Load(), time.Now()
-		if err := drain(); err != nil {
+		took, cpu, err := l.arrival(n, drain)
+		if err != nil {
 			return nil, err
 		}
-		took := time.Since(began)
-		if got := l.sinks.Records.Load() - before; got != int64(n) {
-			return nil, fmt.Errorf("%d of %d records arrived", got, n)
-		}
-		return []measure{{name, "records/s", float64(n) / took.Seconds()}}, l.empty("")
+		return []measure{
+			{name, "records/s", float64(n) / took.Seconds()},
+			{name + ".cpu", "ns", float64(cpu.Nanoseconds()) / float64(n)},
+		}, l.empty("")
 	}
+}
+
+// arrival does a job of which n records arrive at the endpoint, and measures it.
+// The CPU time is that of this process, with the endpoint, and of Redis.
+func (l *lab) arrival(n int, job func() error) (took, cpu time.Duration, err error) {
+	redisBefore, err := usedCPU(l.redis.PID())
+	if err != nil {
+		return 0, 0, err
+	}
+	before, began, cpuBefore := l.sinks.Records.Load(), time.Now(), cpuTime()
+	if err := job(); err != nil {
+		return 0, 0, err
+	}
+	took, cpu = time.Since(began), cpuTime()-cpuBefore
+	redisAfter, err := usedCPU(l.redis.PID())
+	if err != nil {
+		return 0, 0, err
+	}
+	if got := l.sinks.Records.Load() - before; got != int64(n) {
+		return 0, 0, fmt.Errorf("%d of %d records arrived", got, n)
+	}
+	return took, cpu + redisAfter - redisBefore, nil
 }
 
 // floorClaim moves records into a claim, and knows neither leases nor sizes.

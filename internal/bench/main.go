@@ -50,7 +50,6 @@ func rows() []row {
 		{"binary.size", 1, binarySize},
 		{"memory.drain", 1, memoryDrain},
 		{"backlog.scale", 5, backlogScale},
-		{"backlog.streams", 5, backlogStreams},
 		{"billed", 1, billed},
 	}
 }
