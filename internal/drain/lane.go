@@ -38,7 +38,8 @@ type lane struct {
 	mu      sync.Mutex // guards what follows
 	workers int
 	claims  int
-	idle    int // turns in a row without progress
+	idle    int  // turns in a row without progress
+	drained bool // whether the last claim left nothing
 	scaled  time.Time
 	err     error // of Redis
 	summary Summary
@@ -81,24 +82,31 @@ func (l *lane) spawn(ctx, work context.Context) {
 
 // work takes one turn after another.
 func (l *lane) work(ctx, work context.Context) {
-	defer func() {
-		l.mu.Lock()
-		l.workers--
-		l.mu.Unlock()
-	}()
 	for {
 		select {
 		case <-work.Done():
+			l.leave()
 			return
 		case l.h.slots <- struct{}{}:
 		}
 		t := l.turn(ctx, work)
 		<-l.h.slots
 		pause, goOn := l.after(ctx, work, t)
-		if !goOn || !sleep(work, pause) {
+		if !goOn {
+			return
+		}
+		if !sleep(work, pause) {
+			l.leave()
 			return
 		}
 	}
+}
+
+// leave counts a worker out.
+func (l *lane) leave() {
+	l.mu.Lock()
+	l.workers--
+	l.mu.Unlock()
 }
 
 // turn is the outcome of one claim.
@@ -128,16 +136,37 @@ func (l *lane) turn(ctx, work context.Context) turn {
 	if err != nil {
 		return turn{err: err}
 	}
+	l.mu.Lock()
+	l.drained = claim.Depth == 0
+	l.mu.Unlock()
 	if len(claim.Envelopes) == 0 {
 		return turn{empty: true}
 	}
 	return l.deliver(ctx, work, claim, leased)
 }
 
-// after notes a turn and decides whether the worker goes on, and after what pause.
+// after notes a turn and decides whether the worker goes on, and after what
+// pause. One that does not is counted out at once: of several that would leave
+// the last to the others, the last stays.
 func (l *lane) after(ctx, work context.Context, t turn) (pause time.Duration, goOn bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	pause, goOn = l.next(t)
+	if !goOn {
+		l.workers--
+		return 0, false
+	}
+	if t.left == 0 && !t.throttled {
+		if !l.drained && l.workers < l.h.o.ClaimsInFlight && work.Err() == nil {
+			l.spawn(ctx, work)
+		}
+		l.scaleOut(ctx, t.depth)
+	}
+	return pause, true
+}
+
+// next is what a worker does after a turn. The caller holds mu.
+func (l *lane) next(t turn) (pause time.Duration, goOn bool) {
 	switch {
 	case t.err != nil:
 		l.err = errors.Join(l.err, t.err)
@@ -151,17 +180,15 @@ func (l *lane) after(ctx, work context.Context, t turn) (pause time.Duration, go
 	} else {
 		l.idle++
 	}
-	if t.left > 0 || t.throttled {
-		if l.workers > 1 || l.idle >= idleTurns {
-			return 0, false
-		}
-		return fullJitter(l.idle), true
+	switch {
+	case t.left > 0 || t.throttled:
+		return fullJitter(l.idle), l.workers == 1 && l.idle < idleTurns
+	case l.drained:
+		// One worker is enough to find that the queue stays empty.
+		return 0, l.workers == 1
+	default:
+		return 0, true
 	}
-	if t.depth > 0 && l.workers < l.h.o.ClaimsInFlight && work.Err() == nil {
-		l.spawn(ctx, work)
-	}
-	l.scaleOut(ctx, t.depth)
-	return 0, true
 }
 
 // fullJitter is a random pause up to a bound that doubles with each idle turn.
