@@ -5,7 +5,6 @@ package stream
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"time"
 )
@@ -149,8 +148,8 @@ func (s *Set) All() []Stream { return slices.Clone(s.inOrder) }
 func (s *Set) Names() []string { return slices.Sorted(maps.Keys(s.byName)) }
 
 var (
-	nameForm       = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
-	deploymentForm = regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`)
+	nameForm       = form{first: lower + digits, most: 40}
+	deploymentForm = form{first: lower, most: 20}
 	// reserved names are folders of the archive with a meaning of their own.
 	reserved = []string{"failed", "aws"}
 )
@@ -158,7 +157,7 @@ var (
 // ValidateDeployment reports what is wrong with a deployment's name, which
 // stands in names of AWS resources and in Redis keys.
 func ValidateDeployment(name string) error {
-	if !deploymentForm.MatchString(name) {
+	if !deploymentForm.matches(name) {
 		return fmt.Errorf("deployment name %q: want %s", name, deploymentForm)
 	}
 	return nil

@@ -32,7 +32,7 @@ func (s Stream) validate(at string) []error {
 	switch {
 	case s.Name == "":
 		problem("name", "missing")
-	case !nameForm.MatchString(s.Name):
+	case !nameForm.matches(s.Name):
 		problem("name", "%q: want %s", s.Name, nameForm)
 	case slices.Contains(reserved, s.Name):
 		problem("name", "%q is reserved, as a folder of the archive", s.Name)

