@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -11,17 +12,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-func main() { lambda.Start(hello) }
-
-// hello calls every client, so that the linker keeps what a call needs.
-func hello(ctx context.Context, key string) (string, error) {
-	cfg, err := config.LoadDefaultConfig(ctx)
+func main() {
+	cfg, err := config.LoadDefaultConfig(context.Background())
 	if err != nil {
-		return "", err
+		panic(err)
 	}
-	if _, err := firehose.NewFromConfig(cfg).PutRecordBatch(ctx, &firehose.PutRecordBatchInput{DeliveryStreamName: &key}); err != nil {
-		return "", err
-	}
-	_, err = s3.NewFromConfig(cfg).PutObject(ctx, &s3.PutObjectInput{Bucket: &key, Key: &key})
-	return "hello", err
+	deliveries, objects := firehose.NewFromConfig(cfg), s3.NewFromConfig(cfg)
+	// What a call needs is there, and nobody calls.
+	lambda.Start(func(ctx context.Context, key string) (string, error) {
+		_, batchErr := deliveries.PutRecordBatch(ctx, &firehose.PutRecordBatchInput{DeliveryStreamName: &key})
+		_, putErr := objects.PutObject(ctx, &s3.PutObjectInput{Bucket: &key, Key: &key})
+		return "hello", errors.Join(batchErr, putErr)
+	})
 }

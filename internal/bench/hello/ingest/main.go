@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -13,25 +14,19 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-func main() { lambda.Start(hello) }
-
-// hello calls every client, so that the linker keeps what a call needs.
-func hello(ctx context.Context, key string) (string, error) {
-	cfg, err := config.LoadDefaultConfig(ctx)
+func main() {
+	cfg, err := config.LoadDefaultConfig(context.Background())
 	if err != nil {
-		return "", err
+		panic(err)
 	}
-	if _, err := secretsmanager.NewFromConfig(cfg).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &key}); err != nil {
-		return "", err
-	}
-	if _, err := s3.NewFromConfig(cfg).PutObject(ctx, &s3.PutObjectInput{Bucket: &key, Key: &key}); err != nil {
-		return "", err
-	}
-	if _, err := s3.NewFromConfig(cfg).HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &key}); err != nil {
-		return "", err
-	}
-	if _, err := sqs.NewFromConfig(cfg).SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &key, MessageBody: &key}); err != nil {
-		return "", err
-	}
-	return "hello", redis.NewUniversalClient(&redis.UniversalOptions{Addrs: []string{key}}).RPush(ctx, key, key).Err()
+	secrets, objects, wakeUps := secretsmanager.NewFromConfig(cfg), s3.NewFromConfig(cfg), sqs.NewFromConfig(cfg)
+	queue := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: []string{"127.0.0.1:1"}})
+	// What a call needs is there, and nobody calls.
+	lambda.Start(func(ctx context.Context, key string) (string, error) {
+		_, secretErr := secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &key})
+		_, putErr := objects.PutObject(ctx, &s3.PutObjectInput{Bucket: &key, Key: &key})
+		_, headErr := objects.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &key})
+		_, wakeErr := wakeUps.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &key, MessageBody: &key})
+		return "hello", errors.Join(secretErr, putErr, headErr, wakeErr, queue.RPush(ctx, key, key).Err())
+	})
 }
