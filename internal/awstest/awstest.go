@@ -73,6 +73,8 @@ type Options struct {
 	// Invalid reports whether Kinesis refuses the call that has such a record as
 	// invalid. Nil: no record is.
 	Invalid func(partitionKey string, data []byte) bool
+	// InvalidPacked is the same of Firehose, whose records have no key.
+	InvalidPacked func(data []byte) bool
 	// Count is how many of the test's records one Firehose record holds. Nil: one.
 	Count func(data []byte) int
 	// Inject is asked what happens to a call. Nil: nothing. It may block, and is
@@ -117,7 +119,7 @@ func Start(o Options) (*Server, error) {
 	}
 	s.S3 = newS3(o.Dir, o.Buckets)
 	s.Kinesis = newKinesis(o.Shards, o.Invalid)
-	s.Firehose = newFirehose(o.Deliveries, s.S3, o.Count)
+	s.Firehose = newFirehose(o.Deliveries, s.S3, o.Count, o.InvalidPacked)
 	s.SQS = newSQS(o.Queues)
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
 	go func() {

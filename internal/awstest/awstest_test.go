@@ -67,6 +67,7 @@ func TestRealLimitsHold(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(o *awstest.Options) {
 		o.Invalid = func(key string, _ []byte) bool { return key == "bad" }
+		o.InvalidPacked = func(data []byte) bool { return string(data) == "bad" }
 	})
 	mib := strings.Repeat("x", 1<<20-1)
 	many := make([]string, 2*501)
@@ -86,6 +87,9 @@ func TestRealLimitsHold(t *testing.T) {
 	}
 	if _, err := putBatch(t, s.URL, strings.Repeat("x", 1_024_001)); code(err) != "InvalidArgumentException" {
 		t.Errorf("PutRecordBatch over the record limit: %v", err)
+	}
+	if _, err := putBatch(t, s.URL, "x", "bad"); code(err) != "InvalidArgumentException" {
+		t.Errorf("PutRecordBatch of what is called invalid: %v, want InvalidArgumentException", err)
 	}
 	if _, err := putBatch(t, s.URL, slices.Repeat([]string{strings.Repeat("x", 1_024_000)}, 5)...); code(err) != "InvalidArgumentException" {
 		t.Errorf("PutRecordBatch over the call limit: %v", err)

@@ -36,6 +36,7 @@ type Firehose struct {
 	s3         *S3
 	deliveries map[string]*delivery
 	count      func(data []byte) int
+	invalid    func(data []byte) bool
 }
 
 type delivery struct {
@@ -48,11 +49,11 @@ type delivery struct {
 	objects int
 }
 
-func newFirehose(deliveries map[string]Delivery, s3 *S3, count func([]byte) int) *Firehose {
+func newFirehose(deliveries map[string]Delivery, s3 *S3, count func([]byte) int, invalid func([]byte) bool) *Firehose {
 	if count == nil {
 		count = func([]byte) int { return 1 }
 	}
-	f := &Firehose{s3: s3, count: count, deliveries: make(map[string]*delivery)}
+	f := &Firehose{s3: s3, count: count, invalid: invalid, deliveries: make(map[string]*delivery)}
 	for name, d := range deliveries {
 		f.deliveries[name] = &delivery{Delivery: d, name: name}
 	}
@@ -91,6 +92,10 @@ func (f *Firehose) readPutRecordBatch(r *http.Request, op *operation) {
 		total += len(record.Data)
 		if len(record.Data) > firehoseRecordBytes {
 			op.refuse(*badRequest("InvalidArgumentException", "record %d has %d bytes", i, len(record.Data)))
+			return
+		}
+		if f.invalid != nil && f.invalid(record.Data) {
+			op.refuse(*badRequest("InvalidArgumentException", "record %d is invalid here", i))
 			return
 		}
 	}

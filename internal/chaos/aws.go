@@ -66,10 +66,11 @@ func startAWS(dir string, seed uint64, t *traps) (*awsAccount, error) {
 	var err error
 	a.server, err = awstest.Start(awstest.Options{
 		Dir: dir, Buckets: []string{bucket}, Queues: []string{wakePath}, Shards: shards, Deliveries: deliveries,
-		Secrets: map[string]string{clientsSecret: fmt.Sprintf("{%q:%q}", clientName, clientPass)},
-		Invalid: func(key string, _ []byte) bool { return strings.HasPrefix(key, invalidKey) },
-		Count:   func(data []byte) int { return bytes.Count(data, []byte(bodyBegin)) },
-		Inject:  a.inject, Observe: a.observe, Seed: seed,
+		Secrets:       map[string]string{clientsSecret: fmt.Sprintf("{%q:%q}", clientName, clientPass)},
+		Invalid:       func(key string, _ []byte) bool { return strings.HasPrefix(key, invalidKey) },
+		InvalidPacked: func(data []byte) bool { return bytes.Contains(data, []byte(unarchivableMark)) },
+		Count:         func(data []byte) int { return bytes.Count(data, []byte(bodyBegin)) },
+		Inject:        a.inject, Observe: a.observe, Seed: seed,
 	})
 	return a, err
 }

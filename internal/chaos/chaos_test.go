@@ -59,6 +59,10 @@ func TestWithoutFaultsTheBoundIsNextToNothing(t *testing.T) {
 	if v.Bound.Sum() > v.Bound.Pushes+50 || v.Kills+v.Faults+v.FailedCalls > 0 {
 		t.Errorf("a run without faults allows duplicates: %+v", v)
 	}
+	// One is sent; what ingest wrote to the archive by itself Firehose never saw.
+	if v.Unarchivable == 0 && v.Fallbacks == 0 {
+		t.Errorf("nothing that Firehose calls invalid was found under failed/: %+v", v)
+	}
 }
 
 func TestLossesAreReported(t *testing.T) {

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"bytes"
+	"slices"
 	"sync"
 
 	"github.com/data-sink/data-sink/internal/stream"
@@ -23,6 +24,9 @@ type ledger struct {
 	wrong []string
 	// extra counts copies beyond the first.
 	extra int
+	// unarchivable counts bodies that were found under failed/ because Firehose
+	// refused them.
+	unarchivable int
 }
 
 func newLedger(seed uint64) *ledger { return &ledger{seed: seed} }
@@ -52,8 +56,16 @@ func (l *ledger) ackedCount() int {
 	return l.ackedN
 }
 
-// foundAside counts a body that was found under failed/.
-func (l *ledger) foundAside(where string, body []byte) {
+// foundAside counts the bodies of an object under failed/. What Firehose refused
+// is there with all that was packed into the same record.
+func (l *ledger) foundAside(where string, bodies ...[]byte) {
+	packed := slices.ContainsFunc(bodies, func(b []byte) bool { return bytes.Contains(b, []byte(unarchivableMark)) })
+	for _, body := range bodies {
+		l.foundOneAside(where, packed, body)
+	}
+}
+
+func (l *ledger) foundOneAside(where string, packed bool, body []byte) {
 	n, _, ok := parseHeader(body)
 	if !ok || n >= l.issued {
 		l.complain(where, "holds what was never sent")
@@ -63,8 +75,10 @@ func (l *ledger) foundAside(where string, body []byte) {
 	switch {
 	case !bytes.Equal(r.body, body):
 		l.complain(where, "holds a record whose body differs")
-	case r.kind == healthy:
+	case r.kind == healthy && !packed:
 		l.complain(where, "holds a record that could have been delivered")
+	case r.kind == unarchivable:
+		l.unarchivable++
 	}
 	l.count(n)
 }
@@ -106,7 +120,7 @@ func (l *ledger) foundArchived(where string, s stream.Stream, direct bool, objec
 			object = object[length:]
 			continue
 		}
-		if r.stream.Name != s.Name || r.kind == undecodable || r.kind == invalid && !direct {
+		if r.stream.Name != s.Name || r.kind == undecodable || r.kind != healthy && !direct {
 			l.complain(where, "holds a record that does not belong there")
 		}
 		l.count(n)

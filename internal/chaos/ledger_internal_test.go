@@ -85,9 +85,12 @@ func TestTheLedgerWantsARecordWhereItBelongs(t *testing.T) {
 	l.foundAside("failed/", makeRecord(7, 1).body)
 	poison := makeRecord(7, poisonEvery/2)
 	l.foundArchived("bridge's", poison.stream, false, poison.stream.Format.AppendFramed(nil, poison.body))
+	unarchivable := makeRecord(7, unarchivableAt)
+	l.foundArchived("bridge's", unarchivable.stream, false, unarchivable.stream.Format.AppendFramed(nil, unarchivable.body))
 	ok := len(l.wrong)
+	l.foundAside("failed/", unarchivable.body, makeRecord(7, 1).body) // packed together
 	l.foundArchived("ingest's", poison.stream, true, poison.stream.Format.AppendFramed(nil, poison.body))
-	if ok < 3 || len(l.wrong) != ok {
-		t.Errorf("wrong %v, want all but what ingest wrote", l.wrong)
+	if ok < 4 || len(l.wrong) != ok {
+		t.Errorf("wrong %v, want all but what ingest wrote and what was packed together", l.wrong)
 	}
 }

@@ -22,6 +22,10 @@ const (
 	// undecodable ones are pushed to the queue as no envelope at all, and end
 	// under failed/.
 	undecodable
+	// unarchivable ones are on the tap, and carry a mark for which Firehose refuses
+	// the record that they are packed into. They end under failed/, with all that
+	// was packed with them.
+	unarchivable
 )
 
 // record is one record that the suite sends. All of it follows from its number
@@ -45,6 +49,13 @@ const (
 	oversizeEvery = 5000
 	// invalidKey begins the partition keys that Kinesis refuses here.
 	invalidKey = "invalid-"
+	// unarchivableEvery is how many records have one that Firehose refuses, and
+	// unarchivableAt the first of them. That is few, for each takes others along.
+	unarchivableEvery = 2500
+	unarchivableAt    = 300
+	// unarchivableMark is what Firehose refuses here. No other body of lines has
+	// such letters, and none of a raw stream so many in this order.
+	unarchivableMark = "!!!not-for-firehose!!!"
 )
 
 // A body begins with its number and its length, so that it can be found again
@@ -67,7 +78,11 @@ func makeRecord(seed uint64, n int) record {
 	if n%poisonEvery == poisonEvery/2 {
 		r.kind = invalid + kind(n/poisonEvery%2)
 	}
-	size := bodySize(random, n)
+	mark := ""
+	if n%unarchivableEvery == unarchivableAt {
+		r.kind, mark = unarchivable, unarchivableMark
+	}
+	size := bodySize(random, n) + len(mark)
 	end := trailer
 	if r.stream.Format == stream.Lines {
 		r.gzipped = random.IntN(5) == 0
@@ -83,9 +98,10 @@ func makeRecord(seed uint64, n int) record {
 		r.partitionKey = "customer " + strconv.Itoa(n%97)
 	}
 	r.body = make([]byte, 0, size)
-	r.body = fmt.Appendf(r.body, headerFormat, n, size)
+	r.body = fmt.Appendf(r.body, headerFormat+"%s", n, size, mark)
+	at := len(r.body)
 	r.body = r.body[:size-len(end)]
-	fill(r.body[headerLen:], random, r.stream.Format)
+	fill(r.body[at:], random, r.stream.Format)
 	r.body = append(r.body, end...)
 	return r
 }

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,9 @@ type Verdict struct {
 	// FailedCalls counts the calls of AWS that failed as a whole, and Fallbacks
 	// the records that ingest wrote to the archive because Redis did not take them.
 	FailedCalls, Fallbacks int
+	// Unarchivable counts what was found under failed/ because Firehose calls it
+	// invalid, without what was packed with it.
+	Unarchivable int
 	// Problems are what must never happen, in words.
 	Problems []string
 }
@@ -72,7 +76,7 @@ func (v Verdict) Err() error {
 
 // String is the verdict in three lines, of which the last one stays as it is.
 func (v Verdict) String() string {
-	return fmt.Sprintf("chaos: failed calls=%d fallbacks=%d missed faults=%d\n", v.FailedCalls, v.Fallbacks, v.Missed) +
+	return fmt.Sprintf("chaos: failed calls=%d fallbacks=%d refused by Firehose=%d missed faults=%d\n", v.FailedCalls, v.Fallbacks, v.Unarchivable, v.Missed) +
 		fmt.Sprintf("chaos: bound=%d claims=%d puts=%d deliveries=%d batches=%d pushes=%d\n", v.Bound.Sum(), v.Bound.Claims, v.Bound.Puts, v.Bound.Deliveries, v.Bound.Batches, v.Bound.Pushes) +
 		fmt.Sprintf("chaos: acked=%d archived=%d lost=%d duplicates=%d kills=%d faults=%d", v.Acked, v.Archived, v.Lost, v.Duplicates, v.Kills, v.Faults)
 }
@@ -88,6 +92,7 @@ func (s *suite) verdict() (Verdict, error) {
 	v := Verdict{
 		Acked: s.ledger.ackedN, Archived: s.ledger.ackedN - len(lost), Lost: len(lost),
 		Duplicates: s.ledger.extra, Kills: int(s.kills.Load()), Faults: int(s.faults.Load()), Missed: int(s.missed.Load()), Fallbacks: fallbacks,
+		Unarchivable: s.ledger.unarchivable,
 	}
 	v.FailedCalls, _ = s.aws.counts()
 	unsettled, late := s.claims.total()
@@ -146,10 +151,12 @@ func (s *suite) readArchive() (fallbacks int, err error) {
 		case at >= 0:
 			s.ledger.foundArchived(key, streamList[at], isDirect(key), object)
 		case top == "failed":
-			err = archive.ReadAside(strings.NewReader(string(object)), func(a archive.Aside) error {
-				s.ledger.foundAside(key, bodyOf(a))
+			var bodies [][]byte
+			err = archive.ReadAside(bytes.NewReader(object), func(a archive.Aside) error {
+				bodies = append(bodies, bodyOf(a))
 				return nil
 			})
+			s.ledger.foundAside(key, bodies...)
 			if err != nil {
 				s.ledger.complain(key, err.Error())
 			}
