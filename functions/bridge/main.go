@@ -20,6 +20,7 @@ import (
 	"github.com/data-sink/data-sink/internal/bridge"
 	"github.com/data-sink/data-sink/internal/env"
 	"github.com/data-sink/data-sink/internal/lambdalog"
+	"github.com/data-sink/data-sink/internal/lambdasize"
 	"github.com/data-sink/data-sink/internal/metric"
 	"github.com/data-sink/data-sink/internal/sink"
 	"github.com/data-sink/data-sink/internal/stream"
@@ -35,6 +36,7 @@ func main() {
 		log.Error("init", "error", err)
 		os.Exit(1)
 	}
+	lambdasize.Fit(os.Getenv) // after init, for which Lambda gives more
 	lambda.Start(h)
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/data-sink/data-sink/internal/drain"
 	"github.com/data-sink/data-sink/internal/env"
 	"github.com/data-sink/data-sink/internal/lambdalog"
+	"github.com/data-sink/data-sink/internal/lambdasize"
 	"github.com/data-sink/data-sink/internal/metric"
 	"github.com/data-sink/data-sink/internal/queue"
 	"github.com/data-sink/data-sink/internal/secret"
@@ -48,6 +49,7 @@ func main() {
 		log.Error("init", "error", err)
 		os.Exit(1)
 	}
+	lambdasize.Fit(os.Getenv) // after init, for which Lambda gives more
 	lambda.Start(handler)
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/data-sink/data-sink/internal/env"
 	"github.com/data-sink/data-sink/internal/ingest"
 	"github.com/data-sink/data-sink/internal/lambdalog"
+	"github.com/data-sink/data-sink/internal/lambdasize"
 	"github.com/data-sink/data-sink/internal/metric"
 	"github.com/data-sink/data-sink/internal/secret"
 	"github.com/data-sink/data-sink/internal/stream"
@@ -39,6 +40,7 @@ func main() {
 		log.Error("init", "error", err)
 		os.Exit(1)
 	}
+	lambdasize.Fit(os.Getenv) // after init, for which Lambda gives more
 	// Lambda sends SIGTERM, and waits half a second, only where it is asked to.
 	lambda.StartWithOptions(handler, lambda.WithEnableSIGTERM(func() {
 		handler.metrics.Flush()
@@ -92,14 +94,14 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 	})}, nil
 }
 
-// warm reads both secrets and connects to Redis at once, so that the first
-// request finds all three.
+// warm reads both secrets and connects to Redis, at the same time, so that the
+// first request finds all of them.
 func warm(ctx context.Context, log *slog.Logger, records *recordQueue, clients *basicauth.Cache) {
 	ctx, cancel := context.WithTimeout(ctx, warmTimeout)
 	defer cancel()
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := records.Ping(ctx); err != nil {
+		if err := records.Connect(ctx); err != nil {
 			log.WarnContext(ctx, "queue_unreachable_at_init", "error", err)
 		}
 	})
