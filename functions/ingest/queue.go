@@ -53,6 +53,15 @@ func (q *recordQueue) Push(ctx context.Context, stream string, envelope []byte, 
 	return open.Push(ctx, stream, envelope, maxBacklogBytes)
 }
 
+// Connect connects to Redis ahead of the first push.
+func (q *recordQueue) Connect(ctx context.Context) error {
+	open, err := q.opened(ctx)
+	if err != nil {
+		return err
+	}
+	return open.Connect(ctx)
+}
+
 func (q *recordQueue) Ping(ctx context.Context) error {
 	open, err := q.opened(ctx)
 	if err != nil {

@@ -170,6 +170,23 @@ func (q *Queue) Close() error {
 	return nil
 }
 
+// Connect opens the connection that the next command needs, of a cluster one to
+// each node that may own a stream: a handshake of TLS would take much of a
+// push's time. It reports a node that does not answer.
+func (q *Queue) Connect(ctx context.Context) error {
+	cluster, ok := q.client.(*redis.ClusterClient)
+	if !ok {
+		return q.Ping(ctx)
+	}
+	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		return node.Ping(ctx).Err()
+	})
+	if err != nil {
+		return fmt.Errorf("connecting to the nodes of Redis: %w", err)
+	}
+	return nil
+}
+
 // Ping reports whether Redis answers.
 func (q *Queue) Ping(ctx context.Context) error {
 	if err := q.client.Ping(ctx).Err(); err != nil {
