@@ -53,7 +53,7 @@ func (l *lab) function(kind, name string, more ...string) (*lambdatest.Function,
 	}, more...)
 	return lambdatest.New(lambdatest.Options{
 		Name: deployment + "-" + name, Bootstrap: filepath.Join(dir, "bootstrap"), Dir: dir, Timeout: time.Minute,
-		Env: func(int) []string { return settings }, Output: os.Stderr,
+		Env: func(int) []string { return settings },
 	}), nil
 }
 

@@ -57,8 +57,11 @@ func postEvent(body []byte, asText bool) []byte {
 
 // kinesisEvent is the event of a full batch of records of that size, as the
 // mapping sends it: 10,000 records or 6 MB.
-func kinesisEvent(size int) (event []byte, records int) {
-	const most, mostBytes = 10_000, 6_000_000
+func kinesisEvent(size int) (event []byte, records int) { return kinesisEventOf(size, 10_000) }
+
+// kinesisEventOf is the same with at most that many records.
+func kinesisEventOf(size, most int) (event []byte, records int) {
+	const mostBytes = 6_000_000
 	body := bytes.TrimSuffix(jsonBody(size), []byte("\n"))
 	var e struct{ Records []events.KinesisEventRecord }
 	record := events.KinesisEventRecord{
