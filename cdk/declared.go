@@ -86,6 +86,21 @@ var declared = []setting{
 		number(func(s *settings) *int { return &s.ingestConcurrency }, 0, 100_000),
 	},
 	{
+		"ingestMemory", "256",
+		"Memory of the ingest function in MB, which brings CPU in proportion. The default is the cheapest that has room for the largest bodies: raise it with `maxDecodedBytes`, or for fewer milliseconds an answer.",
+		number(func(s *settings) *int { return &s.ingestMemory }, 128, 10_240),
+	},
+	{
+		"drainerMemory", "256",
+		"Memory of the drainer in MB, likewise. A drainer moves about 28,000 records of 1 KiB a second with the default, and in proportion with more.",
+		number(func(s *settings) *int { return &s.drainerMemory }, 128, 10_240),
+	},
+	{
+		"bridgeMemory", "128",
+		"Memory of the bridge in MB, likewise. It runs once for each shard: 128 MB take seven times what a shard brings.",
+		number(func(s *settings) *int { return &s.bridgeMemory }, 128, 10_240),
+	},
+	{
 		"drainerConcurrency", "20",
 		"Drainers that SQS wakes at once, for all streams together.",
 		number(func(s *settings) *int { return &s.drainerConcurrency }, 2, 1000),

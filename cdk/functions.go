@@ -24,14 +24,6 @@ const (
 	bridgeSeconds  = 60
 )
 
-// Memory in MiB, which brings CPU in proportion. Ingest and bridge hold an
-// event of 6 MB several times over, the drainer its claims in flight.
-const (
-	ingestMemory  = 512
-	drainerMemory = 1024
-	bridgeMemory  = 512
-)
-
 // resources are what the functions work with.
 type resources struct {
 	bucket  awss3.IBucket
@@ -45,14 +37,15 @@ type allFunctions struct{ ingest, drainer, bridge awslambda.Function }
 
 // function is what one function has for itself.
 type function struct {
-	id, name        string
-	reads           []env.Setting
-	seconds, memory float64
-	concurrency     int // reserved; 0: none
-	quiet           bool
-	inVPC           bool
-	may             []awsiam.PolicyStatement
-	more            awslambda.FunctionProps
+	id, name    string
+	reads       []env.Setting
+	seconds     float64
+	memory      int // MB
+	concurrency int // reserved; 0: none
+	quiet       bool
+	inVPC       bool
+	may         []awsiam.PolicyStatement
+	more        awslambda.FunctionProps
 }
 
 func newFunctions(stack awscdk.Stack, d deployment, r resources) allFunctions {
@@ -66,7 +59,7 @@ func newFunctions(stack awscdk.Stack, d deployment, r resources) allFunctions {
 
 	drainer := function{
 		id: "Drainer", name: "drainer", reads: env.Settings(env.ParseDrainer),
-		seconds: drainerSeconds, memory: drainerMemory, inVPC: d.inVPC(),
+		seconds: drainerSeconds, memory: d.drainerMemory, inVPC: d.inVPC(),
 		may: []awsiam.PolicyStatement{
 			allow(on(streamsARN(stack, d.settings)), "kinesis:PutRecords"),
 			allow(on(r.queue.QueueArn()), "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"),
@@ -85,7 +78,7 @@ func newFunctions(stack awscdk.Stack, d deployment, r resources) allFunctions {
 	}
 	ingest := function{
 		id: "Ingest", name: "ingest", reads: env.Settings(env.ParseIngest),
-		seconds: ingestSeconds, memory: ingestMemory, concurrency: d.ingestConcurrency, inVPC: d.inVPC(),
+		seconds: ingestSeconds, memory: d.ingestMemory, concurrency: d.ingestConcurrency, inVPC: d.inVPC(),
 		// A start and an end line for each record would cost more than the record.
 		quiet: true,
 		may: []awsiam.PolicyStatement{
@@ -99,7 +92,7 @@ func newFunctions(stack awscdk.Stack, d deployment, r resources) allFunctions {
 	}
 	bridge := function{
 		id: "Bridge", name: "bridge", reads: env.Settings(env.ParseBridge),
-		seconds: bridgeSeconds, memory: bridgeMemory,
+		seconds: bridgeSeconds, memory: d.bridgeMemory,
 		may: []awsiam.PolicyStatement{
 			allow(on(streamsARN(stack, d.settings)), "kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"),
 			allow(on(firehosesARN(stack, d.settings)), "firehose:PutRecordBatch"),

@@ -162,6 +162,15 @@ func TestReservedConcurrencyOfIngestOnlyOnRequest(t *testing.T) {
 	}
 }
 
+func TestMemoryIsTheSettings(t *testing.T) {
+	root := synth(t, map[string]any{"ingestMemory": "512", "bridgeMemory": 1769.0}, fourStreams).root
+	for id, want := range map[string]float64{"Ingest": 512, "Drainer": 256, "Bridge": 1769} {
+		if got := numeric(t, named(t, root, "AWS::Lambda::Function", id).Properties["MemorySize"]); got != want {
+			t.Errorf("%s: %v MB, want %v", id, got, want)
+		}
+	}
+}
+
 func TestEveryLogIsKeptForTheDaysThatTheSettingSays(t *testing.T) {
 	root := synth(t, map[string]any{"logRetentionDays": "7", "name": "shop"}, fourStreams).root
 	var names []string

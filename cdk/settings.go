@@ -23,6 +23,8 @@ type settings struct {
 
 	throttleRate, throttleBurst         int
 	ingestConcurrency                   int
+	ingestMemory, drainerMemory         int // MB
+	bridgeMemory                        int
 	drainerConcurrency, streamDrainers  int
 	maxBodyBytes, maxDecodedBytes       int
 	logRetentionDays, failedExpiresDays int

@@ -18,7 +18,7 @@ func TestDefaultsOfTheSettings(t *testing.T) {
 	want := settings{
 		name: "datasink", streamsFile: "streams.json", architecture: "arm64",
 		cacheNodeType: "cache.t4g.small", cacheShards: 1, cacheReplicas: 1, cacheDurability: "disabled",
-		throttleRate: 5000, throttleBurst: 5000, drainerConcurrency: 20, streamDrainers: 10,
+		throttleRate: 5000, throttleBurst: 5000, ingestMemory: 256, drainerMemory: 256, bridgeMemory: 128, drainerConcurrency: 20, streamDrainers: 10,
 		maxBodyBytes: 4194304, maxDecodedBytes: 16777216, logRetentionDays: 30, streamMetrics: "few",
 	}
 	if got != want {
