@@ -20,6 +20,19 @@ var quiet = slog.New(slog.DiscardHandler)
 // start runs a quick pipeline with its page and returns its URL.
 func start(t *testing.T, change func(*local.Options)) string {
 	t.Helper()
+	home, stop := startUntil(t, change)
+	t.Cleanup(func() {
+		if err := stop(); err != nil && !strings.Contains(err.Error(), "context canceled") {
+			t.Errorf("Stop: %v", err)
+		}
+	})
+	return home
+}
+
+// startUntil is start with the end in the caller's hands. A seam of the drainer's
+// queue that change sets is under the page's own.
+func startUntil(t *testing.T, change func(*local.Options)) (home string, stop func() error) {
+	t.Helper()
 	streams, err := stream.Load("../../../streams.json")
 	if err != nil {
 		t.Fatal(err)
@@ -31,8 +44,13 @@ func start(t *testing.T, change func(*local.Options)) string {
 	if change != nil {
 		change(&o)
 	}
+	under := o.Seams.DrainerQueue
 	live := page.New(page.Options{Streams: streams, Data: o.Data, User: o.User, Password: o.Password, Log: quiet})
 	o.Seams = live.Seams()
+	if under != nil {
+		watch := o.Seams.DrainerQueue
+		o.Seams.DrainerQueue = func(q local.Queue) local.Queue { return watch(under(q)) }
+	}
 	p, err := local.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -43,15 +61,12 @@ func start(t *testing.T, change func(*local.Options)) string {
 		defer close(done)
 		live.Run(ctx)
 	}()
-	t.Cleanup(func() {
+	return "http://" + p.Addr().String() + "/", func() error {
 		live.Heal()
 		cancel()
 		<-done
-		if err := p.Stop(ctx); err != nil && !strings.Contains(err.Error(), "context canceled") {
-			t.Errorf("Stop: %v", err)
-		}
-	})
-	return "http://" + p.Addr().String() + "/"
+		return p.Stop(ctx)
+	}
 }
 
 // do makes a request and follows no redirect.
