@@ -57,6 +57,11 @@ bench: redis ## measure every hop beside its floor; ARGS="-only drain -samples f
 	go build -o $(BUILD)/bench ./internal/bench
 	$(BUILD)/bench $(ARGS)
 
+.PHONY: capacity
+capacity: ## say what a load needs and costs; ARGS="-rate 10000 -size 1024 -streams 20 -burst 10x5m"
+	@go build -o $(BUILD)/capacity ./internal/capacity
+	@$(BUILD)/capacity $(ARGS)
+
 .PHONY: bench-once
 bench-once: redis
 	go test -run '^$$' -bench . -benchtime 1x -timeout 20m ./internal/...

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// node is a type of cache node.
+//
+// Memory: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/ParameterGroups.Redis.html
+// Bandwidth (baseline, each direction): https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.SupportedTypes.html
+// Dollars an hour for Valkey, a fifth less than Redis OSS: https://aws.amazon.com/elasticache/pricing/
+// (list price, us-east-1; not verified: no stored copy had the table)
+type node struct {
+	name string
+	gib  float64
+	// core is how much of one core its main thread may use for ever: a t4g earns
+	// credits for a fifth of its two vCPUs. No script of Redis uses more than one.
+	core float64
+	gbps float64
+	hour float64
+}
+
+// nodes are the types that the model knows, from small to large.
+var nodes = []node{
+	{"cache.t4g.small", 1.37, 0.4, 0.128, 0.0256},
+	{"cache.t4g.medium", 3.09, 0.4, 0.256, 0.052},
+	{"cache.m7g.large", 6.38, 1, 0.937, 0.1264},
+	{"cache.r7g.large", 13.07, 1, 0.937, 0.1752},
+	{"cache.r7g.xlarge", 26.32, 1, 1.876, 0.3496},
+	{"cache.r7g.2xlarge", 52.82, 1, 3.75, 0.6984},
+	{"cache.r7g.4xlarge", 105.81, 1, 7.5, 1.3968},
+	{"cache.r7g.8xlarge", 209.55, 1, 15, 2.7936},
+	{"cache.r7g.16xlarge", 419.09, 1, 30, 5.5872},
+}
+
+func findNode(name string) (node, error) {
+	names := make([]string, len(nodes))
+	for i, n := range nodes {
+		if n.name == name {
+			return n, nil
+		}
+		names[i] = n.name
+	}
+	return node{}, fmt.Errorf("-node %q: want auto or one of %s", name, strings.Join(names, ", "))
+}
+
+// usable is what a queue may fill, in bytes: the parameter reserved-memory-percent
+// keeps the rest for replication and snapshots.
+func (n node) usable() float64 { return n.gib * gib * (1 - redisReserved) }
+
+// bytesPerSecond is what it may send for ever.
+func (n node) bytesPerSecond() float64 { return n.gbps * 1e9 / 8 }

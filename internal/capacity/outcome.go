@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// backlogMargin is what maxBacklogMiB should have above the peak.
+const backlogMargin = 1.25
+
+// print writes an outcome for people.
+func (o Outcome) print(out io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nsimulation: %s; throttleRate=%d streamDrainers=%d drainerConcurrency=%d\n\n", o.what(), o.Scenario.ThrottleRate, o.Scenario.StreamDrainers, o.Scenario.Drainers)
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) { _, _ = fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+	row("longest backlog", "%s records, %s MiB; of one stream %s MiB", commas(float64(o.PeakRecords)), commas(o.PeakMiB), commas(o.PeakStreamMiB))
+	row("drainers", "%d at once", o.PeakDrainers)
+	row("cache memory", "%.0f %% of the fullest node: %s", o.PeakMemory*100, o.memory())
+	if o.Drained {
+		row("drained", "%v after it was over", o.DrainedAfter)
+	} else {
+		row("drained", "not within a day: %s records wait; give the streams more shards", commas(float64(o.Queued)))
+	}
+	row("past the tap", "%s records straight to the archive, %s of them past maxBacklogMiB", commas(float64(o.Archived)), commas(float64(o.Overflow)))
+	row("refused", "%s records with 429 (throttleRate), %s with 503 (overflow)", commas(float64(o.Throttled)), commas(float64(o.Refused)))
+	row("to hold it all", "%s", o.holds())
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("printing: %w", err)
+	}
+	if _, err := io.WriteString(out, b.String()); err != nil {
+		return fmt.Errorf("printing: %w", err)
+	}
+	return nil
+}
+
+func (o Outcome) what() string {
+	var events []string
+	if o.Scenario.Burst > 0 {
+		events = append(events, fmt.Sprintf("%g times the rate for %s", o.Scenario.Burst, plain(o.Scenario.BurstFor)))
+	}
+	if o.Scenario.Outage > 0 {
+		events = append(events, fmt.Sprintf("Kinesis takes nothing for %s", plain(o.Scenario.Outage)))
+	}
+	what := strings.Join(events, " while ")
+	if o.Scenario.MaxBacklogMiB > 0 {
+		what += fmt.Sprintf(", maxBacklogMiB %d", o.Scenario.MaxBacklogMiB)
+	}
+	if o.Scenario.Refuse {
+		what += ", overflow refuse"
+	}
+	return what
+}
+
+// plain is a duration without zeros at its end.
+func plain(d time.Duration) string {
+	s := strings.TrimSuffix(d.String(), "0s")
+	if s == "" || !strings.ContainsAny(s[len(s)-1:], "hm") {
+		return d.String()
+	}
+	if short := strings.TrimSuffix(s, "0m"); strings.HasSuffix(short, "h") {
+		return short
+	}
+	return s
+}
+
+// holds is what would let all records go by the queue.
+func (o Outcome) holds() string {
+	node := "cacheNodeType=" + o.HoldsNode
+	if o.HoldsNode == "" {
+		node = "more cacheShards"
+	}
+	return fmt.Sprintf(`%s; "maxBacklogMiB": 0, or %s for the busiest stream`, node, commas(o.HoldsMiB))
+}
+
+func (o Outcome) memory() string {
+	if o.Archived > o.Overflow {
+		return "it does not hold"
+	}
+	return "it holds"
+}

@@ -1,0 +1,83 @@
+package main
+
+// Plan is what each hop needs for a load, and costs. Dollars are of a month.
+type Plan struct {
+	Load     Load     `json:"load"`
+	API      API      `json:"apiGateway"`
+	Ingest   Function `json:"ingest"`
+	Cache    Cache    `json:"cache"`
+	Drainer  Drainer  `json:"drainer"`
+	Tap      Tap      `json:"kinesis"`
+	Bridge   Function `json:"bridge"`
+	Firehose Firehose `json:"firehose"`
+	Archive  Archive  `json:"s3"`
+	Watching Watching `json:"cloudwatch"`
+	Network  Network  `json:"network"`
+
+	Dollars        float64 `json:"dollars"`
+	DollarsMillion float64 `json:"dollarsMillion"`
+
+	// Ceilings are all limits on the way, the lowest first. For those that the load
+	// has passed, Set, Ask and Change say what to set, to ask AWS for, and to send
+	// otherwise.
+	Ceilings []Ceiling `json:"ceilings"`
+	Set      []string  `json:"set"`
+	Ask      []string  `json:"ask"`
+	Change   []string  `json:"change"`
+}
+
+// API is API Gateway.
+type API struct {
+	RequestsPerSecond float64 `json:"requestsPerSecond"`
+	// Units are what a request is metered as.
+	Units   int     `json:"units"`
+	Dollars float64 `json:"dollars"`
+}
+
+// Function is a Lambda function.
+type Function struct {
+	InvocationsPerSecond float64 `json:"invocationsPerSecond"`
+	BilledMillis         float64 `json:"billedMillis"`
+	// Concurrency is the mean number of executions at once, by Little's law.
+	Concurrency float64 `json:"concurrency"`
+	Memory      int     `json:"memory"`
+	Dollars     float64 `json:"dollars"`
+}
+
+// newPlan computes a plan. The load must be valid.
+func newPlan(l Load) Plan {
+	p := Plan{Load: l}
+	p.API = newAPI(l)
+	p.Ingest = newIngest(l)
+	p.Cache = newCache(l)
+	if !l.oversize() {
+		p.Drainer = newDrainer(l)
+		p.Tap = newTap(l)
+		p.Bridge = newBridge(l, p.Tap)
+		p.Firehose = newFirehose(l, p.Tap)
+	}
+	p.Archive = newArchive(l)
+	p.Watching = newWatching(p)
+	p.Network = newNetwork(l)
+	for _, h := range p.hops() {
+		p.Dollars += h.dollars
+	}
+	p.DollarsMillion = p.Dollars / (l.Rate * monthSeconds) * 1e6
+	p.Ceilings = ceilings(p)
+	p.Set, p.Ask, p.Change = p.changes(bySetting), p.changes(byQuota), p.changes(byDesign)
+	return p
+}
+
+// hop is a line of the table.
+type hop struct {
+	name, needs string
+	dollars     float64
+}
+
+// concurrency is how many executions the account must allow: those that are at
+// work, a batch of each shard for the bridge included, and those that the requests
+// a second bring with them.
+func (p Plan) concurrency() int {
+	atWork := p.Ingest.Concurrency*p.Load.Peak + float64(p.Drainer.Concurrency) + float64(p.Tap.Shards*parallelization)
+	return whole(max(atWork, p.Load.peak()*room/requestsPerExecution))
+}
