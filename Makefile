@@ -69,7 +69,7 @@ bench-once: redis
 	$(BUILD)/bench -short
 
 .PHONY: chaos
-chaos: redis ## break everything under load and count what is lost; N=records SEED=n
+chaos: redis ## break everything under load and count what is lost; N=records SEED=n ARGS="-cluster" or ARGS="-scenario outage|isolation|rotation"
 	go build -o $(BUILD)/chaos ./internal/cmd/chaos
 	exec $(BUILD)/chaos $(if $(N),-n $(N)) $(if $(SEED),-seed $(SEED)) $(ARGS)
 

@@ -13,6 +13,7 @@ package awstest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -99,11 +100,11 @@ type Server struct {
 	SQS      *SQS
 
 	options Options
-	secrets map[string]string
 	http    *http.Server
 
-	mu     sync.Mutex // guards random
-	random *rand.Rand
+	mu      sync.Mutex // guards what follows
+	random  *rand.Rand
+	secrets map[string]string
 }
 
 // Start runs the endpoint on a free port of loopback until Close.
@@ -114,7 +115,7 @@ func Start(o Options) (*Server, error) {
 	}
 	s := &Server{
 		URL: "http://" + l.Addr().String(), Addr: l.Addr().String(),
-		options: o, secrets: o.Secrets,
+		options: o, secrets: maps.Clone(o.Secrets),
 		random: rand.New(rand.NewPCG(o.Seed, 1)), //nolint:gosec // reproducible on purpose
 	}
 	s.S3 = newS3(o.Dir, o.Buckets)
@@ -132,6 +133,13 @@ func Start(o Options) (*Server, error) {
 
 // Close ends the endpoint and cuts its connections. Objects stay.
 func (s *Server) Close() { _ = s.http.Close() }
+
+// SetSecret changes the value of a secret that there is.
+func (s *Server) SetSecret(id, value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.secrets[id] = value
+}
 
 // operation is a call that has been read and is ready to take effect.
 type operation struct {

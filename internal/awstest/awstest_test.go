@@ -227,6 +227,10 @@ func TestSecrets(t *testing.T) {
 	if value, err := reader.Get(t.Context(), "clients"); err != nil || string(value) != `{"me":"secret"}` {
 		t.Errorf("Get = %s, %v", value, err)
 	}
+	s.SetSecret("clients", "another")
+	if value, err := reader.Get(t.Context(), "clients"); err != nil || string(value) != "another" {
+		t.Errorf("Get after a change = %s, %v", value, err)
+	}
 	if _, err := reader.Get(t.Context(), "absent"); err == nil {
 		t.Error("Get of an absent secret: no error")
 	}

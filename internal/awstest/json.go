@@ -54,12 +54,17 @@ func (s *Server) readGetSecretValue(r *http.Request, op *operation) {
 		return
 	}
 	op.call.Resource = in.SecretId
-	value, ok := s.secrets[in.SecretId]
+	s.mu.Lock()
+	_, ok := s.secrets[in.SecretId]
+	s.mu.Unlock()
 	if !ok {
 		op.refuse(*badRequest("ResourceNotFoundException", "no secret %s", in.SecretId))
 		return
 	}
 	op.effect = func(func() bool) (int, func(http.ResponseWriter)) {
+		s.mu.Lock()
+		value := s.secrets[in.SecretId]
+		s.mu.Unlock()
 		return 0, func(w http.ResponseWriter) {
 			writeJSON(w, http.StatusOK, map[string]string{"ARN": in.SecretId, "Name": in.SecretId, "SecretString": value, "VersionId": "1"})
 		}

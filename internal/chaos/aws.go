@@ -43,8 +43,10 @@ type awsAccount struct {
 // trouble is what a share of a service's calls meets.
 type trouble struct {
 	share float64
-	fault awstest.Fault
-	met   counter // calls
+	// resource is the only one whose calls meet it; empty for all.
+	resource string
+	fault    awstest.Fault
+	met      counter // calls
 }
 
 func startAWS(dir string, seed uint64, t *traps) (*awsAccount, error) {
@@ -95,7 +97,7 @@ func (a *awsAccount) inject(c awstest.Call) awstest.Fault {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, t := range a.troubles[c.Service] {
-		if a.random.Float64() >= t.share {
+		if t.resource != "" && t.resource != c.Resource || a.random.Float64() >= t.share {
 			continue
 		}
 		t.met.Add(1)
@@ -124,9 +126,14 @@ func (a *awsAccount) observe(c awstest.Call, o awstest.Outcome) {
 // makeTrouble has a share of a service's calls meet a fault until end is called.
 // met counts those that did.
 func (a *awsAccount) makeTrouble(service string, share float64, f awstest.Fault) (met *counter, end func()) {
+	return a.makeTroubleOf(service, "", share, f)
+}
+
+// makeTroubleOf is makeTrouble for calls on one resource.
+func (a *awsAccount) makeTroubleOf(service, resource string, share float64, f awstest.Fault) (met *counter, end func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	t := &trouble{share: share, fault: f}
+	t := &trouble{share: share, resource: resource, fault: f}
 	a.troubles[service] = append(a.troubles[service], t)
 	return &t.met, func() {
 		a.mu.Lock()

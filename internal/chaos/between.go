@@ -28,6 +28,9 @@ func (s *suite) betweenFaults() []fault {
 			all = append(all, f)
 		}
 	}
+	if s.settings.cluster {
+		all = append(all, s.clusterFaults()...)
+	}
 	return append(
 		all,
 		s.renewing(fault{"kill Redis", s.killRedis}),
@@ -94,16 +97,18 @@ func (s *suite) swallow(l *link) func(context.Context, *rand.Rand) (bool, error)
 }
 
 func (s *suite) killRedis(ctx context.Context, random *rand.Rand) (bool, error) {
-	s.redis.server.Kill()
+	node := s.redis.any(random)
+	node.Kill()
 	s.kills.Add(1)
 	hold(ctx, random)
-	return true, s.redis.server.Restart()
+	return true, s.redis.restart(ctx, node)
 }
 
 // freezeRedis has Redis answer nothing, on connections that stay open.
 func (s *suite) freezeRedis(ctx context.Context, random *rand.Rand) (bool, error) {
-	s.redis.server.Freeze()
-	defer s.redis.server.Thaw()
+	node := s.redis.any(random)
+	node.Freeze()
+	defer node.Thaw()
 	hold(ctx, random)
 	return true, ctx.Err()
 }
@@ -119,12 +124,8 @@ const (
 // fillRedis stops Kinesis until Redis is full and ingest writes to the archive
 // instead. Then Kinesis returns, and the queues must drain at the limit.
 func (s *suite) fillRedis(ctx context.Context, _ *rand.Rand) (bool, error) {
-	used, err := s.redis.usedMemory()
-	if err != nil {
-		return false, err
-	}
 	_, endTrouble := s.aws.makeTrouble(awstest.ServiceKinesis, 1, awstest.Fault{Fail: awstest.Status500})
-	if err := s.redis.limitMemory(used + memoryLeft); err != nil {
+	if err := s.redis.limitMemory(memoryLeft); err != nil {
 		endTrouble()
 		return false, err
 	}

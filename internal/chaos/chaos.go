@@ -10,16 +10,16 @@
 // Duplicates are allowed after faults, and counted: they must not exceed the
 // bound that follows from the faults that were made, see Bound. How to
 // run it: `go run ./internal/cmd/chaos -n 50000 -seed 1`.
+//
+// Beside that stand scenarios, which hold one promise each against one fault on
+// the same parts, and measure it: Outage, Isolation and Rotation.
 package chaos
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"regexp"
 	"sync"
 	"time"
@@ -27,10 +27,9 @@ import (
 
 // Options say how much chaos there is.
 type Options struct {
+	Lab
 	// Records is how many records must be acknowledged, at least.
 	Records int
-	// Seed determines bodies and faults.
-	Seed uint64
 	// Rounds is how often every fault is made. 0: once for each 12,500 records,
 	// but 16 times at most.
 	Rounds int
@@ -38,39 +37,14 @@ type Options struct {
 	Faults *regexp.Regexp
 	// Drainer is the package of the drainer's bootstrap. Default the real one.
 	Drainer string
-	// Bin is a folder for the functions' bootstraps; what it has is not built
-	// again. Default a folder of the run.
-	Bin string
-	// Dir is the parent of the run's folder. Default that for temporary files.
-	Dir string
-	// Log takes what happens, line by line. Nil for nobody.
-	Log io.Writer
+	// Cluster has Redis be a cluster of three nodes.
+	Cluster bool
 }
 
 const (
 	maxRounds       = 16
 	recordsPerRound = 12_500
-	realDrainer     = "./functions/drainer"
 )
-
-// suite is one run.
-type suite struct {
-	options Options
-	dir     string
-	log     *logger
-
-	redis     *redisServer
-	aws       *awsAccount
-	links     *links
-	functions *functions
-	ledger    *ledger
-	load      *load
-	traps     *traps
-	claims    *claimTable
-	problems  *problems
-
-	kills, faults, missed counter
-}
 
 // Run makes a run and returns its verdict. An error means that there is none.
 // All that it made is gone then, but after a verdict that is not in order its
@@ -79,35 +53,24 @@ func Run(ctx context.Context, o Options) (Verdict, error) {
 	if o.Rounds == 0 {
 		o.Rounds = min(max(1, o.Records/recordsPerRound), maxRounds)
 	}
-	if o.Drainer == "" {
-		o.Drainer = realDrainer
+	set := hurried()
+	set.cluster = o.Cluster
+	if o.Drainer != "" {
+		set.drainer = o.Drainer
 	}
-	dir, err := os.MkdirTemp(o.Dir, "chaos-")
-	if err != nil {
-		return Verdict{}, fmt.Errorf("making a folder: %w", err)
-	}
-	s := &suite{options: o, dir: dir, log: newLogger(o.Log), problems: &problems{}}
-	v, err := s.run(ctx)
-	if err != nil || v.Err() == nil {
-		return v, errors.Join(err, os.RemoveAll(dir))
-	}
-	s.log.printf("what is left to look at: %s", dir)
-	return v, nil
+	var v Verdict
+	err := inLab(ctx, o.Lab, set, func(s *suite) (err error) {
+		s.options = o
+		v, err = s.run(ctx)
+		return err
+	}, func() error { return v.Err() })
+	return v, err
 }
 
 func (s *suite) run(ctx context.Context) (Verdict, error) {
-	if err := s.start(ctx); err != nil {
-		s.stop()
-		return Verdict{}, err
-	}
-	defer s.stop()
 	s.log.printf("seed %d, %d records, %d rounds", s.options.Seed, s.options.Records, s.options.Rounds)
-
-	background, endBackground := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() { s.deliverWakeUps(background) })
-	wg.Go(func() { s.schedule(background) })
-	wg.Go(func() { s.mapStreams(background) })
+	endTriggers := s.pullTriggers(ctx)
+	defer endTriggers()
 	loadCtx, endLoad := context.WithCancel(ctx)
 	var senders sync.WaitGroup
 	senders.Go(func() { s.load.run(loadCtx) })
@@ -115,52 +78,14 @@ func (s *suite) run(ctx context.Context) (Verdict, error) {
 	err := s.rage(ctx)
 	endLoad()
 	senders.Wait()
-	if err == nil {
-		err = s.drainToTheEnd(ctx)
-	}
-	endBackground()
-	wg.Wait()
 	if err != nil {
 		return Verdict{}, err
 	}
+	if err := s.drainToTheEnd(ctx); err != nil {
+		return Verdict{}, err
+	}
+	endTriggers()
 	return s.verdict()
-}
-
-// start brings up everything, the last first.
-func (s *suite) start(ctx context.Context) error {
-	s.traps = newTraps()
-	s.claims = newClaimTable(s.problems)
-	s.ledger = newLedger(s.options.Seed)
-	var err error
-	if s.redis, err = startRedis(filepath.Join(s.dir, "redis")); err != nil {
-		return err
-	}
-	if s.aws, err = startAWS(filepath.Join(s.dir, "s3"), s.options.Seed, s.traps); err != nil {
-		return err
-	}
-	if s.links, err = startLinks(s.redis.addr(), s.aws.server.Addr); err != nil {
-		return err
-	}
-	if s.functions, err = s.startFunctions(ctx); err != nil {
-		return err
-	}
-	s.load = newLoad(s.functions.ingest, s.redis.queue, s.ledger)
-	return nil
-}
-
-func (s *suite) stop() {
-	if s.functions != nil {
-		s.functions.close()
-	}
-	if s.links != nil {
-		s.links.close()
-	}
-	if s.aws != nil {
-		s.aws.server.Close()
-	}
-	if s.redis != nil {
-		s.redis.close()
-	}
 }
 
 // drainToTheEnd waits until everything that was accepted has come through.

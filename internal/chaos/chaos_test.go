@@ -27,9 +27,13 @@ func TestMain(m *testing.M) {
 
 // The runs are not parallel: each keeps the machine busy by itself.
 
+func lab(t *testing.T) chaos.Lab {
+	return chaos.Lab{Seed: 1, Bin: bin, Dir: t.TempDir(), Log: logTo{t}}
+}
+
 func run(t *testing.T, o chaos.Options) chaos.Verdict {
 	t.Helper()
-	o.Seed, o.Bin, o.Dir, o.Log = 1, bin, t.TempDir(), logTo{t}
+	o.Lab = lab(t)
 	v, err := chaos.Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -45,6 +49,16 @@ func TestNothingIsLost(t *testing.T) {
 	}
 	// Six steps of a drainer, two of a bridge, one of ingest, and Redis.
 	if v.Acked < 3_000 || v.Archived != v.Acked || v.Kills < 10 || v.Missed > 0 || v.FailedCalls == 0 || v.Fallbacks == 0 {
+		t.Errorf("the run was not what it should be: %+v", v)
+	}
+}
+
+func TestNothingIsLostInACluster(t *testing.T) {
+	v := run(t, chaos.Options{Records: 2_000, Cluster: true, Faults: regexp.MustCompile("node|slot|Redis$|a drainer after")})
+	if err := v.Err(); err != nil {
+		t.Error(err)
+	}
+	if v.Acked < 2_000 || v.Archived != v.Acked || v.Kills < 4 || v.Missed > 0 || v.Fallbacks == 0 {
 		t.Errorf("the run was not what it should be: %+v", v)
 	}
 }

@@ -5,22 +5,21 @@ import (
 	"time"
 )
 
-// The drainers' settings. The lease is short, so that many run out.
-const (
-	lease          = 3 * time.Second
-	claimRecords   = 50
-	claimBytes     = 256 << 10
-	claimsInFlight = 4
-)
+// leasing is how drainers claim: for how long, and how much at once.
+type leasing struct {
+	lease          time.Duration
+	records, bytes int
+}
 
 // claimTable follows every claim from the answer that a drainer got to the
 // answer that settled it. What is never settled so, or too late, is what may be
 // delivered twice. Safe for concurrent use.
 type claimTable struct {
 	problems *problems
+	lease    time.Duration
 
 	mu   sync.Mutex
-	open map[string]*openClaim // by id
+	open map[string]*openClaim // by the claim's key
 	// unsettled counts the records of claims that were not settled, and late
 	// those that were returned by a drainer which had run out of time.
 	unsettled, late int
@@ -33,8 +32,8 @@ type openClaim struct {
 	asked   int // how often Redis was asked to settle it
 }
 
-func newClaimTable(p *problems) *claimTable {
-	return &claimTable{problems: p, open: make(map[string]*openClaim)}
+func newClaimTable(p *problems, lease time.Duration) *claimTable {
+	return &claimTable{problems: p, lease: lease, open: make(map[string]*openClaim)}
 }
 
 // claimed notes a claim that a drainer is about to learn of.
@@ -54,7 +53,7 @@ func (t *claimTable) asked(id string, left int, timeUp bool) {
 	if c == nil {
 		return
 	}
-	if c.asked++; c.asked == 1 && (timeUp || time.Since(c.since) > lease*7/10) {
+	if c.asked++; c.asked == 1 && (timeUp || time.Since(c.since) > t.lease*7/10) {
 		t.late += left
 	}
 }
@@ -70,8 +69,8 @@ func (t *claimTable) settled(id string, held bool) {
 	}
 	if !held {
 		t.unsettled += c.records
-		if age := time.Since(c.since); c.asked == 1 && age < lease {
-			t.problems.add("claim %s of %d records was gone after %v, before its lease of %v ran out", id, c.records, age, lease)
+		if age := time.Since(c.since); c.asked == 1 && age < t.lease {
+			t.problems.add("%s of %d records was gone after %v, before its lease of %v ran out", id, c.records, age, t.lease)
 		}
 	}
 	delete(t.open, id)

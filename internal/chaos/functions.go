@@ -17,10 +17,6 @@ import (
 )
 
 const (
-	ingestProcesses  = 8
-	drainerProcesses = 6
-	bridgeProcesses  = 4
-
 	ingestTimeout  = 15 * time.Second
 	drainerTimeout = 15 * time.Second
 	bridgeTimeout  = 20 * time.Second
@@ -32,7 +28,7 @@ type functions struct {
 	output                  *os.File
 
 	mu    sync.Mutex
-	wires map[string]*wire // by caller
+	wires map[string]wires // by caller
 }
 
 // Callers are what processes sign their calls as: they tell who is who.
@@ -43,11 +39,11 @@ const (
 )
 
 func (s *suite) startFunctions(ctx context.Context) (*functions, error) {
-	bin := s.options.Bin
+	bin := s.lab.Bin
 	if bin == "" {
 		bin = filepath.Join(s.dir, "bin")
 	}
-	packages := map[string]string{"ingest": "./functions/ingest", "drainer": s.options.Drainer, "bridge": "./functions/bridge"}
+	packages := map[string]string{"ingest": "./functions/ingest", "drainer": s.settings.drainer, "bridge": "./functions/bridge"}
 	bootstrap := func(name string) string { return filepath.Join(bin, filepath.Base(packages[name])) }
 	for name, pkg := range packages {
 		if err := build(ctx, pkg, bootstrap(name)); err != nil {
@@ -61,7 +57,7 @@ func (s *suite) startFunctions(ctx context.Context) (*functions, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the functions' log: %w", err)
 	}
-	f := &functions{output: output, wires: make(map[string]*wire)}
+	f := &functions{output: output, wires: make(map[string]wires)}
 	start := func(name, caller string, processes int, timeout time.Duration, more func(caller string) []string) *lambdatest.Function {
 		return lambdatest.New(lambdatest.Options{
 			Name: name, Bootstrap: bootstrap(name), Dir: s.dir, Concurrency: processes, Timeout: timeout, Output: output,
@@ -74,26 +70,31 @@ func (s *suite) startFunctions(ctx context.Context) (*functions, error) {
 			},
 		})
 	}
-	f.ingest = start("ingest", ingestCaller, ingestProcesses, ingestTimeout, func(string) []string {
-		return []string{
-			env.RedisURL + "=redis://" + s.links.ingestRedis.addr,
-			env.ClientsSecret + "=" + clientsSecret, env.ClientsMaxAge + "=2s", env.WakeInterval + "=1s",
+	set := s.settings
+	ingestRedis := "redis://" + s.links.ingestRedis.addr()
+	if set.cluster { // Its clients must be told of the links to all nodes.
+		all, err := startWires(watch{caller: ingestCaller, leasing: set.leasing, claims: s.claims, traps: s.traps}, s.links.ingestRedis.addrs(), s.redis.addrs())
+		if err != nil {
+			return nil, err
 		}
+		f.wires[ingestCaller], ingestRedis = all, all.url()
+	}
+	f.ingest = start("ingest", ingestCaller, set.ingest, ingestTimeout, func(string) []string {
+		return append([]string{env.RedisURL + "=" + ingestRedis, env.ClientsSecret + "=" + clientsSecret}, set.ingestEnv...)
 	})
-	f.drainer = start("drainer", drainerCaller, drainerProcesses, drainerTimeout, func(caller string) []string {
-		return []string{
-			env.RedisURL + "=redis://" + s.wireFor(caller), env.WakeInterval + "=1s", env.Lease + "=" + milliseconds(lease),
-			env.ClaimRecords + "=" + strconv.Itoa(claimRecords), env.ClaimBytes + "=" + strconv.Itoa(claimBytes),
-			env.ClaimsInFlight + "=" + strconv.Itoa(claimsInFlight), env.ScaleOutRecords + "=2000", env.MaxDrainers + "=3",
-		}
+	f.drainer = start("drainer", drainerCaller, set.drainers, drainerTimeout, func(caller string) []string {
+		return append([]string{
+			env.RedisURL + "=" + s.wiresFor(caller), env.Lease + "=" + set.leasing.lease.String(),
+			env.ClaimRecords + "=" + strconv.Itoa(set.leasing.records), env.ClaimBytes + "=" + strconv.Itoa(set.leasing.bytes),
+		}, set.drainerEnv...)
 	})
-	f.bridge = start("bridge", bridgeCaller, bridgeProcesses, bridgeTimeout, func(string) []string { return nil })
+	f.bridge = start("bridge", bridgeCaller, set.bridges, bridgeTimeout, func(string) []string { return nil })
 	return f, nil
 }
 
 // commonEnv is what all functions have. The access key id says who calls.
 func (s *suite) commonEnv(caller string) []string {
-	to := func(l *link) string { return "http://" + l.addr }
+	to := func(l *link) string { return "http://" + l.addr() }
 	return []string{
 		"AWS_ACCESS_KEY_ID=" + caller, "AWS_SECRET_ACCESS_KEY=secret",
 		"AWS_ENDPOINT_URL_KINESIS=" + to(s.links.kinesis), "AWS_ENDPOINT_URL_FIREHOSE=" + to(s.links.firehose),
@@ -104,23 +105,23 @@ func (s *suite) commonEnv(caller string) []string {
 	}
 }
 
-// wireFor returns the address of a drainer's own way to Redis.
-func (s *suite) wireFor(caller string) string {
-	w := &wire{
-		caller: caller, upstream: s.links.drainerRedis.addr, claims: s.claims, traps: s.traps,
+// wiresFor returns the URL of a drainer's own way to Redis.
+func (s *suite) wiresFor(caller string) string {
+	all, err := startWires(watch{
+		caller: caller, leasing: s.settings.leasing, claims: s.claims, traps: s.traps,
 		timeUp: func() bool {
 			p := s.functions.find(caller)
 			return p != nil && time.Until(p.Deadline()) < drainerTimeout/10+500*time.Millisecond
 		},
-	}
-	if err := w.listen(); err != nil {
+	}, s.links.drainerRedis.addrs(), s.redis.addrs())
+	if err != nil {
 		s.problems.add("%v", err)
-		return "127.0.0.1:1"
+		return "redis://127.0.0.1:1"
 	}
 	s.functions.mu.Lock()
 	defer s.functions.mu.Unlock()
-	s.functions.wires[caller] = w
-	return w.addr()
+	s.functions.wires[caller] = all
+	return all.url()
 }
 
 // ended is told of the end of every process. None may end by itself.
@@ -129,11 +130,11 @@ func (s *suite) ended(caller string, killed bool, err error) {
 		s.problems.add("process %s ended by itself: %v", caller, err)
 	}
 	s.functions.mu.Lock()
-	w := s.functions.wires[caller]
+	all := s.functions.wires[caller]
 	delete(s.functions.wires, caller)
 	s.functions.mu.Unlock()
-	if w != nil {
-		w.close()
+	if all != nil {
+		all.close()
 		s.claims.ended(caller)
 	}
 }
@@ -159,11 +160,11 @@ func (f *functions) close() {
 		function.Close()
 	}
 	f.mu.Lock()
-	wires := f.wires
+	left := f.wires
 	f.wires = nil
 	f.mu.Unlock()
-	for _, w := range wires {
-		w.close()
+	for _, all := range left {
+		all.close()
 	}
 	_ = f.output.Close()
 }

@@ -42,6 +42,15 @@ func (l *ledger) next() record {
 	return makeRecord(l.seed, n)
 }
 
+// nextHealthy returns a record that can be delivered and was never issued.
+func (l *ledger) nextHealthy() record {
+	for {
+		if r := l.next(); r.kind == healthy {
+			return r
+		}
+	}
+}
+
 func (l *ledger) ack(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

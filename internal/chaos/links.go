@@ -18,11 +18,35 @@ type link struct {
 	name string
 	// service is that of the endpoint behind it; empty for Redis.
 	service string
-	// addr is where the functions reach it, upstream what is behind it.
-	addr, upstream string
+	// ways are one, or one to each node of a cluster.
+	ways []*way
 
 	library *toxiproxy.ApiServer
-	proxy   *toxiproxy.Proxy
+}
+
+// way is one proxy. addr is where the functions reach it, upstream what is behind it.
+type way struct {
+	addr, upstream string
+	proxy          *toxiproxy.Proxy
+}
+
+// addr is where the functions reach a link of one way.
+func (l *link) addr() string { return l.ways[0].addr }
+
+// addrs is where the functions reach each way.
+func (l *link) addrs() []string {
+	var addrs []string
+	for _, w := range l.ways {
+		addrs = append(addrs, w.addr)
+	}
+	return addrs
+}
+
+// part is a link of one way out of several.
+func (l *link) part(at int) *link {
+	one := *l
+	one.ways = l.ways[at : at+1]
+	return &one
 }
 
 // links are all of them, each a proxy of its own.
@@ -31,26 +55,32 @@ type links struct {
 	kinesis, firehose, s3, sqs, secretsMgr *link
 }
 
-func startLinks(redisAddr, awsAddr string) (*links, error) {
+func startLinks(redisAddrs []string, awsAddr string) (*links, error) {
 	library := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	l := &links{}
+	awsAddrs := []string{awsAddr}
 	for _, one := range []struct {
-		into                    **link
-		name, service, upstream string
+		into          **link
+		name, service string
+		upstreams     []string
 	}{
-		{&l.ingestRedis, "ingest to Redis", "", redisAddr},
-		{&l.drainerRedis, "drainer to Redis", "", redisAddr},
-		{&l.kinesis, "drainer to Kinesis", awstest.ServiceKinesis, awsAddr},
-		{&l.firehose, "bridge to Firehose", awstest.ServiceFirehose, awsAddr},
-		{&l.s3, "functions to S3", awstest.ServiceS3, awsAddr},
-		{&l.sqs, "functions to SQS", awstest.ServiceSQS, awsAddr},
-		{&l.secretsMgr, "ingest to Secrets Manager", awstest.ServiceSecrets, awsAddr},
+		{&l.ingestRedis, "ingest to Redis", "", redisAddrs},
+		{&l.drainerRedis, "drainer to Redis", "", redisAddrs},
+		{&l.kinesis, "drainer to Kinesis", awstest.ServiceKinesis, awsAddrs},
+		{&l.firehose, "bridge to Firehose", awstest.ServiceFirehose, awsAddrs},
+		{&l.s3, "functions to S3", awstest.ServiceS3, awsAddrs},
+		{&l.sqs, "functions to SQS", awstest.ServiceSQS, awsAddrs},
+		{&l.secretsMgr, "ingest to Secrets Manager", awstest.ServiceSecrets, awsAddrs},
 	} {
-		addr, err := quietPort()
-		if err != nil {
-			return nil, err
+		*one.into = &link{name: one.name, service: one.service, library: library}
+		for _, upstream := range one.upstreams {
+			addr, err := quietPort()
+			if err != nil {
+				l.close()
+				return nil, err
+			}
+			(*one.into).ways = append((*one.into).ways, &way{addr: addr, upstream: upstream})
 		}
-		*one.into = &link{name: one.name, service: one.service, addr: addr, upstream: one.upstream, library: library}
 		if err := (*one.into).mend(); err != nil {
 			l.close()
 			return nil, err
@@ -85,21 +115,32 @@ func (l *links) close() {
 
 // cut ends all connections and refuses new ones.
 func (l *link) cut() {
-	if l.proxy != nil {
-		l.proxy.Stop()
+	for _, w := range l.ways {
+		if w.proxy != nil {
+			w.proxy.Stop()
+		}
 	}
 }
 
 // mend ends what cut and become did.
 func (l *link) mend() error { return l.become("") }
 
-// become cuts the link, and brings it back with a toxic, or none. The proxy is a
-// new one: to change the toxics of live connections can take seconds, or block.
+// become cuts the link, and brings it back with a toxic, or none. The proxies are
+// new ones: to change the toxics of live connections can take seconds, or block.
 func (l *link) become(toxic string) error {
 	l.cut()
-	l.proxy = toxiproxy.NewProxy(l.library, l.name, l.addr, l.upstream)
+	for _, w := range l.ways {
+		if err := w.start(l, toxic); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *way) start(l *link, toxic string) error {
+	w.proxy = toxiproxy.NewProxy(l.library, l.name, w.addr, w.upstream)
 	if toxic != "" {
-		if _, err := l.proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
+		if _, err := w.proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
 			return fmt.Errorf("changing the link from %s: %w", l.name, err)
 		}
 	}
@@ -107,7 +148,7 @@ func (l *link) become(toxic string) error {
 	// those that have been closed meanwhile.
 	var err error
 	for range 100 {
-		if err = l.proxy.Start(); err == nil {
+		if err = w.proxy.Start(); err == nil {
 			return nil
 		}
 		time.Sleep(20 * time.Millisecond)

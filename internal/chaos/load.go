@@ -20,9 +20,10 @@ import (
 // load sends records, as many at once as ingest has processes. A record that is
 // not acknowledged is never sent again: what became of it is not known.
 type load struct {
-	ingest *lambdatest.Function
-	queue  *queue.Queue
-	ledger *ledger
+	ingest  *lambdatest.Function
+	senders int
+	queue   *queue.Queue
+	ledger  *ledger
 
 	// goal is how many records are to be acknowledged before the load pauses.
 	goal atomic.Int64
@@ -36,14 +37,14 @@ type load struct {
 	tokens chan struct{}
 }
 
-func newLoad(ingest *lambdatest.Function, q *queue.Queue, l *ledger) *load {
-	return &load{ingest: ingest, queue: q, ledger: l, tokens: make(chan struct{})}
+func newLoad(ingest *lambdatest.Function, senders int, q *queue.Queue, l *ledger) *load {
+	return &load{ingest: ingest, senders: senders, queue: q, ledger: l, tokens: make(chan struct{})}
 }
 
 // run sends until ctx ends and what is on the way is answered.
 func (l *load) run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for range ingestProcesses {
+	for range l.senders {
 		wg.Go(func() {
 			for {
 				select {
@@ -99,21 +100,42 @@ func (l *load) send() {
 		}
 		return
 	}
-	answer, err := l.ingest.Invoke(context.Background(), requestEvent(r))
-	var response struct {
-		StatusCode int `json:"statusCode"`
+	if status, _ := l.post(r, authorization); status != http.StatusAccepted {
+		l.refused.Add(1)
 	}
-	if err == nil && json.Unmarshal(answer, &response) == nil && response.StatusCode == http.StatusAccepted {
-		l.ledger.ack(r.n)
-		return
-	}
-	l.refused.Add(1)
 }
 
-var authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(clientName+":"+clientPass))
+// post sends a record with an Authorization header, and returns the status, 0
+// for none, and the id. What is accepted it notes.
+func (l *load) post(r record, authorization string) (status int, id string) {
+	answer, err := l.ingest.Invoke(context.Background(), requestEvent(r, authorization))
+	var response struct {
+		StatusCode int    `json:"statusCode"`
+		Body       string `json:"body"`
+	}
+	if err != nil || json.Unmarshal(answer, &response) != nil {
+		return 0, ""
+	}
+	if response.StatusCode == http.StatusAccepted {
+		l.ledger.ack(r.n)
+		var accepted struct {
+			ID string `json:"id"`
+		}
+		_ = json.Unmarshal([]byte(response.Body), &accepted) // An id that is missing shows.
+		id = accepted.ID
+	}
+	return response.StatusCode, id
+}
+
+var authorization = basic(clientName, clientPass)
+
+// basic is the header of HTTP's Basic authentication.
+func basic(user, password string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+}
 
 // requestEvent is the event of API Gateway for a record.
-func requestEvent(r record) []byte {
+func requestEvent(r record, authorization string) []byte {
 	body, headers := r.body, ""
 	if r.gzipped {
 		body, headers = compressed(body), `,"content-encoding":"application/gzip","content-type":"application/octet-stream"`

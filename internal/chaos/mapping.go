@@ -71,6 +71,9 @@ func (m *mapping) step(ctx context.Context) {
 	batch := m.shard.Read(m.position, most, batchBytes)
 	taken, err := m.invoke(ctx, batch)
 	m.aws.calls.undelivered(len(batch) - taken)
+	if m.delivered != nil {
+		m.delivered(batch[:taken], time.Now())
+	}
 	m.position += int64(taken)
 	m.aws.passed(m.shard, m.position)
 	switch {

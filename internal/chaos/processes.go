@@ -65,7 +65,7 @@ func (s *suite) freezeAt(at step) func(context.Context, *rand.Rand) (bool, error
 		done := s.spring(ctx, at, false, func(caller string) {
 			if p := s.functions.find(caller); p != nil {
 				p.Freeze()
-				sleep(ctx, lease+4*scheduleInterval)
+				sleep(ctx, lease+4*sweepInterval)
 				p.Thaw()
 			}
 		})
@@ -74,7 +74,7 @@ func (s *suite) freezeAt(at step) func(context.Context, *rand.Rand) (bool, error
 }
 
 func (s *suite) expireLease(ctx context.Context, _ *rand.Rand) (bool, error) {
-	done := s.spring(ctx, beforeAck, false, func(string) { sleep(ctx, lease+4*scheduleInterval) })
+	done := s.spring(ctx, beforeAck, false, func(string) { sleep(ctx, lease+4*sweepInterval) })
 	return done, ctx.Err()
 }
 

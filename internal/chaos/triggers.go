@@ -13,15 +13,10 @@ import (
 )
 
 const (
-	// wakeUpPollers is how many wake-ups the drainer serves at once.
-	wakeUpPollers = 4
 	// visibility is after what time a wake-up that was not served comes again,
 	// and wakeUpTries how often it comes: the schedule serves what it named.
 	visibility  = drainerTimeout + time.Second
 	wakeUpTries = 3
-	// scheduleInterval is a minute in the stack: here the drainers are to be at
-	// work whenever a fault comes.
-	scheduleInterval = 250 * time.Millisecond
 	// sweeps is how many may run at once.
 	sweeps = 2
 )
@@ -29,7 +24,7 @@ const (
 // deliverWakeUps is the event source mapping of the queue of wake-ups.
 func (s *suite) deliverWakeUps(ctx context.Context) {
 	var wg sync.WaitGroup
-	for range wakeUpPollers {
+	for range s.settings.wakeUps {
 		wg.Go(func() {
 			for {
 				sent, ok := s.aws.server.SQS.Receive(ctx, wakePath, visibility)
@@ -64,7 +59,7 @@ func (s *suite) serveWakeUp(ctx context.Context, sent awstest.Sent) bool {
 // schedule sweeps all queues at every interval, whether the sweep before has
 // ended or not. What a sweep could not do the next one does.
 func (s *suite) schedule(ctx context.Context) {
-	ticker := time.NewTicker(scheduleInterval)
+	ticker := time.NewTicker(s.settings.schedule)
 	defer ticker.Stop()
 	running := make(chan struct{}, sweeps)
 	var wg sync.WaitGroup

@@ -5,20 +5,20 @@ import (
 	"bytes"
 	"fmt"
 	"net"
-	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
 
-// wire is one drainer's way to Redis: it passes everything on and watches the
-// claims go by. At a step with a trap it stops until the trap has done its work.
+// wire is one drainer's way to Redis, or to one node of a cluster: it passes
+// everything on and watches the claims go by. At a step with a trap it stops until
+// the trap has done its work.
 type wire struct {
-	caller string
-	// timeUp reports whether the drainer's invocation is near its end.
-	timeUp   func() bool
+	watch
 	upstream string
-	claims   *claimTable
-	traps    *traps
+	// nodes, of a cluster, has what to say instead of each node's port, so that its
+	// clients go by the wires to all of them.
+	nodes *strings.Replacer
 
 	listener net.Listener
 	wg       sync.WaitGroup
@@ -27,22 +27,36 @@ type wire struct {
 	closed   bool
 }
 
+// watch is what a wire watches.
+type watch struct {
+	caller string
+	// timeUp reports whether the drainer's invocation is near its end.
+	timeUp  func() bool
+	leasing leasing
+	claims  *claimTable
+	traps   *traps
+}
+
 func (w *wire) listen() error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("listening for %s: %w", w.caller, err)
 	}
 	w.listener, w.conns = l, make(map[net.Conn]bool)
+	return nil
+}
+
+// accept serves connections until close.
+func (w *wire) accept() {
 	w.wg.Go(func() {
 		for {
-			conn, err := l.Accept()
+			conn, err := w.listener.Accept()
 			if err != nil {
 				return // closed
 			}
 			w.wg.Go(func() { w.serve(conn) })
 		}
 	})
-	return nil
 }
 
 func (w *wire) addr() string { return w.listener.Addr().String() }
@@ -110,7 +124,7 @@ func (w *wire) passRequests(drainer, redis net.Conn, asked chan<- command) {
 			return
 		}
 		raw = bytes
-		c := parseCommand(v)
+		c := w.leasing.parseCommand(v)
 		c.at = time.Now()
 		switch c.verb {
 		case claimVerb:
@@ -161,9 +175,57 @@ func (w *wire) passAnswers(redis, drainer net.Conn, asked <-chan command) {
 			}
 			w.claims.settled(c.claim, v.number() == 1)
 		}
+		if w.nodes != nil && (c.verb == slotsVerb || v.kind == '-') {
+			raw = []byte(w.nodes.Replace(string(raw)))
+		}
 		if _, err := drainer.Write(raw); err != nil {
 			return
 		}
+	}
+}
+
+// wires are one client's ways to all nodes.
+type wires []*wire
+
+// startWires runs a wire to each upstream, of which nodes are the addresses that
+// the nodes give themselves.
+func startWires(as watch, upstreams, nodes []string) (wires, error) {
+	var all wires
+	var ports []string
+	for i, upstream := range upstreams {
+		w := &wire{watch: as, upstream: upstream}
+		if err := w.listen(); err != nil {
+			all.close()
+			return nil, err
+		}
+		all = append(all, w)
+		// At the end of a line stands a node's port in the layout, and in the errors
+		// that send a client to another node.
+		_, real, _ := strings.Cut(nodes[i], ":")
+		_, own, _ := strings.Cut(w.addr(), ":")
+		ports = append(ports, ":"+real+"\r\n", ":"+own+"\r\n")
+	}
+	for _, w := range all {
+		if len(all) > 1 {
+			w.nodes = strings.NewReplacer(ports...)
+		}
+		w.accept()
+	}
+	return all, nil
+}
+
+// url is where the client reaches Redis.
+func (all wires) url() string {
+	url := "redis://" + all[0].addr()
+	if len(all) > 1 {
+		url += "?cluster=true"
+	}
+	return url
+}
+
+func (all wires) close() {
+	for _, w := range all {
+		w.close()
 	}
 }
 
@@ -173,11 +235,13 @@ const (
 	otherVerb verb = iota
 	claimVerb
 	settleVerb // ack or release
+	slotsVerb  // CLUSTER SLOTS
 )
 
 // command is what the suite has to know of a command.
 type command struct {
-	verb  verb
+	verb verb
+	// claim is the claim's key: claims of two streams may have the same id.
 	claim string
 	left  int // records that a release returns
 	at    time.Time
@@ -185,7 +249,10 @@ type command struct {
 
 // parseCommand knows the drainers' scripts by the keys that each gets: the
 // queue's design says which those are.
-func parseCommand(v respValue) command {
+func (l leasing) parseCommand(v respValue) command {
+	if len(v.items) == 2 && bytes.EqualFold(v.items[0].text, []byte("cluster")) && bytes.EqualFold(v.items[1].text, []byte("slots")) {
+		return command{verb: slotsVerb}
+	}
 	if len(v.items) < 4 {
 		return command{}
 	}
@@ -196,18 +263,20 @@ func parseCommand(v respValue) command {
 	}
 	keys, args := v.items[3:3+n], v.items[3+n:]
 	isClaim := func(key respValue) bool { return bytes.Contains(key.text, []byte("}:claim:")) }
-	c := command{claim: string(args[0].text)}
+	c := command{}
+	for _, key := range keys {
+		if isClaim(key) {
+			c.claim = string(key.text)
+		}
+	}
 	switch {
 	case n == 3 && isClaim(keys[1]):
 		c.verb = settleVerb // ack
 	case n == 4 && isClaim(keys[2]) && len(args) == 4 &&
-		args[1].number() == int(lease.Milliseconds()) && args[2].number() == claimRecords && args[3].number() == claimBytes:
+		args[1].number() == int(l.lease.Milliseconds()) && args[2].number() == l.records && args[3].number() == l.bytes:
 		c.verb = claimVerb
 	case n == 4 && isClaim(keys[2]) && len(args) > 1:
 		c.verb, c.left = settleVerb, args[1].number() // release
 	}
 	return c
 }
-
-// milliseconds is how a setting of the functions is written.
-func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) + "ms" }

@@ -41,7 +41,7 @@ func TestRESPIsPassedOnAsItIs(t *testing.T) {
 func TestClaimsAreChargedUnlessTheyAreSettled(t *testing.T) {
 	t.Parallel()
 	p := new(problems)
-	table := newClaimTable(p)
+	table := newClaimTable(p, lease)
 	long := time.Now().Add(-2 * lease)
 	for id, c := range map[string]struct {
 		records int
@@ -57,7 +57,7 @@ func TestClaimsAreChargedUnlessTheyAreSettled(t *testing.T) {
 	if unsettled, _ := table.total(); unsettled != 2+4+8+16 {
 		t.Errorf("%d records may come twice, want %d", unsettled, 2+4+8+16)
 	}
-	if all := p.all(); len(all) != 1 || !strings.Contains(all[0], "claim taken of 16 records was gone") {
+	if all := p.all(); len(all) != 1 || !strings.Contains(all[0], "taken of 16 records was gone") {
 		t.Errorf("problems %v, want the claim that was taken within its lease", all)
 	}
 }
@@ -69,17 +69,18 @@ func TestParseCommandKnowsTheStepsOfADrainer(t *testing.T) {
 		args []string
 		want command
 	}{
-		{[]string{"evalsha", "sha", "4", k("queue"), k("claims"), k("claim:a.1"), k("stats"), "a.1", "3000", "50", "262144"}, command{verb: claimVerb, claim: "a.1"}},
-		{[]string{"eval", "source", "3", k("claims"), k("claim:a.1"), k("stats"), "a.1", "5", "5", "0", "0"}, command{verb: settleVerb, claim: "a.1"}},
-		{[]string{"evalsha", "sha", "4", k("queue"), k("claims"), k("claim:a.1"), k("stats"), "a.1", "2", "0", "1"}, command{verb: settleVerb, claim: "a.1", left: 2}},
-		{[]string{"evalsha", "sha", "4", k("queue"), k("claims"), k("claim:a.1"), k("stats"), "a.1"}, command{claim: "a.1"}},
+		{[]string{"evalsha", "sha", "4", k("queue"), k("claims"), k("claim:a.1"), k("stats"), "a.1", "3000", "50", "262144"}, command{verb: claimVerb, claim: k("claim:a.1")}},
+		{[]string{"eval", "source", "3", k("claims"), k("claim:a.1"), k("stats"), "a.1", "5", "5", "0", "0"}, command{verb: settleVerb, claim: k("claim:a.1")}},
+		{[]string{"evalsha", "sha", "4", k("queue"), k("claims"), k("claim:a.1"), k("stats"), "a.1", "2", "0", "1"}, command{verb: settleVerb, claim: k("claim:a.1"), left: 2}},
+		{[]string{"evalsha", "sha", "4", k("queue"), k("claims"), k("claim:a.1"), k("stats"), "a.1"}, command{claim: k("claim:a.1")}},
 		{[]string{"hello", "3"}, command{}},
+		{[]string{"cluster", "slots"}, command{verb: slotsVerb}},
 	} {
 		v, _, err := readRESP(bufio.NewReader(bytes.NewReader(appendCommand(nil, c.args...))), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := parseCommand(v); got != c.want {
+		if got := hurried().leasing.parseCommand(v); got != c.want {
 			t.Errorf("parseCommand(%v) = %+v, want %+v", c.args, got, c.want)
 		}
 	}

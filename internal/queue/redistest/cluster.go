@@ -37,6 +37,8 @@ type ClusterOptions struct {
 	CertFile, KeyFile, CAFile string
 	// Password is what clients must say; none when empty.
 	Password string
+	// Args are more of redis-server's, for every node.
+	Args []string
 }
 
 // StartCluster runs a cluster and ends it with the test.
@@ -118,7 +120,7 @@ func startNode(dir string, o ClusterOptions) (*Server, error) {
 	if o.Password != "" {
 		args = append(args, "--requirepass", o.Password)
 	}
-	node, err := Run(dir, args...)
+	node, err := Run(dir, append(args, o.Args...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -126,12 +128,24 @@ func startNode(dir string, o ClusterOptions) (*Server, error) {
 	return node, nil
 }
 
+const slots = 16384
+
+// Owner is the position of the node that has a slot when a cluster of so many
+// nodes has just been started.
+func Owner(slot, nodes int) int {
+	for i := range nodes {
+		if slot < (i+1)*slots/nodes {
+			return i
+		}
+	}
+	return -1
+}
+
 // join spreads the slots over the nodes, has them meet, and waits until each
 // says that the cluster is whole.
 func (c *Cluster) join() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	const slots = 16384
 	for i, node := range c.Nodes {
 		first, last := i*slots/len(c.Nodes), (i+1)*slots/len(c.Nodes)-1
 		if err := c.do(ctx, node, "cluster", "addslotsrange", first, last); err != nil {
