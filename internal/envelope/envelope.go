@@ -193,7 +193,7 @@ func (d *decoder) span(element string) []byte {
 }
 
 func (d *decoder) time(element string) time.Time {
-	if !d.expect("a timestamp", element, msgpcode.IsExt) {
+	if !d.expect("a timestamp", element, isTimestamp) {
 		return time.Time{}
 	}
 	t, err := d.msgpack.DecodeTime()
@@ -213,6 +213,14 @@ func (d *decoder) end() {
 
 func isArray(code byte) bool {
 	return msgpcode.IsFixedArray(code) || code == msgpcode.Array16 || code == msgpcode.Array32
+}
+
+// isTimestamp reports whether an element can be a timestamp: those are extensions
+// of 4, 8 or 12 bytes. Of a longer one the library would take the length on trust
+// and allocate up to 4 GiB before it finds that the bytes are not there.
+// https://github.com/msgpack/msgpack/blob/master/spec.md#timestamp-extension-type
+func isTimestamp(code byte) bool {
+	return code == msgpcode.FixExt4 || code == msgpcode.FixExt8 || code == msgpcode.Ext8
 }
 
 func unexpectedEnd(err error) error {

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -167,6 +168,38 @@ func TestKinesisKey(t *testing.T) {
 	}
 	if got := (envelope.Record{ID: "id", PartitionKey: "k"}).KinesisKey(); got != "k" {
 		t.Errorf("with a partition key: %q, want it", got)
+	}
+}
+
+// A length is no reason to allocate before the bytes are seen.
+func TestDecodeAllocatesNoLengthThatIsAClaim(t *testing.T) { // not parallel: it counts what the process allocates
+	const record = "95a16fd6ff00000000a0a0c400"
+	for name, hostile := range map[string]string{
+		"array of 4 Gi":          "ddffffffff",
+		"stream of 4 GiB":        "95dbfffffff0",
+		"stream of 64 KiB":       "95daffff",
+		"time of 4 GiB":          "95a16fc9fffffff0ff",
+		"time of 64 KiB":         "95a16fc8ffffff",
+		"time of 255 bytes":      "95a16fc7ffff",
+		"id of 4 GiB":            "95a16fd6ff00000000dbfffffff0",
+		"partition key of 4 GiB": "95a16fd6ff00000000a0dbfffffff0",
+		"body of 4 GiB":          "95a16fd6ff00000000a0a0c6fffffff0",
+		"a later element":        strings.Replace(record, "95", "96", 1) + "c6fffffff0",
+	} {
+		b, err := hex.DecodeString(hostile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err = envelope.Decode(b)
+		runtime.ReadMemStats(&after)
+		if err == nil && name != "a later element" {
+			t.Errorf("%s: Decode(%s) = nil, want an error", name, hostile)
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; took > 64<<10 {
+			t.Errorf("%s: Decode(%s) allocated %d bytes", name, hostile, took)
+		}
 	}
 }
 
