@@ -48,11 +48,8 @@ type digest = [sha256.Size]byte
 
 // account is a client with the digests of its passwords.
 type account struct {
-	client Client
-	// digests has the same length in every account of a secret; only the first
-	// live ones are those of passwords.
+	client  Client
 	digests []digest
-	live    int
 }
 
 // Credentials is the content of one clients' secret. It does not change after
@@ -61,9 +58,12 @@ type Credentials struct {
 	// accounts are found by the digest of the name, so that how long a look-up
 	// takes says nothing about how much of a name was right.
 	accounts map[digest]account
-	// nobody stands in for an unknown client.
-	nobody account
+	// most is the largest number of passwords that a client has.
+	most int
 }
+
+// nobody stands in for an unknown client. Its one digest is that of no password.
+var nobody = account{digests: make([]digest, 1)}
 
 // Check returns the client whose credentials an Authorization header holds, and
 // whether they are right. With wrong ones the Client has nothing but a name,
@@ -80,14 +80,16 @@ func (c *Credentials) Check(authorization string) (Client, bool) {
 	presented := sha256.Sum256([]byte(password))
 	a, known := c.accounts[sha256.Sum256([]byte(user))]
 	if !known {
-		a = c.nobody
+		a = nobody
 	}
 	match := 0
-	for i := range a.digests {
-		live := subtle.ConstantTimeLessOrEq(i+1, a.live)
-		match |= live & subtle.ConstantTimeCompare(presented[:], a.digests[i][:])
+	for i := range c.most {
+		// Where there is no further password, the first is compared once more.
+		own := subtle.ConstantTimeLessOrEq(i+1, len(a.digests))
+		d := &a.digests[subtle.ConstantTimeSelect(own, i, 0)]
+		match |= subtle.ConstantTimeCompare(presented[:], d[:])
 	}
-	if match == 1 {
+	if known && match == 1 {
 		return a.client, true
 	}
 	return Client{Name: a.client.Name}, false

@@ -27,26 +27,24 @@ var patternForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompi
 // a password, a hash or any other value. A secret without clients is in order:
 // nobody may write.
 func Parse(secret []byte) (*Credentials, error) {
-	p := parser{accounts: make(map[digest]account)}
+	p := parser{accounts: make(map[digest]account), seen: make(map[digest]bool)}
 	p.secret(secret)
 	if len(p.problems) > 0 {
 		return nil, errors.Join(p.problems...)
 	}
-	width := 1
+	most := 1
 	for _, a := range p.accounts {
-		width = max(width, a.live)
+		most = max(most, len(a.digests))
 	}
-	for name, a := range p.accounts {
-		a.digests = append(a.digests, make([]digest, width-a.live)...)
-		p.accounts[name] = a
-	}
-	return &Credentials{accounts: p.accounts, nobody: account{digests: make([]digest, width)}}, nil
+	return &Credentials{accounts: p.accounts, most: most}, nil
 }
 
 // parser reads the clients one by one and keeps every problem.
 type parser struct {
 	accounts map[digest]account
 	problems []error
+	// seen are the passwords of the present client.
+	seen map[digest]bool
 }
 
 func (p *parser) problem(format string, args ...any) {
@@ -106,6 +104,7 @@ func checkName(name string) string {
 // client reads one client: a password, or an object.
 func (p *parser) client(at string, c member) account {
 	a := account{client: Client{Name: c.name}}
+	clear(p.seen)
 	if password, ok := asString(c.value); ok {
 		p.password(at+": password", password, &a)
 		return a
@@ -162,12 +161,12 @@ func (p *parser) password(at, password string, a *account) {
 		d = digest(n)
 	}
 	// One of two that are the same would live on after a revocation.
-	if slices.Contains(a.digests, d) {
+	if p.seen[d] {
 		p.problem("%s: the same as one before it", at)
 		return
 	}
+	p.seen[d] = true
 	a.digests = append(a.digests, d)
-	a.live++
 }
 
 func (p *parser) streams(at string, value json.RawMessage, a *account) {
