@@ -52,8 +52,12 @@ func TestTwoAuthorizationHeadersAreNone(t *testing.T) {
 	t.Parallel()
 	c := mustParse(t, `{"datasink": "hunter2"}`)
 	for _, values := range [][]string{
-		{basic("datasink:hunter2"), basic("datasink:hunter2")}, {basic("datasink:hunter2"), basic("x:y")}, {basic("x:y"), basic("datasink:hunter2")},
-		{"Bearer x", basic("datasink:hunter2")}, {"", basic("datasink:hunter2")}, {basic("datasink:hunter2"), ""},
+		{basic("datasink:hunter2"), basic("datasink:hunter2")},
+		{basic("datasink:hunter2"), basic("x:y")},
+		{basic("x:y"), basic("datasink:hunter2")},
+		{"Bearer x", basic("datasink:hunter2")},
+		{"", basic("datasink:hunter2")},
+		{basic("datasink:hunter2"), ""},
 	} {
 		r := &http.Request{Header: http.Header{"Authorization": values}}
 		for _, separator := range []string{",", ", "} {
