@@ -35,18 +35,29 @@ const (
 )
 
 // What the README says of the deployment: alarms of the service and of a stream,
-// interface endpoints and the zones they stand in, streams that fit.
+// interface endpoints and the zones they stand in, secrets, streams that fit.
 const (
 	serviceAlarms, streamAlarms = 19, 3
 	interfaceEndpoints, zones   = 3, 2
 	secrets                     = 2
 	maxStreams                  = 300
-	maxShards                   = 500 // of a stream, by streams.json
-	defaultShards               = 1
-	bufferSeconds, bufferMiB    = 60, 64
-	sweepSeconds                = 60
-	scaleSeconds                = 5 // between two looks of a drainer at how many are needed
-	redisReserved               = 0.25
+)
+
+// Of streams.json: the most shards of a stream, and the defaults.
+const (
+	maxShards                = 500
+	defaultShards            = 1
+	bufferSeconds, bufferMiB = 60, 64
+)
+
+const (
+	// sweepSeconds are between two sweeps, scaleSeconds between two looks of a
+	// drainer at how many are needed.
+	sweepSeconds, scaleSeconds = 60, 5
+	// redisReserved is the part of a node's memory that ElastiCache keeps free, by
+	// its parameter reserved-memory-percent.
+	// https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/redis-memory-management.html
+	redisReserved = 0.25
 )
 
 // drainer has the settings of the drainer function, by default.

@@ -51,6 +51,10 @@ func TestOutage(t *testing.T) {
 	if got := o.DrainedAfter.Seconds(); !o.Drained || got < want*0.95 || got > want*1.05 {
 		t.Errorf("drained after %v, want about %.0f s", o.DrainedAfter, want)
 	}
+	// A throttled stream does not scale out, however long its backlog.
+	if o.PeakDrainers != 10 {
+		t.Errorf("%d drainers for ten streams that Kinesis throttles, want one each", o.PeakDrainers)
+	}
 	if o.Archived+o.Throttled+o.Refused != 0 || o.Queued > 5_000 {
 		t.Errorf("not all went by the queue: %+v", o)
 	}
