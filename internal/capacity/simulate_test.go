@@ -105,6 +105,22 @@ func TestTooFewDrainers(t *testing.T) {
 	}
 }
 
+// TestDrainersOfAllStreamsAreBounded has two streams that need two drainers each.
+func TestDrainersOfAllStreamsAreBounded(t *testing.T) {
+	t.Parallel()
+	l := loadOf(10_000, 10<<10, 2)
+	l.Peak = 1.5
+	p := newPlan(l)
+	s := Scenario{Outage: time.Second, Drainers: 2, Seed: 1}
+	if o := simulate(p, s); o.Drained || o.PeakDrainers != 2 {
+		t.Errorf("two drainers did the work of three: %+v", o)
+	}
+	s.Drainers = 4
+	if o := simulate(p, s); !o.Drained {
+		t.Errorf("four drainers did not: %+v", o)
+	}
+}
+
 // TestFullCache holds that what would have held all is what does.
 func TestFullCache(t *testing.T) {
 	t.Parallel()
