@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"math"
+	"strings"
 
 	"github.com/data-sink/data-sink/internal/metric"
 	"github.com/data-sink/data-sink/internal/stream"
@@ -17,10 +18,13 @@ type Watching struct {
 }
 
 // metrics counts those of a deployment without streams and of each stream, with
-// streamMetrics=few.
+// streamMetrics=few. A count of 0 is not written, so that refusals cost nothing while
+// nothing is refused.
 func metrics() (service, each int) {
 	for _, m := range metric.All() {
-		service++
+		if !strings.HasPrefix(m.Name, "Refused") {
+			service++
+		}
 		if m.PerStream == metric.Always {
 			each++
 		}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -23,10 +25,19 @@ func stepsTable() string {
 		p := newPlan(l)
 		fmt.Fprintf(
 			&b, "| %s | %d | %s | %s | %d, %d, %d | %s | %s | %s | %s |\n", commas(l.Rate), l.Streams, p.Cache.what(), commas(float64(p.Tap.Shards)),
-			whole(p.Ingest.Concurrency), p.Drainer.Concurrency, whole(p.Bridge.Concurrency), list(p.Set, "`"), list(append(p.Ask, p.Change...), ""), commas(p.Dollars), dollars(p.DollarsMillion),
+			whole(p.Ingest.Concurrency), p.Drainer.Concurrency, whole(p.Bridge.Concurrency), list(p.Set, "`"), list(append(p.Ask, p.Change...), ""), about(p.Dollars), about(p.DollarsMillion),
 		)
 	}
 	return b.String()
+}
+
+// about is a number with two digits: more would say more than the model knows.
+func about(v float64) string {
+	unit := math.Pow(10, math.Floor(math.Log10(v))-1)
+	if v = math.Round(v/unit) * unit; unit < 1 {
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	}
+	return commas(v)
 }
 
 func list(items []string, quote string) string {
