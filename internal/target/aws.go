@@ -2,10 +2,7 @@ package target
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +15,7 @@ import (
 	"github.com/data-sink/data-sink/internal/archive"
 	"github.com/data-sink/data-sink/internal/clients"
 	"github.com/data-sink/data-sink/internal/drain"
+	"github.com/data-sink/data-sink/internal/hops"
 	"github.com/data-sink/data-sink/internal/objects"
 	"github.com/data-sink/data-sink/internal/stream"
 	"github.com/data-sink/data-sink/internal/tap"
@@ -132,48 +130,21 @@ func (c *cloud) Clients(ctx context.Context) (*clients.Store, error) {
 	return clients.NewStore(secretsmanager.NewFromConfig(c.cfg), id), nil
 }
 
-// Settle is what Firehose buffers, and five minutes for all the rest.
-func (c *cloud) Settle(s stream.Stream) time.Duration {
-	buffer := time.Duration(s.BufferSeconds) * time.Second
-	if buffer == 0 {
-		buffer = 15 * time.Minute // the longest that it can be
-	}
-	return buffer + 5*time.Minute
-}
+// Settle is that of any deployment on AWS.
+func (c *cloud) Settle(s stream.Stream) time.Duration { return hops.Settle(s) }
 
 // Inspect asks the drainer, which alone can reach Redis.
 func (c *cloud) Inspect(ctx context.Context) (drain.Inspection, error) {
-	var answer drain.Inspection
 	function, err := c.output(ctx, "DrainerFunction")
 	if err != nil {
-		return answer, err
+		return drain.Inspection{}, err
 	}
-	out, err := lambda.NewFromConfig(c.cfg).Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, Payload: []byte(drain.InspectEvent)})
-	if err != nil {
-		return answer, fmt.Errorf("asking %s for the queues: %w", function, err)
-	}
-	if out.FunctionError != nil {
-		var failure struct {
-			Message string `json:"errorMessage"`
-		}
-		_ = json.Unmarshal(out.Payload, &failure) // It only makes the error clearer.
-		return answer, fmt.Errorf("asking %s for the queues: %s: %s", function, *out.FunctionError, failure.Message)
-	}
-	if err := json.Unmarshal(out.Payload, &answer); err != nil {
-		return answer, fmt.Errorf("reading the answer of %s: %w", function, err)
-	}
-	if answer.Streams == nil {
-		return answer, fmt.Errorf("reading the answer of %s: %w", function, errors.New("no streams in it"))
-	}
-	return answer, nil
+	return hops.Inspect(ctx, lambda.NewFromConfig(c.cfg), function)
 }
 
 func (c *cloud) Tap(ctx context.Context, streamName string, w tap.Window, each func(tap.Record) error) error {
 	return tap.NewFromConfig(c.cfg).Read(ctx, stream.ResourceName(c.Name, streamName), w, each)
 }
-
-// logSlack is how much the time of a line may differ from when CloudWatch has it.
-const logSlack = 5 * time.Minute
 
 // Packed reads the log group that the bridge's configuration names.
 func (c *cloud) Packed(ctx context.Context, streamName string, from, to time.Time, each func(verify.Packed) error) error {
@@ -189,10 +160,5 @@ func (c *cloud) Packed(ctx context.Context, streamName string, from, to time.Tim
 	if settings.LoggingConfig != nil && settings.LoggingConfig.LogGroup != nil {
 		group = *settings.LoggingConfig.LogGroup
 	}
-	take := packedLines(streamName, from, to, each)
-	// Both words, whatever stands between: the lines themselves tell the rest.
-	pattern := `"packed" "` + streamName + `"`
-	return c.logs().filter(ctx, group, pattern, from.Add(-logSlack), to.Add(logSlack), func(line string) error {
-		return take([]byte(strings.TrimSpace(line)))
-	})
+	return hops.NewBridgeLog(c.cfg, group).Packed(ctx, streamName, from, to, packedLines(streamName, from, to, each))
 }

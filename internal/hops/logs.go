@@ -1,4 +1,4 @@
-package target
+package hops
 
 import (
 	"bytes"
@@ -16,23 +16,25 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/data-sink/data-sink/internal/bridge"
 )
 
-// logs reads CloudWatch Logs, with the one call that is needed, in the service's
-// own protocol (JSON 1.1).
-type logs struct {
-	cfg      aws.Config
-	endpoint string
-	wait     func(ctx context.Context, attempt int) error
+// BridgeLog is the log group of the bridge. It reads CloudWatch Logs with the one
+// call that is needed, in the service's own protocol (JSON 1.1). It is safe for
+// concurrent use.
+type BridgeLog struct {
+	cfg             aws.Config
+	group, endpoint string
 }
 
-func (c *cloud) logs() *logs {
-	l := &logs{cfg: c.cfg, endpoint: "https://logs." + c.cfg.Region + ".amazonaws.com/", wait: backOff}
-	if strings.HasPrefix(c.cfg.Region, "cn-") {
-		l.endpoint = "https://logs." + c.cfg.Region + ".amazonaws.com.cn/"
+// NewBridgeLog returns the log group of that name.
+func NewBridgeLog(cfg aws.Config, group string) *BridgeLog {
+	l := &BridgeLog{cfg: cfg, group: group, endpoint: "https://logs." + cfg.Region + ".amazonaws.com/"}
+	if strings.HasPrefix(cfg.Region, "cn-") {
+		l.endpoint = "https://logs." + cfg.Region + ".amazonaws.com.cn/"
 	}
-	if c.cfg.BaseEndpoint != nil {
-		l.endpoint = *c.cfg.BaseEndpoint
+	if cfg.BaseEndpoint != nil {
+		l.endpoint = *cfg.BaseEndpoint
 	}
 	if url := os.Getenv("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"); url != "" {
 		l.endpoint = url
@@ -51,10 +53,20 @@ type filterInput struct {
 	NextToken string `json:"nextToken,omitempty"`
 }
 
-// filter calls each with the lines of a log group that match a pattern.
+// slack is how much the time of a line may differ from when CloudWatch has it.
+const slack = 5 * time.Minute
+
+// Packed calls each with the lines that tell of packed records, of one stream or,
+// without its name, of all. They are lines of the time from one to another at
+// least: some are older, younger or of other streams, and some say something else.
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
-func (l *logs) filter(ctx context.Context, group, pattern string, from, to time.Time, each func(line string) error) error {
-	in := filterInput{Group: group, Pattern: pattern, Start: max(from.UnixMilli(), 0), End: to.UnixMilli()}
+func (l *BridgeLog) Packed(ctx context.Context, streamName string, from, to time.Time, each func(line []byte) error) error {
+	pattern := `"` + bridge.LogPacked + `"`
+	if streamName != "" {
+		// Both words, whatever stands between.
+		pattern += ` "` + streamName + `"`
+	}
+	in := filterInput{Group: l.group, Pattern: pattern, Start: max(from.Add(-slack).UnixMilli(), 0), End: to.Add(slack).UnixMilli()}
 	for {
 		var out struct {
 			Events []struct {
@@ -63,10 +75,10 @@ func (l *logs) filter(ctx context.Context, group, pattern string, from, to time.
 			NextToken string `json:"nextToken"`
 		}
 		if err := l.call(ctx, "FilterLogEvents", in, &out); err != nil {
-			return fmt.Errorf("reading log group %s: %w", group, err)
+			return fmt.Errorf("reading log group %s: %w", l.group, err)
 		}
 		for _, e := range out.Events {
-			if err := each(e.Message); err != nil {
+			if err := each([]byte(strings.TrimSpace(e.Message))); err != nil {
 				return err
 			}
 		}
@@ -94,7 +106,7 @@ func (e *logsError) mayPass() bool {
 }
 
 // call makes one call, and again where it was throttled or the service failed.
-func (l *logs) call(ctx context.Context, operation string, in, out any) error {
+func (l *BridgeLog) call(ctx context.Context, operation string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
@@ -115,14 +127,14 @@ func (l *logs) call(ctx context.Context, operation string, in, out any) error {
 		if attempt == logsAttempts || ctx.Err() != nil {
 			return err
 		}
-		if err := l.wait(ctx, attempt); err != nil {
+		if err := backOff(ctx, attempt); err != nil {
 			return err
 		}
 	}
 }
 
 // send signs and sends one request.
-func (l *logs) send(ctx context.Context, operation string, body []byte) (answer []byte, status int, err error) {
+func (l *BridgeLog) send(ctx context.Context, operation string, body []byte) (answer []byte, status int, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, l.endpoint, bytes.NewReader(body))
 	if err != nil {
 		return nil, 0, err
