@@ -43,7 +43,46 @@ func (v *verification) readObjects(ctx context.Context) error {
 			v.Progress(o, len(v.objects))
 		}
 	}
+	return v.readBehind(ctx, &content)
+}
+
+// readBehind reads on in the hour that begins where the window ends, for as long
+// as records that were logged at the window's edge are in no object.
+func (v *verification) readBehind(ctx context.Context, content *bytes.Buffer) error {
+	end := v.To.UTC()
+	if !end.Equal(end.Truncate(time.Hour)) || !v.lacksEdge() {
+		return nil
+	}
+	for o, err := range v.Objects.Hours(ctx, v.Stream+"/", end, end.Add(1)) {
+		if err != nil {
+			return err
+		}
+		if objects.Direct(o.Key) != "" {
+			continue
+		}
+		if err := v.readArchived(ctx, content, o, false); err != nil {
+			return err
+		}
+		if !v.lacksEdge() {
+			return nil
+		}
+	}
 	return nil
+}
+
+// lacksEdge reports whether a record that was logged at the window's edge is in
+// no object, and not in flight.
+func (v *verification) lacksEdge() bool {
+	for i := len(v.ledger.lines) - 1; i >= 0; i-- {
+		p := v.ledger.lines[i]
+		if p.LoggedAt.Before(v.To.Add(-edge)) {
+			return false
+		}
+		if v.inWindow(p.LoggedAt) && v.ledger.found[i] == 0 && !v.isYoung(p.LoggedAt) {
+			return true
+		}
+	}
+	return false
 }
 
 // readThrough reads an object that has no line in the log: it has to be whole.

@@ -63,9 +63,17 @@ const (
 	// Firehose buffers for 15 minutes at most, and the bridge logs at the end of
 	// an invocation, of 15 more.
 	tail = 30 * time.Minute
+	// edge is by how much, at the most, the clocks of bridge and Firehose differ: a
+	// record logged so shortly before an hour ends may be in an object of the next.
+	edge = time.Minute
 	// maxObject is far more than Firehose puts into an object, decompressed.
 	maxObject = 1 << 30
 )
+
+// LogTime is the time of the bridge's log that Run reads for a window.
+func LogTime(from, to time.Time) (begin, end time.Time) {
+	return from.UTC().Truncate(time.Hour).Add(-lead), to.UTC().Truncate(time.Hour).Add(time.Hour + tail)
+}
 
 // Run verifies one stream. The error is one of reading, never a difference. It
 // holds one object at a time in memory, decompressed, and of each packed record
@@ -88,8 +96,8 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		v.objects = append(v.objects, o)
 	}
 	var lines []Packed
-	end := v.To.UTC().Truncate(time.Hour).Add(time.Hour + tail)
-	err := v.Packed(ctx, begin.Add(-lead), end, func(p Packed) error {
+	logged, end := LogTime(v.From, v.To)
+	err := v.Packed(ctx, logged, end, func(p Packed) error {
 		lines = append(lines, p)
 		return nil
 	})

@@ -199,6 +199,26 @@ func TestObjectsOfTheHourBeforeTakeTheirLines(t *testing.T) {
 	}
 }
 
+func TestARecordOfTheEdgeMayBeInTheNextHour(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.now = base.Add(time.Hour - time.Second - 20*time.Millisecond)
+	w.bridged("logged 20 ms before the hour, of Firehose's next")
+	w.now = base.Add(time.Hour + time.Second)
+	w.bridged("of the next hour")
+	content := bytes.Join(w.packed, nil)
+	w.write(key(base.Add(time.Hour), 0), content)
+	c := w.config()
+	r := run(t, c)
+	if !r.Equal() || r.Bridged.Records != 1 || r.Archived.Records != 1 || r.Read.Objects != 0 {
+		t.Errorf("findings %v, bridged %+v, archived %+v, read %+v", r.Findings, r.Bridged, r.Archived, r.Read)
+	}
+	w.remove(key(base.Add(time.Hour), 0))
+	if r := run(t, c); r.Equal() || r.Findings[0].Kind != verify.Missing {
+		t.Errorf("findings %v without the object, want it missing", r.Findings)
+	}
+}
+
 func TestObjectsWrittenStraightAreListed(t *testing.T) {
 	t.Parallel()
 	w, _ := threeObjects(t)
