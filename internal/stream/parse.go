@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 )
 
 // File is the whole of streams.json.
@@ -50,7 +51,7 @@ func Parse(b []byte) (*Set, error) {
 		at := fmt.Sprintf("streams[%d]", i)
 		problems = append(problems, s.validate(at)...)
 		if first, taken := firstAt[s.Name]; taken {
-			problems = append(problems, fmt.Errorf("%s.name: %q is the name of streams[%d] already", at, s.Name, first))
+			problems = append(problems, fmt.Errorf("%s.name: %.*q is the name of streams[%d] already", at, maxShown, s.Name, first))
 			continue
 		}
 		firstAt[s.Name] = i
@@ -67,19 +68,31 @@ func Parse(b []byte) (*Set, error) {
 // decode reads the entries one by one, so that a problem in one does not hide
 // those of the others.
 func decode(b []byte) (File, []error) {
-	var raw struct {
-		Schema  string            `json:"$schema"`
-		Streams []json.RawMessage `json:"streams"`
-	}
-	if err := strict(b, &raw); err != nil {
+	fields, err := object(b)
+	if err != nil {
 		return File{}, []error{err}
 	}
-	if raw.Streams == nil {
-		return File{}, []error{errors.New("streams: missing, want a list")}
-	}
-	file := File{Schema: raw.Schema}
 	var problems []error
-	for i, entry := range raw.Streams {
+	for _, name := range duplicateFields(b) {
+		problems = append(problems, fmt.Errorf("%s: given twice", shown(name)))
+	}
+	for _, name := range sortedKeys(fields) {
+		if name != "$schema" && name != "streams" {
+			problems = append(problems, fmt.Errorf("%s: unknown field", shown(name)))
+		}
+	}
+	var file File
+	if schema, given := fields["$schema"]; given && (json.Unmarshal(schema, &file.Schema) != nil || string(schema) == "null") {
+		problems = append(problems, errors.New("$schema: want a string"))
+	}
+	var entries []json.RawMessage
+	if list, given := fields["streams"]; given && json.Unmarshal(list, &entries) != nil {
+		return File{}, append(problems, errors.New("streams: want a list"))
+	}
+	if entries == nil {
+		return File{}, append(problems, errors.New("streams: missing, want a list"))
+	}
+	for i, entry := range entries {
 		var s Stream
 		problems = append(problems, checkFields(fmt.Sprintf("streams[%d]", i), entry, &s)...)
 		file.Streams = append(file.Streams, s)
@@ -87,34 +100,56 @@ func decode(b []byte) (File, []error) {
 	return file, problems
 }
 
+// object decodes one JSON object. Names count as they are spelt, where a struct
+// would take them in any case.
+func object(b []byte) (map[string]json.RawMessage, error) {
+	var fields map[string]json.RawMessage
+	var mismatch *json.UnmarshalTypeError
+	switch err := strict(b, &fields); {
+	case errors.As(err, &mismatch), err == nil && fields == nil:
+		return nil, errors.New("want an object")
+	case err != nil:
+		return nil, err
+	}
+	return fields, nil
+}
+
 // checkFields decodes one entry and names each field that does not fit.
 func checkFields(at string, entry json.RawMessage, s *Stream) []error {
-	var fields map[string]json.RawMessage
-	if err := strict(entry, &fields); err != nil || fields == nil {
-		return []error{fmt.Errorf("%s: want an object", at)}
+	fields, err := object(entry)
+	if err != nil {
+		return []error{fmt.Errorf("%s: %w", at, err)}
 	}
 	var problems []error
 	for _, name := range duplicateFields(entry) {
-		problems = append(problems, fmt.Errorf("%s.%s: given twice", at, name))
+		problems = append(problems, fmt.Errorf("%s.%s: given twice", at, shown(name)))
 	}
 	for _, name := range sortedKeys(fields) {
 		one, err := json.Marshal(map[string]json.RawMessage{name: fields[name]})
 		if err != nil {
-			return append(problems, fmt.Errorf("%s.%s: %w", at, name, err))
+			return append(problems, fmt.Errorf("%s.%s: %w", at, shown(name), err))
 		}
 		var mismatch *json.UnmarshalTypeError
 		switch err := strict(one, s); {
 		case err == nil && !slices.Contains(fieldNames, name):
-			problems = append(problems, fmt.Errorf("%s.%s: unknown field, did you mean another case?", at, name))
+			problems = append(problems, fmt.Errorf("%s.%s: unknown field, did you mean another case?", at, shown(name)))
 		case err == nil && isEmpty(name, fields[name]):
 			problems = append(problems, fmt.Errorf("%s.%s: %s, leave the field out for its default", at, name, fields[name]))
 		case errors.As(err, &mismatch):
-			problems = append(problems, fmt.Errorf("%s.%s: is a JSON %s, want %s", at, name, mismatch.Value, kindName(mismatch.Type.Kind())))
+			problems = append(problems, fmt.Errorf("%s.%s: is a JSON %.80s, want %s", at, name, mismatch.Value, kindName(mismatch.Type.Kind())))
 		case err != nil:
-			problems = append(problems, fmt.Errorf("%s.%s: unknown field", at, name))
+			problems = append(problems, fmt.Errorf("%s.%s: unknown field", at, shown(name)))
 		}
 	}
 	return problems
+}
+
+// shown is a field's name as it can stand in a line of an error.
+func shown(name string) string {
+	if strings.Trim(strings.ToLower(name), lower+digits+"$_-") == "" && name != "" && len(name) <= maxShown {
+		return name
+	}
+	return fmt.Sprintf("%.*q", maxShown, name)
 }
 
 // isEmpty reports whether a value was written that would read as one left out.

@@ -23,7 +23,25 @@ var files = map[string]struct {
 	"every option":    {json: `{"streams":[{"name":"a","format":"raw","capacity":"provisioned","shards":2,"retentionHours":48,"bufferSeconds":1,"bufferMiB":1,"compression":"gzip","maxBacklogMiB":0,"overflow":"refuse","retired":true}]}`},
 	"streams missing": {json: `{}`, problems: []string{"streams: missing"}},
 	"streams null":    {json: `{"streams":null}`, problems: []string{"streams: missing"}},
-	"unknown at top":  {json: `{"streams":[],"stream":1}`, problems: []string{`unknown field "stream"`}},
+	"unknown at top":  {json: `{"streams":[],"stream":1}`, problems: []string{"stream: unknown field"}},
+	"another case at top": {
+		json: `{"Streams":[{"name":"orders"}]}`, problems: []string{"Streams: unknown field", "streams: missing"},
+	},
+	"two cases at top": {json: `{"streams":[{"name":"a"}],"STREAMS":[{"name":"b"}]}`, problems: []string{"STREAMS: unknown field"}},
+	"no object":        {json: `[{"name":"a"}]`, problems: []string{"want an object"}},
+	"null":             {json: `null`, problems: []string{"want an object"}},
+	"streams as text":  {json: `{"streams":"orders"}`, problems: []string{"streams: want a list"}},
+	"streams by name":  {json: `{"streams":{"orders":{}}}`, problems: []string{"streams: want a list"}},
+	"schema no text":   {json: `{"$schema":7,"streams":[]}`, problems: []string{"$schema: want a string"}},
+	"schema null":      {json: `{"$schema":null,"streams":[]}`, problems: []string{"$schema: want a string"}},
+	"streams twice":    {beyondSchema: true, json: `{"streams":[{"name":"a"}],"streams":[]}`, problems: []string{"streams: given twice"}},
+	"schema twice":     {beyondSchema: true, json: `{"$schema":"a","$schema":"b","streams":[]}`, problems: []string{"$schema: given twice"}},
+	"twice, once escaped": {
+		beyondSchema: true, json: `{"streams":[{"name":"a"}],"str\u0065ams":[]}`, problems: []string{"streams: given twice"},
+	},
+	"option twice, once escaped": {
+		beyondSchema: true, json: `{"streams":[{"name":"a","shards":2,"sh\u0061rds":3}]}`, problems: []string{"streams[0].shards: given twice"},
+	},
 	"entry is no object": {
 		json: `{"streams":["orders",null]}`, problems: []string{"streams[0]: want an object", "streams[1]: want an object"},
 	},

@@ -22,6 +22,9 @@ const (
 	maxBacklogMiB     = 1 << 20
 )
 
+// maxShown is how many characters of a name or value stand in an error.
+const maxShown = 80
+
 // validate lists what is wrong with an entry as it stands in the file, where a
 // zero value means that the field was left out.
 func (s Stream) validate(at string) []error {
@@ -33,7 +36,7 @@ func (s Stream) validate(at string) []error {
 	case s.Name == "":
 		problem("name", "missing")
 	case !nameForm.matches(s.Name):
-		problem("name", "%q: want %s", s.Name, nameForm)
+		problem("name", "%.*q: want %s", maxShown, s.Name, nameForm)
 	case slices.Contains(reserved, s.Name):
 		problem("name", "%q is reserved, as a folder of the archive", s.Name)
 	}
@@ -65,7 +68,7 @@ func oneOf[T ~string](problem func(field, format string, args ...any), field str
 	for i, a := range allowed {
 		names[i] = string(a)
 	}
-	problem(field, "%q: want %s", value, strings.Join(names, " or "))
+	problem(field, "%.*q: want %s", maxShown, value, strings.Join(names, " or "))
 }
 
 // fieldNames are the names of an entry's fields, as they must be spelt.
