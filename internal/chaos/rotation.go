@@ -111,7 +111,7 @@ func (s *rotation) run(ctx context.Context) error {
 	endTriggers := s.pullTriggers(ctx)
 	defer endTriggers()
 	s.live("first")
-	s.change(0, "first")
+	s.giveAll("first")
 	s.warm(machines, basic(clientName, "first"))
 	s.note(s.whilePosting(ctx, s.rotate), &s.report.Usual)
 	s.amongStrangers(ctx)
@@ -138,39 +138,33 @@ func (s *rotation) live(passwords ...string) {
 	s.aws.server.SetSecret(clientsSecret, fmt.Sprintf(`{%q:{"passwords":["%s"]}}`, clientName, strings.Join(passwords, `","`)))
 }
 
-// change gives a new password to the machines from one on.
-func (s *rotation) change(first int, password string) {
-	for i := first; i < machines; i++ {
-		s.passwords[i].Store(&password)
+// give has a machine use a password from now on.
+func (s *rotation) give(machine int, password string) { s.passwords[machine].Store(&password) }
+
+func (s *rotation) giveAll(password string) {
+	for i := range machines {
+		s.give(i, password)
 	}
 }
 
 // whilePosting has the machines post while something is done.
 func (s *rotation) whilePosting(ctx context.Context, do func(context.Context)) []post {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var posts []post
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		posts = s.steady(ctx, s.options.Rate, machines, func(at int) (record, string) {
-			return s.ledger.nextHealthy(), basic(clientName, *s.passwords[at].Load())
-		})
-	})
-	do(ctx)
-	cancel()
-	wg.Wait()
-	return posts
+	return s.whileSending(ctx, s.options.Rate, func(at int) string { return *s.passwords[at].Load() }, do)
 }
 
-// whileTrying is whilePosting with another who tries a password at the same time.
+// whileTrying has somebody try a password at all processes while something is done.
 func (s *rotation) whileTrying(ctx context.Context, password string, do func(context.Context)) []post {
+	return s.whileSending(ctx, 4*machines, func(int) string { return password }, do)
+}
+
+func (s *rotation) whileSending(ctx context.Context, rate int, password func(at int) string, do func(context.Context)) []post {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var posts []post
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		posts = s.steady(ctx, 4*machines, machines, func(int) (record, string) {
-			return s.ledger.nextHealthy(), basic(clientName, password)
+		posts = s.steady(ctx, rate, machines, func(at int) (record, string) {
+			return s.ledger.nextHealthy(), basic(clientName, password(at))
 		})
 	})
 	do(ctx)
@@ -202,7 +196,7 @@ func (s *rotation) rotate(ctx context.Context) {
 	s.live("first", "second")
 	s.log.printf("there is a second password")
 	for i := range machines {
-		s.passwords[i].Store(&[]string{"second"}[0])
+		s.give(i, "second")
 		sleep(ctx, s.options.Step/machines)
 	}
 	var revoked time.Time
@@ -233,7 +227,7 @@ func (s *rotation) amongStrangers(ctx context.Context) {
 			sleep(ctx, s.options.Step)
 			s.live("second", "third")
 			added = time.Now()
-			s.change(0, "third")
+			s.giveAll("third")
 			s.log.printf("there is a third password, among strangers")
 			sleep(ctx, s.options.Step+basicauth.RetryInterval)
 		})
