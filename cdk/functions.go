@@ -17,7 +17,6 @@ import (
 	"github.com/data-sink/data-sink/internal/env"
 )
 
-// A drainer must end before the lease of a claim that it took at its start.
 const (
 	ingestSeconds  = 10
 	drainerSeconds = 55

@@ -34,7 +34,7 @@ func hurried() settings {
 func deployed() settings {
 	return settings{
 		ingest: 64, drainers: 40, bridges: 8, drainer: realDrainer,
-		leasing:  leasing{lease: time.Minute, records: 500, bytes: 1 << 20},
+		leasing:  leasing{lease: 20 * time.Second, records: 500, bytes: 1 << 20},
 		schedule: time.Minute, wakeUps: 20,
 	}
 }

@@ -53,8 +53,9 @@ type Options struct {
 	Archive    Archive
 	Waker      Waker
 
-	// Lease is how long a claim belongs to this drainer. It must be longer than
-	// Put takes. Default one minute.
+	// Lease is how long a claim belongs to this drainer. A put ends when three
+	// quarters of it have passed: longer ones would put what is another's. Default
+	// 20 s.
 	Lease time.Duration
 	// ClaimRecords and ClaimBytes bound a claim. Defaults 500 and 1 MiB.
 	ClaimRecords, ClaimBytes int
@@ -117,7 +118,7 @@ type Handler struct {
 
 // New returns a drainer with the defaults filled in.
 func New(o Options) *Handler {
-	o.Lease = orDefault(o.Lease, time.Minute)
+	o.Lease = orDefault(o.Lease, 20*time.Second)
 	o.ClaimRecords = orDefault(o.ClaimRecords, 500)
 	o.ClaimBytes = orDefault(o.ClaimBytes, 1<<20)
 	o.ClaimsInFlight = orDefault(o.ClaimsInFlight, 8)

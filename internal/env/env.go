@@ -104,7 +104,9 @@ type Drainer struct {
 	Base
 	Redis Redis
 	Wake  Wake
-	// Lease is how long a claim belongs to the drainer that took it.
+	// Lease is how long a claim belongs to the drainer that took it: far longer
+	// than a put takes, and no longer than records may wait when a drainer dies,
+	// or when Redis runs a claim for which nobody waits any more.
 	Lease time.Duration
 	// ClaimRecords and ClaimBytes bound a claim. One envelope that is larger
 	// than ClaimBytes is a claim of its own.
@@ -152,7 +154,7 @@ func ParseDrainer(getenv func(string) string) (Drainer, error) {
 		Base:            r.base(),
 		Redis:           r.redis(),
 		Wake:            r.wake(),
-		Lease:           r.duration(Lease, time.Minute),
+		Lease:           r.duration(Lease, 20*time.Second),
 		ClaimRecords:    r.number(ClaimRecords, 500, 1),
 		ClaimBytes:      r.number(ClaimBytes, 1<<20, 1),
 		ClaimsInFlight:  r.number(ClaimsInFlight, 8, 1),

@@ -93,7 +93,7 @@ func TestSettingsAreWhatTheParserReads(t *testing.T) {
 		t.Errorf("settings of the bridge differ (-want +got):\n%s", diff)
 	}
 	drainer := env.Settings(env.ParseDrainer)
-	if !contains(drainer, env.Setting{Name: env.Lease, Default: "1m0s"}) || !contains(drainer, env.Setting{Name: env.WakeQueueURL, Required: true}) {
+	if !contains(drainer, env.Setting{Name: env.Lease, Default: "20s"}) || !contains(drainer, env.Setting{Name: env.WakeQueueURL, Required: true}) {
 		t.Errorf("settings of the drainer: %+v", drainer)
 	}
 }
