@@ -26,7 +26,7 @@ const (
 // codingOf reads a Content-Encoding header. "application/gzip" is no registered
 // encoding, but what the original clients send.
 func codingOf(header []byte) (coding, bool) {
-	switch strings.ToLower(strings.Trim(string(header), " \t")) {
+	switch strings.Map(lowerASCII, strings.Trim(string(header), " \t")) {
 	case "", "identity":
 		return identity, true
 	case "gzip", "x-gzip", "application/gzip":
@@ -36,6 +36,14 @@ func codingOf(header []byte) (coding, bool) {
 	default:
 		return identity, false
 	}
+}
+
+// lowerASCII leaves letters beyond ASCII alone: "İ" in lower case is "i".
+func lowerASCII(r rune) rune {
+	if 'A' <= r && r <= 'Z' {
+		return r - 'A' + 'a'
+	}
+	return r
 }
 
 // minWindow is the window that a zstd decoder for the web has to offer.
