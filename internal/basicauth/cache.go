@@ -13,8 +13,10 @@ const (
 	// cause, and between a fetch that failed and the next that age causes.
 	RetryInterval = 3 * time.Second
 	// fetchTimeout bounds one fetch, so that a secret store that hangs does not
-	// use up the time of a request.
-	fetchTimeout = 3 * time.Second
+	// use up the time of a request; refetchTimeout one that a request could do
+	// without, for there is a copy.
+	fetchTimeout   = 3 * time.Second
+	refetchTimeout = time.Second
 )
 
 // Cache holds a copy of the clients' secret with bounded staleness:
@@ -23,7 +25,9 @@ const (
 //   - A failed check with a well-formed header fetches it anew too, at most once
 //     per RetryInterval, and is repeated: a password added a moment ago works.
 //   - When a fetch fails, a secret that does not parse included, the last good
-//     copy serves until it is maxStale old. After that there is no answer.
+//     copy serves until it is maxStale old: it lets in whom it knows. Of whom it
+//     does not know there is no answer, for the password may be newer than the
+//     copy, and after maxStale of nobody.
 //
 // So a revoked password is refused once maxAge has passed, or maxStale while the
 // secret cannot be read. Ages are differences of the wall clock: a frozen
@@ -63,7 +67,7 @@ func NewCache(fetch func(context.Context) ([]byte, error), maxAge, maxStale time
 }
 
 // Check is Credentials.Check on a copy that is fresh enough. It returns an error
-// when there is none.
+// when there is none, and so no telling whether the credentials are good.
 func (c *Cache) Check(ctx context.Context, authorization string) (Client, bool, error) {
 	held, err := c.usable(ctx)
 	if err != nil {
@@ -85,6 +89,9 @@ func (c *Cache) Check(ctx context.Context, authorization string) (Client, bool, 
 	})
 	if newer, err := c.usable(ctx); err == nil && newer != held {
 		client, ok = newer.Check(authorization)
+	}
+	if _, age := c.held(); !ok && (age < 0 || age >= c.maxAge) {
+		return Client{}, false, c.unusable(ctx)
 	}
 	return client, ok, nil
 }
@@ -166,7 +173,11 @@ func (c *Cache) refresh(ctx context.Context, due func(now time.Time) bool) {
 }
 
 func (c *Cache) fetchOnce(ctx context.Context) (*Credentials, error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	timeout := fetchTimeout
+	if held, age := c.held(); held != nil && age <= c.maxStale {
+		timeout = refetchTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	secret, err := c.fetch(ctx)
 	if err != nil {
