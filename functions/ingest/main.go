@@ -29,9 +29,13 @@ import (
 	"github.com/data-sink/data-sink/internal/wake"
 )
 
-// warmTimeout bounds what init does ahead of the first request. Whatever is not
-// there by then is tried again when a request needs it.
-const warmTimeout = 3 * time.Second
+// Whatever init has not got ready by then is tried again when a request needs it:
+// a Redis that is silent must not hold up each new process, for then every
+// request wants one.
+const (
+	credentialsTimeout = 3 * time.Second
+	connectTimeout     = 500 * time.Millisecond
+)
 
 func main() {
 	log := lambdalog.New()
@@ -97,15 +101,17 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 // warm reads both secrets and connects to Redis, at the same time, so that the
 // first request finds all of them.
 func warm(ctx context.Context, log *slog.Logger, records *recordQueue, clients *basicauth.Cache) {
-	ctx, cancel := context.WithTimeout(ctx, warmTimeout)
-	defer cancel()
 	var wg sync.WaitGroup
 	wg.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+		defer cancel()
 		if err := records.Connect(ctx); err != nil {
 			log.WarnContext(ctx, "queue_unreachable_at_init", "error", err)
 		}
 	})
 	wg.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, credentialsTimeout)
+		defer cancel()
 		if err := clients.Ready(ctx); err != nil {
 			log.WarnContext(ctx, "credentials_unusable_at_init", "error", err)
 		}
