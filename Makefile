@@ -21,9 +21,9 @@ run: ## run the whole pipeline on this machine; ARGS="--addr …" go to `datasin
 	@exec $(BUILD)/datasink dev $(ARGS)
 
 .PHONY: build
-build: ## build the command and the three functions into .build
+build: ## build the command and the functions into .build
 	go build -o $(BUILD)/datasink ./internal/cmd/datasink
-	for f in ingest drainer bridge; do \
+	for f in ingest drainer bridge verifier; do \
 	  CGO_ENABLED=0 GOOS=linux go build -trimpath -tags lambda.norpc -ldflags '-s -w -buildid=' -o $(BUILD)/$$f/bootstrap ./functions/$$f || exit 1; \
 	done
 

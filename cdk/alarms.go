@@ -192,6 +192,9 @@ func (a alarm) condition() string {
 		over = "under"
 	}
 	spell := fmt.Sprintf("for %d min", a.seconds*a.periods/60)
+	if a.seconds == day {
+		spell = fmt.Sprintf("for %d days", a.periods)
+	}
 	if a.datapoints != a.periods {
 		spell = fmt.Sprintf("in %d of %d min", a.seconds*a.datapoints/60, a.seconds*a.periods/60)
 	}
@@ -208,7 +211,7 @@ func runbook() string {
 	for _, part := range []struct {
 		of     string
 		alarms []alarm
-	}{{"each stream", streamAlarms}, {"the deployment", serviceAlarms}} {
+	}{{"each stream", streamAlarms}, {"the deployment", serviceAlarms}, {"the verifier, with `verifyHours`", verifierAlarms}} {
 		fmt.Fprintf(&b, "Of %s:\n\n| alarm | goes off | means | first thing to do |\n|---|---|---|---|\n", part.of)
 		for _, a := range part.alarms {
 			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", a.id, a.condition(), a.means, a.first)
@@ -223,6 +226,6 @@ func runbook() string {
 	for _, a := range serviceAlarms {
 		count += len(a.targets(watched{settings: d, apiID: jsii.String(""), cacheGroup: jsii.String("")}))
 	}
-	fmt.Fprintf(&b, "An alarm costs $0.10 a month: the deployment has %d with the default cache, each stream adds %d. The dashboard costs $3 where the account has three others already.\n", count, len(streamAlarms))
+	fmt.Fprintf(&b, "An alarm costs $0.10 a month: the deployment has %d with the default cache, each stream adds %d, the verifier %d. The dashboard costs $3 where the account has three others already.\n", count, len(streamAlarms), len(verifierAlarms))
 	return b.String()
 }

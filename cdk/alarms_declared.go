@@ -10,6 +10,7 @@ import (
 const (
 	minute      = 60 // seconds
 	fiveMinutes = 5 * minute
+	day         = 24 * 60 * minute
 
 	// maxWaitSeconds is how long a record may wait in the queue, which a sweep
 	// looks after every minute.
@@ -196,6 +197,35 @@ var serviceAlarms = []alarm{
 
 		namespace: "AWS/Lambda", metric: "Throttles", statistic: "Sum", targets: eachOf("drainer", "bridge"),
 		seconds: minute, datapoints: 3, periods: 5, limit: fixed(0, "0"),
+	},
+}
+
+// verifierAlarms are those of a deployment that has a verifier. Its errors have
+// one of their own, for it runs once in hours.
+var verifierAlarms = []alarm{
+	{
+		id:    "archive-differs",
+		means: "What stands in the archive is not what the bridge sent there, or the counters of a queue do not add up.",
+		first: "look for archive_differs in the verifier's log: it has stream, kind, object, bytes and reason; if the alarm firehose-freshness of that stream is on, mend that; then run datasink verify for the hours in its stream_verified line.",
+
+		namespace: metric.Namespace, metric: metric.Differences.Name, statistic: "Maximum", targets: theService,
+		seconds: fiveMinutes, datapoints: 1, periods: 1, limit: fixed(0, "0"),
+	},
+	{
+		id:    "verifier-errors",
+		means: "The verifier could not verify every stream: something could not be read, or its 15 minutes were not enough. The hours that it left out are not looked at again.",
+		first: "look for stream_unverified in the verifier's log, and run datasink verify for those hours; if the time was not enough, set a lower verifyHours.",
+
+		namespace: "AWS/Lambda", metric: "Errors", statistic: "Sum", targets: theFunction(verifier),
+		seconds: fiveMinutes, datapoints: 1, periods: 1, limit: fixed(0, "0"),
+	},
+	{
+		id:    "no-verification",
+		means: "The verifier has verified no stream for two days.",
+		first: "check that its schedule is enabled, and read the last lines of its log.",
+
+		namespace: metric.Namespace, metric: metric.Differences.Name, statistic: "SampleCount", targets: theService,
+		seconds: day, datapoints: 2, periods: 2, limit: fixed(1, "1"), below: true, silence: silenceIsFault,
 	},
 }
 

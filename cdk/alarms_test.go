@@ -45,7 +45,7 @@ func TestEveryAlarmOnOurMetricsIsOnWhatTheFunctionsEmit(t *testing.T) {
 		all[p.Name+" "+p.Dimensions] = emission{p.Unit}
 	}
 	checked := make(map[string]bool)
-	for _, tpl := range synth(t, nil, `{"streams": [{"name": "orders"}]}`).all() {
+	for _, tpl := range synth(t, verified, `{"streams": [{"name": "orders"}]}`).all() {
 		for name, a := range alarmsOf(tpl) {
 			if a["Namespace"] != metric.Namespace {
 				continue
@@ -58,8 +58,8 @@ func TestEveryAlarmOnOurMetricsIsOnWhatTheFunctionsEmit(t *testing.T) {
 		}
 	}
 	want := []string{
-		"datasink.backlog", "datasink.dead-letters", "datasink.eviction-policy", "datasink.fallback", "datasink.no-sweep",
-		"datasink.orders.oldest-record", "datasink.write-throttling",
+		"datasink.archive-differs", "datasink.backlog", "datasink.dead-letters", "datasink.eviction-policy", "datasink.fallback", "datasink.no-sweep",
+		"datasink.no-verification", "datasink.orders.oldest-record", "datasink.write-throttling",
 	}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(checked))); diff != "" {
 		t.Errorf("alarms on our metrics (-want +got):\n%s", diff)
@@ -140,7 +140,7 @@ func TestAlarmsGoToTheTopicOfTheUsersChoice(t *testing.T) {
 
 // The emulator, and the bill, want alarms on one metric each.
 func TestNoAlarmIsOnMetricMath(t *testing.T) {
-	for _, tpl := range synth(t, nil, fourStreams).all() {
+	for _, tpl := range synth(t, verified, fourStreams).all() {
 		for name, a := range alarmsOf(tpl) {
 			if a["Metrics"] != nil || a["MetricName"] == nil || a["Namespace"] == nil {
 				t.Errorf("%s: %s", name, asJSON(a))
@@ -188,7 +188,7 @@ func TestAlarmsOfTwoDeploymentsNeverMeet(t *testing.T) {
 
 func TestEveryAlarmSaysWhatItMeansAndWhatToDo(t *testing.T) {
 	ids := make(map[string]bool)
-	for _, a := range append(slices.Clone(streamAlarms), serviceAlarms...) {
+	for _, a := range slices.Concat(streamAlarms, serviceAlarms, verifierAlarms) {
 		if ids[a.id] || !regexp.MustCompile(`^[a-z-]+$`).MatchString(a.id) {
 			t.Errorf("id %q", a.id)
 		}
@@ -203,7 +203,7 @@ func TestEveryAlarmSaysWhatItMeansAndWhatToDo(t *testing.T) {
 			t.Errorf("the runbook has no %s", a.id)
 		}
 	}
-	for _, tpl := range synth(t, nil, fourStreams).all() {
+	for _, tpl := range synth(t, verified, fourStreams).all() {
 		for name, a := range alarmsOf(tpl) {
 			if !strings.Contains(runbook(), strings.ReplaceAll(fmt.Sprint(a["AlarmDescription"]), " First: ", " | ")) {
 				t.Errorf("%s: the runbook does not say %q", name, a["AlarmDescription"])
@@ -215,7 +215,7 @@ func TestEveryAlarmSaysWhatItMeansAndWhatToDo(t *testing.T) {
 // A runbook that names a log line or a setting that is gone is worse than none.
 func TestWhatTheRunbookNamesExists(t *testing.T) {
 	known := make(map[string]bool)
-	for _, pattern := range []string{"../internal/ingest/*.go", "../internal/drain/*.go", "../internal/bridge/*.go"} {
+	for _, pattern := range []string{"../internal/ingest/*.go", "../internal/drain/*.go", "../internal/bridge/*.go", "../internal/audit/*.go"} {
 		paths, err := filepath.Glob(pattern)
 		if err != nil || len(paths) == 0 {
 			t.Fatalf("%s: %d files, %v", pattern, len(paths), err)
@@ -240,7 +240,7 @@ func TestWhatTheRunbookNamesExists(t *testing.T) {
 		known[name] = true
 	}
 	named := regexp.MustCompile(`\b([a-z]+(_[a-z]+)+|[a-zA-Z][a-z]+[A-Z][a-zA-Z]+)\b`)
-	for _, a := range append(slices.Clone(streamAlarms), serviceAlarms...) {
+	for _, a := range slices.Concat(streamAlarms, serviceAlarms, verifierAlarms) {
 		for _, name := range named.FindAllString(a.description(), -1) {
 			if !known[name] {
 				t.Errorf("%s: there is no %s", a.id, name)

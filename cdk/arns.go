@@ -29,6 +29,15 @@ func firehosesARN(stack awscdk.Stack, s settings) *string {
 	return arn(stack, "firehose", "deliverystream", s.name+".*", awscdk.ArnFormat_SLASH_RESOURCE_NAME)
 }
 
+// logGroupARNs are the ARNs of one log group: IAM's reference names it without
+// the asterisk, which stands for its log streams and is what services ask about.
+func logGroupARNs(stack awscdk.Stack, name string) []*string {
+	group := func(name string) *string {
+		return arn(stack, "logs", "log-group", name, awscdk.ArnFormat_COLON_RESOURCE_NAME)
+	}
+	return on(group(name), group(name+":*"))
+}
+
 // joined is texts, known or not, one after the other.
 func joined(texts ...*string) *string { return awscdk.Fn_Join(jsii.String(""), &texts) }
 

@@ -14,7 +14,16 @@ import (
 )
 
 // functions are the folders under functions/, and the names of the assets.
-var functions = []string{"ingest", "drainer", "bridge"}
+// Not every stack has all of them: see settings.functions.
+var functions = []string{"ingest", "drainer", "bridge", verifier}
+
+// verifier is the one that a stack has only when it is asked for.
+const verifier = "verifier"
+
+// functions are those that the stack has.
+func (s settings) functions() []string {
+	return slices.DeleteFunc(slices.Clone(functions), func(f string) bool { return f == verifier && !s.verifies() })
+}
 
 // findRoot returns the folder of the module that holds dir.
 func findRoot(dir string) (string, error) {

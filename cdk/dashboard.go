@@ -123,9 +123,14 @@ func (w watched) streamGraphs() []graph {
 func (w watched) functionGraphs() []graph {
 	graphs := []graph{{title: "Functions: errors"}, {title: "Functions: throttles"}, {title: "Functions: concurrent executions"}}
 	for i, m := range []struct{ name, statistic string }{{"Errors", "Sum"}, {"Throttles", "Sum"}, {"ConcurrentExecutions", "Maximum"}} {
-		for _, f := range functions {
+		for _, f := range w.functions() {
 			graphs[i].lines = append(graphs[i].lines, w.function(f, m.name, m.statistic))
 		}
+	}
+	if w.verifies() {
+		graphs = append(graphs, graph{"Verifier: records verified; missing, differences", []any{
+			w.own(metric.Verified, "Sum"), onRight(w.own(metric.Missing, "Sum")), onRight(w.own(metric.Differences, "Maximum")),
+		}})
 	}
 	return graphs
 }

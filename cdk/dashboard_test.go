@@ -38,7 +38,7 @@ func widgets(t *testing.T, a assembly) []widget {
 }
 
 func TestTheDashboardReadsFromLeftToRight(t *testing.T) {
-	all := widgets(t, synth(t, nil, fourStreams))
+	all := widgets(t, synth(t, verified, fourStreams))
 	var titles []string
 	x := -1
 	for _, w := range all {
@@ -75,7 +75,7 @@ func TestTheDashboardShowsMetricsThatExist(t *testing.T) {
 	}
 	shown := make(map[string]bool)
 	both := append(
-		widgets(t, synth(t, map[string]any{"name": "data-sink"}, fourStreams)),
+		widgets(t, synth(t, map[string]any{"name": "data-sink", "verifyHours": "6"}, fourStreams)),
 		widgets(t, synth(t, map[string]any{"name": "data-sink", "redisUrl": "redis://redis"}, fourStreams))...,
 	)
 	for _, w := range both {

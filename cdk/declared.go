@@ -153,6 +153,11 @@ var declared = []setting{
 		oneOf(func(s *settings) *string { return &s.streamMetrics }, env.FewStreamMetrics, env.AllStreamMetrics),
 	},
 	{
+		"verifyHours", "0",
+		"Hours that the verifier, a function of its own, verifies at a time, and after which it runs again: 1, 2, 3, 4, 6, 8, 12 or 24; 0 is no verifier. See Operations.",
+		readVerifyHours,
+	},
+	{
 		"alarmTopicArn", "",
 		"ARN of the SNS topic that hears of alarms going off and ending, in the same Region. Without it they only show.",
 		matching(func(s *settings) *string { return &s.alarmTopicARN }, `^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$`, "the ARN of an SNS topic"),

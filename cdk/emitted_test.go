@@ -10,7 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
 	"github.com/data-sink/data-sink/internal/archive"
+	"github.com/data-sink/data-sink/internal/audit"
 	"github.com/data-sink/data-sink/internal/basicauth"
 	"github.com/data-sink/data-sink/internal/bridge"
 	"github.com/data-sink/data-sink/internal/drain"
@@ -18,12 +21,13 @@ import (
 	"github.com/data-sink/data-sink/internal/ingest"
 	"github.com/data-sink/data-sink/internal/metric"
 	"github.com/data-sink/data-sink/internal/metric/metrictest"
+	"github.com/data-sink/data-sink/internal/objects"
 	"github.com/data-sink/data-sink/internal/queue"
 	"github.com/data-sink/data-sink/internal/sink"
 	"github.com/data-sink/data-sink/internal/stream"
 )
 
-// trouble is everything around the three handlers, in as much trouble as makes
+// trouble is everything around the handlers, in as much trouble as makes
 // them tell of it.
 type trouble struct{ queue [][]byte }
 
@@ -72,8 +76,19 @@ func (kept) PutAside(context.Context, string, string, string, []archive.Aside) (
 	return "key", nil
 }
 
-// emitted runs a request, a sweep and a batch of the stream orders through the
-// handlers as the functions wire them, and returns what they write.
+// empty is a bucket without objects.
+type empty struct{}
+
+func (empty) ListObjectsV2(context.Context, *s3.ListObjectsV2Input, ...func(*s3.Options)) (*s3.ListObjectsV2Output, error) {
+	return &s3.ListObjectsV2Output{}, nil
+}
+
+func (empty) GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
+	return nil, errAway
+}
+
+// emitted runs a request, a sweep, a batch and a verification of the stream orders
+// through the handlers as the functions wire them, and returns what they write.
 func emitted(t *testing.T, deployment string) []metrictest.Point {
 	t.Helper()
 	set := mustParse(t, `{"streams": [{"name": "orders"}]}`)
@@ -101,12 +116,22 @@ func emitted(t *testing.T, deployment string) []metrictest.Point {
 	batch := fmt.Sprintf(`{"Records":[{"kinesis":{"sequenceNumber":"1","data":"YQ==","approximateArrivalTimestamp":1},`+
 		`"eventSourceARN":"arn:aws:kinesis:eu-west-1:123456789012:stream/%s.orders"}]}`, deployment)
 
+	verifies := audit.New(audit.Config{
+		Streams: set, Every: time.Hour, Objects: objects.New(empty{}, "archive"), Settle: func(stream.Stream) time.Duration { return 0 }, Log: silent,
+		Inspect: func(context.Context) (drain.Inspection, error) { return drain.Inspection{}, nil },
+		PackedLines: func(_ context.Context, from, _ time.Time, each func(line []byte) error) error {
+			at := from.Add(90 * time.Minute).Format(time.RFC3339)
+			return each([]byte(`{"msg":"packed","time":"` + at + `","stream":"orders","bytes":1,"records":1,"hash":"1","firstSequence":"1","lastSequence":"1"}`))
+		},
+		Observe: audit.Metrics{Writer: writer}.Observe,
+	})
+
 	for _, f := range []struct {
 		handler interface {
 			Invoke(context.Context, []byte) ([]byte, error)
 		}
 		event string
-	}{{takesIn, post}, {forwards, drain.SweepEvent}, {packs, batch}} {
+	}{{takesIn, post}, {forwards, drain.SweepEvent}, {packs, batch}, {verifies, "{}"}} {
 		if _, err := f.handler.Invoke(t.Context(), []byte(f.event)); err != nil {
 			t.Fatalf("%T: %v", f.handler, err)
 		}

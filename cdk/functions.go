@@ -150,7 +150,7 @@ func environment(reads []env.Setting, values map[string]*string) *map[string]*st
 }
 
 func newFunction(stack awscdk.Stack, d deployment, net *network, f function, values map[string]*string) awslambda.Function {
-	logs := newLogGroup(stack, f.id+"Logs", d.settings, "/"+d.name+"/"+f.name)
+	logs := newLogGroup(stack, f.id+"Logs", d.settings, logGroupName(d.settings, f.name))
 	statements := append(f.may, allow(on(logs.AttrArn()), "logs:CreateLogStream", "logs:PutLogEvents"))
 	if f.inVPC {
 		statements = append(statements, inVPC(stack, d.settings, f.name)...)

@@ -16,6 +16,7 @@ import (
 // declaredVariables are what internal/env declares for each function.
 var declaredVariables = map[string][]env.Setting{
 	"Ingest": env.Settings(env.ParseIngest), "Drainer": env.Settings(env.ParseDrainer), "Bridge": env.Settings(env.ParseBridge),
+	"Verifier": env.Settings(env.ParseVerifier),
 }
 
 func variables(t *testing.T, root template, function string) object {
@@ -28,7 +29,7 @@ func variables(t *testing.T, root template, function string) object {
 }
 
 func TestEachEnvironmentIsWhatEnvDeclares(t *testing.T) {
-	for _, context := range []map[string]any{nil, {"redisUrl": "redis://redis"}} {
+	for _, context := range []map[string]any{verified, {"redisUrl": "redis://redis", "verifyHours": "24"}} {
 		root := synth(t, context, fourStreams).root
 		for function, declared := range declaredVariables {
 			var want []string
@@ -85,7 +86,7 @@ func TestVariablesPointAtTheStacksResources(t *testing.T) {
 
 func TestFunctionsRunOnLambdasBareRuntime(t *testing.T) {
 	for architecture, want := range map[string]string{"arm64": "arm64", "x86_64": "x86_64"} {
-		root := synth(t, map[string]any{"architecture": architecture}, fourStreams).root
+		root := synth(t, map[string]any{"architecture": architecture, "verifyHours": "1"}, fourStreams).root
 		all := ofType(root, "AWS::Lambda::Function")
 		if len(all) != len(functions) {
 			t.Errorf("%d functions, want %d", len(all), len(functions))

@@ -7,6 +7,9 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
+// logGroupName is the name of a function's log group.
+func logGroupName(s settings, function string) string { return "/" + s.name + "/" + function }
+
 // newLogGroup declares a log group with the deployment's retention. It goes
 // with the stack, or its name would be taken when the stack comes back.
 func newLogGroup(scope constructs.Construct, id string, s settings, name string) awslogs.CfnLogGroup {

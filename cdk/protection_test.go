@@ -100,7 +100,7 @@ func TestNothingOfTheArchiveExpiresUnlessAsked(t *testing.T) {
 }
 
 func TestNoSecretInTheTemplates(t *testing.T) {
-	a := synth(t, nil, fourStreams)
+	a := synth(t, verified, fourStreams)
 	token := rendered(only(t, a.root, "AWS::ElastiCache::ReplicationGroup").Properties["AuthToken"])
 	if !strings.HasPrefix(token, "{{resolve:secretsmanager:${CacheSecret") {
 		t.Errorf("the cache's password is %q, want a reference to its secret", token)

@@ -28,6 +28,7 @@ type settings struct {
 	drainerConcurrency, streamDrainers  int
 	maxBodyBytes, maxDecodedBytes       int
 	logRetentionDays, failedExpiresDays int
+	verifyHours                         int
 	tracing                             bool
 	streamMetrics, alarmTopicARN        string
 	domainName, certificateARN          string
@@ -142,6 +143,9 @@ func (s settings) contradictions(given map[string]bool) []error {
 	}
 	if s.maxDecodedBytes < s.maxBodyBytes {
 		problem("maxDecodedBytes", "%d: less than maxBodyBytes, %d", s.maxDecodedBytes, s.maxBodyBytes)
+	}
+	if hours := s.verifyHours + verifierLogHours; s.verifies() && hours > s.logRetentionDays*24 {
+		problem("verifyHours", "%d: needs %d hours of the bridge's log, more than logRetentionDays, %d, keeps", s.verifyHours, hours, s.logRetentionDays)
 	}
 	if (s.domainName == "") != (s.certificateARN == "") {
 		problem("domainName", "goes together with certificateArn: give both or neither")

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -26,19 +28,15 @@ func newStack(app constructs.Construct, d deployment) awscdk.Stack {
 	}
 	redis := newRedis(stack, d.settings, net)
 
-	f := newFunctions(stack, d, resources{bucket: bucket, clients: clients, queue: queue, redis: redis, network: net})
+	r := resources{bucket: bucket, clients: clients, queue: queue, redis: redis, network: net}
+	f := newFunctions(stack, d, r)
 	wakeDrainer(stack, d.settings, queue, f.drainer)
 	sweepEveryMinute(stack, d.settings, f.drainer)
 	apiID, apiURL := newAPI(stack, d.settings, f.ingest)
 	newStreams(stack, d, bucket, f.bridge)
 	all := watched{settings: d.settings, apiID: apiID, cacheGroup: redis.group}
-	newDashboard(stack, all, newAlarms(constructs.NewConstruct(stack, jsii.String("Alarms")), all, serviceAlarms))
-
-	for _, o := range []struct {
-		name  string
-		value *string
-		means string
-	}{
+	alarms := serviceAlarms
+	outputs := []output{
 		{"ApiUrl", apiURL, "POST bodies to /archives/{stream} below this URL"},
 		{"ArchiveBucket", bucket.BucketName(), "The archive"},
 		{"ClientsSecret", clients.SecretArn(), "The secret with clients and their passwords"},
@@ -46,8 +44,21 @@ func newStack(app constructs.Construct, d deployment) awscdk.Stack {
 		{"DrainerFunction", f.drainer.FunctionName(), "The function that drains the queue, and inspects it"},
 		{"BridgeFunction", f.bridge.FunctionName(), "The function that carries records from Kinesis to Firehose"},
 		{"WakeQueue", queue.QueueUrl(), "The queue of wake-ups for the drainer"},
-	} {
+	}
+	if d.verifies() {
+		alarms = slices.Concat(alarms, verifierAlarms)
+		outputs = append(outputs, output{"VerifierFunction", newVerifier(stack, d, r, f).FunctionName(), "The function that verifies the archive"})
+	}
+	newDashboard(stack, all, newAlarms(constructs.NewConstruct(stack, jsii.String("Alarms")), all, alarms))
+	for _, o := range outputs {
 		awscdk.NewCfnOutput(stack, jsii.String(o.name), &awscdk.CfnOutputProps{Value: o.value, Description: jsii.String(o.means)})
 	}
 	return stack
+}
+
+// output is what a stack tells about itself.
+type output struct {
+	name  string
+	value *string
+	means string
 }

@@ -50,12 +50,7 @@ func wakeDrainer(scope constructs.Construct, s settings, queue awssqs.Queue, dra
 // sweepEveryMinute has the drainer look at all streams once a minute. A sweep
 // that fails is not retried, for the next one follows.
 func sweepEveryMinute(stack awscdk.Stack, s settings, drainer awslambda.Function) {
-	role := newRole(stack, "SweepRole", "scheduler.amazonaws.com", map[string]any{
-		"StringEquals": map[string]any{
-			"aws:SourceAccount": stack.Account(),
-			"aws:SourceArn":     arn(stack, "scheduler", "schedule-group", "default", awscdk.ArnFormat_SLASH_RESOURCE_NAME),
-		},
-	}, allow(on(drainer.FunctionArn()), "lambda:InvokeFunction"))
+	role := newRole(stack, "SweepRole", "scheduler.amazonaws.com", ownSchedules(stack), allow(on(drainer.FunctionArn()), "lambda:InvokeFunction"))
 	awsscheduler.NewCfnSchedule(stack, jsii.String("Sweep"), &awsscheduler.CfnScheduleProps{
 		Name:               jsii.String(s.name + ".sweep"),
 		Description:        jsii.String("Data Sink: the drainer looks at all streams"),
@@ -68,4 +63,13 @@ func sweepEveryMinute(stack awscdk.Stack, s settings, drainer awslambda.Function
 			RetryPolicy: &awsscheduler.CfnSchedule_RetryPolicyProperty{MaximumRetryAttempts: jsii.Number(0), MaximumEventAgeInSeconds: jsii.Number(60)},
 		},
 	})
+}
+
+// ownSchedules lets EventBridge Scheduler assume a role for schedules of this
+// account's default group alone.
+func ownSchedules(stack awscdk.Stack) map[string]any {
+	return map[string]any{"StringEquals": map[string]any{
+		"aws:SourceAccount": stack.Account(),
+		"aws:SourceArn":     arn(stack, "scheduler", "schedule-group", "default", awscdk.ArnFormat_SLASH_RESOURCE_NAME),
+	}}
 }

@@ -36,6 +36,9 @@ const (
 	ScaleOutRecords = "DATASINK_SCALE_OUT_RECORDS"
 	MaxDrainers     = "DATASINK_MAX_DRAINERS"
 	PutBytes        = "DATASINK_PUT_BYTES"
+	DrainerFunction = "DATASINK_DRAINER_FUNCTION"
+	BridgeLog       = "DATASINK_BRIDGE_LOG"
+	VerifyEvery     = "DATASINK_VERIFY_EVERY"
 )
 
 // Base is what all functions need.
@@ -126,6 +129,18 @@ type Bridge struct {
 	Base
 }
 
+// Verifier is the environment of the verifier function.
+type Verifier struct {
+	Base
+	// DrainerFunction is the name of the drainer function.
+	DrainerFunction string
+	// BridgeLog is the name of the bridge's log group.
+	BridgeLog string
+	// Every is the time between two runs, which is that which a run verifies, in
+	// whole hours.
+	Every time.Duration
+}
+
 // ParseIngest reads the environment of ingest. Its error lists every missing or
 // malformed variable.
 func ParseIngest(getenv func(string) string) (Ingest, error) {
@@ -170,6 +185,22 @@ func ParseDrainer(getenv func(string) string) (Drainer, error) {
 func ParseBridge(getenv func(string) string) (Bridge, error) {
 	r := reader{getenv: getenv}
 	e := Bridge{Base: r.base()}
+	return e, r.err()
+}
+
+// ParseVerifier reads the environment of the verifier. Its error lists every
+// missing or malformed variable.
+func ParseVerifier(getenv func(string) string) (Verifier, error) {
+	r := reader{getenv: getenv}
+	e := Verifier{
+		Base:            r.base(),
+		DrainerFunction: r.required(DrainerFunction),
+		BridgeLog:       r.required(BridgeLog),
+		Every:           r.duration(VerifyEvery, time.Hour),
+	}
+	if e.Every%time.Hour != 0 {
+		r.problem(VerifyEvery, "%v: want whole hours", e.Every)
+	}
 	return e, r.err()
 }
 

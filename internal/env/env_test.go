@@ -14,6 +14,7 @@ import (
 var required = map[string]string{
 	env.Name: "datasink", env.ArchiveBucket: "bucket", env.RedisURL: "rediss://cache:6379?cluster=true",
 	env.ClientsSecret: "arn:clients", env.WakeQueueURL: "https://sqs/queue",
+	env.DrainerFunction: "datasink-drainer", env.BridgeLog: "/datasink/bridge",
 }
 
 func lookup(changes map[string]string) func(string) string {
@@ -44,6 +45,10 @@ func TestDefaults(t *testing.T) {
 	if _, err := env.ParseBridge(lookup(nil)); err != nil {
 		t.Errorf("bridge: %v", err)
 	}
+	verifier, err := env.ParseVerifier(lookup(nil))
+	if want := (env.Verifier{Base: want.Base, DrainerFunction: "datasink-drainer", BridgeLog: "/datasink/bridge", Every: time.Hour}); err != nil || verifier != want {
+		t.Errorf("verifier: %+v, %v, want %+v", verifier, err, want)
+	}
 }
 
 func TestEveryProblemIsListed(t *testing.T) {
@@ -66,6 +71,17 @@ func TestEveryProblemIsListed(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "hunter2") {
 		t.Error("the error holds the password of the URL")
+	}
+}
+
+func TestTheVerifierRunsEveryFewHours(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{
+		"90m": "DATASINK_VERIFY_EVERY: 1h30m0s: want whole hours", "-1h": `DATASINK_VERIFY_EVERY: "-1h": want a duration`,
+	} {
+		if _, err := env.ParseVerifier(lookup(map[string]string{env.VerifyEvery: value})); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("every %s: %v, want %s", value, err, want)
+		}
 	}
 }
 

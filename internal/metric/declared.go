@@ -48,6 +48,13 @@ var (
 	FirehoseAge          = declare(Metric{"FirehoseAge", Seconds, Distribution, OnRequest, "bridge", "time from a batch's first record being on the tap until Firehose had the batch"})
 )
 
+// Of the verifier, once for each run that could verify anything.
+var (
+	Verified    = declare(Metric{"Verified", Count, Sum, Never, "verifier", "records that stand in the archive as the bridge sent them"})
+	Missing     = declare(Metric{"Missing", Count, Sum, Never, "verifier", "records that the bridge sent and that stand in no object"})
+	Differences = declare(Metric{"Differences", Count, Snapshot, Never, "verifier", "what is not as it should be: records missing or there twice, bytes changed or of unknown origin, objects that cannot be read, counters that do not add up; 0 for none"})
+)
+
 // other is the code of what is counted together, so that the number of metrics
 // is bounded.
 const other = "other"

@@ -1,0 +1,68 @@
+// Command verifier is the Lambda function that verifies the archive on a schedule;
+// see package audit.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	awslambda "github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/data-sink/data-sink/internal/audit"
+	"github.com/data-sink/data-sink/internal/drain"
+	"github.com/data-sink/data-sink/internal/env"
+	"github.com/data-sink/data-sink/internal/hops"
+	"github.com/data-sink/data-sink/internal/lambdalog"
+	"github.com/data-sink/data-sink/internal/lambdasize"
+	"github.com/data-sink/data-sink/internal/metric"
+	"github.com/data-sink/data-sink/internal/objects"
+	"github.com/data-sink/data-sink/internal/stream"
+)
+
+func main() {
+	log := lambdalog.New()
+	h, err := newHandler(context.Background(), os.Getenv, log, os.Stdout)
+	if err != nil {
+		log.Error("init", "error", err)
+		os.Exit(1)
+	}
+	lambdasize.Fit(os.Getenv) // after init, for which Lambda gives more
+	awslambda.Start(h)
+}
+
+// newHandler wires the function, whose metrics go to metrics. Its error lists
+// every setting that is missing or malformed.
+func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logger, metrics io.Writer) (*audit.Handler, error) {
+	settings, envErr := env.ParseVerifier(getenv)
+	streams, streamsErr := stream.Load(settings.Streams)
+	if err := errors.Join(envErr, streamsErr); err != nil {
+		return nil, err
+	}
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("loading AWS configuration: %w", err)
+	}
+	functions := lambda.NewFromConfig(cfg)
+	bridgeLog := hops.NewBridgeLog(cfg, settings.BridgeLog)
+	return audit.New(audit.Config{
+		Streams: streams,
+		Every:   settings.Every,
+		Objects: objects.New(s3.NewFromConfig(cfg), settings.ArchiveBucket),
+		Inspect: func(ctx context.Context) (drain.Inspection, error) {
+			return hops.Inspect(ctx, functions, settings.DrainerFunction)
+		},
+		PackedLines: func(ctx context.Context, from, to time.Time, each func(line []byte) error) error {
+			return bridgeLog.Packed(ctx, "", from, to, each)
+		},
+		Settle:  hops.Settle,
+		Observe: audit.Metrics{Writer: metric.NewWriter(metrics, settings.Name, settings.AllStreamMetrics)}.Observe,
+		Log:     log,
+	}), nil
+}

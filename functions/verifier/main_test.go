@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/data-sink/data-sink/internal/env"
+	"github.com/data-sink/data-sink/internal/metric/metrictest"
+)
+
+func getenv(vars map[string]string) func(string) string {
+	return func(name string) string { return vars[name] }
+}
+
+func TestEverySettingThatIsMissingIsListed(t *testing.T) {
+	t.Parallel()
+	_, err := newHandler(t.Context(), getenv(nil), slog.New(slog.DiscardHandler), io.Discard)
+	if err == nil {
+		t.Fatal("no error without any settings")
+	}
+	for _, want := range []string{env.Name + ": missing", env.ArchiveBucket + ": missing", env.DrainerFunction + ": missing", env.BridgeLog + ": missing", "open streams.json"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error does not say %q:\n%v", want, err)
+		}
+	}
+}
+
+// amazon is Lambda, CloudWatch Logs and S3, with one object of orders.
+type amazon struct {
+	t           *testing.T
+	key, object string
+	line        string // of the bridge's log
+	calls       []string
+}
+
+func (a *amazon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		a.t.Error(err)
+	}
+	call := r.Method + " " + r.URL.Path
+	switch {
+	case r.URL.Path == "/2015-03-31/functions/datasink-drainer/invocations" && string(body) == `{"inspect":true}`:
+		fmt.Fprint(w, `{"streams":{"orders":{"accepted":1,"forwarded":1}}}`)
+	case r.Header.Get("X-Amz-Target") == "Logs_20140328.FilterLogEvents":
+		var in struct{ LogGroupName, FilterPattern string }
+		if err := json.Unmarshal(body, &in); err != nil || in.LogGroupName != "/datasink/bridge" || in.FilterPattern != `"packed"` {
+			a.t.Errorf("the log is read by %s", body)
+		}
+		call = "FilterLogEvents"
+		fmt.Fprintf(w, `{"events":[{"message":%q}]}`, a.line)
+	case r.URL.Query().Get("list-type") == "2":
+		call = "List"
+		contents := ""
+		if strings.HasPrefix(a.key, r.URL.Query().Get("prefix")) {
+			contents = fmt.Sprintf("<Contents><Key>%s</Key><Size>%d</Size><LastModified>2026-01-01T00:00:00Z</LastModified></Contents>", a.key, len(a.object))
+		}
+		fmt.Fprintf(w, `<ListBucketResult><Name>archive</Name>%s<IsTruncated>false</IsTruncated></ListBucketResult>`, contents)
+	case strings.HasSuffix(r.URL.Path, "/"+a.key) && r.Method == http.MethodGet:
+		call = "Get"
+		fmt.Fprint(w, a.object)
+	default:
+		a.t.Errorf("unexpected call %s %s %s", r.Method, r.URL, body)
+		w.WriteHeader(http.StatusNotImplemented)
+	}
+	if !slices.Contains(a.calls, call) {
+		a.calls = append(a.calls, call)
+	}
+}
+
+// TestTheFunctionAsWired runs the handler on the real clients against an AWS on
+// loopback, first with all in order, and then with a changed byte.
+func TestTheFunctionAsWired(t *testing.T) {
+	const body = "one\n"
+	logged := time.Now().UTC().Add(-2 * time.Hour).Truncate(time.Hour)
+	a := &amazon{
+		t: t, key: "orders/" + logged.Format("dt=2006-01-02/hour=15/") + "datasink.orders-1", object: body,
+		line: fmt.Sprintf(`{"timestamp":%q,"message":"packed","stream":"orders","bytes":%d,"records":1,"hash":"%016x","firstSequence":"1","lastSequence":"1"}`,
+			logged.Format(time.RFC3339), len(body), xxhash.Sum64String(body)),
+	}
+	service := httptest.NewServer(a)
+	t.Cleanup(service.Close)
+	absent := filepath.Join(t.TempDir(), "absent")
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": service.URL, "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key",
+		"AWS_CONFIG_FILE": absent, "AWS_SHARED_CREDENTIALS_FILE": absent, "AWS_EC2_METADATA_DISABLED": "true",
+	} {
+		t.Setenv(name, value)
+	}
+	vars := map[string]string{
+		env.Name: "datasink", env.ArchiveBucket: "archive", env.Streams: "../../streams.json",
+		env.DrainerFunction: "datasink-drainer", env.BridgeLog: "/datasink/bridge", env.VerifyEvery: "24h",
+	}
+	var metrics bytes.Buffer
+	h, err := newHandler(t.Context(), getenv(vars), slog.New(slog.DiscardHandler), &metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	event := fmt.Sprintf(`{"scheduledAt":%q}`, logged.Add(105*time.Minute).Format(time.RFC3339))
+	for _, step := range []struct {
+		object string
+		want   []string
+	}{
+		{body, []string{"Differences Service=datasink: 0", "Verified Service=datasink: 1"}},
+		{"two\n", []string{"Differences Service=datasink: 1"}},
+	} {
+		a.object = step.object
+		metrics.Reset()
+		if answer, err := h.Invoke(t.Context(), []byte(event)); err != nil {
+			t.Fatalf("Invoke = %s, %v", answer, err)
+		}
+		if got := metrictest.Texts(metrictest.Read(t, metrics.Bytes())); !slices.Equal(got, step.want) {
+			t.Errorf("metrics %v, want %v", got, step.want)
+		}
+	}
+	slices.Sort(a.calls)
+	if want := []string{"FilterLogEvents", "Get", "List", "POST /2015-03-31/functions/datasink-drainer/invocations"}; !slices.Equal(a.calls, want) {
+		t.Errorf("calls %v, want %v and no others", a.calls, want)
+	}
+}
