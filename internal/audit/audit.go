@@ -331,7 +331,7 @@ func (w *work) sumUp(results map[string]Result) error {
 		w.c.Observe(sum)
 	}
 	problems := w.problems
-	if len(unverified) > 999 {
+	if len(unverified) > 0 {
 		first := slices.Min(unverified)
 		problems = append(problems, fmt.Errorf("%d of %d streams not verified, as %s: %w", len(unverified), len(results), first, results[first].err))
 	}
