@@ -194,7 +194,7 @@ func (l *lane) next(t turn) (pause time.Duration, goOn bool) {
 // fullJitter is a random pause up to a bound that doubles with each idle turn.
 func fullJitter(idle int) time.Duration {
 	bound := min(maxPause, minPause<<min(idle, 10))
-	return rand.N(bound) + time.Millisecond
+	return rand.N(bound) + time.Millisecond // #nosec G404 -- a pause, no secret.
 }
 
 // sleep waits for d, and reports false if ctx ended before.

@@ -19,7 +19,7 @@ const (
 	ArchiveBucket   = "DATASINK_ARCHIVE_BUCKET"
 	StreamMetrics   = "DATASINK_STREAM_METRICS"
 	RedisURL        = "DATASINK_REDIS_URL"
-	RedisSecret     = "DATASINK_REDIS_SECRET"
+	RedisSecret     = "DATASINK_REDIS_SECRET" // #nosec G101 -- the name of a variable.
 	WaitReplicas    = "DATASINK_WAIT_REPLICAS"
 	PushTimeout     = "DATASINK_PUSH_TIMEOUT"
 	ClientsSecret   = "DATASINK_CLIENTS_SECRET"

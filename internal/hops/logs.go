@@ -164,7 +164,7 @@ func (l *BridgeLog) send(ctx context.Context, operation string, body []byte) (an
 
 // backOff waits before the attempt after this one.
 func backOff(ctx context.Context, attempt int) error {
-	timer := time.NewTimer(rand.N(200 * time.Millisecond << min(attempt, 6)))
+	timer := time.NewTimer(rand.N(200 * time.Millisecond << min(attempt, 6))) // #nosec G404 -- a pause, no secret.
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

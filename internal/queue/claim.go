@@ -67,7 +67,9 @@ func parseClaim(answer any) (Claim, error) {
 // bytesOf is []byte(s) without the copy: a claim is up to 1 MiB of envelopes,
 // several are in flight, and nobody writes to them. A claim of 500 times 1 KiB is
 // read in 0.2 ms less, and a drainer's memory holds half as much.
-func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+func bytesOf(s string) []byte {
+	return unsafe.Slice(unsafe.StringData(s), len(s)) // #nosec G103 -- As above.
+}
 
 // Ack forgets a claim. The envelopes at the positions of aside count as put
 // aside, all others as forwarded. It reports false, and does nothing, when the

@@ -208,7 +208,7 @@ func refusalOf(response *http.Response, answer []byte) *Refusal {
 // false if ctx ended before.
 func (c *Client) wait(ctx context.Context, attempt int, refusal *Refusal) bool {
 	bound := min(orDefault(c.BaseDelay, 200*time.Millisecond)<<min(attempt-1, 20), orDefault(c.MaxDelay, 10*time.Second))
-	delay := rand.N(bound) + 1
+	delay := rand.N(bound) + 1 // #nosec G404 -- a pause, no secret.
 	if refusal != nil {
 		delay += refusal.retryAfter
 	}

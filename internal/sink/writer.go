@@ -63,7 +63,8 @@ func (w *Writer) Put(ctx context.Context, stream string, entries []Entry) Result
 		if w.MaxAttempts > 0 && idle >= w.MaxAttempts {
 			break
 		}
-		if !wait(ctx, rand.N(w.ceiling(idle))) {
+		pause := rand.N(w.ceiling(idle)) // #nosec G404 -- no secret.
+		if !wait(ctx, pause) {
 			break
 		}
 	}
