@@ -23,6 +23,8 @@ const commandLimit = 10 * time.Minute
 type outputs struct {
 	ApiUrl, ArchiveBucket, ClientsSecret, WakeQueue string //nolint:revive // the stack's names
 	IngestFunction, DrainerFunction, BridgeFunction string
+	// VerifierFunction is empty without a verifier.
+	VerifierFunction string
 }
 
 // cdkApp runs the real CDK command on the app as it is in cdk/.

@@ -22,6 +22,10 @@ func (d *deployment) testDrainerEnvironment(t *testing.T) {
 	d.testEnvironment(t, d.outputs.DrainerFunction, env.Settings(env.ParseDrainer), d.sweep)
 }
 
+func (d *deployment) testVerifierEnvironment(t *testing.T) {
+	d.testEnvironment(t, d.outputs.VerifierFunction, env.Settings(env.ParseVerifier), nil)
+}
+
 // testEnvironment takes one variable after another from a function. Without one
 // that has no default the function does not start, and says which it misses.
 // Without the name of Redis' secret Redis refuses it, as probe finds. All others

@@ -24,6 +24,7 @@ func TestDefaultStack(t *testing.T) {
 		{"accept", (*deployment).testAccept},
 		{"tap", (*deployment).testTap},
 		{"operate", (*deployment).testOperate},
+		{"verify", (*deployment).testVerify},
 		{"add a stream", (*deployment).testAddStream},
 		{"leave records queued", (*deployment).testLeaveQueued},
 		{"retire a stream", (*deployment).testRetire},
