@@ -85,7 +85,7 @@ func TestConstantsAreTheApps(t *testing.T) {
 		{"internal/drain/scale.go", fmt.Sprintf(`scaleInterval = %d \* time\.Second`, scaleSeconds)},
 		{"internal/lambdasize/lambdasize.go", fmt.Sprintf(`perVCPU = %d\n`, vCPUMemory)},
 		{"README.md", fmt.Sprintf(`\| streams of one deployment \| %d \|`, maxStreams)},
-		{"README.md", fmt.Sprintf(`the deployment has %d with the default cache, each stream adds %d\.`, serviceAlarms, streamAlarms)},
+		{"README.md", fmt.Sprintf(`the deployment has %d with the default cache, each stream adds %d,`, serviceAlarms, streamAlarms)},
 		{"README.md", `three interface endpoints in two zones`},
 	} {
 		b, err := os.ReadFile("../../" + c.file)

@@ -18,11 +18,11 @@ type Watching struct {
 }
 
 // metrics counts those of a deployment without streams and of each stream, with
-// streamMetrics=few. A count of 0 is not written, so that refusals cost nothing while
-// nothing is refused.
+// streamMetrics=few and verifyHours=0. A count of 0 is not written, so that refusals
+// cost nothing while nothing is refused.
 func metrics() (service, each int) {
 	for _, m := range metric.All() {
-		if !strings.HasPrefix(m.Name, "Refused") {
+		if !strings.HasPrefix(m.Name, "Refused") && m.By != "verifier" {
 			service++
 		}
 		if m.PerStream == metric.Always {
