@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,7 +42,9 @@ type amazon struct {
 	t           *testing.T
 	key, object string
 	line        string // of the bridge's log
-	calls       []string
+
+	mu    sync.Mutex
+	calls []string
 }
 
 func (a *amazon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -74,6 +77,8 @@ func (a *amazon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.t.Errorf("unexpected call %s %s %s", r.Method, r.URL, body)
 		w.WriteHeader(http.StatusNotImplemented)
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if !slices.Contains(a.calls, call) {
 		a.calls = append(a.calls, call)
 	}
