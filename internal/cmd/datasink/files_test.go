@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/data-sink/data-sink/internal/basicauth"
@@ -55,6 +56,7 @@ func TestStreamsAddEditsTheFile(t *testing.T) {
 
 // secretsManager is a stack and its clients' secret.
 type secretsManager struct {
+	mu      sync.Mutex // guards what follows
 	content string
 	version int
 }
@@ -64,6 +66,8 @@ func (s *secretsManager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch r.Header.Get("X-Amz-Target") {
 	case "secretsmanager.GetSecretValue":
 		fmt.Fprintf(w, `{"SecretString":%q,"VersionId":"%d"}`, s.content, s.version)
@@ -78,9 +82,16 @@ func (s *secretsManager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// secret is the secret as it is now.
+func (s *secretsManager) secret() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.content
+}
+
 func (s *secretsManager) accepts(t *testing.T, user, password string) bool {
 	t.Helper()
-	c, err := basicauth.Parse([]byte(s.content))
+	c, err := basicauth.Parse([]byte(s.secret()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,8 +112,8 @@ func TestCredentialsEditsTheSecret(t *testing.T) {
 		return finish(t, c)
 	}
 	added := strings.TrimSpace(credentials("add", "checkout", "--streams=orders,checkout-*").done(t))
-	if len(added) < 26 || !s.accepts(t, "checkout", added) || strings.Contains(s.content, added) {
-		t.Errorf("the new password is %q, the secret %s", added, s.content)
+	if len(added) < 26 || !s.accepts(t, "checkout", added) || strings.Contains(s.secret(), added) {
+		t.Errorf("the new password is %q, the secret %s", added, s.secret())
 	}
 	rotated := strings.TrimSpace(credentials("rotate", "datasink", "--plain").done(t))
 	if !s.accepts(t, "datasink", "old") || !s.accepts(t, "datasink", rotated) {
