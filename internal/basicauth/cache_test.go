@@ -79,6 +79,30 @@ func TestARotatedPasswordWorksAtOnce(t *testing.T) {
 	s.check(t, c, "after the interval", "newer", true, 1)
 }
 
+// Whenever the copy was fetched, whatever strangers try meanwhile, and whether the
+// secret can be read or not: a new password is not refused once maxAge has passed.
+func TestANewPasswordIsNotRefusedAfterMaxAge(t *testing.T) {
+	t.Parallel()
+	for copied := time.Duration(0); copied < maxAge; copied += 500 * time.Millisecond {
+		for _, away := range []bool{false, true} {
+			s := &store{secret: `{"a":"old"}`}
+			c := newCache(s)
+			s.check(t, c, "first", "old", true, 1)
+			s.now = s.now.Add(copied)
+			s.secret = `{"a":{"passwords":["old","new"]}}`
+			if away {
+				s.err = errors.New("away")
+			}
+			for added := s.now; s.now.Sub(added) < maxAge; s.now = s.now.Add(500 * time.Millisecond) {
+				_, _, _ = c.Check(t.Context(), header("a", "wrong")) // It uses up the fetches that failed checks cause.
+			}
+			if _, ok, err := c.Check(t.Context(), header("a", "new")); ok == away || (err != nil) != away {
+				t.Errorf("copied %v before, away %v: Check = %v, %v", copied, away, ok, err)
+			}
+		}
+	}
+}
+
 func TestWhatIsNoCredentialCausesNoFetch(t *testing.T) {
 	t.Parallel()
 	s := &store{secret: `{"a":"p"}`}

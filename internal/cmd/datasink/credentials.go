@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/data-sink/data-sink/internal/clients"
 )
@@ -15,9 +16,6 @@ type credentialsVerbs struct {
 	Rotate credentialsRotateVerb `cmd:"" help:"Give a client a new password beside those that it has."`
 	Revoke credentialsRevokeVerb `cmd:"" help:"Take a client's old passwords, or the client itself."`
 }
-
-// noticed is said after each edit.
-const noticed = "The functions notice within DATASINK_CLIENTS_MAX_AGE (by default 1 minute), and a new password at its first use."
 
 func (f *connection) clients(ctx context.Context, c console) (*clients.Store, error) {
 	t, err := f.find(ctx, c)
@@ -83,12 +81,14 @@ type credentialsAddVerb struct {
 	Client  string   `arg:"" help:"Name of the new client."`
 	Streams []string `placeholder:"STREAM,…" help:"Streams, or patterns as in checkout-*, that the client may write to; default all."`
 	Plain   bool     `help:"Keep the password itself in the secret instead of its hash: whoever may read the secret can then post as the client, this command too."`
+	spread
 	connection
 }
 
 // Help shows with datasink credentials add --help.
 func (*credentialsAddVerb) Help() string {
-	return `The password is generated, and printed to standard output this once.
+	return `The password is generated, and printed to standard output this once. The command
+ends when every function knows it.
 
 Examples:
 
@@ -106,24 +106,29 @@ func (v *credentialsAddVerb) Run(ctx context.Context, c console) error {
 	}
 	password := clients.Generate()
 	err = store.Edit(ctx, func(s *clients.Secret) error { return s.Add(v.Client, kept(password, v.Plain), v.Streams) })
-	return printPassword(c, password, err)
+	if err != nil {
+		return err
+	}
+	return v.announce(ctx, c, password)
 }
 
 type credentialsRotateVerb struct {
 	Client string `arg:"" help:"Name of the client."`
 	Plain  bool   `help:"Keep the password itself in the secret instead of its hash."`
+	spread
 	connection
 }
 
 // Help shows with datasink credentials rotate --help.
 func (*credentialsRotateVerb) Help() string {
-	return `The new password is generated, and printed to standard output this once. The old
-ones stay good, so that no request is refused: give the client the new one, and
-then take the old ones with revoke --old.
+	return `The new password is generated, and printed to standard output this once. The
+command ends when every function knows it. The old ones stay good, so that no
+request is refused: give the client the new one then, and after that take the old
+ones with revoke --old.
 
 Examples:
 
-  datasink credentials rotate checkout
+  PASSWORD=$(datasink credentials rotate checkout)
   datasink credentials revoke checkout --old`
 }
 
@@ -137,7 +142,10 @@ func (v *credentialsRotateVerb) Run(ctx context.Context, c console) error {
 	}
 	password := clients.Generate()
 	err = store.Edit(ctx, func(s *clients.Secret) error { return s.Rotate(v.Client, kept(password, v.Plain)) })
-	return printPassword(c, password, err)
+	if err != nil {
+		return err
+	}
+	return v.announce(ctx, c, password)
 }
 
 type credentialsRevokeVerb struct {
@@ -174,7 +182,7 @@ func (v *credentialsRevokeVerb) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.err, "datasink: %s. %s\n", done, noticed)
+	fmt.Fprintf(c.err, "datasink: %s; the functions notice within DATASINK_CLIENTS_MAX_AGE, by default 1 minute\n", done)
 	return nil
 }
 
@@ -185,11 +193,26 @@ func kept(password string, plain bool) string {
 	return clients.Hash(password)
 }
 
-func printPassword(c console, password string, err error) error {
-	if err != nil {
+// spread is how long it takes until an edit has reached every function.
+type spread struct {
+	Wait time.Duration `default:"1m" help:"How long every function takes to know a new password: DATASINK_CLIENTS_MAX_AGE."`
+}
+
+// announce prints a password that is in the secret, and returns when no function
+// holds a copy from before. A password that is used sooner is good as well, but
+// for functions that cannot look for it, because they just did or because the
+// secret cannot be read.
+func (s spread) announce(ctx context.Context, c console, password string) error {
+	everywhere := time.Now().Add(s.Wait)
+	fmt.Fprintln(c.err, "datasink: the new password follows, this once")
+	if _, err := fmt.Fprintln(c.out, password); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.err, "datasink: the new password follows, this once. %s\n", noticed)
-	_, err = fmt.Fprintln(c.out, password)
-	return err
+	fmt.Fprintf(c.err, "datasink: waiting %v, until every function knows it\n", s.Wait)
+	select {
+	case <-time.After(s.Wait):
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("interrupted: the new password is good, but a function may refuse it until %s", everywhere.Format(time.TimeOnly))
+	}
 }

@@ -111,11 +111,11 @@ func TestCredentialsEditsTheSecret(t *testing.T) {
 		c.Env = append(c.Env, "AWS_ENDPOINT_URL="+server.URL, "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=x", "AWS_REGION=eu-west-1")
 		return finish(t, c)
 	}
-	added := strings.TrimSpace(credentials("add", "checkout", "--streams=orders,checkout-*").done(t))
+	added := strings.TrimSpace(credentials("add", "checkout", "--streams=orders,checkout-*", "--wait=0s").done(t))
 	if len(added) < 26 || !s.accepts(t, "checkout", added) || strings.Contains(s.secret(), added) {
 		t.Errorf("the new password is %q, the secret %s", added, s.secret())
 	}
-	rotated := strings.TrimSpace(credentials("rotate", "datasink", "--plain").done(t))
+	rotated := strings.TrimSpace(credentials("rotate", "datasink", "--plain", "--wait=10ms").done(t))
 	if !s.accepts(t, "datasink", "old") || !s.accepts(t, "datasink", rotated) {
 		t.Error("after the rotation one of the passwords is refused")
 	}
@@ -143,6 +143,33 @@ func TestCredentialsEditsTheSecret(t *testing.T) {
 	}
 	if r := credentials("add", "datasink"); r.code != 1 || r.out != "" {
 		t.Errorf("add of a client that is there: exit code %d, printed %q", r.code, r.out)
+	}
+}
+
+// A rotation prints the password at once, for an interrupt must not lose it, and
+// ends when every function knows it.
+func TestARotationEndsWhenThePasswordIsGoodEverywhere(t *testing.T) {
+	t.Parallel()
+	s := &secretsManager{content: `{"datasink":"old"}`}
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	c := command(t, "credentials", "rotate", "datasink")
+	c.Env = append(c.Env, "AWS_ENDPOINT_URL="+server.URL, "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=x", "AWS_REGION=eu-west-1")
+	var out, errs text
+	c.Stdout, c.Stderr = &out, &errs
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "it to wait", func() bool { return strings.Contains(errs.String(), "waiting 1m0s") })
+	if password := strings.TrimSpace(out.String()); !s.accepts(t, "datasink", password) || !s.accepts(t, "datasink", "old") {
+		t.Errorf("while it waits one of the passwords is refused; it printed %q", password)
+	}
+	if err := c.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Wait() // The state tells how it ended.
+	if code := c.ProcessState.ExitCode(); code != 1 || !strings.Contains(errs.String(), "interrupted: the new password is good") {
+		t.Errorf("exit code %d, want 1: %s", code, errs.String())
 	}
 }
 
