@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -126,18 +127,19 @@ func (v *devVerb) announce(c console, p *local.Pipeline, streams *stream.Set) {
 		redis = "the one of --redis-url"
 	}
 	folder := shortest(filepath.Join(v.Data, "archive"))
-	fmt.Fprintf(c.out, "HTTP API  %s/archives/{stream}\n", url)
+	var text bytes.Buffer
+	fmt.Fprintf(&text, "HTTP API  %s/archives/{stream}\n", url)
 	if page.IsServed(p.Addr()) {
-		fmt.Fprintf(c.out, "live page %s/\n", url)
+		fmt.Fprintf(&text, "live page %s/\n", url)
 	} else {
-		fmt.Fprintln(c.out, "live page none: it is there only when --addr is a loopback address")
+		fmt.Fprintln(&text, "live page none: it is there only when --addr is a loopback address")
 	}
-	fmt.Fprintf(c.out, "client    %s, password %s\n", v.User, v.Password)
-	fmt.Fprintf(c.out, "streams   %s\n", strings.Join(streams.Names(), ", "))
-	fmt.Fprintf(c.out, "Redis     %s\n", redis)
-	fmt.Fprintf(c.out, "archive   %s\n", folder)
+	fmt.Fprintf(&text, "client    %s, password %s\n", v.User, v.Password)
+	fmt.Fprintf(&text, "streams   %s\n", strings.Join(streams.Names(), ", "))
+	fmt.Fprintf(&text, "Redis     %s\n", redis)
+	fmt.Fprintf(&text, "archive   %s\n", folder)
 	if p.S3Addr() != nil {
-		fmt.Fprintf(c.out, "S3 API    http://%s, bucket %s\n", reachable(p.S3Addr()), local.ArchiveBucket)
+		fmt.Fprintf(&text, "S3 API    http://%s, bucket %s\n", reachable(p.S3Addr()), local.ArchiveBucket)
 	}
 	for _, s := range streams.All() {
 		if s.Retired {
@@ -147,10 +149,11 @@ func (v *devVerb) announce(c console, p *local.Pipeline, streams *stream.Set) {
 		if s.Compression == stream.Gzip {
 			read = "zcat"
 		}
-		fmt.Fprintf(c.out, "\nSend a record:\n\n  curl -u %s -d '{\"hello\":\"world\"}' %s/archives/%s\n", quoted(v.User+":"+v.Password), url, s.Name)
-		fmt.Fprintf(c.out, "\nand read it, %v later:\n\n  %s %s\n\n", v.Flush+time.Second, read, quoted(folder)+"/"+s.Name+"/dt=*/hour=*/*"+s.Suffix())
+		fmt.Fprintf(&text, "\nSend a record:\n\n  curl -u %s -d '{\"hello\":\"world\"}' %s/archives/%s\n", quoted(v.User+":"+v.Password), url, s.Name)
+		fmt.Fprintf(&text, "\nand read it, %v later:\n\n  %s %s\n\n", v.Flush+time.Second, read, quoted(folder)+"/"+s.Name+"/dt=*/hour=*/*"+s.Suffix())
 		break
 	}
+	_, _ = c.out.Write(text.Bytes()) // At once: who reads its first line may want the others.
 }
 
 // reachable is an address as a client on this machine writes it.
