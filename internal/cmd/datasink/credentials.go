@@ -80,9 +80,7 @@ func (v *credentialsLsVerb) Run(ctx context.Context, c console) error {
 type credentialsAddVerb struct {
 	Client  string   `arg:"" help:"Name of the new client."`
 	Streams []string `placeholder:"STREAM,…" help:"Streams, or patterns as in checkout-*, that the client may write to; default all."`
-	Plain   bool     `help:"Keep the password itself in the secret instead of its hash: whoever may read the secret can then post as the client, this command too."`
-	spread
-	connection
+	newPassword
 }
 
 // Help shows with datasink credentials add --help.
@@ -98,25 +96,12 @@ Examples:
 
 // Run adds a client.
 func (v *credentialsAddVerb) Run(ctx context.Context, c console) error {
-	ctx, stop := interruptible(ctx)
-	defer stop()
-	store, err := v.clients(ctx, c)
-	if err != nil {
-		return err
-	}
-	password := clients.Generate()
-	err = store.Edit(ctx, func(s *clients.Secret) error { return s.Add(v.Client, kept(password, v.Plain), v.Streams) })
-	if err != nil {
-		return err
-	}
-	return v.announce(ctx, c, password)
+	return v.give(ctx, c, func(s *clients.Secret, password string) error { return s.Add(v.Client, password, v.Streams) })
 }
 
 type credentialsRotateVerb struct {
 	Client string `arg:"" help:"Name of the client."`
-	Plain  bool   `help:"Keep the password itself in the secret instead of its hash."`
-	spread
-	connection
+	newPassword
 }
 
 // Help shows with datasink credentials rotate --help.
@@ -134,18 +119,7 @@ Examples:
 
 // Run gives a client one more password.
 func (v *credentialsRotateVerb) Run(ctx context.Context, c console) error {
-	ctx, stop := interruptible(ctx)
-	defer stop()
-	store, err := v.clients(ctx, c)
-	if err != nil {
-		return err
-	}
-	password := clients.Generate()
-	err = store.Edit(ctx, func(s *clients.Secret) error { return s.Rotate(v.Client, kept(password, v.Plain)) })
-	if err != nil {
-		return err
-	}
-	return v.announce(ctx, c, password)
+	return v.give(ctx, c, func(s *clients.Secret, password string) error { return s.Rotate(v.Client, password) })
 }
 
 type credentialsRevokeVerb struct {
@@ -186,31 +160,40 @@ func (v *credentialsRevokeVerb) Run(ctx context.Context, c console) error {
 	return nil
 }
 
-func kept(password string, plain bool) string {
-	if plain {
-		return password
+// newPassword is the flags of the verbs that make a password.
+type newPassword struct {
+	Plain bool          `help:"Keep the password itself in the secret instead of its hash: whoever may read the secret can then post as the client, this command too."`
+	Wait  time.Duration `default:"1m" help:"How long every function takes to know a new password: DATASINK_CLIENTS_MAX_AGE."`
+	connection
+}
+
+// give puts a new password into the secret by add, in the form in which it is
+// kept, and prints it. It returns when no function holds a copy of the secret from
+// before: used sooner, the password is refused by a function that cannot look for
+// it, because it just did or because the secret cannot be read.
+func (v *newPassword) give(ctx context.Context, c console, add func(s *clients.Secret, password string) error) error {
+	ctx, stop := interruptible(ctx)
+	defer stop()
+	store, err := v.clients(ctx, c)
+	if err != nil {
+		return err
 	}
-	return clients.Hash(password)
-}
-
-// spread is how long it takes until an edit has reached every function.
-type spread struct {
-	Wait time.Duration `default:"1m" help:"How long every function takes to know a new password: DATASINK_CLIENTS_MAX_AGE."`
-}
-
-// announce prints a password that is in the secret, and returns when no function
-// holds a copy from before. A password that is used sooner is good as well, but
-// for functions that cannot look for it, because they just did or because the
-// secret cannot be read.
-func (s spread) announce(ctx context.Context, c console, password string) error {
-	everywhere := time.Now().Add(s.Wait)
+	password := clients.Generate()
+	kept := clients.Hash(password)
+	if v.Plain {
+		kept = password
+	}
+	if err := store.Edit(ctx, func(s *clients.Secret) error { return add(s, kept) }); err != nil {
+		return err
+	}
+	everywhere := time.Now().Add(v.Wait)
 	fmt.Fprintln(c.err, "datasink: the new password follows, this once")
 	if _, err := fmt.Fprintln(c.out, password); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.err, "datasink: waiting %v, until every function knows it\n", s.Wait)
+	fmt.Fprintf(c.err, "datasink: waiting %v, until every function knows it\n", v.Wait)
 	select {
-	case <-time.After(s.Wait):
+	case <-time.After(v.Wait):
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("interrupted: the new password is good, but a function may refuse it until %s", everywhere.Format(time.TimeOnly))
