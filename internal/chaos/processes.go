@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"github.com/data-sink/data-sink/internal/lambdatest"
 )
 
 // trapTimeout is how long a trap waits for a function to come to its step.
@@ -46,13 +48,29 @@ func (s *suite) spring(ctx context.Context, at step, drop bool, do func(caller s
 	return true
 }
 
+// springOn is spring for what is done to the process that comes to the step. The
+// last message of one that has ended by then springs the trap in vain, and it is
+// armed again.
+func (s *suite) springOn(ctx context.Context, at step, drop bool, do func(*lambdatest.Process)) (done bool) {
+	for {
+		met := false
+		done := s.spring(ctx, at, drop, func(caller string) {
+			if p := s.functions.find(caller); p != nil {
+				met = true
+				do(p)
+			}
+		})
+		if met || !done {
+			return done
+		}
+	}
+}
+
 func (s *suite) killAt(at step) func(context.Context, *rand.Rand) (bool, error) {
 	return func(ctx context.Context, _ *rand.Rand) (bool, error) {
-		done := s.spring(ctx, at, true, func(caller string) {
-			if p := s.functions.find(caller); p != nil {
-				p.Kill()
-				s.kills.Add(1)
-			}
+		done := s.springOn(ctx, at, true, func(p *lambdatest.Process) {
+			p.Kill()
+			s.kills.Add(1)
 		})
 		return done, ctx.Err()
 	}
@@ -62,12 +80,10 @@ func (s *suite) killAt(at step) func(context.Context, *rand.Rand) (bool, error) 
 // its claims and delivers them too.
 func (s *suite) freezeAt(at step) func(context.Context, *rand.Rand) (bool, error) {
 	return func(ctx context.Context, _ *rand.Rand) (bool, error) {
-		done := s.spring(ctx, at, false, func(caller string) {
-			if p := s.functions.find(caller); p != nil {
-				p.Freeze()
-				sleep(ctx, lease+4*sweepInterval)
-				p.Thaw()
-			}
+		done := s.springOn(ctx, at, false, func(p *lambdatest.Process) {
+			p.Freeze()
+			sleep(ctx, lease+4*sweepInterval)
+			p.Thaw()
 		})
 		return done, ctx.Err()
 	}
