@@ -160,7 +160,7 @@ func TestARotationEndsWhenThePasswordIsGoodEverywhere(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "it to wait", func() bool { return strings.Contains(errs.String(), "waiting 1m0s") })
+	waitFor(t, "it to wait", func() bool { return out.String() != "" && strings.Contains(errs.String(), "waiting 1m0s") })
 	if password := strings.TrimSpace(out.String()); !s.accepts(t, "datasink", password) || !s.accepts(t, "datasink", "old") {
 		t.Errorf("while it waits one of the passwords is refused; it printed %q", password)
 	}
