@@ -214,11 +214,12 @@ func refuse(w http.ResponseWriter, status int, message string) {
 }
 
 // newServer returns an HTTP server that bounds what a slow or idle client can hold.
-// It has no bound on a whole request, for callers may be held back.
+// It has no bound on a whole request, for callers may be held back. A connection
+// that was opened ahead of its first request lives as long as one between two.
 func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
+		ReadHeaderTimeout: time.Minute,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    10 << 10, // as API Gateway
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),

@@ -12,17 +12,17 @@ import (
 const maxConnections = 512
 
 const (
-	// idleEnough is how long a connection must have been idle before it is closed
-	// for the sake of another: a client that is about to use it would see that as
-	// an error.
-	idleEnough = 2 * time.Second
+	// idleEnough is how long a connection must have been idle, or open without a
+	// first request, before it is ended for the sake of another: a client that is
+	// about to use it would see that as an error.
+	idleEnough = 10 * time.Second
 	// lookForIdle is the pause between two looks for such a connection.
 	lookForIdle = 250 * time.Millisecond
 )
 
 // boundedListener accepts no more connections than it has slots. While there is
 // none left, connections end with the answer to their request, and those that
-// have been idle are closed.
+// have been idle are ended.
 type boundedListener struct {
 	net.Listener
 	slots  chan struct{}
@@ -53,7 +53,7 @@ func (b *boundedListener) Accept() (net.Conn, error) {
 		case <-b.closed:
 			return nil, net.ErrClosed
 		case <-time.After(lookForIdle):
-			b.closeIdle()
+			b.endIdle()
 		}
 	}
 	c, err := b.Listener.Accept()
@@ -73,14 +73,16 @@ func (b *boundedListener) Close() error { return b.close() }
 
 func (b *boundedListener) full() bool { return len(b.slots) == cap(b.slots) }
 
-// closeIdle closes the connections on which nothing has happened for a while.
-func (b *boundedListener) closeIdle() {
+// endIdle has the server end the connections on which nothing has happened for a
+// while. It stops their wait for a request: to close them here could cut off the
+// answer to one that has just come.
+func (b *boundedListener) endIdle() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for c, since := range b.idle {
 		if time.Since(since) >= idleEnough {
 			delete(b.idle, c)
-			_ = c.Close() // Its client finds out.
+			_ = c.SetReadDeadline(since) // One that has ended already has no deadline to set.
 		}
 	}
 }
@@ -89,7 +91,7 @@ func (b *boundedListener) closeIdle() {
 func (b *boundedListener) state(c net.Conn, now http.ConnState) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if now == http.StateIdle {
+	if now == http.StateNew || now == http.StateIdle {
 		b.idle[c] = time.Now()
 	} else {
 		delete(b.idle, c)
