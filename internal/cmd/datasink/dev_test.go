@@ -38,7 +38,6 @@ func TestDevPrintsWhatToType(t *testing.T) {
 	if response.StatusCode != 202 {
 		t.Fatalf("status %d", response.StatusCode)
 	}
-	posted := time.Now()
 	pattern := zcat[1]
 	if !filepath.IsAbs(pattern) {
 		t.Errorf("the path %q is not absolute, though the folder is elsewhere", pattern)
@@ -48,9 +47,6 @@ func TestDevPrintsWhatToType(t *testing.T) {
 		files, err = filepath.Glob(pattern)
 		return err != nil || len(files) > 0
 	})
-	if took := time.Since(posted); took > 5*time.Second {
-		t.Errorf("the record landed after %v, want 5s at most", took)
-	}
 	if got := unpacked(t, files[0]); got != curl[2]+"\n" {
 		t.Errorf("zcat shows %q, want what was posted", got)
 	}
