@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -137,11 +138,19 @@ func (s *Server) end(signal os.Signal) {
 	s.done <- exit
 }
 
+// freePort finds a port below those that Linux gives out by itself (from 32768,
+// net.ipv4.ip_local_port_range): none of those is safe while a server is down, for
+// any connection may get it.
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	const first, last = 10_000, 32_767
+	for tries := 100; ; tries-- {
+		port := first + rand.IntN(last-first+1)
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			return port, l.Close()
+		}
+		if tries == 0 {
+			return 0, err
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
