@@ -54,13 +54,11 @@ func open(t testing.TB, o queue.Options) *queue.Queue {
 	return q
 }
 
+// deployment names the one of the test. A test that runs again has another: the
+// name is that of its folder for temporary files.
 func deployment(t testing.TB) string {
-	return strings.Map(func(r rune) rune {
-		if strings.ContainsRune("{}/ ", r) {
-			return '-'
-		}
-		return r
-	}, t.Name())
+	t.Helper()
+	return filepath.Base(filepath.Dir(t.TempDir()))
 }
 
 // TestQueue runs the same promises on every kind of Redis.
