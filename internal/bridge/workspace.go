@@ -18,10 +18,15 @@ var workspaces = sync.Pool{New: func() any { return new(workspace) }}
 // reserve makes room for n bytes.
 func (w *workspace) reserve(n int) { w.packed = slices.Grow(w.packed[:0], n) }
 
-// free gives the workspace back. Its records alias an event, which must not
-// outlive the invocation.
+// free gives the workspace back.
 func (w *workspace) free() {
+	w.forget()
+	workspaces.Put(w)
+}
+
+// forget lets go of the records: they alias an event, which must not outlive the
+// invocation.
+func (w *workspace) forget() {
 	clear(w.records)
 	w.records = w.records[:0]
-	workspaces.Put(w)
 }
