@@ -38,6 +38,7 @@ func TestDevPrintsWhatToType(t *testing.T) {
 	if response.StatusCode != 202 {
 		t.Fatalf("status %d", response.StatusCode)
 	}
+	posted := time.Now()
 	pattern := zcat[1]
 	if !filepath.IsAbs(pattern) {
 		t.Errorf("the path %q is not absolute, though the folder is elsewhere", pattern)
@@ -47,6 +48,10 @@ func TestDevPrintsWhatToType(t *testing.T) {
 		files, err = filepath.Glob(pattern)
 		return err != nil || len(files) > 0
 	})
+	// Some 400 ms on a machine at rest; Firehose itself would take a minute.
+	if took := time.Since(posted); took > 30*time.Second {
+		t.Errorf("the record landed after %v", took)
+	}
 	if got := unpacked(t, files[0]); got != curl[2]+"\n" {
 		t.Errorf("zcat shows %q, want what was posted", got)
 	}
