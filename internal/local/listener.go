@@ -15,7 +15,7 @@ const (
 	// idleEnough is how long a connection must have been idle, or open without a
 	// first request, before it is ended for the sake of another: a client that is
 	// about to use it would see that as an error.
-	idleEnough = 10 * time.Second
+	idleEnough = 20 * time.Second
 	// lookForIdle is the pause between two looks for such a connection.
 	lookForIdle = 250 * time.Millisecond
 )

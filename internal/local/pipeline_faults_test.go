@@ -242,7 +242,6 @@ func TestPipelineServesMoreCallersThanConnections(t *testing.T) {
 			for range 3 {
 				r := request(t, "POST", p.url+"/archives/orders", "", strings.NewReader("x"))
 				r.SetBasicAuth("datasink", "secret")
-				r.Header["Idempotency-Key"] = nil // As in TestTwoThousandCallersAtOnce.
 				response, err := client.Do(r)
 				if err != nil {
 					t.Error(err)

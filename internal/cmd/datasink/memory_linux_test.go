@@ -39,16 +39,6 @@ func (d *dev) peak(t *testing.T) int {
 	return 0
 }
 
-// repeatable sends a request again when the server has ended the idle connection
-// that it went out on. Such a server has not taken it: none comes twice by that.
-type repeatable struct{ *http.Transport }
-
-func (t repeatable) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.Header["Idempotency-Key"] = nil // What the transport looks for; it is not sent.
-	return t.Transport.RoundTrip(r)
-}
-
 // pour posts lines of 100 kB from so many connections at once.
 func pour(t *testing.T, d *dev, connections, lines int) {
 	t.Helper()
@@ -59,7 +49,7 @@ func pour(t *testing.T, d *dev, connections, lines int) {
 	line := hex.AppendEncode(nil, random)
 	work := make(chan int)
 	var wg sync.WaitGroup
-	client := &http.Client{Transport: repeatable{&http.Transport{MaxIdleConnsPerHost: connections}}}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
 	defer client.CloseIdleConnections()
 	for range connections {
 		wg.Go(func() {
