@@ -4,6 +4,7 @@
 // is marked as live is taken over from the new one.
 
 const connection = document.getElementById("connection");
+const period = 500; // ms; the rates are those of a second, and none should go unseen
 let pressed = false; // nothing is replaced between the two halves of a click
 let latest = 0; // the request whose answer is shown, so that a slow one changes nothing
 
@@ -39,7 +40,7 @@ async function refresh() {
 
 async function follow() {
   if (!document.hidden) await refresh();
-  setTimeout(follow, 1000);
+  setTimeout(follow, period);
 }
 
 document.addEventListener("click", (e) => {
@@ -72,4 +73,4 @@ for (const end of ["pointerup", "pointercancel", "blur"]) {
 }
 addEventListener("popstate", refresh);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
-setTimeout(follow, 1000);
+setTimeout(follow, period);
