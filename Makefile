@@ -38,7 +38,7 @@ unit: redis chromium ## run all tests but the end-to-end deployment
 
 .PHONY: e2e
 e2e: redis $(TOOLS)/ministack/installed $(TOOLS)/sam/installed cdk/$(CDK) ## deploy the default stack onto a local AWS emulator and send records through it
-	go test $(RACE) -tags e2e -count 1 -timeout 20m ./internal/e2e/...
+	go test $(RACE) -tags e2e -count 1 -timeout 20m ./internal/rig/e2e/...
 
 .PHONY: race
 race: ## run `make unit` under the race detector
@@ -54,23 +54,23 @@ fuzz: ## fuzz every decoder; FUZZTIME=10m each
 
 .PHONY: bench
 bench: redis ## measure every hop beside its floor; ARGS="-only drain -samples file"
-	go build -o $(BUILD)/bench ./internal/bench
+	go build -o $(BUILD)/bench ./internal/rig/bench
 	$(BUILD)/bench $(ARGS)
 
 .PHONY: capacity
 capacity: ## say what a load needs and costs; ARGS="-rate 10000 -size 1024 -streams 20 -burst 10x5m"
-	@go build -o $(BUILD)/capacity ./internal/capacity
+	@go build -o $(BUILD)/capacity ./internal/operate/capacity
 	@$(BUILD)/capacity $(ARGS)
 
 .PHONY: bench-once
 bench-once: redis
 	go test -run '^$$' -bench . -benchtime 1x -timeout 20m ./internal/...
-	go build -o $(BUILD)/bench ./internal/bench
+	go build -o $(BUILD)/bench ./internal/rig/bench
 	$(BUILD)/bench -short
 
 .PHONY: chaos
 chaos: redis ## break everything under load and count what is lost; N=records SEED=n ARGS="-cluster" or ARGS="-scenario outage|isolation|rotation"
-	go build -o $(BUILD)/chaos ./internal/cmd/chaos
+	go build -o $(BUILD)/chaos ./internal/rig/chaos/cmd
 	exec $(BUILD)/chaos $(if $(N),-n $(N)) $(if $(SEED),-seed $(SEED)) $(ARGS)
 
 # Of gosec the last version that does not link clients of language models; its
@@ -83,7 +83,7 @@ own = go list -deps -f '{{if and .Module .Module.Main}}{{.Dir}}{{end}}' $(1) | s
 lint: ## check formatting, vet, staticcheck, gosec and go.mod
 	@out=$$(go tool gofumpt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not formatted (make fmt):"; echo "$$out"; exit 1; fi
 	go vet ./...
-	go vet -tags e2e ./internal/e2e/...
+	go vet -tags e2e ./internal/rig/e2e/...
 	go tool staticcheck ./...
 	@# All rules for what runs on AWS. The command works on files that its user
 	@# names, under the user's umask (G3), and its Kinesis and SQS have to use MD5.
@@ -113,7 +113,7 @@ SAM_ARGS = --event - --template $(BUILD)/sam/cdk.out/sam.template.json --env-var
 .PHONY: sam
 sam: redis $(TOOLS)/sam/installed ## run the functions in the SAM CLI, with a Redis on this machine; needs Docker
 	$(MAKE) synth OUT=$(BUILD)/sam/cdk.out ARGS="-c architecture=$$(go env GOARCH | sed s/amd64/x86_64/)"
-	go build -o $(BUILD)/sam/run ./internal/sam
+	go build -o $(BUILD)/sam/run ./internal/rig/sam
 	exec $(BUILD)/sam/run -sam $(SAM) -assembly $(BUILD)/sam/cdk.out -streams '$(STREAMS)' -dir $(BUILD)/sam
 
 .PHONY: sam-drain

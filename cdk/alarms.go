@@ -8,8 +8,8 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
-	"github.com/data-sink/data-sink/internal/metric"
-	"github.com/data-sink/data-sink/internal/stream"
+	"github.com/data-sink/data-sink/internal/pipeline/metric"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // alarm is an entry of the runbook, and what CloudWatch watches for it. It is

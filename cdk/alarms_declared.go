@@ -3,8 +3,8 @@ package main
 import (
 	"fmt"
 
-	"github.com/data-sink/data-sink/internal/env"
-	"github.com/data-sink/data-sink/internal/metric"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/pipeline/metric"
 )
 
 const (

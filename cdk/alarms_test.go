@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/data-sink/data-sink/internal/metric"
+	"github.com/data-sink/data-sink/internal/pipeline/metric"
 )
 
 // alarmsOf are the alarms of a template by their names.
@@ -215,7 +215,7 @@ func TestEveryAlarmSaysWhatItMeansAndWhatToDo(t *testing.T) {
 // A runbook that names a log line or a setting that is gone is worse than none.
 func TestWhatTheRunbookNamesExists(t *testing.T) {
 	known := make(map[string]bool)
-	for _, pattern := range []string{"../internal/ingest/*.go", "../internal/drain/*.go", "../internal/bridge/*.go", "../internal/audit/*.go"} {
+	for _, pattern := range []string{"../internal/pipeline/ingest/*.go", "../internal/pipeline/drain/*.go", "../internal/pipeline/bridge/*.go", "../internal/operate/audit/*.go"} {
 		paths, err := filepath.Glob(pattern)
 		if err != nil || len(paths) == 0 {
 			t.Fatalf("%s: %d files, %v", pattern, len(paths), err)

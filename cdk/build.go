@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/data-sink/data-sink/internal/stream"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // functions are the folders under functions/, and the names of the assets.

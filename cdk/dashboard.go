@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/jsii-runtime-go"
 
-	"github.com/data-sink/data-sink/internal/metric"
+	"github.com/data-sink/data-sink/internal/pipeline/metric"
 )
 
 // stage is a column of the dashboard: a part of the pipeline, with graphs of

@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/data-sink/data-sink/internal/env"
-	"github.com/data-sink/data-sink/internal/stream"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // declared are all settings, in the order of the README's table.

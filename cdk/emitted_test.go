@@ -12,19 +12,19 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"github.com/data-sink/data-sink/internal/archive"
-	"github.com/data-sink/data-sink/internal/audit"
-	"github.com/data-sink/data-sink/internal/basicauth"
-	"github.com/data-sink/data-sink/internal/bridge"
-	"github.com/data-sink/data-sink/internal/drain"
-	"github.com/data-sink/data-sink/internal/envelope"
-	"github.com/data-sink/data-sink/internal/ingest"
-	"github.com/data-sink/data-sink/internal/metric"
-	"github.com/data-sink/data-sink/internal/metric/metrictest"
-	"github.com/data-sink/data-sink/internal/objects"
-	"github.com/data-sink/data-sink/internal/queue"
-	"github.com/data-sink/data-sink/internal/sink"
-	"github.com/data-sink/data-sink/internal/stream"
+	"github.com/data-sink/data-sink/internal/operate/audit"
+	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
+	"github.com/data-sink/data-sink/internal/pipeline/bridge"
+	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/envelope"
+	"github.com/data-sink/data-sink/internal/pipeline/ingest"
+	"github.com/data-sink/data-sink/internal/pipeline/metric"
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/rig/metrictest"
 )
 
 // trouble is everything around the handlers, in as much trouble as makes

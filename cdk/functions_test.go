@@ -10,10 +10,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/data-sink/data-sink/internal/env"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 )
 
-// declaredVariables are what internal/env declares for each function.
+// declaredVariables are what internal/pipeline/env declares for each function.
 var declaredVariables = map[string][]env.Setting{
 	"Ingest": env.Settings(env.ParseIngest), "Drainer": env.Settings(env.ParseDrainer), "Bridge": env.Settings(env.ParseBridge),
 	"Verifier": env.Settings(env.ParseVerifier),

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/data-sink/data-sink/internal/metric"
+	"github.com/data-sink/data-sink/internal/pipeline/metric"
 )
 
 var update = flag.Bool("update", false, "rewrite the README's tables of settings, alarms and metrics")

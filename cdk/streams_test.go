@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/data-sink/data-sink/internal/stream"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 func TestTheTapOfEachStream(t *testing.T) {

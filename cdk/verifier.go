@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
 	"github.com/aws/jsii-runtime-go"
 
-	"github.com/data-sink/data-sink/internal/env"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 )
 
 const (

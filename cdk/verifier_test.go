@@ -13,10 +13,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/data-sink/data-sink/internal/audit"
-	"github.com/data-sink/data-sink/internal/env"
-	"github.com/data-sink/data-sink/internal/metric"
-	"github.com/data-sink/data-sink/internal/verify"
+	"github.com/data-sink/data-sink/internal/operate/audit"
+	"github.com/data-sink/data-sink/internal/operate/verify"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/pipeline/metric"
 )
 
 // verified is the context of a stack with a verifier.

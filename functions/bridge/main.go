@@ -16,14 +16,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/data-sink/data-sink/internal/archive"
-	"github.com/data-sink/data-sink/internal/bridge"
-	"github.com/data-sink/data-sink/internal/env"
-	"github.com/data-sink/data-sink/internal/lambdalog"
-	"github.com/data-sink/data-sink/internal/lambdasize"
-	"github.com/data-sink/data-sink/internal/metric"
-	"github.com/data-sink/data-sink/internal/sink"
-	"github.com/data-sink/data-sink/internal/stream"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/bridge"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/pipeline/lambdalog"
+	"github.com/data-sink/data-sink/internal/pipeline/lambdasize"
+	"github.com/data-sink/data-sink/internal/pipeline/metric"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // callTimeout ends a call of Firehose that does not answer.

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/data-sink/data-sink/internal/env"
-	"github.com/data-sink/data-sink/internal/metric/metrictest"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/rig/metrictest"
 	"github.com/google/go-cmp/cmp"
 )
 

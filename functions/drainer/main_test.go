@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/data-sink/data-sink/internal/drain"
-	"github.com/data-sink/data-sink/internal/env"
-	"github.com/data-sink/data-sink/internal/metric/metrictest"
-	"github.com/data-sink/data-sink/internal/queue/redistest"
+	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/rig/metrictest"
+	"github.com/data-sink/data-sink/internal/rig/redistest"
 )
 
 func TestInitListsEveryMissingSetting(t *testing.T) {

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/data-sink/data-sink/internal/env"
-	"github.com/data-sink/data-sink/internal/queue"
-	"github.com/data-sink/data-sink/internal/queue/redistest"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/rig/redistest"
 )
 
 func TestInitListsEveryMissingSetting(t *testing.T) {

@@ -4,8 +4,8 @@ import (
 	"context"
 	"sync"
 
-	"github.com/data-sink/data-sink/internal/env"
-	"github.com/data-sink/data-sink/internal/queue"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
 )
 
 // secretReader is *secret.Reader.

@@ -11,11 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/env"
-	"github.com/data-sink/data-sink/internal/lambdatest"
-	"github.com/data-sink/data-sink/internal/metric"
-	"github.com/data-sink/data-sink/internal/metric/metrictest"
-	"github.com/data-sink/data-sink/internal/queue/redistest"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/pipeline/metric"
+	"github.com/data-sink/data-sink/internal/rig/lambdatest"
+	"github.com/data-sink/data-sink/internal/rig/metrictest"
+	"github.com/data-sink/data-sink/internal/rig/redistest"
 )
 
 // output is what a process prints.

@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
-	"github.com/data-sink/data-sink/internal/env"
-	"github.com/data-sink/data-sink/internal/metric/metrictest"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/rig/metrictest"
 )
 
 func getenv(vars map[string]string) func(string) string {

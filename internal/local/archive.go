@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/data-sink/data-sink/internal/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
 )
 
 // Folder is an archive of plain files, one for each object. Objects appear whole

@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/data-sink/data-sink/internal/archive"
-	"github.com/data-sink/data-sink/internal/stream"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // ledger knows what was sent, and finds it again in an archive.

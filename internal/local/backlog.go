@@ -5,8 +5,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/drain"
-	"github.com/data-sink/data-sink/internal/queue"
+	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
 )
 
 // Queue is what the handlers need of package queue.

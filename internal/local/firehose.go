@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/sink"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
 // The quotas of Firehose PutRecordBatch.

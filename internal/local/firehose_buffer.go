@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/sink"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/google/uuid"
 	"github.com/klauspost/compress/gzip"
 )

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/sink"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
 // TapRecord is a record of a Kinesis stream as its consumers see it.

@@ -12,7 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/data-sink/data-sink/internal/sink"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
 // The quotas of Kinesis Data Streams, for a stream with default settings.

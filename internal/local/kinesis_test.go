@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/local"
-	"github.com/data-sink/data-sink/internal/sink"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/google/go-cmp/cmp"
 )
 

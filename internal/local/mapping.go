@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/google/uuid"
 	"golang.org/x/sync/semaphore"
 )

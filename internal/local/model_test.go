@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/sink"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
 var seeds = flag.Int("seeds", 4, "how many schedules of faults to run")

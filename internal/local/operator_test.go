@@ -13,11 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/endpoints"
-	"github.com/data-sink/data-sink/internal/stream"
-	"github.com/data-sink/data-sink/internal/tap"
-	"github.com/data-sink/data-sink/internal/target"
-	"github.com/data-sink/data-sink/internal/verify"
+	"github.com/data-sink/data-sink/internal/local/endpoints"
+	"github.com/data-sink/data-sink/internal/operate/tap"
+	"github.com/data-sink/data-sink/internal/operate/target"
+	"github.com/data-sink/data-sink/internal/operate/verify"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/google/go-cmp/cmp"
 )
 

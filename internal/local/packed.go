@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 
-	"github.com/data-sink/data-sink/internal/bridge"
+	"github.com/data-sink/data-sink/internal/pipeline/bridge"
 )
 
 // packedBytes is the size past which a packedLog begins a new file. It keeps two.

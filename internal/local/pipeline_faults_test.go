@@ -14,12 +14,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/archive"
-	"github.com/data-sink/data-sink/internal/envelope"
 	"github.com/data-sink/data-sink/internal/local"
-	"github.com/data-sink/data-sink/internal/queue"
-	"github.com/data-sink/data-sink/internal/sink"
-	"github.com/data-sink/data-sink/internal/stream"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/envelope"
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/google/go-cmp/cmp"
 )
 

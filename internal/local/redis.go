@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
-	"github.com/data-sink/data-sink/internal/queue"
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
 )
 
 const (

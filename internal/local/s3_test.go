@@ -13,8 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/data-sink/data-sink/internal/archive"
 	"github.com/data-sink/data-sink/internal/local"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/google/go-cmp/cmp"
 )
 

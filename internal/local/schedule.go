@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/drain"
 )
 
 // schedule invokes the drainer's sweep at once and then in every interval, until

@@ -8,8 +8,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/archive"
-	"github.com/data-sink/data-sink/internal/envelope"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 )
 
 const (

@@ -12,7 +12,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/data-sink/data-sink/internal/local"
-	"github.com/data-sink/data-sink/internal/wake"
+	"github.com/data-sink/data-sink/internal/pipeline/wake"
 	"github.com/google/go-cmp/cmp"
 )
 

@@ -11,9 +11,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/send"
-	"github.com/data-sink/data-sink/internal/stream"
-	"github.com/data-sink/data-sink/internal/target"
+	"github.com/data-sink/data-sink/internal/operate/send"
+	"github.com/data-sink/data-sink/internal/operate/target"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // connection are the flags that say which deployment a verb works on.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/clients"
+	"github.com/data-sink/data-sink/internal/operate/clients"
 )
 
 // credentialsVerbs are the verbs of datasink credentials.

@@ -17,7 +17,7 @@ import (
 
 	"github.com/data-sink/data-sink/internal/local"
 	"github.com/data-sink/data-sink/internal/local/page"
-	"github.com/data-sink/data-sink/internal/stream"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // devMemory is where the garbage collector begins to work harder. The pipeline

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/queue/redistest"
+	"github.com/data-sink/data-sink/internal/rig/redistest"
 )
 
 // As a new user would: what it prints, typed in, finds the record.

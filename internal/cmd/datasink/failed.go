@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/failed"
-	"github.com/data-sink/data-sink/internal/objects"
+	"github.com/data-sink/data-sink/internal/operate/failed"
+	"github.com/data-sink/data-sink/internal/operate/objects"
 )
 
 // failedVerbs are the verbs of datasink failed.

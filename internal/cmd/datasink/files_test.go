@@ -14,7 +14,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/data-sink/data-sink/internal/basicauth"
+	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
 )
 
 func TestStreamsAddEditsTheFile(t *testing.T) {

@@ -9,10 +9,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/data-sink/data-sink/internal/failed"
-	"github.com/data-sink/data-sink/internal/resume"
-	"github.com/data-sink/data-sink/internal/send"
-	"github.com/data-sink/data-sink/internal/target"
+	"github.com/data-sink/data-sink/internal/operate/failed"
+	"github.com/data-sink/data-sink/internal/operate/resume"
+	"github.com/data-sink/data-sink/internal/operate/send"
+	"github.com/data-sink/data-sink/internal/operate/target"
 )
 
 type failedRedriveVerb struct {

@@ -5,9 +5,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/failed"
-	"github.com/data-sink/data-sink/internal/target"
-	"github.com/data-sink/data-sink/internal/verify"
+	"github.com/data-sink/data-sink/internal/operate/failed"
+	"github.com/data-sink/data-sink/internal/operate/target"
+	"github.com/data-sink/data-sink/internal/operate/verify"
 )
 
 // deliveredByLog returns what asks the bridge's log whether a record that the

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/objects"
-	"github.com/data-sink/data-sink/internal/replay"
-	"github.com/data-sink/data-sink/internal/resume"
-	"github.com/data-sink/data-sink/internal/stream"
+	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/replay"
+	"github.com/data-sink/data-sink/internal/operate/resume"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 type replayVerb struct {

@@ -9,9 +9,9 @@ import (
 	"os"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/replay"
-	"github.com/data-sink/data-sink/internal/send"
-	"github.com/data-sink/data-sink/internal/target"
+	"github.com/data-sink/data-sink/internal/operate/replay"
+	"github.com/data-sink/data-sink/internal/operate/send"
+	"github.com/data-sink/data-sink/internal/operate/target"
 )
 
 type sendVerb struct {

@@ -9,10 +9,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/failed"
-	"github.com/data-sink/data-sink/internal/objects"
-	"github.com/data-sink/data-sink/internal/queue"
-	"github.com/data-sink/data-sink/internal/target"
+	"github.com/data-sink/data-sink/internal/operate/failed"
+	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/target"
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"golang.org/x/sync/errgroup"
 )
 

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/data-sink/data-sink/internal/stream"
-	"github.com/data-sink/data-sink/internal/streamsfile"
+	"github.com/data-sink/data-sink/internal/operate/streamsfile"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // streamsVerbs are the verbs of datasink streams.

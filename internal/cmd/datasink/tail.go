@@ -7,7 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/data-sink/data-sink/internal/tap"
+	"github.com/data-sink/data-sink/internal/operate/tap"
 )
 
 type tailVerb struct {

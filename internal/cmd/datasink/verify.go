@@ -9,13 +9,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/archive"
-	"github.com/data-sink/data-sink/internal/drain"
-	"github.com/data-sink/data-sink/internal/failed"
-	"github.com/data-sink/data-sink/internal/objects"
-	"github.com/data-sink/data-sink/internal/tap"
-	"github.com/data-sink/data-sink/internal/target"
-	"github.com/data-sink/data-sink/internal/verify"
+	"github.com/data-sink/data-sink/internal/operate/failed"
+	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/tap"
+	"github.com/data-sink/data-sink/internal/operate/target"
+	"github.com/data-sink/data-sink/internal/operate/verify"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/drain"
 )
 
 type verifyVerb struct {

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/local"
-	"github.com/data-sink/data-sink/internal/queue"
-	"github.com/data-sink/data-sink/internal/queue/redistest"
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/rig/redistest"
 )
 
 // ledgerOf reads a figure of the page's ledger by its label.

@@ -12,7 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/data-sink/data-sink/internal/envelope"
+	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 )
 
 const (

@@ -17,10 +17,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/drain"
 	"github.com/data-sink/data-sink/internal/local"
-	"github.com/data-sink/data-sink/internal/queue"
-	"github.com/data-sink/data-sink/internal/stream"
+	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // Options says what the page shows.

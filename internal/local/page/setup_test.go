@@ -12,7 +12,7 @@ import (
 
 	"github.com/data-sink/data-sink/internal/local"
 	"github.com/data-sink/data-sink/internal/local/page"
-	"github.com/data-sink/data-sink/internal/stream"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 var quiet = slog.New(slog.DiscardHandler)

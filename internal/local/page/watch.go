@@ -11,10 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/archive"
 	"github.com/data-sink/data-sink/internal/local"
-	"github.com/data-sink/data-sink/internal/sink"
-	"github.com/data-sink/data-sink/internal/stream"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // watchKinesis counts what the tap takes, and throttles.

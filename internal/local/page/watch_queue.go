@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/envelope"
 	"github.com/data-sink/data-sink/internal/local"
-	"github.com/data-sink/data-sink/internal/queue"
+	"github.com/data-sink/data-sink/internal/pipeline/envelope"
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
 )
 
 // watchedQueue is Redis as a function sees it: it counts, and it is away while a

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+)
+
+// caveat goes with every table of dollars.
+const caveat = "prices: list prices of us-east-1, from public pages, checked " + pricesChecked + ", some of them not verified (see prices.go); check them before you decide"
+
+// hops are the lines of the table, in the order of the pipeline.
+func (p Plan) hops() []hop {
+	hops := []hop{
+		{
+			"API Gateway", fmt.Sprintf("%s requests/s, metered as %d each", commas(p.API.RequestsPerSecond), p.API.Units), p.API.Dollars,
+		},
+		{
+			"ingest λ", fmt.Sprintf("%s executions of %d MB at once, %g ms each", short(p.Ingest.Concurrency*p.Load.Peak), p.Ingest.Memory, p.Ingest.BilledMillis), p.Ingest.Dollars,
+		},
+	}
+	if p.Load.oversize() {
+		hops = append(hops, hop{"Redis", fmt.Sprintf("nothing: bodies over 1,023,999 bytes go straight to S3; %s", p.Cache.what()), p.Cache.Dollars})
+	} else {
+		hops = append(hops, p.tapHops()...)
+	}
+	return append(
+		hops,
+		hop{"S3", fmt.Sprintf("%s objects and %s a month, %s PUTs/s under the busiest prefix", commas(p.Archive.Objects), size(p.Archive.GiB), short(p.Archive.PutsPerSecond)), p.Archive.Dollars},
+		hop{"CloudWatch", fmt.Sprintf("%s of logs a month, %s metrics, %s alarms", size(p.Watching.LogGiB), commas(float64(p.Watching.Metrics)), commas(float64(p.Watching.Alarms))), p.Watching.Dollars},
+		hop{"VPC, secrets", fmt.Sprintf("%d interface endpoints and zones, %s through them a month", p.Network.Endpoints, size(p.Network.GiB)), p.Network.Dollars},
+	)
+}
+
+func (c Cache) what() string {
+	return fmt.Sprintf("%d × %s", c.Nodes, c.Node)
+}
+
+// tapHops are the hops between ingest and S3.
+func (p Plan) tapHops() []hop {
+	tap := fmt.Sprintf("%s, %d for the busiest stream", many(p.Tap.Shards, "shard"), p.Tap.Busiest)
+	if p.Load.OnDemand {
+		tap = fmt.Sprintf("%s on demand, like %s", many(p.Load.Streams, "stream"), many(p.Tap.Shards, "shard"))
+	}
+	return []hop{
+		{
+			"Redis", fmt.Sprintf("%s, %s: %s of backlog, up to %s records/s a shard", p.Cache.what(), many(p.Cache.Shards, "shard"), minutes(p.Cache.BacklogMinutes), commas(p.Cache.ShardMax)),
+			p.Cache.Dollars,
+		},
+		{
+			"drainer λ", fmt.Sprintf("%d at once, %d for the busiest stream, %s records/s each; %s wake-ups/s", p.Drainer.Concurrency, p.Drainer.Stream, commas(p.Drainer.RecordsPerSecond), short(p.Drainer.WakeUps)),
+			p.Drainer.Dollars,
+		},
+		{"Kinesis", tap, p.Tap.Dollars},
+		{
+			"bridge λ", fmt.Sprintf("%s executions of %d MB at once, %d at most, one a shard; %s batches/s of %s ms", short(p.Bridge.Concurrency), p.Bridge.Memory, p.Tap.Shards*parallelization, short(p.Bridge.InvocationsPerSecond), short(p.Bridge.BilledMillis)),
+			p.Bridge.Dollars,
+		},
+		{
+			"Firehose", fmt.Sprintf("%s billed a month; packing saves $%s; busiest %s MiB/s", size(p.Firehose.GiB), commas(p.Firehose.Saved), short(p.Firehose.BusiestMiB)),
+			p.Firehose.Dollars,
+		},
+	}
+}
+
+// print writes a plan for people.
+func (p Plan) print(out io.Writer) error {
+	l := p.Load
+	busiest, _ := l.shares()
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s records/s of %s bytes over %s, the busiest with %s/s", short(l.Rate), commas(float64(l.Size)), many(l.Streams, "stream"), short(l.Rate*busiest))
+	if l.Peak != 1 {
+		fmt.Fprintf(&b, "; sized for %g times as many", l.Peak)
+	}
+	fmt.Fprintf(&b, "; %s, a month of %d hours\n\n", l.Region, monthHours)
+
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	million := l.Rate * monthSeconds / 1e6
+	_, _ = fmt.Fprintf(w, "hop\tneeds\t%*s\t%*s\n", 12, "$ a month", 11, "$ a million")
+	for _, h := range p.hops() {
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%12s\t%11s\n", h.name, h.needs, commas(h.dollars), dollars(h.dollars/million))
+	}
+	_, _ = fmt.Fprintf(w, "total\t\t%12s\t%11s\n", commas(p.Dollars), dollars(p.DollarsMillion))
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("printing: %w", err)
+	}
+	b.WriteString("\n" + p.advice())
+	fmt.Fprintf(&b, "%s\n", caveat)
+	if _, err := io.WriteString(out, b.String()); err != nil {
+		return fmt.Errorf("printing: %w", err)
+	}
+	return nil
+}
+
+// advice is what to do, and what comes next.
+func (p Plan) advice() string {
+	var b strings.Builder
+	for _, kind := range []struct {
+		verb  string
+		lifts []string
+	}{{"set", p.Set}, {"ask AWS for", p.Ask}, {"change the load", p.Change}} {
+		for i, lift := range kind.lifts {
+			verb := kind.verb + ":"
+			if i > 0 {
+				verb = ""
+			}
+			fmt.Fprintf(&b, "%-16s %s\n", verb, lift)
+		}
+	}
+	if share := p.perRequest() / p.Dollars; share > 0.5 && 2*p.Load.framed() <= stream.MaxFramedBytes {
+		fmt.Fprintf(&b, "%-16s several lines in one body: %.0f %% of this is paid for each request, whatever its size\n", "cheaper:", share*100)
+	}
+	if c, ok := p.next(); ok {
+		fmt.Fprintf(&b, "%-16s at %s records/s: %s", "next ceiling:", commas(c.At), c.What)
+		if c.Kind == bySetting {
+			name, _, _ := strings.Cut(strings.TrimLeft(c.Lift, `"`), "=")
+			name, _, _ = strings.Cut(name, `"`)
+			fmt.Fprintf(&b, " (%s)", orDefault(name, "cacheNodeType"))
+		}
+		b.WriteString("\n")
+	}
+	if p.Cache.Shards > 1 {
+		fmt.Fprintf(&b, "%-16s names decide on which shard a stream lies: CLUSTER KEYSLOT tells; this counts with chance\n", "note:")
+	}
+	return b.String()
+}
+
+// perRequest is what API Gateway, ingest and the access log cost.
+func (p Plan) perRequest() float64 {
+	log := p.Load.Rate * monthSeconds * (accessLogBytes + logBytesPerRecord) / gib * logGiB
+	return p.API.Dollars + p.Ingest.Dollars + log
+}
+
+func orDefault(s, byDefault string) string {
+	if s == "" {
+		return byDefault
+	}
+	return s
+}
+
+// many is a number of things.
+func many(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return commas(float64(n)) + " " + thing
+}
+
+// commas is a number without its fraction.
+func commas(v float64) string {
+	digits := strconv.FormatFloat(math.Round(math.Abs(v)), 'f', 0, 64)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	if v <= -0.5 {
+		return "-" + digits
+	}
+	return digits
+}
+
+// short has the digits that matter.
+func short(v float64) string {
+	switch {
+	case v >= 100:
+		return commas(v)
+	case v >= 10:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	default:
+		return strconv.FormatFloat(v, 'g', 2, 64)
+	}
+}
+
+func dollars(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) }
+
+// size is an amount that is given in GiB.
+func size(gib float64) string {
+	switch {
+	case gib >= 10<<10:
+		return commas(gib/(1<<10)) + " TiB"
+	case gib >= 1:
+		return commas(gib) + " GiB"
+	default:
+		return commas(gib*(1<<10)) + " MiB"
+	}
+}
+
+func minutes(v float64) string {
+	if v >= 120 {
+		return commas(v/60) + " h"
+	}
+	return short(v) + " min"
+}

@@ -1,0 +1,223 @@
+// Package clients edits the clients' secret: who may write, with which passwords,
+// to which streams. Package basicauth says what it consists of.
+package clients
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
+)
+
+var (
+	// ErrUnknown says that there is no such client.
+	ErrUnknown = errors.New("no such client")
+	// ErrTaken says that there is such a client already.
+	ErrTaken = errors.New("there is such a client already")
+)
+
+// maxSecret is what Secrets Manager takes.
+// https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
+const maxSecret = 64 << 10
+
+// Client is one client as the secret has it.
+type Client struct {
+	Name string
+	// Passwords are live all at once, the oldest first: plain, or "sha256:" and
+	// the digest.
+	Passwords []string
+	// Streams are the names and patterns of a grant; nil grants all streams.
+	Streams []string
+}
+
+// Secret is the content of a clients' secret, in the order of its clients.
+type Secret struct{ clients []Client }
+
+// Parse reads a secret. Its error lists every problem, and no secret.
+func Parse(content []byte) (*Secret, error) {
+	if _, err := basicauth.Parse(content); err != nil {
+		return nil, fmt.Errorf("reading the clients' secret: %w", err)
+	}
+	d := json.NewDecoder(bytes.NewReader(content))
+	s := new(Secret)
+	_, _ = d.Token() // basicauth knows that it is an object.
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return nil, errors.New("reading the clients' secret: malformed")
+		}
+		c, err := decode(d)
+		if err != nil {
+			return nil, errors.New("reading the clients' secret: malformed")
+		}
+		c.Name = fmt.Sprint(name)
+		s.clients = append(s.clients, c)
+	}
+	return s, nil
+}
+
+// fields is a client with more than one password, or with a grant.
+type fields struct {
+	Passwords []string `json:"passwords"`
+	Streams   []string `json:"streams,omitempty"`
+}
+
+func decode(d *json.Decoder) (Client, error) {
+	var value json.RawMessage
+	if err := d.Decode(&value); err != nil {
+		return Client{}, err
+	}
+	var password string
+	if json.Unmarshal(value, &password) == nil {
+		return Client{Passwords: []string{password}}, nil
+	}
+	var f fields
+	err := json.Unmarshal(value, &f)
+	return Client{Passwords: f.Passwords, Streams: f.Streams}, err
+}
+
+// Encode returns the secret's content. It fails when the content is more than a
+// secret may hold, or nothing that the functions would take.
+func (s *Secret) Encode() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, c := range s.clients {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		var value any = fields{c.Passwords, c.Streams}
+		if len(c.Passwords) == 1 && c.Streams == nil {
+			value = c.Passwords[0]
+		}
+		name, err := encode(c.Name)
+		if err != nil {
+			return nil, err
+		}
+		content, err := encode(value)
+		if err != nil {
+			return nil, err
+		}
+		b.Write(name)
+		b.WriteByte(':')
+		b.Write(content)
+	}
+	b.WriteByte('}')
+	if b.Len() > maxSecret {
+		return nil, fmt.Errorf("the clients' secret would have %d bytes, want %d at most", b.Len(), maxSecret)
+	}
+	if _, err := basicauth.Parse(b.Bytes()); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// Clients returns all clients.
+func (s *Secret) Clients() []Client { return slices.Clone(s.clients) }
+
+// Lookup returns a client by its name, or ErrUnknown.
+func (s *Secret) Lookup(name string) (Client, error) {
+	for _, c := range s.clients {
+		if c.Name == name {
+			return c, nil
+		}
+	}
+	return Client{}, fmt.Errorf("client %q: %w", name, ErrUnknown)
+}
+
+// Plain returns a password that stands in the secret as it is, the newest one.
+func (c Client) Plain() (password string, ok bool) {
+	for _, p := range slices.Backward(c.Passwords) {
+		if !strings.HasPrefix(p, hashPrefix) {
+			return p, true
+		}
+	}
+	return "", false
+}
+
+// CountPlain counts the passwords that stand in the secret as they are.
+func (c Client) CountPlain() int {
+	n := 0
+	for _, p := range c.Passwords {
+		if !strings.HasPrefix(p, hashPrefix) {
+			n++
+		}
+	}
+	return n
+}
+
+// Add adds a client with one password, and a grant unless streams is empty. The
+// error is ErrTaken when the name is.
+func (s *Secret) Add(name, password string, streams []string) error {
+	if _, err := s.Lookup(name); err == nil {
+		return fmt.Errorf("client %q: %w", name, ErrTaken)
+	}
+	if len(streams) == 0 {
+		streams = nil
+	}
+	s.clients = append(s.clients, Client{Name: name, Passwords: []string{password}, Streams: streams})
+	return nil
+}
+
+// Rotate gives a client one more password.
+func (s *Secret) Rotate(name, password string) error {
+	return s.edit(name, func(c *Client) { c.Passwords = append(slices.Clip(c.Passwords), password) })
+}
+
+// RevokeOld takes all passwords of a client but the newest, and returns how many
+// those were.
+func (s *Secret) RevokeOld(name string) (revoked int, err error) {
+	err = s.edit(name, func(c *Client) {
+		revoked = len(c.Passwords) - 1
+		c.Passwords = c.Passwords[revoked:]
+	})
+	return revoked, err
+}
+
+// Revoke removes a client.
+func (s *Secret) Revoke(name string) error {
+	if _, err := s.Lookup(name); err != nil {
+		return err
+	}
+	s.clients = slices.DeleteFunc(s.clients, func(c Client) bool { return c.Name == name })
+	return nil
+}
+
+func (s *Secret) edit(name string, change func(*Client)) error {
+	for i := range s.clients {
+		if s.clients[i].Name == name {
+			change(&s.clients[i])
+			return nil
+		}
+	}
+	return fmt.Errorf("client %q: %w", name, ErrUnknown)
+}
+
+const hashPrefix = "sha256:"
+
+// Generate returns a new password of at least 128 random bits, that needs no
+// escaping anywhere.
+func Generate() string { return rand.Text() }
+
+// Hash returns a generated password in the form that does not tell it. A plain
+// digest is safe only for a password that nobody can guess.
+func Hash(password string) string {
+	sum := sha256.Sum256([]byte(password))
+	return hashPrefix + hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,174 @@
+package failed_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/data-sink/data-sink/internal/operate/failed"
+	"github.com/data-sink/data-sink/internal/operate/send"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/google/go-cmp/cmp"
+)
+
+func (b *bench) redrive(r *failed.Redriver) {
+	b.t.Helper()
+	for _, o := range b.list(failed.Filter{}) {
+		if err := r.Redrive(b.t.Context(), o); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
+func TestRedriveSendsEveryRecordOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.fill()
+	r := b.redriver(t)
+	results := make(map[string]int)
+	r.Done = func(record failed.Record, result failed.Result) { results[result.Skipped]++ }
+	b.redrive(r)
+	want := []string{
+		"orders  from\nFirehose\n", "orders  from an envelope", "orders k from the drainer",
+		"orders lk one of Lambda", "orders lk two of Lambda", "views p from the bridge",
+	}
+	if diff := cmp.Diff(want, b.taken()); diff != "" {
+		t.Errorf("accepted bodies differ (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]int{"": 6, failed.SkippedUndecodable: 1}, results); diff != "" {
+		t.Errorf("results differ (-want +got):\n%s", diff)
+	}
+	for _, o := range b.list(failed.Filter{}) {
+		want := failed.Marker{RedrivenAt: o.Marker.RedrivenAt, Records: map[string]int{"drainer": 2, "lambda": 2}[o.Stage]}
+		if want.Records == 0 {
+			want.Records = 1
+		}
+		if o.Stage == "drainer" {
+			want.Left = []int{1} // the one that cannot be decoded
+		}
+		if diff := cmp.Diff(want, *o.Marker); diff != "" || o.Marker.RedrivenAt.IsZero() {
+			t.Errorf("marker of %s differs (-want +got):\n%s", o.Key, diff)
+		}
+	}
+	// Somebody else, later, without this state.
+	b.redrive(b.redriver(t))
+	if again := b.taken(); len(again) > 0 {
+		t.Errorf("sent again: %q", again)
+	}
+	all := b.redriver(t)
+	all.Again, all.Into = true, "other"
+	b.redrive(all)
+	if again := b.taken(); len(again) != 6 || !strings.HasPrefix(again[0], "other ") {
+		t.Errorf("with Again sent %q", again)
+	}
+}
+
+func TestRedriveLeavesWhatIsRefused(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	var records []archive.Aside
+	for i := range 20 {
+		records = append(records, archive.Aside{Reason: "x", FailedAt: at, Body: fmt.Append(nil, i)})
+	}
+	b.aside(archive.StageDrainer, "orders", "claim", records...)
+	b.refuse = func(body string) int {
+		if body == "3" || body == "17" {
+			return http.StatusRequestEntityTooLarge
+		}
+		return 0
+	}
+	b.redrive(b.redriver(t))
+	if n := len(b.taken()); n != 18 {
+		t.Errorf("accepted %d, want 18", n)
+	}
+	if m := b.list(failed.Filter{})[0].Marker; m == nil || m.Records != 18 || !slices.Equal(m.Left, []int{3, 17}) {
+		t.Errorf("marker is %+v", m)
+	}
+	b.refuse = nil
+	b.redrive(b.redriver(t))
+	if diff := cmp.Diff([]string{"orders  17", "orders  3"}, b.taken()); diff != "" {
+		t.Errorf("the second time differs (-want +got):\n%s", diff)
+	}
+	if m := b.list(failed.Filter{})[0].Marker; m.Records != 20 || m.Left != nil {
+		t.Errorf("marker is %+v", m)
+	}
+}
+
+func TestRedriveGoesOnWhereItWasInterrupted(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	var records []archive.Aside
+	for i := range 100 {
+		records = append(records, archive.Aside{Reason: "x", FailedAt: at, Body: fmt.Append(nil, i)})
+	}
+	b.aside(archive.StageBridge, "orders", "claim", records...)
+	r := b.redriver(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	n := 0
+	r.Done = func(failed.Record, failed.Result) {
+		if n++; n == 40 {
+			cancel()
+		}
+	}
+	o := b.list(failed.Filter{})[0]
+	if err := r.Redrive(ctx, o); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Redrive = %v, want the interrupt", err)
+	}
+	first := b.taken()
+	if b.list(failed.Filter{})[0].Marker != nil || len(first) == 100 {
+		t.Fatalf("interrupted after %d records, with a marker", len(first))
+	}
+	r.Done = nil
+	if err := r.Redrive(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if all := slices.Compact(slices.Sorted(slices.Values(append(first, b.taken()...)))); len(all) != 100 {
+		t.Errorf("%d records arrived, want 100", len(all))
+	}
+	if n := len(first); n < 40 || n > 48 {
+		t.Errorf("%d were sent before the interrupt", n)
+	}
+}
+
+func TestRedrivePassesOverWhatWasDelivered(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.put("aws/lambda/m-1/shardId-0/2026/11/22/x", lambdaObject(t, "orders", "one", "two"))
+	r := b.redriver(t)
+	r.Delivered = func(_ context.Context, _ failed.Object, record failed.Record) (bool, error) {
+		return record.ID == "shardId-0:100", nil
+	}
+	r.DryRun = true
+	var would []string
+	r.Done = func(record failed.Record, result failed.Result) {
+		would = append(would, string(record.Body)+" "+result.Skipped)
+	}
+	b.redrive(r)
+	if diff := cmp.Diff([]string{"one " + failed.SkippedDelivered, "two "}, would); diff != "" || len(b.taken()) > 0 {
+		t.Errorf("the dry run differs, or sent something (-want +got):\n%s", diff)
+	}
+	r.DryRun, r.Done = false, nil
+	b.redrive(r)
+	if diff := cmp.Diff([]string{"orders lk two"}, b.taken()); diff != "" {
+		t.Errorf("accepted bodies differ (-want +got):\n%s", diff)
+	}
+}
+
+func TestRedriveStopsAtWrongCredentials(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.fill()
+	b.refuse = func(string) int { return http.StatusUnauthorized }
+	var refusal *send.Refusal
+	o := b.list(failed.Filter{})[0]
+	if err := b.redriver(t).Redrive(t.Context(), o); !errors.As(err, &refusal) || refusal.Status != http.StatusUnauthorized {
+		t.Errorf("Redrive = %v, want 401", err)
+	}
+	if b.list(failed.Filter{})[0].Marker != nil {
+		t.Error("the object has a marker")
+	}
+}

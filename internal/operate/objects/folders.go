@@ -1,0 +1,76 @@
+package objects
+
+import (
+	"context"
+	"iter"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+)
+
+// Hour returns the hour that the folders of a key name, in UTC.
+func Hour(key string) (time.Time, bool) {
+	folder := path.Dir(key)
+	hour, day := path.Base(folder), path.Base(path.Dir(folder))
+	t, err := time.Parse("dt=2006-01-02/hour=15", day+"/"+hour)
+	return t, err == nil
+}
+
+// Direct returns the reason for which an object was written straight to the
+// archive; empty for one that came through Firehose.
+func Direct(key string) archive.Reason {
+	name := path.Base(key)
+	for _, why := range []archive.Reason{archive.Oversize, archive.Fallback, archive.Overflow} {
+		if strings.HasPrefix(name, string(why)+"-") {
+			return why
+		}
+	}
+	return ""
+}
+
+// Hours yields the objects below prefix in the folders of the hours that the
+// time from begin to end touches, in the order of their keys. The prefix is a
+// stream's name and a slash, say.
+func (b *Bucket) Hours(ctx context.Context, prefix string, begin, end time.Time) iter.Seq2[Object, error] {
+	begin, end = begin.UTC().Truncate(time.Hour), end.UTC()
+	return func(yield func(Object, error) bool) {
+		for hour := begin; hour.Before(end); {
+			folder, next := hour.Format("dt=2006-01-02/"), hour.Truncate(24*time.Hour).Add(24*time.Hour)
+			if hour.Hour() != 0 || next.After(end) {
+				// Not the whole day: hour by hour costs less than to pass over.
+				folder, next = stream.TimeFolder(hour), hour.Add(time.Hour)
+			}
+			for o, err := range b.List(ctx, prefix+folder) {
+				if !yield(o, err) || err != nil {
+					return
+				}
+			}
+			hour = next
+		}
+	}
+}
+
+// Latest returns the object of a stream that was written last, of those in the
+// newest hour that has any. ok is false when there is none.
+func (b *Bucket) Latest(ctx context.Context, streamName string) (latest Object, ok bool, err error) {
+	folder := streamName + "/"
+	for range 2 { // day, hour
+		below, err := b.Folders(ctx, folder)
+		if err != nil || len(below) == 0 {
+			return Object{}, false, err
+		}
+		folder = below[len(below)-1]
+	}
+	for o, err := range b.List(ctx, folder) {
+		if err != nil {
+			return Object{}, false, err
+		}
+		if !ok || !o.WrittenAt.Before(latest.WrittenAt) {
+			latest, ok = o, true
+		}
+	}
+	return latest, ok, nil
+}

@@ -1,0 +1,158 @@
+package objects_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/google/go-cmp/cmp"
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+)
+
+// newBucket returns a bucket with those objects.
+func newBucket(t *testing.T, contents map[string]string) *objects.Bucket {
+	t.Helper()
+	server := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
+	t.Cleanup(server.Close)
+	client := s3.New(s3.Options{
+		Region: "us-east-1", BaseEndpoint: &server.URL, UsePathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider("any", "any", ""),
+	})
+	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("archive")}); err != nil {
+		t.Fatal(err)
+	}
+	store := archive.NewS3(client, "archive")
+	for key, body := range contents {
+		if err := store.Put(t.Context(), key, []byte(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return objects.New(client, "archive")
+}
+
+func zipped(t *testing.T, s string) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := io.WriteString(z, s); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestHoursYieldsTheHoursThatAreTouched(t *testing.T) {
+	t.Parallel()
+	keys := []string{
+		"s/dt=2026-11-20/hour=22/a", "s/dt=2026-11-20/hour=23/a", "s/dt=2026-11-21/hour=00/a", "s/dt=2026-11-21/hour=12/a",
+		"s/dt=2026-11-22/hour=00/a", "s/dt=2026-11-22/hour=01/a", "s/dt=2026-11-22/hour=02/a", "s2/dt=2026-11-21/hour=00/a",
+	}
+	contents := make(map[string]string)
+	for _, key := range keys {
+		contents[key] = "x"
+	}
+	b := newBucket(t, contents)
+	at := func(day, hour, minute int) time.Time { return time.Date(2026, 11, day, hour, minute, 0, 0, time.UTC) }
+	for _, tt := range []struct {
+		name       string
+		begin, end time.Time
+		want       []string
+	}{
+		{"across days", at(20, 23, 59), at(22, 1, 1), keys[1:6]},
+		{"an hour", at(22, 1, 0), at(22, 2, 0), keys[5:6]},
+		{"a whole day", at(21, 0, 0), at(22, 0, 0), keys[2:4]},
+		{"nothing", at(22, 1, 0), at(22, 1, 0), nil},
+		{"in another zone", at(22, 1, 0).In(time.FixedZone("", 3*3600)), at(22, 1, 1), keys[5:6]},
+	} {
+		var got []string
+		for o, err := range b.Hours(t.Context(), "s/", tt.begin, tt.end) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, o.Key)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s: keys differ (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+func TestLatestIsTheLastOfTheNewestHour(t *testing.T) {
+	t.Parallel()
+	b := newBucket(t, map[string]string{"s/dt=2026-11-20/hour=22/b": "old", "s/dt=2026-11-21/hour=03/a": "four", "s/dt=2026-11-21/hour=01/a": "x"})
+	latest, ok, err := b.Latest(t.Context(), "s")
+	if err != nil || !ok || latest.Key != "s/dt=2026-11-21/hour=03/a" || latest.Size != 4 || time.Since(latest.WrittenAt) > time.Minute {
+		t.Errorf("Latest = %+v, %v, %v", latest, ok, err)
+	}
+	if _, ok, err := b.Latest(t.Context(), "none"); ok || err != nil {
+		t.Errorf("Latest of an empty stream = %v, %v", ok, err)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	b := newBucket(t, map[string]string{
+		"a.gz": zipped(t, "one\n") + zipped(t, "two\n"), "b.gz": "not compressed", "c.gz": "", "raw": zipped(t, "kept"),
+	})
+	for key, want := range map[string]string{"a.gz": "one\ntwo\n", "b.gz": "not compressed", "c.gz": "", "raw": zipped(t, "kept")} {
+		r, err := b.OpenPlain(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(r); err != nil || string(got) != want {
+			t.Errorf("OpenPlain(%s) reads %q, %v, want %q", key, got, err, want)
+		}
+		if err := r.Close(); err != nil {
+			t.Errorf("closing %s: %v", key, err)
+		}
+	}
+	whole := zipped(t, "one\n")
+	damaged := newBucket(t, map[string]string{"cut.gz": whole[:len(whole)-3], "sum.gz": whole[:len(whole)-5] + "\x00" + whole[len(whole)-4:], "head.gz": "\x1f\x8bxxxxxxxxxxxx"})
+	for _, key := range []string{"cut.gz", "sum.gz", "head.gz"} {
+		r, err := damaged.OpenPlain(t.Context(), key)
+		if err == nil {
+			_, err = io.ReadAll(r)
+		}
+		if !errors.Is(err, objects.ErrDamaged) {
+			t.Errorf("reading %s: %v, want ErrDamaged", key, err)
+		}
+	}
+	if head, err := b.Head(t.Context(), "b.gz", 3); err != nil || string(head) != "not" {
+		t.Errorf("Head = %q, %v", head, err)
+	}
+	if _, err := b.Open(t.Context(), "absent"); !errors.Is(err, objects.ErrNotFound) {
+		t.Errorf("Open of an absent object = %v", err)
+	}
+}
+
+func TestNamesOfKeys(t *testing.T) {
+	t.Parallel()
+	want := time.Date(2026, 11, 22, 23, 0, 0, 0, time.UTC)
+	for _, key := range []string{"s/dt=2026-11-22/hour=23/x", "failed/firehose/s/format-conversion-failed/dt=2026-11-22/hour=23/x"} {
+		if got, ok := objects.Hour(key); !ok || !got.Equal(want) {
+			t.Errorf("Hour(%s) = %v, %v", key, got, ok)
+		}
+	}
+	if _, ok := objects.Hour("aws/lambda/id/shardId-0/2026/11/22/x"); ok {
+		t.Error("Hour found an hour where there is none")
+	}
+	for key, want := range map[string]archive.Reason{
+		"s/dt=2026-11-22/hour=23/oversize-0.gz": archive.Oversize, "s/fallback-1": archive.Fallback, "s/overflow-2": archive.Overflow, "s/d.s-1-2026": "",
+	} {
+		if got := objects.Direct(key); got != want {
+			t.Errorf("Direct(%s) = %q, want %q", key, got, want)
+		}
+	}
+}

@@ -1,0 +1,194 @@
+package replay_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/replay"
+	"github.com/data-sink/data-sink/internal/operate/resume"
+	"github.com/data-sink/data-sink/internal/operate/send"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/google/go-cmp/cmp"
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+)
+
+// bench is a bucket with one object, and an API.
+type bench struct {
+	objects.Object
+	*replay.Replayer
+	mu       sync.Mutex
+	accepted []string
+	refuse   string // a body
+}
+
+func newBench(t *testing.T, key, content string, by replay.By) *bench {
+	t.Helper()
+	server := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
+	t.Cleanup(server.Close)
+	client := s3.New(s3.Options{
+		Region: "us-east-1", BaseEndpoint: &server.URL, UsePathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider("any", "any", ""),
+	})
+	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("archive")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := archive.NewS3(client, "archive").Put(t.Context(), key, []byte(content)); err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{Object: objects.Object{Key: key}}
+	api := httptest.NewServer(b)
+	t.Cleanup(api.Close)
+	state, err := resume.Open(filepath.Join(t.TempDir(), "state"), "replay")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := state.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	b.Replayer = &replay.Replayer{
+		Objects: objects.New(client, "archive"), Client: &send.Client{URL: api.URL, User: "u", Password: "p", MaxAttempts: 1},
+		Concurrency: 1, State: state, Into: "other", By: by,
+	}
+	return b
+}
+
+func (b *bench) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err != nil || r.URL.Path != "/archives/other" || b.refuse != "" && string(body) == b.refuse {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	b.accepted = append(b.accepted, r.Header.Get("Content-Encoding")+string(body))
+	w.WriteHeader(http.StatusAccepted)
+	fmt.Fprint(w, `{"id":"x"}`)
+}
+
+func zipped(t *testing.T, s string) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := io.WriteString(z, s); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestObjectPostsItsBodies(t *testing.T) {
+	t.Parallel()
+	one, two := zipped(t, "one"), zipped(t, strings.Repeat("two ", 100_000))
+	for _, tt := range []struct {
+		name, key, content string
+		by                 replay.By
+		want               []string
+	}{
+		{"lines, compressed", "s/a.gz", zipped(t, "a\n\n{\"b\":1}\r\nlast without an end"), replay.Line, []string{"a", "\n", "{\"b\":1}\r", "last without an end"}},
+		{"a long line", "s/a", strings.Repeat("x", 200_000) + "\ny\n", replay.Line, []string{strings.Repeat("x", 200_000), "y"}},
+		{"members", "s/raw", one + two + one, replay.Member, []string{one, two, one}},
+		{"members, compressed", "s/raw.gz", zipped(t, one+two), replay.Member, []string{one, two}},
+		{"whole", "s/raw", one + "anything", replay.Whole, []string{one + "anything"}},
+		{"an empty object", "s/raw", "", replay.Whole, nil},
+		{"no line", "s/a", "", replay.Line, nil},
+		{"no member", "s/a", "", replay.Member, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, tt.key, tt.content, tt.by)
+			for range 2 { // the second time all is done
+				if refused, err := b.Replayer.Object(t.Context(), b.Object); err != nil || refused != 0 {
+					t.Fatalf("Object = %d, %v", refused, err)
+				}
+			}
+			if diff := cmp.Diff(tt.want, b.accepted); diff != "" {
+				t.Errorf("bodies differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLongBodiesAreCompressedOnTheirWay(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "s/a", "short\n"+strings.Repeat("x", 1000)+"\n", replay.Line)
+	b.GzipOver = 500
+	if _, err := b.Replayer.Object(t.Context(), b.Object); err != nil {
+		t.Fatal(err)
+	}
+	if len(b.accepted) != 2 || b.accepted[0] != "short" || !strings.HasPrefix(b.accepted[1], "gzip") {
+		t.Errorf("accepted %q", b.accepted)
+	}
+}
+
+func TestObjectRefusesWhatItCannotSplit(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		content string
+		by      replay.By
+		want    string
+	}{
+		{zipped(t, "one") + "not gzip", replay.Member, "gzip member 2"},
+		{zipped(t, "one")[:10], replay.Member, "gzip member 1"},
+		{"x", "word", "splitting by"},
+	} {
+		b := newBench(t, "s/a", tt.content, tt.by)
+		if _, err := b.Replayer.Object(t.Context(), b.Object); err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "s/a") {
+			t.Errorf("Object by %s = %v, want an error with %q", tt.by, err, tt.want)
+		}
+		if b.State.IsFinished("s/a") {
+			t.Errorf("by %s: the object is finished", tt.by)
+		}
+	}
+}
+
+func TestAReplayGoesOnWhereItWasInterrupted(t *testing.T) {
+	t.Parallel()
+	var content strings.Builder
+	for i := range 200 {
+		fmt.Fprintln(&content, i)
+	}
+	b := newBench(t, "s/a", content.String(), replay.Line)
+	b.Concurrency = 4
+	b.refuse = "7"
+	ctx, cancel := context.WithCancel(t.Context())
+	n := 0
+	b.Done = func(_ []byte, err error) {
+		if n++; n == 50 {
+			cancel()
+		}
+	}
+	if _, err := b.Replayer.Object(ctx, b.Object); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Object = %v, want the interrupt", err)
+	}
+	if refused, err := b.Replayer.Object(t.Context(), b.Object); err != nil || refused != 1 {
+		t.Fatalf("Object = %d, %v, want one refused", refused, err)
+	}
+	b.refuse = ""
+	if refused, err := b.Replayer.Object(t.Context(), b.Object); err != nil || refused != 0 {
+		t.Fatalf("Object = %d, %v", refused, err)
+	}
+	slices.Sort(b.accepted)
+	if n := len(slices.Compact(b.accepted)); n != 200 || len(b.accepted) != 200 {
+		t.Errorf("accepted %d bodies, %d of them different, want 200", len(b.accepted), n)
+	}
+}

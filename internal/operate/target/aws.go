@@ -1,0 +1,164 @@
+package target
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/data-sink/data-sink/internal/operate/clients"
+	"github.com/data-sink/data-sink/internal/operate/hops"
+	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/tap"
+	"github.com/data-sink/data-sink/internal/operate/verify"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+)
+
+// cloud is a deployment on AWS, or on an emulator that AWS_ENDPOINT_URL names.
+type cloud struct {
+	Options
+	cfg aws.Config
+
+	mu      sync.Mutex
+	outputs map[string]string // of the stack; nil until they are read
+}
+
+func openAWS(ctx context.Context, o Options) (*cloud, error) {
+	if err := stream.ValidateDeployment(o.Name); err != nil {
+		return nil, err
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithSharedConfigProfile(o.Profile), config.WithRegion(o.Region))
+	if err != nil {
+		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+	}
+	if cfg.Region == "" {
+		return nil, fmt.Errorf("no AWS Region: use --region, or AWS_REGION; and no pipeline of this machine runs in %s", o.Data)
+	}
+	return &cloud{Options: o, cfg: cfg}, nil
+}
+
+func (c *cloud) Describe() string {
+	text := "deployment " + c.Name + " in " + c.cfg.Region
+	if c.cfg.BaseEndpoint != nil {
+		text += " at " + *c.cfg.BaseEndpoint
+	}
+	return text
+}
+
+func (c *cloud) Deployment() string { return c.Name }
+
+// output returns an output of the deployment's stack.
+func (c *cloud) output(ctx context.Context, name string) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.outputs == nil {
+		out, err := cloudformation.NewFromConfig(c.cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &c.Name})
+		if err != nil {
+			return "", fmt.Errorf("finding %s: %w", c.Describe(), err)
+		}
+		c.outputs = make(map[string]string)
+		for _, s := range out.Stacks {
+			for _, o := range s.Outputs {
+				c.outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
+			}
+		}
+	}
+	value, ok := c.outputs[name]
+	if !ok {
+		return "", fmt.Errorf("finding %s: its stack has no output %s", c.Describe(), name)
+	}
+	return value, nil
+}
+
+func (c *cloud) API(ctx context.Context) (API, error) {
+	url, err := c.output(ctx, "ApiUrl")
+	if err != nil {
+		return API{}, err
+	}
+	api := API{URL: url, User: c.User, Password: c.Password}
+	if api.User == "" {
+		api.User = "datasink" // the one that the stack generates
+	}
+	if api.Password != "" {
+		return api, nil
+	}
+	store, err := c.Clients(ctx)
+	if err != nil {
+		return API{}, err
+	}
+	secret, err := store.Read(ctx)
+	if err != nil {
+		return API{}, err
+	}
+	client, err := secret.Lookup(api.User)
+	if err != nil {
+		return API{}, err
+	}
+	plain, ok := client.Plain()
+	if !ok {
+		return API{}, fmt.Errorf("client %q: the secret has only hashes of its passwords: set DATASINK_PASSWORD", api.User)
+	}
+	api.Password = plain
+	return api, nil
+}
+
+func (c *cloud) Archive(ctx context.Context) (Archive, error) {
+	name, err := c.output(ctx, "ArchiveBucket")
+	if err != nil {
+		return Archive{}, err
+	}
+	client := s3.NewFromConfig(c.cfg, func(o *s3.Options) {
+		// An emulator seldom has a host name for each bucket.
+		o.UsePathStyle = o.BaseEndpoint != nil
+	})
+	return Archive{Bucket: objects.New(client, name), Store: archive.NewS3(client, name)}, nil
+}
+
+func (c *cloud) Clients(ctx context.Context) (*clients.Store, error) {
+	id, err := c.output(ctx, "ClientsSecret")
+	if err != nil {
+		return nil, err
+	}
+	return clients.NewStore(secretsmanager.NewFromConfig(c.cfg), id), nil
+}
+
+// Settle is that of any deployment on AWS.
+func (c *cloud) Settle(s stream.Stream) time.Duration { return hops.Settle(s) }
+
+// Inspect asks the drainer, which alone can reach Redis.
+func (c *cloud) Inspect(ctx context.Context) (drain.Inspection, error) {
+	function, err := c.output(ctx, "DrainerFunction")
+	if err != nil {
+		return drain.Inspection{}, err
+	}
+	return hops.Inspect(ctx, lambda.NewFromConfig(c.cfg), function)
+}
+
+func (c *cloud) Tap(ctx context.Context, streamName string, w tap.Window, each func(tap.Record) error) error {
+	return tap.NewFromConfig(c.cfg).Read(ctx, stream.ResourceName(c.Name, streamName), w, each)
+}
+
+// Packed reads the log group that the bridge's configuration names.
+func (c *cloud) Packed(ctx context.Context, streamName string, from, to time.Time, each func(verify.Packed) error) error {
+	function, err := c.output(ctx, "BridgeFunction")
+	if err != nil {
+		return err
+	}
+	settings, err := lambda.NewFromConfig(c.cfg).GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &function})
+	if err != nil {
+		return fmt.Errorf("looking up the log of %s: %w", function, err)
+	}
+	group := "/aws/lambda/" + function
+	if settings.LoggingConfig != nil && settings.LoggingConfig.LogGroup != nil {
+		group = *settings.LoggingConfig.LogGroup
+	}
+	return hops.NewBridgeLog(c.cfg, group).Packed(ctx, streamName, from, to, packedLines(streamName, from, to, each))
+}

@@ -1,0 +1,280 @@
+package target_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/local/endpoints"
+	"github.com/data-sink/data-sink/internal/operate/tap"
+	"github.com/data-sink/data-sink/internal/operate/target"
+	"github.com/data-sink/data-sink/internal/operate/verify"
+	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/google/go-cmp/cmp"
+)
+
+var at = time.Date(2026, 11, 22, 23, 5, 0, 0, time.UTC)
+
+// packed is a line of the bridge's log.
+func packed(t time.Time, streamName string) string {
+	return fmt.Sprintf(`{"timestamp":%q,"message":"packed","stream":%q,"bytes":12,"records":2,"hash":"0000000000000abc","firstSequence":"1","lastSequence":"2"}`,
+		t.Format(time.RFC3339Nano), streamName)
+}
+
+// writeEndpoints makes a data folder whose pipeline is at those endpoints.
+func writeEndpoints(t *testing.T, e endpoints.Endpoints) (data string) {
+	t.Helper()
+	data = t.TempDir()
+	content, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(data, endpoints.File), content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func find(t *testing.T, o target.Options) target.Target {
+	t.Helper()
+	found, err := target.Find(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestThePipelineOfThisMachine(t *testing.T) {
+	t.Parallel()
+	operator := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/inspect":
+			fmt.Fprint(w, `{"streams":{"orders":{"depth":3}}}`)
+		case "/tap/orders":
+			if r.URL.Query().Get("since") != "2026-11-22T23:05:00Z" || r.URL.Query().Get("until") != "" {
+				w.WriteHeader(http.StatusBadRequest)
+				return
+			}
+			fmt.Fprintf(w, `{"shard":"s","sequence":"1","partitionKey":"k","receivedAt":"2026-11-22T23:06:00Z","body":%q}`+"\n", base64.StdEncoding.EncodeToString([]byte("body")))
+			fmt.Fprint(w, `{"shard":"s","seq`) // the pipeline was stopped
+		case "/packed":
+			fmt.Fprintln(w, packed(at, "orders"))
+			fmt.Fprintln(w, packed(at, "other"))
+			fmt.Fprintln(w, packed(at.Add(time.Hour), "orders"))
+			fmt.Fprintln(w, packed(at.Add(-1), "orders"))
+		default:
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, "no such stream")
+		}
+	}))
+	t.Cleanup(operator.Close)
+	data := writeEndpoints(t, endpoints.Endpoints{Deployment: "datasink", APIURL: "http://api", User: "u", Password: "p", OperatorURL: operator.URL, Bucket: "b", FlushSeconds: 2.5})
+	l := find(t, target.Options{Data: data, Name: "other"})
+
+	if api, err := l.API(t.Context()); err != nil || api != (target.API{URL: "http://api", User: "u", Password: "p"}) || l.Deployment() != "datasink" || !strings.Contains(l.Describe(), data) {
+		t.Errorf("API = %+v, %v of %s", api, err, l.Describe())
+	}
+	other := find(t, target.Options{Data: data, User: "x", Password: "y"})
+	if api, err := other.API(t.Context()); err != nil || api.User != "x" || api.Password != "y" {
+		t.Errorf("API = %+v, %v, want the options' user", api, err)
+	}
+	if got, err := l.Inspect(t.Context()); err != nil || got.Streams["orders"].Depth != 3 {
+		t.Errorf("Inspect = %+v, %v", got, err)
+	}
+	var records []tap.Record
+	err := l.Tap(t.Context(), "orders", tap.Window{From: at}, func(r tap.Record) error {
+		records = append(records, r)
+		return nil
+	})
+	want := []tap.Record{{Shard: "s", Sequence: "1", PartitionKey: "k", ArrivedAt: at.Add(time.Minute), Body: []byte("body")}}
+	if diff := cmp.Diff(want, records); diff != "" || err != nil {
+		t.Errorf("Tap: %v, records differ (-want +got):\n%s", err, diff)
+	}
+	if err := l.Tap(t.Context(), "none", tap.Window{}, nil); err == nil || !strings.Contains(err.Error(), "no such stream") {
+		t.Errorf("Tap of an unknown stream = %v", err)
+	}
+	if got := l.Settle(stream.Stream{}); got != 12500*time.Millisecond {
+		t.Errorf("Settle = %v", got)
+	}
+	if n := countPacked(t, l); n != 1 {
+		t.Errorf("Packed gave %d lines, want the one of the stream and time", n)
+	}
+	if _, err := l.Archive(t.Context()); !errors.Is(err, target.ErrNotHere) {
+		t.Errorf("Archive without S3 = %v", err)
+	}
+	if _, err := l.Clients(t.Context()); !errors.Is(err, target.ErrNotHere) {
+		t.Errorf("Clients = %v", err)
+	}
+}
+
+func countPacked(t *testing.T, found target.Target) int {
+	t.Helper()
+	n := 0
+	err := found.Packed(t.Context(), "orders", at, at.Add(time.Hour), func(p verify.Packed) error {
+		n++
+		return nil
+	})
+	if err != nil {
+		t.Errorf("Packed: %v", err)
+	}
+	return n
+}
+
+func TestAPipelineThatHasGoneIsNamed(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	data := writeEndpoints(t, endpoints.Endpoints{OperatorURL: server.URL})
+	if _, err := find(t, target.Options{Data: data}).Inspect(t.Context()); err == nil || !strings.Contains(err.Error(), filepath.Join(data, endpoints.File)) {
+		t.Errorf("Inspect = %v, want an error that names the file", err)
+	}
+}
+
+// amazon answers the calls that the command makes.
+type amazon struct {
+	t      *testing.T
+	secret string
+	pages  int // of the log, so far
+	busy   int // calls of the log that are refused first
+}
+
+func (a *amazon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil || !strings.Contains(r.Header.Get("Authorization"), "Credential=key/") {
+		w.WriteHeader(http.StatusForbidden)
+		return
+	}
+	switch {
+	case strings.Contains(string(body), "Action=DescribeStacks"):
+		if !strings.Contains(string(body), "StackName=sink") {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		var outputs strings.Builder
+		for name, value := range map[string]string{
+			"ApiUrl": "https://api.example", "ArchiveBucket": "bucket", "ClientsSecret": "arn:secret", "DrainerFunction": "sink-drainer", "BridgeFunction": "sink-bridge",
+		} {
+			fmt.Fprintf(&outputs, "<member><OutputKey>%s</OutputKey><OutputValue>%s</OutputValue></member>", name, value)
+		}
+		fmt.Fprintf(w, `<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>sink</StackName><Outputs>%s</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`, &outputs)
+	case r.Header.Get("X-Amz-Target") == "secretsmanager.GetSecretValue":
+		fmt.Fprintf(w, `{"SecretString":%q,"VersionId":"1"}`, a.secret)
+	case r.URL.Path == "/2015-03-31/functions/sink-drainer/invocations":
+		if string(body) != drain.InspectEvent {
+			w.Header().Set("X-Amz-Function-Error", "Unhandled")
+			fmt.Fprint(w, `{"errorMessage":"no"}`)
+			return
+		}
+		fmt.Fprint(w, `{"streams":{"orders":{"depth":5}}}`)
+	case r.URL.Path == "/2015-03-31/functions/sink-bridge/configuration":
+		fmt.Fprint(w, `{"LoggingConfig":{"LogGroup":"/sink/bridge"}}`)
+	case r.Header.Get("X-Amz-Target") == "Logs_20140328.FilterLogEvents":
+		a.filter(w, body)
+	default:
+		a.t.Errorf("unexpected call %s %s %s", r.Method, r.URL, body)
+		w.WriteHeader(http.StatusNotImplemented)
+	}
+}
+
+func (a *amazon) filter(w http.ResponseWriter, body []byte) {
+	if a.busy > 0 {
+		a.busy--
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"__type":"com.amazonaws.logs#ThrottlingException","message":"slow down"}`)
+		return
+	}
+	var in struct{ LogGroupName, FilterPattern, NextToken string }
+	if err := json.Unmarshal(body, &in); err != nil || in.LogGroupName != "/sink/bridge" || in.FilterPattern != `"packed" "orders"` {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(w, `{"__type":"ResourceNotFoundException","message":"no log group"}`)
+		return
+	}
+	a.pages++
+	switch in.NextToken {
+	case "":
+		fmt.Fprintf(w, `{"events":[{"message":%q},{"message":"START packed orders"}],"nextToken":"2"}`, packed(at, "orders")+"\n")
+	case "2":
+		fmt.Fprintf(w, `{"events":[],"nextToken":"3"}`)
+	default:
+		fmt.Fprintf(w, `{"events":[{"message":%q},{"message":%q}]}`, packed(at.Add(time.Minute), "orders"), packed(at, "orders-2"))
+	}
+}
+
+func TestADeploymentOnAWS(t *testing.T) {
+	a := &amazon{t: t, secret: `{"datasink":"secret","hashed":"sha256:` + strings.Repeat("0", 64) + `"}`, busy: 2}
+	server := httptest.NewServer(a)
+	t.Cleanup(server.Close)
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": server.URL, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-west-1",
+		"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_PROFILE": "",
+	} {
+		t.Setenv(name, value)
+	}
+	data := t.TempDir()
+	c := find(t, target.Options{Data: data, Name: "sink"})
+	if text := c.Describe(); text != "deployment sink in eu-west-1 at "+server.URL || c.Deployment() != "sink" {
+		t.Errorf("Describe = %s", text)
+	}
+	if api, err := c.API(t.Context()); err != nil || api != (target.API{URL: "https://api.example", User: "datasink", Password: "secret"}) {
+		t.Errorf("API = %+v, %v", api, err)
+	}
+	for user, want := range map[string]string{"hashed": "DATASINK_PASSWORD", "none": "no such client"} {
+		if _, err := find(t, target.Options{Data: data, Name: "sink", User: user}).API(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("API of %s = %v, want an error with %s", user, err, want)
+		}
+	}
+	want := drain.Inspection{Streams: map[string]queue.State{"orders": {Depth: 5}}}
+	if got, err := c.Inspect(t.Context()); err != nil || cmp.Diff(want, got) != "" {
+		t.Errorf("Inspect = %+v, %v", got, err)
+	}
+	if n := countPacked(t, c); n != 2 || a.pages != 3 {
+		t.Errorf("Packed gave %d lines of %d pages, want 2 of 3", n, a.pages)
+	}
+	if err := c.Packed(t.Context(), "none", at, at, nil); err == nil || !strings.Contains(err.Error(), "ResourceNotFoundException: no log group") {
+		t.Errorf("Packed of a group that is not there = %v", err)
+	}
+	if archive, err := c.Archive(t.Context()); err != nil || archive.Name() != "bucket" {
+		t.Errorf("Archive = %+v, %v", archive, err)
+	}
+	if _, err := find(t, target.Options{Data: data, Name: "other"}).API(t.Context()); err == nil || !strings.Contains(err.Error(), "deployment other in eu-west-1") {
+		t.Errorf("API of a deployment that is not there = %v", err)
+	}
+	if got := c.Settle(stream.Stream{BufferSeconds: 60}); got != 6*time.Minute {
+		t.Errorf("Settle = %v", got)
+	}
+
+	// What chooses between the two.
+	here := writeEndpoints(t, endpoints.Endpoints{Deployment: "datasink"})
+	for _, tt := range []struct {
+		o      target.Options
+		laptop bool
+	}{
+		{target.Options{Data: here, Name: "sink"}, true},
+		{target.Options{Data: here, Name: "sink", AWS: true}, false},
+		{target.Options{Data: here, Name: "sink", Region: "eu-west-1"}, false},
+		{target.Options{Data: data, Name: "sink"}, false},
+	} {
+		if got := strings.Contains(find(t, tt.o).Describe(), "this machine"); got != tt.laptop {
+			t.Errorf("Find(%+v) is of this machine: %v, want %v", tt.o, got, tt.laptop)
+		}
+	}
+	if _, err := target.Find(t.Context(), target.Options{Data: data, Name: "no.name"}); err == nil {
+		t.Error("Find took a name that no deployment has")
+	}
+	t.Setenv("AWS_REGION", "")
+	t.Setenv("AWS_DEFAULT_REGION", "")
+	if _, err := target.Find(t.Context(), target.Options{Data: data, Name: "sink"}); err == nil || !strings.Contains(err.Error(), "no AWS Region") {
+		t.Errorf("Find without a Region = %v", err)
+	}
+}

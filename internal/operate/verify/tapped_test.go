@@ -1,0 +1,131 @@
+package verify_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/operate/verify"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+func TestTheTapIsComparedWithTheBridge(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		// make sends more through a world with three records on the tap, bridged.
+		make func(w *world)
+		want []verify.Finding
+		also func(r *verify.Report) bool
+	}{
+		{"equal", func(*world) {}, nil, func(r *verify.Report) bool { return r.Tap.Records == 3 && r.Tap.Bytes == 11 }},
+		{"never bridged", func(w *world) {
+			w.tapped("lost", "lost too")
+			w.bridged("d")
+		}, []verify.Finding{
+			{Kind: verify.Missing, Hop: "bridge", Records: 2, Bytes: 12, FirstSequence: "1003", LastSequence: "1004"},
+		}, nil},
+		{"bridged twice", func(w *world) { w.batch(1, "two", "three") }, []verify.Finding{
+			{Kind: verify.Twice, Hop: "bridge", Records: 2, Bytes: 8, FirstSequence: "1001", LastSequence: "1002"},
+		}, nil},
+		{"put aside", func(w *world) { w.tapped("poison") }, nil, func(r *verify.Report) bool {
+			return r.Aside == verify.Count{Records: 1, Bytes: 6}
+		}},
+		{"on its way", func(w *world) {
+			w.now = base.Add(time.Hour - time.Second)
+			w.tapped("young")
+		}, nil, func(r *verify.Report) bool { return r.TapInFlight == verify.Count{Records: 1, Bytes: 5} }},
+		{"not all that was there", func(w *world) {
+			w.tapped("d", "e")
+			w.batch(3, "d", "e")
+			w.tap[4].Sequence = "1004.5" // so one more stands between
+			w.tap = append(w.tap[:4:4], verify.Tapped{Shard: "shardId-0", Sequence: "1003.5", ArrivedAt: w.tap[3].ArrivedAt}, verify.Tapped{Shard: "shardId-0", Sequence: "1004", ArrivedAt: w.tap[3].ArrivedAt})
+		}, []verify.Finding{
+			{Kind: verify.Changed, Hop: "bridge", Records: 3, Packed: 1, FirstSequence: "1003", LastSequence: "1004"},
+		}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.bridged("one", "two", "three")
+			tt.make(w)
+			w.deliver(0)
+			c := w.config()
+			c.Tap = w.readTap
+			c.Aside = func(_ context.Context, each func(shard, sequence string)) error {
+				if tt.name == "put aside" {
+					each("shardId-0", "1003")
+				}
+				return nil
+			}
+			c.Now = func() time.Time { return base.Add(time.Hour) }
+			r := run(t, c)
+			ignore := cmpopts.IgnoreFields(verify.Finding{}, "Detail", "LoggedAt")
+			if diff := cmp.Diff(tt.want, r.Findings, ignore, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("findings differ (-want +got):\n%s", diff)
+			}
+			if tt.also != nil && !tt.also(r) {
+				t.Errorf("report is %+v, tap %+v", r, r.Tap)
+			}
+		})
+	}
+}
+
+func TestAPackedRecordMayReachOverTheWindow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.now = base.Add(-time.Second)
+	w.tapped("before")
+	w.now = base
+	w.tapped("within")
+	w.batch(0, "before", "within")
+	w.now = base.Add(time.Hour - time.Second)
+	w.tapped("within")
+	w.now = base.Add(time.Hour)
+	w.tapped("after")
+	w.batch(2, "within", "after")
+	w.deliver(0)
+	c := w.config()
+	c.Tap = w.readTap
+	if r := run(t, c); !r.Equal() || r.Tap.Records != 2 {
+		t.Errorf("findings %v, tap %+v", r.Findings, r.Tap)
+	}
+}
+
+func TestParsePacked(t *testing.T) {
+	t.Parallel()
+	want := verify.Packed{
+		LoggedAt: base, Stream: "orders", Bytes: 12, Records: 2, Hash: 0xabc, Shard: "shardId-0", FirstSequence: "1", LastSequence: "2",
+	}
+	const attributes = `"stream":"orders","bytes":12,"records":2,"hash":"0000000000000abc","shard":"shardId-0","firstSequence":"1","lastSequence":"2"}`
+	for _, head := range []string{
+		`{"time":"2026-11-22T23:00:00Z","level":"INFO","msg":"packed",`,
+		`{"timestamp":"2026-11-22T23:00:00Z","level":"INFO","message":"packed","requestId":"x",`,
+	} {
+		if got, ok, err := verify.ParsePacked([]byte(head + attributes)); !ok || err != nil || got != want {
+			t.Errorf("ParsePacked(%s…) = %+v, %v, %v", head, got, ok, err)
+		}
+	}
+	const text = `timestamp=2026-11-22T23:00:00.000Z level=INFO message=packed stream=orders bytes=12 records=2 hash=0000000000000abc shard=shardId-0 firstSequence=1 lastSequence=2 requestId=x`
+	if got, ok, err := verify.ParsePacked([]byte(text)); !ok || err != nil || got != want {
+		t.Errorf("ParsePacked of text = %+v, %v, %v", got, ok, err)
+	}
+	for _, other := range []string{``, `START RequestId: packed`, `{"msg":"undelivered","stream":"packed"}`, `["packed"]`} {
+		if _, ok, err := verify.ParsePacked([]byte(other)); ok || err != nil {
+			t.Errorf("ParsePacked(%q) = %v, %v, want it passed over", other, ok, err)
+		}
+	}
+	if _, ok, err := verify.ParsePacked([]byte(`{"time":"2026-11-22T23:00:00Z","msg":"packed","stream":"orders"}`)); ok || err == nil {
+		t.Errorf("ParsePacked of a line without a hash = %v, %v, want an error", ok, err)
+	}
+}
+
+func FuzzParsePacked(f *testing.F) {
+	f.Add([]byte(`{"time":"2026-11-22T23:00:00Z","msg":"packed","stream":"orders","bytes":12,"records":2,"hash":"abc","firstSequence":"1","lastSequence":"2"}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		if p, ok, err := verify.ParsePacked(line); ok && (err != nil || p.Bytes <= 0 || p.Stream == "") {
+			t.Errorf("ParsePacked(%q) = %+v, %v", line, p, err)
+		}
+	})
+}

@@ -1,0 +1,208 @@
+package archive
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+)
+
+// Stages of the pipeline that put records aside.
+const (
+	StageDrainer = "drainer"
+	StageBridge  = "bridge"
+)
+
+// maxAsideLine bounds a line that ReadAside takes: 48 MiB of bytes in base64,
+// far over all that the pipeline lets in.
+const maxAsideLine = 64 << 20
+
+// Aside is one record that can never be delivered, or one envelope that cannot
+// be decoded, with what is known of it.
+type Aside struct {
+	// Stage is the part of the pipeline that gave it up; PutAside sets it.
+	Stage string
+	// Stream is the name of the stream; PutAside sets it where it is empty.
+	Stream string
+	// Reason says why, for a person.
+	Reason string
+	// FailedAt is when it was given up.
+	FailedAt time.Time
+	// ReceivedAt is when ingest accepted the record; of one that the bridge gave
+	// up, when Kinesis did. Zero when unknown.
+	ReceivedAt time.Time
+	// ID is the record's id; of one that the bridge gave up, the shard and the
+	// sequence number. Empty when unknown.
+	ID string
+	// PartitionKey is the client's, or the Kinesis partition key at the bridge.
+	PartitionKey string
+	// Body is the original body, unframed.
+	Body []byte
+	// Envelope stands instead of Body when the envelope cannot be decoded.
+	Envelope []byte
+}
+
+// asideLine is a line of an object under failed/. The form is a contract with
+// the tools that read it, held by a golden test.
+type asideLine struct {
+	Stream       string    `json:"stream"`
+	Stage        string    `json:"stage"`
+	Reason       string    `json:"reason"`
+	FailedAt     time.Time `json:"failedAt"`
+	ReceivedAt   time.Time `json:"receivedAt,omitzero"`
+	ID           string    `json:"id,omitempty"`
+	PartitionKey string    `json:"partitionKey,omitempty"`
+	Body         []byte    `json:"body,omitzero"`
+	Envelope     []byte    `json:"envelope,omitzero"`
+}
+
+// PutAside writes records as one object and returns its key,
+//
+//	failed/<stage>/<stream>/dt=YYYY-MM-DD/hour=HH/<name>.ndjson
+//
+// with the earliest hour (UTC) in which one of them was received, or failed
+// where that is unknown of all. Each line is one record as a JSON object; a text
+// that is not UTF-8 has U+FFFD for each bad byte. The same name and records give
+// the same key, so that a repeated PutAside replaces its object. streamName may
+// be anything, see AsidePrefix; stage and name consist of letters, digits and
+// "._-". The object is built in memory, with 4/3 of the records' bytes.
+func (a *Archive) PutAside(ctx context.Context, stage, streamName, name string, records []Aside) (key string, err error) {
+	if err := errors.Join(checkName(stage), checkName(name)); err != nil {
+		return "", fmt.Errorf("putting aside records of %q: %w", streamName, err)
+	}
+	if len(records) == 0 {
+		return "", fmt.Errorf("putting aside records of %q: there are none", streamName)
+	}
+	size := 0
+	for _, r := range records {
+		size += base64.StdEncoding.EncodedLen(len(r.Body)+len(r.Envelope)) + 512
+	}
+	buf := bytes.NewBuffer(make([]byte, 0, size))
+	lines := json.NewEncoder(buf)
+	lines.SetEscapeHTML(false)
+	for i, r := range records {
+		line, err := r.line(stage, streamName)
+		if err == nil {
+			err = lines.Encode(line)
+		}
+		if err != nil {
+			return "", fmt.Errorf("putting aside record %d of %q: %w", i, streamName, err)
+		}
+	}
+	key = AsidePrefix(stage, streamName) + stream.TimeFolder(asideTime(records)) + name + ".ndjson"
+	return key, a.put(ctx, key, buf.Bytes())
+}
+
+// AsidePrefix is what the keys of a stage's objects of one stream begin with.
+// The name may come from anywhere (a Redis key, say): what streams.json would
+// not allow in it is escaped.
+func AsidePrefix(stage, streamName string) string {
+	return "failed/" + stage + "/" + escape(streamName) + "/"
+}
+
+func (r Aside) line(stage, streamName string) (asideLine, error) {
+	switch {
+	case !isWritable(r.FailedAt):
+		return asideLine{}, fmt.Errorf("failed at %v, want a time of the years 1 to 9999", r.FailedAt)
+	case r.Reason == "":
+		return asideLine{}, errors.New("no reason")
+	case r.Body != nil && r.Envelope != nil:
+		return asideLine{}, errors.New("has both a body and an envelope")
+	}
+	line := asideLine{
+		Stream: r.Stream, Stage: stage, Reason: r.Reason, FailedAt: r.FailedAt.UTC(),
+		ID: r.ID, PartitionKey: r.PartitionKey, Body: r.Body, Envelope: r.Envelope,
+	}
+	if line.Stream == "" {
+		line.Stream = streamName
+	}
+	if line.Body == nil && line.Envelope == nil {
+		line.Body = []byte{}
+	}
+	if isWritable(r.ReceivedAt) {
+		line.ReceivedAt = r.ReceivedAt.UTC()
+	}
+	return line, nil
+}
+
+// isWritable reports whether JSON has a form for t. A foreign envelope may hold
+// any time; it must not keep the record from being put aside.
+func isWritable(t time.Time) bool {
+	year := t.UTC().Year()
+	return !t.IsZero() && 1 <= year && year <= 9999
+}
+
+func asideTime(records []Aside) time.Time {
+	var received time.Time
+	failed := records[0].FailedAt
+	for _, r := range records {
+		if isWritable(r.ReceivedAt) && (received.IsZero() || r.ReceivedAt.Before(received)) {
+			received = r.ReceivedAt
+		}
+		if r.FailedAt.Before(failed) {
+			failed = r.FailedAt
+		}
+	}
+	if received.IsZero() {
+		return failed
+	}
+	return received
+}
+
+// ReadAside calls each with every record of an object that PutAside wrote. It
+// holds one line at a time, of 64 MiB at most, and stops at the first error: that
+// of r, that of each, or a line that PutAside cannot have written.
+func ReadAside(r io.Reader, each func(Aside) error) error {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxAsideLine)
+	n := 0
+	for lines.Scan() {
+		n++
+		record, err := parseAside(lines.Bytes())
+		if err != nil {
+			return fmt.Errorf("line %d: %w", n, err)
+		}
+		if err := each(record); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("line %d: %w", n+1, err)
+	}
+	return nil
+}
+
+func parseAside(b []byte) (Aside, error) {
+	var line asideLine
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&line); err != nil {
+		return Aside{}, fmt.Errorf("no record put aside: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return Aside{}, errors.New("data after the JSON object")
+	}
+	switch {
+	case line.Stage == "":
+		return Aside{}, errors.New("stage: missing")
+	case line.Reason == "":
+		return Aside{}, errors.New("reason: missing")
+	case !isWritable(line.FailedAt):
+		return Aside{}, errors.New("failedAt: missing or beyond the year 9999")
+	case line.Body == nil && line.Envelope == nil:
+		return Aside{}, errors.New("body: missing, and envelope too")
+	case line.Body != nil && line.Envelope != nil:
+		return Aside{}, errors.New("body and envelope: want one of the two")
+	}
+	return Aside{
+		Stage: line.Stage, Stream: line.Stream, Reason: line.Reason, FailedAt: line.FailedAt, ReceivedAt: line.ReceivedAt,
+		ID: line.ID, PartitionKey: line.PartitionKey, Body: line.Body, Envelope: line.Envelope,
+	}, nil
+}

@@ -1,0 +1,134 @@
+package archive_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+)
+
+// client is an S3 client as a function has it: default options but for where
+// the service is and who calls.
+func client(server *httptest.Server) *s3.Client {
+	return s3.New(s3.Options{
+		Region: "us-east-1", BaseEndpoint: &server.URL, HTTPClient: server.Client(),
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "id", SecretAccessKey: "key"}, nil
+		}),
+	})
+}
+
+func TestS3PutsPlainObjects(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]func(http.Handler) *httptest.Server{"http": httptest.NewServer, "https": httptest.NewTLSServer} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			body := bytes.Repeat([]byte("body\n"), 300_000)
+			var got *http.Request
+			var received []byte
+			server := start(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				got = r
+				received, _ = io.ReadAll(r.Body)
+			}))
+			t.Cleanup(server.Close)
+			if err := archive.NewS3(client(server), "bucket").Put(t.Context(), "orders/dt=2026-11-22/hour=23/fallback-1.gz", body); err != nil {
+				t.Fatal(err)
+			}
+			if got.Method != http.MethodPut || got.URL.Path != "/bucket/orders/dt=2026-11-22/hour=23/fallback-1.gz" {
+				t.Errorf("request was %s %s", got.Method, got.URL.Path)
+			}
+			if !bytes.Equal(received, body) || got.ContentLength != int64(len(body)) || got.Header.Get("Content-Encoding") != "" {
+				t.Errorf("%d bytes received, Content-Length %d, Content-Encoding %q, want the %d bytes as they are",
+					len(received), got.ContentLength, got.Header.Get("Content-Encoding"), len(body))
+			}
+			want := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(body)))
+			if sum := got.Header.Get("X-Amz-Checksum-Crc32"); sum != want {
+				t.Errorf("checksum = %q, want %q, for the service to check", sum, want)
+			}
+		})
+	}
+}
+
+func TestS3RetriesWhatTheServiceMayTakeLater(t *testing.T) {
+	t.Parallel()
+	calls, received := 0, []byte(nil)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		calls++
+		received, _ = io.ReadAll(r.Body)
+		if calls == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	t.Cleanup(server.Close)
+	if err := archive.NewS3(client(server), "bucket").Put(t.Context(), "k", []byte("body")); err != nil || calls != 2 || string(received) != "body" {
+		t.Errorf("Put = %v after %d calls, the last with %q, want none after 2 with the body", err, calls, received)
+	}
+}
+
+func TestS3SaysWhatWentWrong(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, `<Error><Code>AccessDenied</Code><Message>not yours</Message></Error>`)
+	}))
+	t.Cleanup(server.Close)
+	store := archive.NewS3(client(server), "bucket")
+	if err := store.Put(t.Context(), "k", []byte("secret")); err == nil || !strings.Contains(err.Error(), "AccessDenied") || strings.Contains(err.Error(), "secret") {
+		t.Errorf("Put = %v, want the code and no body", err)
+	}
+	if err := store.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "bucket") {
+		t.Errorf("Check = %v, want an error that names the bucket", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := store.Put(ctx, "k", nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("Put after the end = %v, want %v", err, context.Canceled)
+	}
+}
+
+func TestS3AgainstAnotherImplementation(t *testing.T) {
+	t.Parallel()
+	backend := s3mem.New()
+	if err := backend.CreateBucket("bucket"); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(gofakes3.New(backend).Server())
+	t.Cleanup(server.Close)
+	store := archive.NewS3(client(server), "bucket")
+	if err := store.Check(t.Context()); err != nil {
+		t.Errorf("Check = %v, want none", err)
+	}
+	if err := archive.NewS3(client(server), "absent").Check(t.Context()); err == nil {
+		t.Error("Check of a bucket that is not there: no error")
+	}
+	for key, body := range map[string][]byte{
+		"a/dt=2026-11-22/hour=23/fallback-1": []byte("first"), "empty": {}, "large": bytes.Repeat([]byte{0, 1, '\r', '\n'}, 1<<18),
+	} {
+		for range 2 {
+			if err := store.Put(t.Context(), key, body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		out, err := client(server).GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("bucket"), Key: &key}, func(o *s3.Options) { o.UsePathStyle = true })
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(out.Body)
+		if err != nil || !bytes.Equal(got, body) {
+			t.Errorf("%s: read %d bytes, %v, want the %d that were put", key, len(got), err, len(body))
+		}
+	}
+}

@@ -1,0 +1,184 @@
+package bridge_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/bridge"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+)
+
+var (
+	_ lambda.Handler = (*bridge.Handler)(nil)
+
+	now     = time.Date(2026, 11, 22, 23, 0, 10, 0, time.UTC)
+	arrival = time.Date(2026, 11, 22, 22, 59, 59, 500e6, time.UTC)
+)
+
+// firehose is a Firehose that takes everything but what refuse says.
+type firehose struct {
+	refuse func(entries []sink.Entry) sink.Result
+
+	mu   sync.Mutex
+	name string
+	took [][]byte
+}
+
+func (f *firehose) Put(_ context.Context, name string, entries []sink.Entry) sink.Result {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.name = name
+	var result sink.Result
+	if f.refuse != nil {
+		result = f.refuse(entries)
+	}
+	refused := make(map[int]bool)
+	for _, i := range result.Left {
+		refused[i] = true
+	}
+	for _, invalid := range result.Invalid {
+		refused[invalid.Index] = true
+	}
+	for i, e := range entries {
+		if !refused[i] {
+			f.took = append(f.took, bytes.Clone(e.Data))
+		}
+	}
+	return result
+}
+
+func (f *firehose) bytes() []byte { return bytes.Join(f.took, nil) }
+
+// failed keeps what is put aside, by key, or fails when err is set.
+type failed struct {
+	err  error
+	puts []string
+	kept map[string][]archive.Aside
+}
+
+func (f *failed) PutAside(_ context.Context, stage, streamName, name string, records []archive.Aside) (string, error) {
+	key := stage + "/" + streamName + "/" + name
+	f.puts = append(f.puts, key)
+	if f.err != nil {
+		return "", f.err
+	}
+	if f.kept == nil {
+		f.kept = make(map[string][]archive.Aside)
+	}
+	f.kept[key] = records
+	return key, nil
+}
+
+// bench is a handler with what is around it.
+type bench struct {
+	*bridge.Handler
+	firehose  firehose
+	failed    failed
+	log       bytes.Buffer
+	summaries []bridge.Summary
+}
+
+func setup(tb testing.TB) *bench {
+	tb.Helper()
+	b := new(bench)
+	b.Handler = bridge.New(bridge.Config{
+		Deployment: "datasink", Streams: streams(tb), Firehose: &b.firehose, Archive: &b.failed,
+		Observe: func(s bridge.Summary) { b.summaries = append(b.summaries, s) },
+		Now:     func() time.Time { return now }, Log: slog.New(slog.NewJSONHandler(&b.log, nil)),
+	})
+	return b
+}
+
+func streams(tb testing.TB) *stream.Set {
+	tb.Helper()
+	set, err := stream.Parse([]byte(`{"streams":[{"name":"orders"},{"name":"legacy","format":"raw"},{"name":"gone","retired":true}]}`))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return set
+}
+
+// sent is one Kinesis record of an event.
+type sent struct {
+	stream, sequence string
+	body             []byte
+}
+
+// record returns the record at a position. The sequence numbers of ten records
+// or more are not in the order of their text.
+func record(position int, body []byte) sent {
+	return sent{stream: "datasink.orders", sequence: fmt.Sprint(position + 1), body: body}
+}
+
+func records(bodies ...string) []sent {
+	var list []sent
+	for i, body := range bodies {
+		list = append(list, record(i, []byte(body)))
+	}
+	return list
+}
+
+func event(tb testing.TB, list []sent) []byte {
+	tb.Helper()
+	event := []byte(`{"Records":[`)
+	for i, r := range list {
+		if i > 0 {
+			event = append(event, ',')
+		}
+		event = append(event, `{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey":"019ab1c2-0000-7000-8000-000000000001","data":"`...)
+		event = base64.StdEncoding.AppendEncode(event, r.body)
+		sequence, err := json.Marshal(r.sequence)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		id, err := json.Marshal("shardId-000000000007:" + r.sequence)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		event = fmt.Appendf(event, `","sequenceNumber":%s,"approximateArrivalTimestamp":%d.%03d},"eventID":%s,`, sequence, arrival.Unix(), arrival.Nanosecond()/1e6, id)
+		event = append(event, `"eventSource":"aws:kinesis","eventVersion":"1.0","eventName":"aws:kinesis:record","awsRegion":"eu-central-1",`...)
+		event = append(event, `"invokeIdentityArn":"arn:aws:iam::123456789012:role/datasink-bridge",`...)
+		event = fmt.Appendf(event, `"eventSourceARN":"arn:aws:kinesis:eu-central-1:123456789012:stream/%s"}`, r.stream)
+	}
+	return append(event, "]}"...)
+}
+
+// invoke returns the sequence number of the first undelivered record, or "".
+func invoke(tb testing.TB, h *bridge.Handler, ctx context.Context, event []byte) string {
+	tb.Helper()
+	answer, err := h.Invoke(ctx, event)
+	if err != nil {
+		tb.Fatalf("Invoke: %v", err)
+	}
+	var response events.KinesisEventResponse
+	if err := json.Unmarshal(answer, &response); err != nil {
+		tb.Fatalf("response %s: %v", answer, err)
+	}
+	switch len(response.BatchItemFailures) {
+	case 0:
+		if string(answer) != `{"batchItemFailures":[]}` {
+			tb.Fatalf("response = %s, want an empty list in it", answer)
+		}
+		return ""
+	case 1:
+		return response.BatchItemFailures[0].ItemIdentifier
+	}
+	tb.Fatalf("response = %s, want one failure at most", answer)
+	return ""
+}
+
+// put is a Firehose that is a function.
+type put func(entries []sink.Entry) sink.Result
+
+func (p put) Put(_ context.Context, _ string, entries []sink.Entry) sink.Result { return p(entries) }

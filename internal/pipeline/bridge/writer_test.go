@@ -1,0 +1,131 @@
+package bridge_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/bridge"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// TestSendingEndsBeforeTheDeadline runs the real writer on a Firehose that is
+// always throttled.
+func TestSendingEndsBeforeTheDeadline(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ timeout, most time.Duration }{
+		"a minute left":        {time.Minute, 58 * time.Second},
+		"less than the margin": {time.Second, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				service := &throttled{}
+				aside := &deadline{}
+				h := bridge.New(bridge.Config{
+					Deployment: "datasink", Streams: streams(t), Archive: aside, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+					Firehose: &sink.Writer{Service: service, Limits: sink.FirehoseLimits},
+				})
+				list := append([]sent{record(0, bytes.Repeat([]byte{'z'}, stream.MaxFramedBytes))}, record(1, []byte("a")), record(2, []byte("b")))
+				ctx, cancel := context.WithTimeout(t.Context(), tt.timeout)
+				defer cancel()
+				start := time.Now()
+				if first := invoke(t, h, ctx, event(t, list)); first != "2" {
+					t.Errorf("undelivered from %q on, want 2", first)
+				}
+				if took := time.Since(start); took > tt.most || (service.calls == 0) != (tt.most == 0) {
+					t.Errorf("answered after %v and %d calls, want %v at most", took, service.calls, tt.most)
+				}
+				end, _ := ctx.Deadline()
+				if left := end.Sub(aside.at); left != 500*time.Millisecond {
+					t.Errorf("putting aside may last until %v before the deadline, want 500ms", left)
+				}
+			})
+		})
+	}
+}
+
+type throttled struct{ calls int }
+
+func (s *throttled) Put(context.Context, string, []sink.Entry) ([]sink.Failure, error) {
+	s.calls++
+	return nil, sink.ErrThrottled
+}
+
+// deadline is an archive that keeps its deadline.
+type deadline struct{ at time.Time }
+
+func (d *deadline) PutAside(ctx context.Context, _, _, _ string, _ []archive.Aside) (string, error) {
+	d.at, _ = ctx.Deadline()
+	return "key", nil
+}
+
+// TestNothingIsLostWhateverFails runs batches until all is delivered, through a
+// service that refuses and fails at random positions.
+func TestNothingIsLostWhateverFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		list := pairs(12)
+		service := &flaky{seen: make(map[string]int)}
+		h := bridge.New(bridge.Config{
+			Deployment: "datasink", Streams: streams(t), Archive: &failed{}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+			Firehose: &sink.Writer{Service: service, Limits: sink.FirehoseLimits, MaxAttempts: 1},
+		})
+		left := list
+		for runs := 0; len(left) > 0; runs++ {
+			if runs == 100 {
+				t.Fatal("not done after 100 runs")
+			}
+			first := invoke(t, h, t.Context(), event(t, left))
+			if first == "" {
+				break
+			}
+			for left[0].sequence != first {
+				left = left[1:]
+			}
+		}
+		var want []string
+		for i := 0; i < len(list); i += 2 {
+			want = append(want, string(list[i].body[:1]))
+		}
+		var got []string
+		for first := range service.seen {
+			got = append(got, first)
+		}
+		if diff := cmp.Diff(want, got, cmpopts.SortSlices(strings.Compare)); diff != "" {
+			t.Errorf("delivered Firehose records differ (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// flaky takes every third entry, and fails every fourth call.
+type flaky struct {
+	calls, entries int
+	seen           map[string]int
+}
+
+func (s *flaky) Put(_ context.Context, _ string, entries []sink.Entry) ([]sink.Failure, error) {
+	s.calls++
+	if s.calls%4 == 0 {
+		return nil, errors.New("internal failure")
+	}
+	var failures []sink.Failure
+	for i, e := range entries {
+		if s.entries++; s.entries%3 != 0 {
+			failures = append(failures, sink.Failure{Index: i, Err: sink.ErrThrottled})
+			continue
+		}
+		s.seen[string(e.Data[:1])]++
+	}
+	return failures, nil
+}

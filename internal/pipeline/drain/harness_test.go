@@ -1,0 +1,174 @@
+package drain_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/envelope"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+)
+
+// bench is a drainer with everything around it in memory.
+type bench struct {
+	*memoryQueue
+	handler *drain.Handler
+
+	mu        sync.Mutex
+	delivered map[string][]string // AWS name, bodies
+	keys      map[string]string   // body, partition key
+	aside     map[string]archive.Aside
+	wakes     []string
+	summaries map[string]drain.Summary
+	log       bytes.Buffer
+	// put, if set, decides instead of delivering all.
+	put func(ctx context.Context, stream string, entries []sink.Entry) sink.Result
+	// asideErr, if set, fails PutAside.
+	asideErr error
+}
+
+func (b *bench) Put(ctx context.Context, stream string, entries []sink.Entry) sink.Result {
+	var r sink.Result
+	if b.put != nil {
+		r = b.put(ctx, stream, entries)
+	}
+	failed := slices.Clone(r.Left)
+	for _, invalid := range r.Invalid {
+		failed = append(failed, invalid.Index)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i, e := range entries {
+		if !slices.Contains(failed, i) {
+			b.delivered[stream] = append(b.delivered[stream], string(e.Data))
+			b.keys[string(e.Data)] = e.PartitionKey
+		}
+	}
+	return r
+}
+
+func (b *bench) PutAside(_ context.Context, stage, streamName, name string, records []archive.Aside) (string, error) {
+	if b.asideErr != nil {
+		return "", b.asideErr
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range records {
+		b.aside[stage+" "+streamName+" "+string(r.Body)+string(r.Envelope)] = r
+	}
+	return name, nil
+}
+
+func (b *bench) Wake(_ context.Context, stream string, delay time.Duration) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wakes = append(b.wakes, fmt.Sprint(stream, " ", delay))
+	return nil
+}
+
+// newBench returns a drainer of the streams orders and page-views.
+func newBench(t *testing.T, change func(*drain.Options)) *bench {
+	t.Helper()
+	set, err := stream.Parse([]byte(`{"streams":[{"name":"orders"},{"name":"page-views"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{
+		memoryQueue: newMemoryQueue(), delivered: make(map[string][]string), keys: make(map[string]string),
+		aside: make(map[string]archive.Aside), summaries: make(map[string]drain.Summary),
+	}
+	o := drain.Options{
+		Deployment: "d", Streams: set, Queue: b.memoryQueue, Sink: b, Archive: b, Waker: b,
+		Log: slog.New(slog.NewTextHandler(&b.log, nil)),
+		Observe: func(_ context.Context, s drain.Summary) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.summaries[s.Stream] = s
+		},
+	}
+	if change != nil {
+		change(&o)
+	}
+	b.handler = drain.New(o)
+	return b
+}
+
+func (b *bench) sweep(t *testing.T) {
+	t.Helper()
+	if _, err := b.handler.Invoke(t.Context(), []byte(drain.SweepEvent)); err != nil {
+		t.Fatalf("sweep: %v", err)
+	}
+}
+
+func (b *bench) pushRecords(t *testing.T, name string, n int) []string {
+	t.Helper()
+	var bodies []string
+	for i := range n {
+		body := fmt.Sprintf("%s-%04d", name, i)
+		bodies = append(bodies, body)
+		b.push(name, encode(t, envelope.Record{Stream: name, ReceivedAt: time.Now(), ID: "id-" + body, Body: []byte(body)}))
+	}
+	return bodies
+}
+
+func encode(t *testing.T, r envelope.Record) []byte {
+	t.Helper()
+	e, err := envelope.Encode(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
+
+// wake invokes the drainer with wake-ups and returns the ids that failed; each
+// wake-up's id is its position.
+func (b *bench) wake(t *testing.T, bodies ...string) []string {
+	t.Helper()
+	var e events.SQSEvent
+	for i, body := range bodies {
+		e.Records = append(e.Records, events.SQSMessage{MessageId: fmt.Sprint(i), Body: body})
+	}
+	in, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := b.handler.Invoke(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var response events.SQSEventResponse
+	if err := json.Unmarshal(out, &response); err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, f := range response.BatchItemFailures {
+		ids = append(ids, f.ItemIdentifier)
+	}
+	return ids
+}
+
+func rebench(t *testing.T, old *bench, change func(*drain.Options)) *bench {
+	b := newBench(t, change)
+	b.memoryQueue = old.memoryQueue
+	return b
+}
+
+func positions(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}

@@ -1,0 +1,66 @@
+package drain_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
+)
+
+// Of eight workers one looks whether the queue stays empty, and not each: a sweep
+// of many short queues would be mostly such claims. One or the other may be under
+// way to its claim already.
+func TestFewWorkersFindTheQueueEmpty(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(o *drain.Options) { o.ClaimRecords = 1 })
+		b.put = func(context.Context, string, []sink.Entry) sink.Result {
+			time.Sleep(time.Millisecond)
+			return sink.Result{}
+		}
+		claims := 0
+		b.fail = func(call, stream string) error {
+			if call == "Claim" && stream == "orders" {
+				claims++
+			}
+			return nil
+		}
+		const records = 100
+		b.pushRecords(t, "orders", records)
+		b.sweep(t)
+		if got := len(b.delivered["d.orders"]); got != records {
+			t.Errorf("%d records delivered, want %d", got, records)
+		}
+		if b.most["orders"] != 8 || claims > records+4 {
+			t.Errorf("%d claims with up to %d in flight, want %d or few more, with up to 8", claims, b.most["orders"], records+1)
+		}
+	})
+}
+
+// What comes while the last claims are under way is drained by the one that stays.
+func TestRecordsThatComeAtTheEndAreDrained(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(o *drain.Options) { o.ClaimRecords = 1 })
+		puts := 0
+		b.put = func(context.Context, string, []sink.Entry) sink.Result {
+			b.mu.Lock()
+			puts++
+			late := puts == 30
+			b.mu.Unlock()
+			time.Sleep(time.Millisecond)
+			if late {
+				b.pushRecords(t, "orders", 20)
+			}
+			return sink.Result{}
+		}
+		b.pushRecords(t, "orders", 30)
+		b.sweep(t)
+		if state := b.state("orders"); state != "depth=0 claims=0 forwarded=50 aside=0 err=<nil>" {
+			t.Errorf("after the sweep: %s, want all 50 forwarded", state)
+		}
+	})
+}

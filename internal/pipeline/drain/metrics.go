@@ -1,0 +1,52 @@
+package drain
+
+import (
+	"context"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/metric"
+)
+
+// Metrics writes what a Handler tells its observers as metrics.
+type Metrics struct{ Writer *metric.Writer }
+
+// Observe is for Options.Observe.
+func (m Metrics) Observe(_ context.Context, s Summary) {
+	samples := []metric.Sample{
+		metric.Claimed.Of(float64(s.Claimed)),
+		metric.Forwarded.Of(float64(s.Forwarded)),
+		metric.Retried.Of(float64(s.Retried)),
+		metric.Throttled.Of(float64(s.Throttled)),
+		metric.DeadLettered.Of(float64(s.Aside)),
+	}
+	if s.Forwarded > 0 {
+		samples = append(samples, metric.TapAge.For(s.MaxAge))
+	}
+	m.Writer.Write(s.Stream, samples...)
+}
+
+// ObserveSweep is for Options.ObserveSweep.
+func (m Metrics) ObserveSweep(_ context.Context, s Sweep) {
+	var all []metric.Sample
+	if s.Queues != nil {
+		var depth, claims int64
+		var oldest time.Duration
+		for name, q := range s.Queues {
+			age := time.Duration(0)
+			if !q.OldestReceivedAt.IsZero() {
+				age = time.Since(q.OldestReceivedAt)
+			}
+			depth, claims, oldest = depth+q.Depth, claims+q.Claims, max(oldest, age)
+			m.Writer.Write(name, metric.QueueDepth.Of(float64(q.Depth)), metric.OldestRecordAge.For(age), metric.ClaimsOutstanding.Of(float64(q.Claims)))
+		}
+		all = append(all, metric.QueueDepth.Of(float64(depth)), metric.OldestRecordAge.For(oldest), metric.ClaimsOutstanding.Of(float64(claims)))
+	}
+	if s.Policy != "" {
+		unsafe := 0.0
+		if dropsRecords(s.Policy) {
+			unsafe = 1
+		}
+		all = append(all, metric.EvictionPolicyUnsafe.Of(unsafe))
+	}
+	m.Writer.Write("", all...)
+}

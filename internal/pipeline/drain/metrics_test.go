@@ -1,0 +1,168 @@
+package drain_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/envelope"
+	"github.com/data-sink/data-sink/internal/pipeline/metric"
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
+	"github.com/data-sink/data-sink/internal/rig/metrictest"
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestWhatAnInvocationDidBecomesMetrics(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		b := newBench(t, func(o *drain.Options) { o.Observe = drain.Metrics{Writer: metric.NewWriter(&out, "d", false)}.Observe })
+		b.push("orders", []byte("no envelope"))
+		b.pushRecords(t, "orders", 3)
+		b.put = func(context.Context, string, []sink.Entry) sink.Result {
+			return sink.Result{Invalid: []sink.Invalid{{Index: 2, Reason: "too long a key"}}, Retried: 5, Throttled: 4}
+		}
+		time.Sleep(2 * time.Second)
+		if _, err := b.handler.Invoke(t.Context(), []byte(`{"Records":[{"messageId":"1","body":"{\"stream\":\"orders\"}"}]}`)); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{
+			"Claimed Service=d: 4", "DeadLettered Service=d Stream=orders: 2", "DeadLettered Service=d: 2", "Forwarded Service=d: 2",
+			"Retried Service=d: 5", "TapAge Service=d: 2", "Throttled Service=d: 4",
+		}
+		if diff := cmp.Diff(want, metrictest.Texts(metrictest.Read(t, out.Bytes()))); diff != "" {
+			t.Errorf("metrics (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestAnIdleDrainerWritesNoCounts(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	b := newBench(t, func(o *drain.Options) { o.Observe = drain.Metrics{Writer: metric.NewWriter(&out, "d", true)}.Observe })
+	b.sweep(t)
+	if out.Len() > 0 {
+		t.Errorf("written: %s", &out)
+	}
+}
+
+// held is the archive of a drainer of which a sweep hangs until it was observed.
+type held struct {
+	drain.Archive
+	observed chan struct{}
+}
+
+func (h held) PutAside(ctx context.Context, stage, stream, name string, records []archive.Aside) (string, error) {
+	<-h.observed
+	return h.Archive.PutAside(ctx, stage, stream, name, records)
+}
+
+func TestASweepTellsHowThingsStandBesideItsDraining(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		observed := make(chan struct{})
+		b := newBench(t, func(o *drain.Options) {
+			metrics := drain.Metrics{Writer: metric.NewWriter(&out, "d", false)}
+			o.ObserveSweep = func(ctx context.Context, s drain.Sweep) {
+				metrics.ObserveSweep(ctx, s)
+				close(observed)
+			}
+			o.Archive = held{o.Archive, observed}
+		})
+		b.policy = "noeviction"
+		b.state("orders")
+		b.states["orders"].OldestReceivedAt = time.Now()
+		time.Sleep(90 * time.Second)
+		b.push("orders", []byte("no envelope")) // claimed while the archive hangs
+		b.sweep(t)
+		points := metrictest.Read(t, out.Bytes())
+		for _, p := range points {
+			if strings.HasPrefix(p.Name, "Oldest") && !strings.Contains(p.Dimensions, "page-views") && p.Values[0] != 90 {
+				t.Errorf("%s %s = %v, want 90 s", p.Name, p.Dimensions, p.Values)
+			}
+		}
+		var names []string
+		for _, text := range metrictest.Texts(points) {
+			name, _, _ := strings.Cut(text, ":")
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		want := []string{
+			"ClaimsOutstanding Service=d", "EvictionPolicyUnsafe Service=d",
+			"OldestRecordAge Service=d", "OldestRecordAge Service=d Stream=orders", "OldestRecordAge Service=d Stream=page-views",
+			"QueueDepth Service=d", "QueueDepth Service=d Stream=orders", "QueueDepth Service=d Stream=page-views",
+		}
+		if diff := cmp.Diff(want, names); diff != "" {
+			t.Errorf("metrics of a sweep (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestTheStateOfAllQueuesIsSummedUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		now := time.Now()
+		drain.Metrics{Writer: metric.NewWriter(&out, "d", true)}.ObserveSweep(t.Context(), drain.Sweep{Policy: "allkeys-lru", Queues: map[string]queue.State{
+			"a": {Depth: 3, Claims: 1, OldestReceivedAt: now.Add(-time.Minute)}, "b": {Depth: 4, Claims: 2, OldestReceivedAt: now.Add(-time.Second)}, "c": {},
+		}})
+		want := []string{
+			"ClaimsOutstanding Service=d Stream=a: 1", "ClaimsOutstanding Service=d Stream=b: 2", "ClaimsOutstanding Service=d Stream=c: 0", "ClaimsOutstanding Service=d: 3",
+			"EvictionPolicyUnsafe Service=d: 1",
+			"OldestRecordAge Service=d Stream=a: 60", "OldestRecordAge Service=d Stream=b: 1", "OldestRecordAge Service=d Stream=c: 0", "OldestRecordAge Service=d: 60",
+			"QueueDepth Service=d Stream=a: 3", "QueueDepth Service=d Stream=b: 4", "QueueDepth Service=d Stream=c: 0", "QueueDepth Service=d: 7",
+		}
+		if diff := cmp.Diff(want, metrictest.Texts(metrictest.Read(t, out.Bytes()))); diff != "" {
+			t.Errorf("metrics (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A sum over some queues would look like a queue that has drained.
+func TestWithoutRedisThereIsNoState(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	var once sync.Once
+	b := newBench(t, func(o *drain.Options) {
+		o.ObserveSweep = drain.Metrics{Writer: metric.NewWriter(&out, "d", false)}.ObserveSweep
+	})
+	b.policy = "" // unknown
+	b.fail = func(call, stream string) (err error) {
+		if call == "Inspect" && stream == "page-views" {
+			once.Do(func() { err = errors.New("away") })
+		}
+		return err
+	}
+	b.sweep(t)
+	if out.Len() > 0 {
+		t.Errorf("written: %s", &out)
+	}
+	if !strings.Contains(b.log.String(), "queues_not_inspected") {
+		t.Errorf("log: %s", &b.log)
+	}
+}
+
+func TestOnlyASweepLooksAtAllQueues(t *testing.T) {
+	t.Parallel()
+	observed := 0
+	b := newBench(t, func(o *drain.Options) { o.ObserveSweep = func(context.Context, drain.Sweep) { observed++ } })
+	b.push("orders", encode(t, envelope.Record{Stream: "orders", ID: "id", Body: []byte("body")}))
+	for _, event := range []string{`{"Records":[{"messageId":"1","body":"{\"stream\":\"orders\"}"}]}`, drain.InspectEvent, drain.SweepEvent} {
+		if _, err := b.handler.Invoke(t.Context(), []byte(event)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if observed != 1 {
+		t.Errorf("observed %d sweeps, want 1", observed)
+	}
+}

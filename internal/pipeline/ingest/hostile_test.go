@@ -1,0 +1,285 @@
+package ingest_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/envelope"
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"pgregory.net/rapid"
+)
+
+// refused sends an event and wants a refusal that keeps nothing.
+func (s *service) refused(e events.APIGatewayV2HTTPRequest, status int, code string) {
+	s.tb.Helper()
+	if got := s.read(s.invoke(s.tb.Context(), e), status); got.Code != code {
+		s.tb.Errorf("code = %q, want %q", got.Code, code)
+	}
+	if len(s.queue.records)+len(s.archive.puts) != 0 {
+		s.tb.Error("a record was kept")
+	}
+}
+
+// The body is what the event holds, whatever a header says of its length.
+func TestContentLengthsThatLie(t *testing.T) {
+	t.Parallel()
+	for _, length := range []string{"0", "1", "4", "6", "-1", "4194305", "99999999999999999999", "5, 5", "5,6", "0x5", "", "five", "5\x00"} {
+		for _, contentType := range []string{"application/octet-stream", "text/plain"} {
+			s := newService(t)
+			e := event(t, post(t, "hello", with("Content-Type", contentType)))
+			e.Headers["content-length"], e.Headers["transfer-encoding"] = length, "chunked"
+			s.read(s.invoke(t.Context(), e), 202)
+			if got := string(s.kept().Body); got != "hello" {
+				t.Errorf("Content-Length %q: body = %q", length, got)
+			}
+		}
+	}
+	s := newService(t, small)
+	e := event(t, post(t, strings.Repeat("b", 101)))
+	e.Headers["content-length"] = "5"
+	s.refused(e, 413, "body_too_large")
+}
+
+func TestBase64InAnotherAlphabet(t *testing.T) {
+	t.Parallel()
+	body := []byte("\xfb\xff\xfe\x3e\x3f\xfb") // "+/" in one alphabet, "-_" in the other
+	std := base64.StdEncoding.EncodeToString(body)
+	for _, b := range []string{
+		base64.URLEncoding.EncodeToString(body), base64.RawStdEncoding.EncodeToString(body[:5]), std[:4] + " " + std[4:], std[:4] + "\r\n" + std[4:], std + "\n", "\n" + std, std[:3] + "\t" + std[4:],
+		std + "====", "data:;base64," + std, std[:4] + "\x00" + std[5:], "＋" + std[1:], std[:6] + "==" + std, strings.Repeat("\n", 1<<20), "\ufeff" + std,
+	} {
+		for _, path := range []string{"/archives/orders", "/archives/legacy"} {
+			s := newService(t)
+			e := event(t, post(t, "", at(path)))
+			e.Body, e.IsBase64Encoded = b, true
+			s.refused(e, 400, "bad_encoding")
+		}
+	}
+}
+
+func TestContentEncodingsThatAreNone(t *testing.T) {
+	t.Parallel()
+	for _, encoding := range []string{
+		"gzip, gzip", "gzip,gzip", "gzip,identity", "identity, gzip", "identity,identity", "gzip,", ",gzip", ",", "gzip;q=1", `"gzip"`, "gzip gzip", "gzip\x00", "\x00", "gzip\n", "gzíp", "ｇｚｉｐ",
+		"gzİp", "gzıp", "ıdentity", "ẓstd", "zſtd", "x-zstd", "application/zstd", "application/x-gzip", "deflate", "br", "compress", "aws-chunked", "*", "none", "null", "\xff", "\ufeffgzip",
+		strings.Repeat("gzip,", 1000) + "gzip", strings.Repeat("g", 1<<20),
+	} {
+		s := newService(t)
+		e := event(t, post(t, gzipped("hello")))
+		e.Headers["content-encoding"] = encoding
+		s.refused(e, 415, "unsupported_encoding")
+	}
+}
+
+// An empty list of encodings, or one of nothing but blanks, is no encoding.
+func TestContentEncodingOfBlanks(t *testing.T) {
+	t.Parallel()
+	for _, encoding := range []string{"", " ", "\t", " \t ", " Identity\t"} {
+		s := newService(t)
+		e := event(t, post(t, "hello"))
+		e.Headers["content-encoding"] = encoding
+		s.read(s.invoke(t.Context(), e), 202)
+		if got := string(s.kept().Body); got != "hello" {
+			t.Errorf("Content-Encoding %q: body = %q", encoding, got)
+		}
+	}
+}
+
+func TestZstdThatHoldsNothing(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{"\x50\x2a\x4d\x18\x00\x00\x00\x00", strings.Repeat("\x5f\x2a\x4d\x18\x02\x00\x00\x00ab", 1000), zstandard("") + zstandard("")} {
+		s := newService(t)
+		s.refused(event(t, post(t, body, with("Content-Encoding", "zstd"))), 400, "empty_body")
+	}
+}
+
+func TestAuthorizationThatIsHostile(t *testing.T) {
+	t.Parallel()
+	good := post(t, "").Header.Get("Authorization")
+	encode := func(s string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(s)) }
+	for _, authorization := range []string{
+		good + "," + good, good + ", " + good, encode("nobody:x") + "," + good, good + "," + encode("nobody:x"), "," + good, good + ",", good + "\x00", "\x00" + good, good + "\r\nX-Other: 1",
+		encode("datasink\x00:hunter2"), encode("datasink:hunter2\x00"), encode("datasink"), encode(""), encode("\xff\xfe:\xff"), "Basic \xff\xfe", "Basic", " ", strings.Repeat("A", 1<<20),
+		"Basic " + strings.Repeat("QUFB", 1<<18), encode(strings.Repeat("a", 100) + ":" + strings.Repeat("b", 100_000)), "Bearer " + good[6:], "Digest username=\"datasink\"",
+	} {
+		s := newService(t)
+		e := event(t, post(t, "hello"))
+		e.Headers["authorization"] = authorization
+		s.refused(e, 401, "unauthorized")
+		if s.logs.Len() > 500 {
+			t.Errorf("Authorization %.40q: logged %d bytes", authorization, s.logs.Len())
+		}
+		for _, line := range s.lines() {
+			if name, _ := line["client"].(string); strings.ContainsAny(name, "\x00\r\n\x1b") {
+				t.Errorf("Authorization %.40q: logged %v", authorization, line)
+			}
+		}
+	}
+	// As two headers of a request come: joined.
+	s := newService(t)
+	s.refused(event(t, post(t, "hello", func(r *http.Request) { r.Header.Add("Authorization", good) })), 401, "unauthorized")
+}
+
+// In a hostile event a header may stand twice, in two cases: the last counts, as
+// it would for encoding/json, and no two make a good one.
+func TestHeadersGivenTwice(t *testing.T) {
+	t.Parallel()
+	good := post(t, "").Header.Get("Authorization")
+	for _, tt := range []struct {
+		headers string
+		status  int
+	}{
+		{`"authorization":"` + good + `","Authorization":"Basic eDp5"`, 401},
+		{`"Authorization":"Basic eDp5","authorization":"` + good + `"`, 202},
+		{`"authorization":"` + good[:10] + `","authorization":"` + good[10:] + `"`, 401},
+		{`"authorization":"` + good + `","authorization":""`, 401},
+		{`"x-authorization":"` + good + `","authorization ":"` + good + `","proxy-authorization":"` + good + `"`, 401},
+		{`"аuthorization":"` + good + `","authorizatıon":"` + good + `","authorization\u0000":"` + good + `"`, 401},
+	} {
+		s := newService(t)
+		out, err := s.handler.Invoke(t.Context(), []byte(`{"rawPath":"/archives/orders","headers":{`+tt.headers+`},"requestContext":{"http":{"method":"POST"}},"body":"hello"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got events.APIGatewayV2HTTPResponse
+		if err := json.Unmarshal(out, &got); err != nil || got.StatusCode != tt.status {
+			t.Errorf("headers %s: status = %d, %v, want %d", tt.headers, got.StatusCode, err, tt.status)
+		}
+	}
+}
+
+func TestStreamNamesThatAreHostile(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{
+		"failed", "aws", "%66ailed", "failed/drainer/orders", "..%2ffailed", "orders%3Fpartition_key=x", "orders?x", "orders%23x", "orders#", "orders;x", "orders%253F", "%2e%2e", "%2E%2E%2Forders",
+		"%252e%252e%252forders", ".", "%2e", "./orders", "orders/.", "orders/..", "orders%5c..", "orders%00.gz", "%00", "%", "%%", "%u006frders", "%c0%ae%c0%ae", "%ef%bd%8frders", "%d0%berders",
+		"{orders}", "{", "}", "{}", "orders}:{gone", "orders}:claims", "%7Borders%7D", "datasink:{orders}:queue", "orders*", "*", "?rders", "[o]rders", "orders\r\nSET x y\r\n", "orders%0d%0aSET%20x",
+		"ORDERS", "oRders", "ſtrict", "\u212a", "or\u00adders", "\u202eorders", "orders\u0301", "orders\ufe0f", "orders,legacy", "orders legacy", "orders%20", "%20orders", "orders+", "null", "undefined", "$default", "-",
+		"orders%F0%9F", "\xff", "\xed\xa0\x80", strings.Repeat("a", 41), strings.Repeat("orders", 1667), strings.Repeat("%6f", 10_000), strings.Repeat("../", 3334), strings.Repeat("{", 10_000), strings.Repeat("\x00", 10_000),
+	} {
+		for _, by := range []func(string) func(*events.APIGatewayV2HTTPRequest){parameter, func(n string) func(*events.APIGatewayV2HTTPRequest) { return path("/archives/" + n) }} {
+			s := newService(t)
+			e := event(t, post(t, "hello"))
+			by(name)(&e)
+			s.refused(e, 404, "unknown_stream")
+			// Nor does a name that matches a grant's pattern become a stream.
+			s = newService(t)
+			e = event(t, post(t, "hello", as("checkout", "pass:word")))
+			by("check" + name)(&e)
+			response := s.invoke(t.Context(), e)
+			if got := s.read(response, response.StatusCode); got.Code != "unknown_stream" && got.Code != "forbidden" {
+				t.Errorf("name %.60q within a pattern: code = %q", "check"+name, got.Code)
+			}
+			if strings.Contains(s.logs.String(), "SET x") || s.logs.Len() > 2000 {
+				t.Errorf("name %.60q: logged %.300s", name, s.logs.String())
+			}
+		}
+	}
+}
+
+func TestPartitionKeysThatAreHostile(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string]string{
+		"partition_key=%2541":                                  "%41", // decoded once
+		"partition_key=%u0041":                                 "%u0041",
+		"partition_key=%":                                      "%",
+		"partition_key=%4":                                     "%4",
+		"partition_key=%00":                                    "\x00",
+		"partition_key=a%0d%0aSET%20x%20y":                     "a\r\nSET x y",
+		"partition_key=%7Borders%7D:queue":                     "{orders}:queue",
+		"partition_key=%E2%80%AE%EF%BB%BF":                     "\u202e\ufeff",
+		"partition_key=%C2%80":                                 "\u0080",
+		"partition_key=" + strings.Repeat("%F0%9F%98%80", 256): strings.Repeat("😀", 256), // 1,024 bytes
+		strings.Repeat("x=y&", 10_000) + "partition_key=a":     "a",
+	} {
+		s := newService(t)
+		e := event(t, post(t, "hello"))
+		e.RawQueryString = query
+		s.read(s.invoke(t.Context(), e), 202)
+		got := s.kept()
+		if got.PartitionKey != want || got.Stream != "orders" {
+			t.Errorf("query %.60q: kept %q of %q, want %q", query, got.PartitionKey, got.Stream, want)
+		}
+	}
+	for _, key := range []string{
+		strings.Repeat("%F0%9F%98%80", 257), strings.Repeat("é", 257), strings.Repeat("%00", 257), "%C0%80", "%ED%A0%80%ED%B0%80", "%F4%90%80%80", "%E2%82", "%80", "a%FE",
+	} {
+		s := newService(t)
+		e := event(t, post(t, "hello"))
+		e.RawQueryString = "partition_key=" + key
+		s.refused(e, 400, "bad_partition_key")
+	}
+}
+
+// memory is an archive's store that only keeps the keys.
+type memory struct{ keys []string }
+
+func (m *memory) Put(_ context.Context, key string, _ []byte) error {
+	m.keys = append(m.keys, key)
+	return nil
+}
+func (m *memory) Check(context.Context) error { return nil }
+
+// Whatever a client puts into a path, a query and a header: what is accepted is
+// a stream of streams.json, in an object of the form that the README has, and
+// what is not reaches neither the queue nor the archive.
+func TestNothingOfARequestReachesAKey(t *testing.T) {
+	t.Parallel()
+	form := regexp.MustCompile(`^(orders|orders-eu|legacy|bounded|strict)/dt=2026-11-22/hour=23/fallback-[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(\.gz)?$`)
+	letters := []rune("orders-eu/.%2fF0:{}*?#;\x00\n \\оｏＡ\u202e")
+	rapid.Check(t, func(rt *rapid.T) {
+		word := func(label string) string {
+			return rapid.OneOf(
+				rapid.SampledFrom([]string{"orders", "orders-eu", "legacy", "gone", "bounded", "strict", "%6frders", "failed", "aws", "..", "{orders}"}),
+				rapid.String(), rapid.StringOf(rapid.SampledFrom(letters)),
+			).Draw(rt, label)
+		}
+		var store memory
+		var pushed []string
+		s := newService(t, func(s *service) {
+			s.config.Archive = archive.New(&store, "datasink")
+			s.queue.push = func(_ context.Context, name string, encoded []byte, _ int64) (queue.Pushed, error) {
+				r, err := envelope.Decode(bytes.Clone(encoded))
+				if err != nil || r.Stream != name {
+					rt.Fatalf("pushed to %q: %+v, %v", name, r, err)
+				}
+				pushed = append(pushed, name)
+				return queue.Pushed{}, queue.ErrBacklogFull // so that it goes on to the archive
+			}
+		})
+		e := event(t, post(t, "hello"))
+		if name := word("name"); rapid.Bool().Draw(rt, "parameter") {
+			e.PathParameters = map[string]string{"stream": name}
+		} else {
+			e.PathParameters, e.RawPath = nil, "/archives/"+name
+		}
+		e.RawQueryString = "partition_key=" + word("key")
+		e.Headers[word("header")] = word("value")
+		e.RequestContext.RequestID, e.RequestContext.Stage, e.RouteKey = word("id"), word("stage"), word("route")
+		response := s.invoke(t.Context(), e)
+		if len(pushed) > 1 || len(store.keys) > len(pushed) {
+			rt.Fatalf("pushed to %q and archived as %q", pushed, store.keys)
+		}
+		if (response.StatusCode == http.StatusAccepted) != (len(store.keys) == 1) {
+			rt.Fatalf("status = %d, archived as %q", response.StatusCode, store.keys)
+		}
+		for _, name := range pushed {
+			if found, ok := s.config.Streams.Lookup(name); !ok || found.Retired {
+				rt.Fatalf("pushed to %q", name)
+			}
+		}
+		for i, key := range store.keys {
+			if !form.MatchString(strings.Replace(key, "/overflow-", "/fallback-", 1)) || !strings.HasPrefix(key, pushed[i]+"/") {
+				rt.Fatalf("archived as %q after a push to %q", key, pushed[i])
+			}
+		}
+	})
+}

@@ -1,0 +1,147 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/envelope"
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/sony/gobreaker/v2"
+)
+
+const (
+	// archiveTimeout bounds a write to the archive, where the invocation's own
+	// deadline does not come first.
+	archiveTimeout = 10 * time.Second
+	// answerMargin is what a write to the archive and a wake-up leave of the
+	// invocation's time, so that there can be an answer.
+	answerMargin = 200 * time.Millisecond
+	// archiveMargin is what a push leaves: enough for the archive. With less time
+	// than twice that, push and archive get half of it each.
+	archiveMargin = 5 * time.Second
+	// wakeTimeout bounds a wake-up: it is not worth more of a client's time.
+	wakeTimeout = time.Second
+)
+
+// keep makes a record durable, or says why that is not possible. It notes in o
+// what it did.
+func (h *Handler) keep(ctx context.Context, s stream.Stream, r envelope.Record, o *Outcome) *refusal {
+	why, cause := archive.Oversize, error(nil)
+	if s.Format.FramedLen(r.Body) <= stream.MaxFramedBytes {
+		pushed, err := h.push(ctx, s, r, o)
+		switch {
+		case err == nil:
+			if pushed.WakeDue {
+				h.wake(ctx, s.Name)
+			}
+			return nil
+		case errors.Is(err, queue.ErrBacklogFull) && s.Overflow == stream.Refuse:
+			return &backlogFull
+		case errors.Is(err, queue.ErrBacklogFull):
+			why = archive.Overflow
+		default:
+			why, cause = archive.Fallback, err
+		}
+	}
+	if refused := h.toArchive(ctx, s, r, why, cause); refused != nil {
+		return refused
+	}
+	o.Archived = why
+	return nil
+}
+
+// push pushes a record, unless pushes have failed too often of late.
+func (h *Handler) push(ctx context.Context, s stream.Stream, r envelope.Record, o *Outcome) (queue.Pushed, error) {
+	encoded, err := envelope.Encode(r)
+	if err != nil {
+		return queue.Pushed{}, err
+	}
+	pushed, err := h.breaker.Execute(func() (queue.Pushed, error) {
+		pushCtx, cancel := withTimeout(ctx, h.config.PushTimeout, archiveMargin)
+		defer cancel()
+		start := time.Now()
+		pushed, err := h.config.Queue.Push(pushCtx, s.Name, encoded, int64(s.MaxBacklogMiB)<<20)
+		o.Pushed, o.PushTime = true, time.Since(start)
+		if err != nil && ctx.Err() != nil {
+			err = fmt.Errorf("%w: %w", errCallerGone, err)
+		}
+		return pushed, err
+	})
+	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
+		err = fmt.Errorf("not pushing to %s: %w", s.Name, err)
+	}
+	return pushed, err
+}
+
+// toArchive writes a record straight to the archive. cause is why, where the
+// reason is not all of it.
+func (h *Handler) toArchive(ctx context.Context, s stream.Stream, r envelope.Record, why archive.Reason, cause error) *refusal {
+	archiveCtx, cancel := withTimeout(ctx, archiveTimeout, answerMargin)
+	defer cancel()
+	key, err := h.config.Archive.Put(archiveCtx, s, r, why)
+	attrs := []slog.Attr{slog.String("stream", s.Name), slog.String("id", r.ID), slog.String("reason", string(why)), slog.Int("bytes", len(r.Body))}
+	if cause != nil {
+		attrs = append(attrs, slog.String("cause", cause.Error()))
+	}
+	if err != nil {
+		h.config.Logger.LogAttrs(ctx, slog.LevelError, archiveFailed, append(attrs, slog.String("error", err.Error()))...)
+		return &notStored
+	}
+	level := slog.LevelWarn
+	if why == archive.Oversize {
+		level = slog.LevelInfo // as it has to be
+	}
+	h.config.Logger.LogAttrs(ctx, level, recordArchived, append(attrs, slog.String("key", key))...)
+	return nil
+}
+
+// wake sends the wake-up that a push found to be due. The record is durable
+// already, and the schedule drains what no wake-up announced.
+func (h *Handler) wake(ctx context.Context, name string) {
+	wakeCtx, cancel := withTimeout(ctx, wakeTimeout, answerMargin)
+	defer cancel()
+	if err := h.config.Waker.Wake(wakeCtx, name, h.config.WakeInterval); err != nil {
+		h.config.Logger.WarnContext(ctx, wakeFailed, "stream", name, "error", err)
+	}
+}
+
+// withTimeout bounds a step by its own timeout and by the invocation's deadline,
+// before which it leaves margin, or half of the time if that is less.
+func withTimeout(ctx context.Context, timeout, margin time.Duration) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		left := time.Until(deadline)
+		timeout = min(timeout, left-min(margin, left/2))
+	}
+	return context.WithTimeout(ctx, timeout)
+}
+
+const (
+	// breakerFailures pushes in a row have to fail before the breaker opens.
+	breakerFailures = 3
+	// breakerOpen is how long it lets no push through, and then one to try.
+	breakerOpen = 5 * time.Second
+)
+
+// errCallerGone says that the caller gave up, which says nothing about Redis.
+var errCallerGone = errors.New("the caller gave up")
+
+// newBreaker returns the breaker around pushes: with it a dead Redis costs a
+// push's time-out now and then, not on each request. Its clock may stand still
+// in a frozen environment, and then it stays open longer: that loses nothing.
+func newBreaker(logger *slog.Logger) *gobreaker.CircuitBreaker[queue.Pushed] {
+	return gobreaker.NewCircuitBreaker[queue.Pushed](gobreaker.Settings{
+		Name:         "queue",
+		Timeout:      breakerOpen,
+		ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakerFailures },
+		IsSuccessful: func(err error) bool { return err == nil || errors.Is(err, queue.ErrBacklogFull) },
+		IsExcluded:   func(err error) bool { return errors.Is(err, errCallerGone) },
+		OnStateChange: func(_ string, from, to gobreaker.State) {
+			logger.Warn(breakerChanged, "from", from.String(), "to", to.String())
+		},
+	})
+}

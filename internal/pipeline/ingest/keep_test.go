@@ -1,0 +1,242 @@
+package ingest_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/envelope"
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
+)
+
+var errAway = errors.New("away")
+
+// away is a queue that does not take records.
+func away(s *service) {
+	s.queue.push = func(context.Context, string, []byte, int64) (queue.Pushed, error) { return queue.Pushed{}, errAway }
+}
+
+func TestARecordThatTheQueueRefusesGoesToTheArchive(t *testing.T) {
+	t.Parallel()
+	s := newService(t, away)
+	a := s.do(post(t, "hello", at("/archives/orders?partition_key=k")), 202)
+	want := envelope.Record{Stream: "orders", ReceivedAt: s.now, ID: a.ID, PartitionKey: "k", Body: []byte("hello")}
+	if len(s.archive.puts) != 1 || s.archive.puts[0].why != archive.Fallback || s.archive.puts[0].stream.Name != "orders" || s.kept().ID != want.ID || string(s.kept().Body) != "hello" || !s.kept().ReceivedAt.Equal(s.now) {
+		t.Errorf("archived %+v, want %+v as fallback", s.archive.puts, want)
+	}
+	lines := s.lines()
+	if len(lines) != 1 || lines[0]["msg"] != "record_archived" || lines[0]["level"] != "WARN" || lines[0]["stream"] != "orders" || lines[0]["reason"] != "fallback" ||
+		lines[0]["id"] != a.ID || lines[0]["key"] != "orders/dt=2026-11-22/hour=23/fallback-"+a.ID+".gz" || lines[0]["cause"] != "away" || lines[0]["bytes"] != 5. {
+		t.Errorf("logged %v", lines)
+	}
+	if c := s.handler.Counts(); c.Archived[archive.Fallback] != 1 || c.Accepted != 1 {
+		t.Errorf("Counts = %+v", c)
+	}
+}
+
+func TestBothAway(t *testing.T) {
+	t.Parallel()
+	s := newService(t, broken)
+	s.do(post(t, "hello"), 503)
+	lines := s.lines()
+	if len(lines) != 2 || lines[0]["msg"] != "archive_failed" || lines[0]["level"] != "ERROR" || lines[0]["error"] != "archive away" || lines[0]["cause"] != "queue away" || lines[1]["msg"] != "record_refused" {
+		t.Errorf("logged %v", lines)
+	}
+}
+
+// A dead Redis costs a few requests its time-out, and one now and then.
+func TestBreaker(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pushes, dead := 0, true
+		s := newService(t, func(s *service) {
+			s.queue.push = func(ctx context.Context, _ string, _ []byte, _ int64) (queue.Pushed, error) {
+				pushes++
+				if dead {
+					<-ctx.Done()
+					return queue.Pushed{}, ctx.Err()
+				}
+				return queue.Pushed{}, nil
+			}
+		})
+		minute := func() (waited time.Duration) {
+			for range 600 {
+				start := time.Now()
+				s.do(post(t, "hello"), 202)
+				waited += time.Since(start)
+				time.Sleep(100 * time.Millisecond)
+			}
+			return waited
+		}
+		if waited := minute(); pushes > 15 || waited > 15*250*time.Millisecond {
+			t.Errorf("600 requests in a minute: %d pushes were tried and %v waited", pushes, waited)
+		}
+		if len(s.archive.puts) != 600 {
+			t.Errorf("%d records archived, want 600", len(s.archive.puts))
+		}
+		pushes, dead = 0, false
+		if minute(); pushes < 540 {
+			t.Errorf("after Redis came back %d of 600 records were pushed", pushes)
+		}
+		changes := map[any]int{}
+		for _, line := range s.lines() {
+			if line["msg"] == "queue_breaker_changed" {
+				changes[line["to"]]++
+			}
+		}
+		if changes["open"] == 0 || changes["closed"] != 1 {
+			t.Errorf("breaker changes = %v, want it to have opened, and closed once", changes)
+		}
+	})
+}
+
+func TestWhatDoesNotOpenTheBreaker(t *testing.T) {
+	t.Parallel()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, tt := range map[string]struct {
+		ctx context.Context
+		err error
+	}{
+		"backlog full":           {t.Context(), queue.ErrBacklogFull},
+		"caller gone":            {gone, context.Canceled},
+		"caller gone, otherwise": {gone, errAway},
+	} {
+		pushes := 0
+		s := newService(t, func(s *service) {
+			s.queue.push = func(context.Context, string, []byte, int64) (queue.Pushed, error) {
+				pushes++
+				return queue.Pushed{}, tt.err
+			}
+		})
+		if err := s.config.Credentials.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			s.read(s.invoke(tt.ctx, event(t, post(t, "hello"))), 202)
+		}
+		if pushes != 20 {
+			t.Errorf("%s: %d of 20 pushes were tried", name, pushes)
+		}
+	}
+}
+
+// However little time there is, some of it is the archive's, and some is left to
+// answer in.
+func TestDeadlines(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ left, pushTimeout, push, archive time.Duration }{
+		{left: time.Minute, push: 250 * time.Millisecond, archive: 10 * time.Second},
+		{left: 8 * time.Second, push: 250 * time.Millisecond, archive: 7550 * time.Millisecond},
+		{left: 8 * time.Second, pushTimeout: time.Minute, push: 4 * time.Second, archive: 3800 * time.Millisecond},
+		{left: 20 * time.Second, pushTimeout: time.Minute, push: 15 * time.Second, archive: 4800 * time.Millisecond},
+		{left: 400 * time.Millisecond, push: 200 * time.Millisecond, archive: 100 * time.Millisecond},
+		{push: 250 * time.Millisecond, archive: 10 * time.Second}, // no deadline
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			hang := func(ctx context.Context, took *time.Duration) error {
+				start := time.Now()
+				<-ctx.Done()
+				*took = time.Since(start)
+				return ctx.Err()
+			}
+			var push, put time.Duration
+			s := newService(t, func(s *service) {
+				s.config.PushTimeout = tt.pushTimeout
+				s.queue.push = func(ctx context.Context, _ string, _ []byte, _ int64) (queue.Pushed, error) {
+					return queue.Pushed{}, hang(ctx, &push)
+				}
+				s.archive.put = func(ctx context.Context) error { return hang(ctx, &put) }
+			})
+			ctx := t.Context()
+			if tt.left > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, tt.left)
+				defer cancel()
+			}
+			s.read(s.invoke(ctx, event(t, post(t, "hello"))), 503)
+			if push != tt.push || put != tt.archive {
+				t.Errorf("with %v left: push got %v and archive %v, want %v and %v", tt.left, push, put, tt.push, tt.archive)
+			}
+			if ctx.Err() != nil {
+				t.Errorf("with %v left: no time to answer", tt.left)
+			}
+		})
+	}
+}
+
+// wakes counts the wake-ups of a service whose pushes all want one.
+func wakes(n *int, err error) func(*service) {
+	return func(s *service) {
+		s.queue.push = func(context.Context, string, []byte, int64) (queue.Pushed, error) {
+			return queue.Pushed{WakeDue: true}, nil
+		}
+		s.config.WakeInterval = 7 * time.Second
+		s.config.Waker = fakeWaker(func(_ context.Context, stream string, delay time.Duration) error {
+			if stream != "orders" || delay != 7*time.Second {
+				s.tb.Errorf("Wake(%q, %v), want orders, 7s", stream, delay)
+			}
+			*n++
+			return err
+		})
+	}
+}
+
+func TestWake(t *testing.T) {
+	t.Parallel()
+	n := 0
+	s := newService(t, wakes(&n, nil))
+	s.do(post(t, "hello"), 202)
+	if n != 1 || s.logs.Len() != 0 {
+		t.Errorf("%d wake-ups, want 1; logged %q", n, s.logs.String())
+	}
+}
+
+func TestNoWakeThatIsNotDue(t *testing.T) {
+	t.Parallel()
+	n := 0
+	s := newService(t, wakes(&n, nil), func(s *service) { s.queue.push = nil })
+	s.do(post(t, "hello"), 202)
+	s = newService(t, wakes(&n, nil), away)
+	s.do(post(t, "hello"), 202)
+	if n != 0 {
+		t.Errorf("%d wake-ups, want none", n)
+	}
+}
+
+func TestAWakeThatFailsRefusesNothing(t *testing.T) {
+	t.Parallel()
+	n := 0
+	s := newService(t, wakes(&n, errAway))
+	s.do(post(t, "hello"), 202)
+	lines := s.lines()
+	if n != 1 || len(lines) != 1 || lines[0]["msg"] != "wake_failed" || lines[0]["level"] != "WARN" || lines[0]["stream"] != "orders" {
+		t.Errorf("%d wake-ups, logged %v", n, lines)
+	}
+	if len(s.archive.puts) != 0 {
+		t.Error("the record went to the archive as well")
+	}
+}
+
+func TestAWakeThatHangsIsGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(t, func(s *service) {
+			s.queue.push = func(context.Context, string, []byte, int64) (queue.Pushed, error) {
+				return queue.Pushed{WakeDue: true}, nil
+			}
+			s.config.Waker = fakeWaker(func(ctx context.Context, _ string, _ time.Duration) error {
+				<-ctx.Done()
+				return ctx.Err()
+			})
+		})
+		start := time.Now()
+		s.do(post(t, "hello"), 202)
+		if waited := time.Since(start); waited > time.Second {
+			t.Errorf("the answer took %v", waited)
+		}
+	})
+}

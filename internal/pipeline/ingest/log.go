@@ -1,0 +1,122 @@
+package ingest
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
+)
+
+// Names of the log lines. Alarms may filter on them.
+const (
+	authenticationFailed = "authentication_failed"
+	credentialsUnusable  = "credentials_unusable"
+	credentialsStale     = "credentials_refresh_failed"
+	recordRefused        = "record_refused"
+	recordArchived       = "record_archived"
+	archiveFailed        = "archive_failed"
+	wakeFailed           = "wake_failed"
+	breakerChanged       = "queue_breaker_changed"
+)
+
+// LogRefreshFailures returns a hook for basicauth.Cache.OnFailure.
+func LogRefreshFailures(logger *slog.Logger) func(context.Context, error) {
+	return func(ctx context.Context, err error) {
+		logger.ErrorContext(ctx, credentialsStale, "error", err)
+	}
+}
+
+// authenticate returns the client of a request, or the refusal.
+func (h *Handler) authenticate(ctx context.Context, r *request) (basicauth.Client, *refusal) {
+	authorization := string(r.authorization)
+	client, ok, err := h.config.Credentials.Check(ctx, authorization)
+	switch {
+	case err != nil:
+		if h.logged.first(h.config.Now(), credentialsUnusable, true) {
+			h.config.Logger.ErrorContext(ctx, credentialsUnusable, "error", err)
+		}
+		return client, &noCredentials
+	case !ok:
+		// Known or not, a name costs a log line: the answer's time tells nothing.
+		name := client.Name
+		if name == "" {
+			name = masked(authorization)
+		}
+		if h.logged.first(h.config.Now(), authenticationFailed+" "+name, client.Name != "") {
+			h.config.Logger.WarnContext(ctx, authenticationFailed, "client", name, "known", client.Name != "")
+		}
+		return client, &unauthorized
+	}
+	return client, nil
+}
+
+// maskedLen is how much of an unknown user name is logged. People put passwords
+// and tokens into the wrong field.
+const maskedLen = 4
+
+// masked is what can be logged of an unknown user name.
+func masked(authorization string) string {
+	user, _, ok := basicauth.ParseHeader(authorization)
+	if !ok {
+		return "(none)"
+	}
+	return strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, user[:min(len(user), maskedLen)]) + "…"
+}
+
+// logRefusal logs that a client's records are refused, for the client may well
+// ignore the answer. stream is empty unless there is one of that name.
+func (h *Handler) logRefusal(ctx context.Context, client basicauth.Client, stream string, f *refusal) {
+	if !h.logged.first(h.config.Now(), strings.Join([]string{recordRefused, client.Name, stream, f.code}, " "), true) {
+		return
+	}
+	attrs := []slog.Attr{slog.String("client", client.Name), slog.String("code", f.code), slog.String("detail", f.detail)}
+	if stream != "" {
+		attrs = append(attrs, slog.String("stream", stream))
+	}
+	h.config.Logger.LogAttrs(ctx, slog.LevelWarn, recordRefused, attrs...)
+}
+
+const (
+	// logInterval is the time in which what repeats itself is logged once.
+	logInterval = time.Minute
+	// maxStrangers bounds the names of unknown clients that are remembered.
+	maxStrangers = 64
+)
+
+// limiter remembers what was logged in the current interval. What hostile
+// requests can choose is bounded in number. The zero value is ready, and safe
+// for concurrent use.
+type limiter struct {
+	mu        sync.Mutex
+	start     time.Time
+	seen      map[string]bool
+	strangers int
+}
+
+// first reports whether key is to be logged: the first time in an interval. Keys
+// that are not known, being of the sender's choice, run out.
+func (l *limiter) first(now time.Time, key string, known bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	// By the wall clock: the other one stands still in a frozen environment.
+	now = now.Round(0)
+	if since := now.Sub(l.start); l.seen == nil || since >= logInterval || since < 0 {
+		l.start, l.seen, l.strangers = now, make(map[string]bool), 0
+	}
+	switch {
+	case l.seen[key], !known && l.strangers >= maxStrangers:
+		return false
+	case !known:
+		l.strangers++
+	}
+	l.seen[key] = true
+	return true
+}

@@ -1,0 +1,187 @@
+package stream_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/google/go-cmp/cmp"
+)
+
+// files are streams.json with the problems that Parse must list, in order.
+// beyondSchema marks what a JSON Schema cannot say.
+var files = map[string]struct {
+	json         string
+	problems     []string
+	beyondSchema bool
+}{
+	"no streams":      {json: `{"streams":[]}`},
+	"minimal":         {json: `{"streams":[{"name":"orders"}]}`},
+	"schema named":    {json: `{"$schema":"x","streams":[{"name":"orders"}]}`},
+	"forty letters":   {json: `{"streams":[{"name":"` + strings.Repeat("a", 40) + `"}]}`},
+	"every option":    {json: `{"streams":[{"name":"a","format":"raw","capacity":"provisioned","shards":2,"retentionHours":48,"bufferSeconds":1,"bufferMiB":1,"compression":"gzip","maxBacklogMiB":0,"overflow":"refuse","retired":true}]}`},
+	"streams missing": {json: `{}`, problems: []string{"streams: missing"}},
+	"streams null":    {json: `{"streams":null}`, problems: []string{"streams: missing"}},
+	"unknown at top":  {json: `{"streams":[],"stream":1}`, problems: []string{"stream: unknown field"}},
+	"another case at top": {
+		json: `{"Streams":[{"name":"orders"}]}`, problems: []string{"Streams: unknown field", "streams: missing"},
+	},
+	"two cases at top": {json: `{"streams":[{"name":"a"}],"STREAMS":[{"name":"b"}]}`, problems: []string{"STREAMS: unknown field"}},
+	"no object":        {json: `[{"name":"a"}]`, problems: []string{"want an object"}},
+	"null":             {json: `null`, problems: []string{"want an object"}},
+	"streams as text":  {json: `{"streams":"orders"}`, problems: []string{"streams: want a list"}},
+	"streams by name":  {json: `{"streams":{"orders":{}}}`, problems: []string{"streams: want a list"}},
+	"schema no text":   {json: `{"$schema":7,"streams":[]}`, problems: []string{"$schema: want a string"}},
+	"schema null":      {json: `{"$schema":null,"streams":[]}`, problems: []string{"$schema: want a string"}},
+	"streams twice":    {beyondSchema: true, json: `{"streams":[{"name":"a"}],"streams":[]}`, problems: []string{"streams: given twice"}},
+	"schema twice":     {beyondSchema: true, json: `{"$schema":"a","$schema":"b","streams":[]}`, problems: []string{"$schema: given twice"}},
+	"twice, once escaped": {
+		beyondSchema: true, json: `{"streams":[{"name":"a"}],"str\u0065ams":[]}`, problems: []string{"streams: given twice"},
+	},
+	"option twice, once escaped": {
+		beyondSchema: true, json: `{"streams":[{"name":"a","shards":2,"sh\u0061rds":3}]}`, problems: []string{"streams[0].shards: given twice"},
+	},
+	"entry is no object": {
+		json: `{"streams":["orders",null]}`, problems: []string{"streams[0]: want an object", "streams[1]: want an object"},
+	},
+	"all problems at once": {
+		json: `{"streams":[
+			{"name":"Orders","shards":0},
+			{"shard":1,"format":7},
+			{"name":"a","format":"csv","retentionHours":23,"bufferSeconds":901,"bufferMiB":129,"capacity":"big","compression":"zip","overflow":"drop"}]}`,
+		problems: []string{
+			"streams[0].shards: 0, leave the field out", "streams[1].format: is a JSON number, want a string", "streams[1].shard: unknown field",
+		},
+	},
+	"values out of bounds": {
+		json: `{"streams":[{"name":"-a"},{"name":"b","format":"csv","retentionHours":23,"bufferSeconds":901,"bufferMiB":129,"capacity":"big","compression":"zip","overflow":"drop"}]}`,
+		problems: []string{
+			`streams[0].name: "-a": want ^[a-z0-9]`, `streams[1].format: "csv": want lines or raw`, `streams[1].capacity: "big": want provisioned or on-demand`,
+			`streams[1].compression: "zip": want gzip or none`, `streams[1].overflow: "drop": want archive or refuse`,
+			"streams[1].retentionHours: 23: want 24 to 8760", "streams[1].bufferSeconds: 901: want 1 to 900", "streams[1].bufferMiB: 129: want 1 to 128",
+		},
+	},
+	"name missing":          {json: `{"streams":[{"shards":1}]}`, problems: []string{"streams[0].name: missing"}},
+	"another case":          {json: `{"streams":[{"Name":"orders"}]}`, problems: []string{"streams[0].Name: unknown field"}},
+	"null option":           {json: `{"streams":[{"name":"a","shards":null}]}`, problems: []string{"streams[0].shards: null, leave"}},
+	"fraction":              {json: `{"streams":[{"name":"a","shards":1.5}]}`, problems: []string{"streams[0].shards: is a JSON number 1.5, want a whole number"}},
+	"retired as text":       {json: `{"streams":[{"name":"a","retired":"yes"}]}`, problems: []string{"streams[0].retired: is a JSON string, want true or false"}},
+	"twice the same name":   {beyondSchema: true, json: `{"streams":[{"name":"a"},{"name":"b"},{"name":"a"}]}`, problems: []string{`streams[2].name: "a" is the name of streams[0] already`}},
+	"reserved names":        {beyondSchema: true, json: `{"streams":[{"name":"failed"},{"name":"aws"}]}`, problems: []string{`streams[0].name: "failed" is reserved`, `streams[1].name: "aws" is reserved`}},
+	"shards with on-demand": {beyondSchema: true, json: `{"streams":[{"name":"a","capacity":"on-demand","shards":2}]}`, problems: []string{"streams[0].shards: 2: only with provisioned capacity"}},
+}
+
+func TestParseListsAllProblems(t *testing.T) {
+	t.Parallel()
+	for name, file := range files {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := parseError(file.json)
+			if len(file.problems) == 0 {
+				if err != nil {
+					t.Fatalf("Parse: %v", err)
+				}
+				return
+			}
+			if err == nil {
+				t.Fatalf("Parse: no error, want %q", file.problems)
+			}
+			lines := strings.Split(err.Error(), "\n")
+			if len(lines) != len(file.problems) {
+				t.Fatalf("Parse lists %d problems, want %d:\n%v", len(lines), len(file.problems), err)
+			}
+			for i, want := range file.problems {
+				if !strings.Contains(lines[i], want) {
+					t.Errorf("problem %d = %q, want %q in it", i, lines[i], want)
+				}
+			}
+		})
+	}
+}
+
+func TestParseRefusesWhatIsNoJSON(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ json, want string }{
+		{"", "ends before its JSON value does"},
+		{`{"streams":[`, "ends before its JSON value does"},
+		{"{\n\"streams\":[\n}", "line 3: invalid character"},
+		{`{"streams":[]} {}`, "data after the JSON value"},
+		{`{"streams":[{"name":"a","name":"b"}]}`, "streams[0].name: given twice"},
+	} {
+		if err := parseError(tt.json); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("Parse(%q) = %v, want an error with %q", tt.json, err, tt.want)
+		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	set, err := stream.Parse([]byte(`{"streams":[{"name":"b"},{"name":"a","format":"raw","capacity":"on-demand"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []stream.Stream{
+		{Name: "b", Format: stream.Lines, Capacity: stream.Provisioned, Shards: 1, RetentionHours: 24, BufferSeconds: 60, BufferMiB: 64, Compression: stream.Gzip, Overflow: stream.ToArchive},
+		{Name: "a", Format: stream.Raw, Capacity: stream.OnDemand, RetentionHours: 24, BufferSeconds: 60, BufferMiB: 64, Compression: stream.None, Overflow: stream.ToArchive},
+	}
+	if diff := cmp.Diff(want, set.All()); diff != "" {
+		t.Errorf("All differs (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"a", "b"}, set.Names()); diff != "" {
+		t.Errorf("Names differs (-want +got):\n%s", diff)
+	}
+	if s, ok := set.Lookup("a"); !ok || s.Suffix() != "" {
+		t.Errorf("Lookup(a) = %+v, %v, want the raw stream without a suffix", s, ok)
+	}
+	if _, ok := set.Lookup("c"); ok {
+		t.Error("Lookup(c) found a stream that is not there")
+	}
+}
+
+func TestFolderIsInUTC(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 23, 0, 30, 0, 0, time.FixedZone("", 3600))
+	if got, want := (stream.Stream{Name: "orders"}).Folder(at), "orders/dt=2026-11-22/hour=23/"; got != want {
+		t.Errorf("Folder = %q, want %q", got, want)
+	}
+}
+
+func TestLoadNamesTheFile(t *testing.T) {
+	t.Parallel()
+	if _, err := stream.Load("testdata/absent.json"); err == nil || !strings.Contains(err.Error(), "absent.json") {
+		t.Errorf("Load of an absent file = %v", err)
+	}
+	if _, err := stream.Load("../../../streams.json"); err != nil {
+		t.Errorf("Load of the repository's streams.json: %v", err)
+	}
+}
+
+func TestDeploymentName(t *testing.T) {
+	t.Parallel()
+	for name, ok := range map[string]bool{
+		"datasink": true, "a-1": true, strings.Repeat("a", 20): true,
+		"": false, "1a": false, "A": false, "a.b": false, strings.Repeat("a", 21): false,
+	} {
+		if err := stream.ValidateDeployment(name); (err == nil) != ok {
+			t.Errorf("ValidateDeployment(%q) = %v, want ok %v", name, err, ok)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, file := range files {
+		f.Add([]byte(file.json))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		set, err := stream.Parse(b)
+		if err != nil {
+			return
+		}
+		for _, s := range set.All() {
+			if s.Name == "" || s.Format == "" || s.Compression == "" || strings.ContainsAny(s.Name, "{}/.:%") {
+				t.Errorf("Parse accepted %+v", s)
+			}
+		}
+	})
+}

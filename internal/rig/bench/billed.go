@@ -1,0 +1,223 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/rig/lambdatest"
+	"github.com/klauspost/compress/gzip"
+)
+
+// memories are the settings of the table, in MB. Lambda brings CPU in proportion
+// to memory: one vCPU at 1,769.
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+var memories = []int{128, 256, 512, wholeCPU}
+
+const (
+	wholeCPU = 1769
+	// perGBSecond is the price of arm64 in US dollars, in us-east-1.
+	// https://aws.amazon.com/lambda/pricing/
+	perGBSecond = 0.0000133334
+)
+
+// job is what a function does in one invocation.
+type job struct {
+	name, function string
+	event          []byte
+	records        int
+	// backlog, if there is one, is the size of the records that stand in the
+	// queue before each invocation.
+	backlog int
+	// times is how often it is measured.
+	times int
+	// wait is how long the invocation waits for services, at the least, beside what
+	// it computes: an estimate, for here they answer at once.
+	wait time.Duration
+	// overlaps says that the waiting goes on while others compute.
+	overlaps bool
+	// largest is the job that takes the most memory, of the same function.
+	largest *job
+}
+
+// round trips, as they are within a Region.
+const (
+	redisTrip   = 700 * time.Microsecond // over TLS
+	kinesisTrip = 20 * time.Millisecond
+	putTrip     = 60 * time.Millisecond // a full PutRecordBatch
+)
+
+func (l *lab) jobs() ([]job, error) {
+	full, carried := kinesisEvent(1 << 10)
+	few, fewCarried := kinesisEventOf(1<<10, 100)
+	large, largeCarried := kinesisEvent(1_000_000)
+	body, err := largestBody()
+	if err != nil {
+		return nil, err
+	}
+	post := &job{function: "ingest", event: body, records: 1}
+	bodies := &job{function: "drainer", event: []byte(drain.SweepEvent), records: 300, backlog: 900_000}
+	batch := &job{function: "bridge", event: large, records: largeCarried}
+	backlog := max(l.few(200_000), 500)
+	const claim, inFlight = 500, 8
+	return []job{
+		{name: "ingest", function: "ingest", event: postEvent(jsonBody(1<<10), true), records: 1, times: l.few(4000), wait: redisTrip, largest: post},
+		{
+			name: "drainer, a long backlog", function: "drainer", event: []byte(drain.SweepEvent), records: backlog, backlog: 1 << 10,
+			times: 3, wait: time.Duration(backlog/claim/inFlight) * kinesisTrip, overlaps: true, largest: bodies,
+		},
+		{
+			name: "drainer, 100 records a wake-up", function: "drainer", event: []byte(drain.SweepEvent), records: 100, backlog: 1 << 10,
+			times: max(2, l.few(200)), wait: kinesisTrip + 3*redisTrip, largest: bodies,
+		},
+		{name: "bridge, full batches", function: "bridge", event: full, records: carried, times: max(2, l.few(100)), wait: 2 * putTrip, largest: batch},
+		{name: "bridge, 100 records a batch", function: "bridge", event: few, records: fewCarried, times: max(2, l.few(300)), wait: putTrip / 2, largest: batch},
+	}, nil
+}
+
+// largestBody is the event of a body that unpacks to 11 MiB, from almost
+// the 4 MiB that may be received.
+func largestBody() ([]byte, error) {
+	var packed bytes.Buffer
+	w, err := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
+	if err != nil {
+		return nil, err
+	}
+	body := randomBody(11 << 20)
+	for i := range body {
+		body[i] = "ACGT"[body[i]&3] // two bits of each byte are left to know
+	}
+	if _, err := w.Write(body); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	event := postEvent(packed.Bytes(), false)
+	return bytes.Replace(event, []byte(`"content-type"`), []byte(`"content-encoding":"gzip","content-type"`), 1), nil
+}
+
+// billed notes, as Markdown, what records cost in each function at several
+// settings of memory, estimated from the CPU time of the function's own process,
+// and the peak of its memory, by the largest records, at each.
+func billed(l *lab, _ int) ([]figure, error) {
+	jobs, err := l.jobs()
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprint(&l.notes, "| records of 1 KiB | CPU of one |")
+	for _, memory := range memories {
+		fmt.Fprintf(&l.notes, " %d MB |", memory)
+	}
+	fmt.Fprintf(&l.notes, "\n|---|---|%s\n", strings.Repeat("---|", len(memories)))
+	for _, j := range jobs {
+		cpu, err := l.cpuOf(j)
+		if err != nil {
+			return nil, fmt.Errorf("running %s: %w", j.name, err)
+		}
+		fmt.Fprintf(&l.notes, "| %s | %s us |", j.name, short(cpu.Seconds()*1e6/float64(j.records)))
+		for _, memory := range memories {
+			ms := j.billedMillis(cpu, memory)
+			fmt.Fprintf(&l.notes, " %s ms, $%.5f |", short(ms*1000/float64(j.records)), dollars(ms, memory)*1e6/float64(j.records))
+		}
+		fmt.Fprintln(&l.notes)
+	}
+	for i, j := range jobs {
+		if i > 0 && jobs[i-1].function == j.function {
+			continue
+		}
+		fmt.Fprintf(&l.notes, "| %s, the largest records | – |", j.function)
+		for _, memory := range memories {
+			peak, err := l.peakOf(*j.largest, memory)
+			if err != nil {
+				return nil, fmt.Errorf("running %s with %d MB: %w", j.function, memory, err)
+			}
+			fmt.Fprintf(&l.notes, " peak %.0f MB |", peak/1e6)
+		}
+		fmt.Fprintln(&l.notes)
+	}
+	fmt.Fprint(&l.notes, "\nBilled milliseconds of 1,000 records, and dollars of a million, without the price of requests.\n\n")
+	return nil, nil
+}
+
+// billedMillis is what Lambda bills for one invocation: whole milliseconds.
+func (j job) billedMillis(cpu time.Duration, memory int) float64 {
+	computing := cpu.Seconds() * 1000 * wholeCPU / float64(memory)
+	waiting := j.wait.Seconds() * 1000
+	if j.overlaps {
+		return math.Ceil(max(computing, waiting))
+	}
+	return math.Ceil(computing + waiting)
+}
+
+func dollars(ms float64, memory int) float64 {
+	return ms / 1000 * float64(memory) / 1024 * perGBSecond
+}
+
+// cpuOf runs a job in a process of its own and returns the CPU time of one
+// invocation.
+func (l *lab) cpuOf(j job) (time.Duration, error) {
+	f, err := l.function("ours", j.function)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	if err := l.invoke(f, j); err != nil { // the first one warms it up
+		return 0, err
+	}
+	pid := f.Processes()[0].PID()
+	before, err := usedCPU(pid)
+	if err != nil {
+		return 0, err
+	}
+	for range j.times {
+		if err := l.invoke(f, j); err != nil {
+			return 0, err
+		}
+	}
+	after, err := usedCPU(pid)
+	if err != nil {
+		return 0, err
+	}
+	return (after - before) / time.Duration(j.times), l.empty("")
+}
+
+// peakOf is the peak of the memory, in bytes, of a process that believes to have
+// that many MB and does a job five times.
+func (l *lab) peakOf(j job, memory int) (float64, error) {
+	f, err := l.function("ours", j.function, fmt.Sprintf("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", memory))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	for range max(1, l.few(5)) {
+		if err := l.invoke(f, j); err != nil {
+			return 0, err
+		}
+	}
+	peak, err := peakMemory(f.Processes()[0].PID())
+	if err != nil {
+		return 0, err
+	}
+	return peak, l.empty("")
+}
+
+// invoke does a job once, and checks that it was done.
+func (l *lab) invoke(f *lambdatest.Function, j job) error {
+	if j.backlog > 0 {
+		e := envelopeOf(orders, randomBody(j.backlog))
+		if err := l.fill(queueKey(orders), j.records, func(int) []byte { return e }); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := invocation(120)
+	defer cancel()
+	out, err := f.Invoke(ctx, j.event)
+	if err == nil && j.function == "ingest" && !bytes.Contains(out, []byte(`"statusCode":202`)) {
+		err = fmt.Errorf("%w: %.200s", errUnexpected, out)
+	}
+	return err
+}

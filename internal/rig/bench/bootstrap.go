@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/rig/lambdatest"
+)
+
+var functions = []string{"ingest", "drainer", "bridge"}
+
+// buildBootstraps builds the functions, as they are deployed, and a hello-world
+// with the same clients for each, as ours-<name> and hello-<name> under dir.
+func buildBootstraps(dir string) error {
+	const module = "github.com/data-sink/data-sink/"
+	for _, f := range functions {
+		for kind, pkg := range map[string]string{"ours": module + "functions/", "hello": module + "internal/rig/bench/hello/"} {
+			into := filepath.Join(dir, kind+"-"+f)
+			cmd := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", filepath.Join(into, "bootstrap"), pkg+f)
+			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				return fmt.Errorf("building %s-%s: %w\n%s", kind, f, err, out)
+			}
+			if err := os.WriteFile(filepath.Join(into, "streams.json"), []byte(`{"streams":[{"name":"orders"}]}`), 0o600); err != nil {
+				return fmt.Errorf("building %s-%s: %w", kind, f, err)
+			}
+		}
+	}
+	return nil
+}
+
+// function runs a bootstrap as Lambda does, its clients at the endpoints. more is
+// added to its environment.
+func (l *lab) function(kind, name string, more ...string) (*lambdatest.Function, error) {
+	dir, err := l.bootstraps()
+	if err != nil {
+		return nil, err
+	}
+	dir = filepath.Join(dir, kind+"-"+name)
+	settings := append([]string{
+		"AWS_ACCESS_KEY_ID=id", "AWS_SECRET_ACCESS_KEY=secret", "AWS_SESSION_TOKEN=token",
+		"AWS_ENDPOINT_URL=" + l.services.URL, "AWS_ENDPOINT_URL_KINESIS=" + l.atOnce, "AWS_ENDPOINT_URL_FIREHOSE=" + l.atOnce,
+		env.Name + "=" + deployment, env.ArchiveBucket + "=archive", env.RedisURL + "=" + l.redis.URL, env.RedisSecret + "=redis",
+		env.ClientsSecret + "=clients", env.WakeQueueURL + "=" + l.services.URL + "/wake",
+	}, more...)
+	return lambdatest.New(lambdatest.Options{
+		Name: deployment + "-" + name, Bootstrap: filepath.Join(dir, "bootstrap"), Dir: dir, Timeout: time.Minute,
+		Env: func(int) []string { return settings },
+	}), nil
+}
+
+// anyEvent is one that each function answers, with an error or without.
+var anyEvent = []byte(`{}`)
+
+// coldStart is the time from the start of a process to its first call of the
+// Runtime API.
+func coldStart(l *lab, rounds int) ([]figure, error) {
+	var all []figure
+	for _, name := range functions {
+		start := func(kind string) side {
+			return func() ([]measure, error) {
+				f, err := l.function(kind, name)
+				if err != nil {
+					return nil, err
+				}
+				defer f.Close()
+				ctx, cancel := invocation(10)
+				defer cancel()
+				// Whatever the function says: it has started.
+				var said *lambdatest.FunctionError
+				if _, err := f.Invoke(ctx, anyEvent); err != nil && !errors.As(err, &said) {
+					return nil, err
+				}
+				took := f.Processes()[0].ColdStart()
+				return []measure{{"cold.start." + name, "ms", took.Seconds() * 1000}}, nil
+			}
+		}
+		figures, err := compare(rounds, start("ours"), start("hello"))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, figures...)
+	}
+	return all, nil
+}
+
+// binarySize is that of the stripped bootstraps.
+func binarySize(l *lab, _ int) ([]figure, error) {
+	dir, err := l.bootstraps()
+	if err != nil {
+		return nil, err
+	}
+	var all []figure
+	for _, name := range functions {
+		f := figure{name: "binary.size." + name, unit: "MB"}
+		for kind, samples := range map[string]*[]float64{"ours": &f.ours, "hello": &f.floor} {
+			info, err := os.Stat(filepath.Join(dir, kind+"-"+name, "bootstrap"))
+			if err != nil {
+				return nil, fmt.Errorf("looking at a bootstrap: %w", err)
+			}
+			*samples = []float64{float64(info.Size()) / 1e6}
+		}
+		all = append(all, f)
+	}
+	return all, nil
+}
+
+// peakMemory is the most resident memory that a process ever had, in bytes.
+func peakMemory(pid int) (float64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, fmt.Errorf("reading the peak memory: %w", err)
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	kB, err := strconv.Atoi(strings.Fields(rest + " -")[0])
+	if err != nil {
+		return 0, fmt.Errorf("reading the peak memory: %w", err)
+	}
+	return float64(kB) * 1024, nil
+}
+
+// usedCPU is the CPU time that a process has used, to a hundredth of a second.
+func usedCPU(pid int) (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, fmt.Errorf("reading the CPU time: %w", err)
+	}
+	// "<id> (<name>) <state> …", user and system time being fields 14 and 15.
+	_, rest, _ := bytes.Cut(stat, []byte(") "))
+	fields := bytes.Fields(rest)
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("reading the CPU time: %q", stat)
+	}
+	var ticks int
+	for _, field := range fields[11:13] {
+		n, err := strconv.Atoi(string(field))
+		if err != nil {
+			return 0, fmt.Errorf("reading the CPU time: %w", err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond, nil
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+	"github.com/data-sink/data-sink/internal/pipeline/bridge"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+func newBridge(service sink.Service) *bridge.Handler {
+	return bridge.New(bridge.Config{
+		Deployment: deployment, Streams: streams(1), Archive: noArchive{},
+		Firehose: &sink.Writer{Service: service, Limits: sink.FirehoseLimits},
+		Log:      slog.New(slog.NewJSONHandler(io.Discard, nil)), // its lines are part of the work
+	})
+}
+
+// bridgeRate is MB of events a second, in full batches of 200 bytes and of 1 KiB.
+func bridgeRate(l *lab, rounds int) ([]figure, error) {
+	h := newBridge(sink.NewFirehose(firehose.NewFromConfig(l.aws(l.atOnce))))
+	config := l.aws(l.atOnce)
+	config.HTTPClient = plainBody{config.HTTPClient}
+	client := firehose.NewFromConfig(config)
+	var all []figure
+	for _, c := range []struct {
+		name string
+		size int
+	}{{"bridge.rate", 1 << 10}, {"bridge.rate.200b", 200}} {
+		event, _ := kinesisEvent(c.size)
+		mb := float64(len(event)) / 1e6
+		side := func(call func() error) side {
+			return func() ([]measure, error) {
+				n := max(2, l.few(20))
+				took, err := wall(func() error {
+					for range n {
+						if err := call(); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+				return []measure{{c.name, "MB/s", mb * float64(n) / took.Seconds()}}, err
+			}
+		}
+		figures, err := compare(rounds, side(func() error { return bridgeOurs(h, event) }), side(func() error { return bridgeFloor(client, event) }))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, figures...)
+	}
+	return all, nil
+}
+
+func bridgeOurs(h *bridge.Handler, event []byte) error {
+	ctx, cancel := invocation(60)
+	defer cancel()
+	out, err := h.Invoke(ctx, event)
+	if err == nil && string(out) != `{"batchItemFailures":[]}` {
+		err = errUnexpected
+	}
+	return err
+}
+
+// bridgeFloor decodes an event with the fastest decoder at hand, which does the
+// base64 too, and sends the bodies behind one another, as few Firehose records as
+// can be.
+func bridgeFloor(client *firehose.Client, event []byte) error {
+	var e kinesisRecords
+	if err := json.Unmarshal(event, &e, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
+		return err
+	}
+	name := stream.ResourceName(deployment, orders)
+	in := firehose.PutRecordBatchInput{DeliveryStreamName: &name}
+	var open []byte
+	for i, bytes := 0, 0; ; i++ {
+		last := i == len(e.Records)
+		if len(open) > 0 && (last || len(open)+len(e.Records[i].Kinesis.Data)+1 > stream.MaxFramedBytes) {
+			in.Records = append(in.Records, types.Record{Data: open})
+			bytes += len(open)
+			open = nil
+		}
+		if len(in.Records) > 0 && (last || bytes+stream.MaxFramedBytes > sink.FirehoseLimits.CallBytes) {
+			if _, err := client.PutRecordBatch(context.Background(), &in); err != nil {
+				return err
+			}
+			in.Records, bytes = nil, 0
+		}
+		if last {
+			return nil
+		}
+		if open == nil {
+			open = make([]byte, 0, stream.MaxFramedBytes)
+		}
+		open = append(append(open, e.Records[i].Kinesis.Data...), '\n')
+	}
+}
+
+// billing is a Firehose that counts what it would bill.
+type billing struct{ billed, real int }
+
+// billedUnit is what Firehose rounds every record up to.
+// https://aws.amazon.com/firehose/pricing/
+const billedUnit = 5 << 10
+
+func (b *billing) Put(_ context.Context, _ string, entries []sink.Entry) ([]sink.Failure, error) {
+	for _, e := range entries {
+		b.real += len(e.Data)
+		b.billed += (len(e.Data) + billedUnit - 1) / billedUnit * billedUnit
+	}
+	return nil, nil
+}
+
+// bridgeBilled is how many bytes Firehose bills for a full batch of 200-byte
+// records. The floor is the bytes themselves.
+func bridgeBilled(*lab, int) ([]figure, error) {
+	event, _ := kinesisEvent(200)
+	var b billing
+	if err := bridgeOurs(newBridge(&b), event); err != nil {
+		return nil, err
+	}
+	return []figure{{name: "bridge.billed", unit: "bytes", ours: []float64{float64(b.billed)}, floor: []float64{float64(b.real)}}}, nil
+}

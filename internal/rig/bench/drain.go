@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/redis/go-redis/v9"
+)
+
+func drainRate(l *lab, rounds int) ([]figure, error) {
+	return compareDrain(l, rounds, "drain.rate", l.redis.URL, "tcp", l.redis.Addr, 60_000, 1<<10)
+}
+
+func drainRateUnix(l *lab, rounds int) ([]figure, error) {
+	return compareDrain(l, rounds, "drain.rate.unix", "unix://"+l.redis.Socket, "unix", l.redis.Socket, 60_000, 1<<10)
+}
+
+func drainSmall(l *lab, rounds int) ([]figure, error) {
+	return compareDrain(l, rounds, "drain.small", l.redis.URL, "tcp", l.redis.Addr, 100_000, 100)
+}
+
+// newDrainer wires a drainer as functions/drainer does.
+func (l *lab) newDrainer(url string, streams *stream.Set) (*drain.Handler, error) {
+	e, err := env.ParseDrainer(func(name string) string {
+		return map[string]string{env.Name: deployment, env.ArchiveBucket: "archive", env.RedisURL: url, env.WakeQueueURL: "http://127.0.0.1/wake"}[name]
+	})
+	if err != nil {
+		return nil, err
+	}
+	q, err := l.openQueue(url, e.Wake.Interval)
+	if err != nil {
+		return nil, err
+	}
+	limits := sink.KinesisLimits
+	limits.CallBytes = e.PutBytes
+	return drain.New(drain.Options{
+		Deployment: e.Name, Streams: streams, Queue: q, Archive: noArchive{}, Waker: noWaker{},
+		Sink:  &sink.Writer{Service: sink.NewKinesis(kinesis.NewFromConfig(l.aws(l.atOnce))), Limits: limits, MaxAttempts: 4},
+		Lease: e.Lease, ClaimRecords: e.ClaimRecords, ClaimBytes: e.ClaimBytes, ClaimsInFlight: e.ClaimsInFlight,
+		ScaleOutRecords: e.ScaleOutRecords, MaxDrainers: e.MaxDrainers, WakeInterval: e.Wake.Interval,
+		Log: slog.New(slog.DiscardHandler),
+	}), nil
+}
+
+// compareDrain drains n records of that size in one invocation.
+func compareDrain(l *lab, rounds int, name, url, network, addr string, n, size int) ([]figure, error) {
+	h, err := l.newDrainer(url, streams(1))
+	if err != nil {
+		return nil, err
+	}
+	n = l.few(n)
+	body := randomBody(size)
+	filled := func(value []byte) error {
+		return l.fill(queueKey(orders), n, func(int) []byte { return value })
+	}
+	ours := l.rate(name, n, func() error { return filled(envelopeOf(orders, body)) }, func() error {
+		ctx, cancel := invocation(55)
+		defer cancel()
+		_, err := h.Invoke(ctx, []byte(drain.SweepEvent))
+		return err
+	})
+	f := newFloorDrainer(l, network, addr)
+	floor := l.rate(name, n, func() error { return filled(body) }, f.drain)
+	return compare(rounds, ours, floor)
+}
+
+// rate is a side that has n records in Redis put to the endpoint, all of them.
+func (l *lab) rate(name string, n int, fill, drain func() error) side {
+	return func() ([]measure, error) {
+		if err := fill(); err != nil {
+			return nil, err
+		}
+		took, cpu, err := l.arrival(n, drain)
+		if err != nil {
+			return nil, err
+		}
+		return []measure{
+			{name, "records/s", float64(n) / took.Seconds()},
+			{name + ".cpu", "ns", float64(cpu.Nanoseconds()) / float64(n)},
+		}, l.empty("")
+	}
+}
+
+// arrival does a job of which n records arrive at the endpoint, and measures it.
+// The CPU time is that of this process, with the endpoint, and of Redis.
+func (l *lab) arrival(n int, job func() error) (took, cpu time.Duration, err error) {
+	redisBefore, err := usedCPU(l.redis.PID())
+	if err != nil {
+		return 0, 0, err
+	}
+	before, began, cpuBefore := l.sinks.Records.Load(), time.Now(), cpuTime()
+	if err := job(); err != nil {
+		return 0, 0, err
+	}
+	took, cpu = time.Since(began), cpuTime()-cpuBefore
+	redisAfter, err := usedCPU(l.redis.PID())
+	if err != nil {
+		return 0, 0, err
+	}
+	if got := l.sinks.Records.Load() - before; got != int64(n) {
+		return 0, 0, fmt.Errorf("%d of %d records arrived", got, n)
+	}
+	return took, cpu + redisAfter - redisBefore, nil
+}
+
+// floorClaim moves records into a claim, and knows neither leases nor sizes.
+//
+//go:embed claim.lua
+var floorClaim string
+
+// floorDrainer is the smallest loop that drains a list and loses nothing when it
+// dies: claim 500, put them, forget the claim; so many at once.
+type floorDrainer struct {
+	redis   *redis.Client
+	kinesis *kinesis.Client
+	claim   *redis.Script
+	workers int
+	stream  string
+}
+
+func newFloorDrainer(l *lab, network, addr string) *floorDrainer {
+	config := l.aws(l.atOnce)
+	config.HTTPClient = plainBody{config.HTTPClient}
+	return &floorDrainer{
+		redis: l.floorClient(network, addr), kinesis: kinesis.NewFromConfig(config),
+		claim: redis.NewScript(floorClaim), workers: 8, stream: stream.ResourceName(deployment, orders),
+	}
+}
+
+func (f *floorDrainer) drain() error {
+	errs := make([]error, f.workers)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() { errs[i] = f.work(context.Background(), i) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (f *floorDrainer) work(ctx context.Context, worker int) error {
+	key := "019ab1c2-7e5f-7cc1-98c4-dc0c0c07398f"
+	claim := fmt.Sprintf("%s:claim:%d", queueKey(orders), worker)
+	for {
+		records, err := f.claim.Run(ctx, f.redis, []string{queueKey(orders), claim}, 500).StringSlice()
+		if err != nil || len(records) == 0 {
+			return err
+		}
+		entries := make([]types.PutRecordsRequestEntry, len(records))
+		for i, r := range records {
+			entries[i] = types.PutRecordsRequestEntry{PartitionKey: &key, Data: []byte(r)}
+		}
+		if _, err := f.kinesis.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: &f.stream, Records: entries}); err != nil {
+			return err
+		}
+		if err := f.redis.Del(ctx, claim).Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// plainBody keeps net/http from closing connections when an answer comes before
+// the body's end was asked for: see package sink. Without it the floor is lower.
+type plainBody struct {
+	next interface {
+		Do(*http.Request) (*http.Response, error)
+	}
+}
+
+func (c plainBody) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
+	return c.next.Do(r)
+}

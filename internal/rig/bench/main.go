@@ -1,0 +1,137 @@
+// Bench measures every hop of a record's way, and beside each the floor: the
+// smallest loop that could do the same work with the same parts. Both take turns
+// in one run, so that the ratio of the two holds on a machine that is busy
+// with other things, where neither of the figures does.
+//
+//	go run ./internal/rig/bench [-short] [-only regexp] [-samples file]
+//
+// The last lines it prints are the report, one figure a line:
+//
+//	bench: <name> <value> <unit> floor=<value> ratio=<value>
+//
+// where the values are medians over the rounds. The file of samples holds every
+// round in the form of Go's benchmarks, for benchstat.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"regexp"
+	"runtime"
+	"runtime/pprof"
+	"time"
+)
+
+// row is a part of the report that is measured by itself.
+type row struct {
+	name string
+	// rounds is how often each side is measured.
+	rounds int
+	run    func(l *lab, rounds int) ([]figure, error)
+}
+
+func rows() []row {
+	return []row{
+		{"ingest.invoke", 40, ingestInvoke},
+		{"ingest.invoke.unix", 20, ingestInvokeUnix},
+		{"ingest.invoke.wake", 10, ingestInvokeWake},
+		{"ingest.cpu", 20, ingestCPU},
+		{"drain.rate", 8, drainRate},
+		{"drain.rate.unix", 6, drainRateUnix},
+		{"drain.small", 8, drainSmall},
+		{"bridge.rate", 12, bridgeRate},
+		{"bridge.billed", 1, bridgeBilled},
+		{"envelope", 20, envelopes},
+		{"cold.start", 20, coldStart},
+		{"binary.size", 1, binarySize},
+		{"memory.drain", 1, memoryDrain},
+		{"backlog.scale", 5, backlogScale},
+		{"billed", 1, billed},
+	}
+}
+
+func main() {
+	var o options
+	flag.BoolVar(&o.short, "short", false, "one short round of everything: shows that it works, and nothing else")
+	flag.StringVar(&o.only, "only", "", "measure only the rows whose name matches `regexp`")
+	flag.IntVar(&o.times, "times", 1, "measure that many `times` as many rounds")
+	flag.StringVar(&o.samples, "samples", "", "write the samples of all rounds to `file`, for benchstat")
+	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile to `file`; the label side tells ours from floor")
+	flag.Parse()
+	log.SetFlags(0)
+	if err := run(o, os.Stdout); err != nil {
+		log.Fatal("bench: ", err)
+	}
+}
+
+type options struct {
+	short                  bool
+	only, samples, profile string
+	times                  int
+}
+
+func run(o options, out io.Writer) (err error) {
+	only, err := regexp.Compile(o.only)
+	if err != nil {
+		return fmt.Errorf("reading -only: %w", err)
+	}
+	if o.profile != "" {
+		stop, err := startProfile(o.profile)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, stop()) }()
+	}
+	l, err := newLab(o.short)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+
+	_, _ = fmt.Fprintf(out, "goos: %s\ngoarch: %s\ncpu: %s, %d used\n", runtime.GOOS, runtime.GOARCH, cpuModel(), runtime.GOMAXPROCS(0))
+	var figures []figure
+	for _, r := range rows() {
+		if !only.MatchString(r.name) {
+			continue
+		}
+		rounds := max(1, r.rounds*o.times)
+		if o.short {
+			rounds = 1
+		}
+		began := time.Now()
+		got, err := r.run(l, rounds)
+		if err != nil {
+			return fmt.Errorf("measuring %s: %w", r.name, err)
+		}
+		_, _ = fmt.Fprintf(out, "%-20s %5.1f s\n", r.name, time.Since(began).Seconds())
+		figures = append(figures, got...)
+	}
+	if o.samples != "" {
+		if err := writeSamples(o.samples, figures); err != nil {
+			return err
+		}
+	}
+	_, _ = io.WriteString(out, "\n"+l.notes.String())
+	for _, f := range figures {
+		_, _ = fmt.Fprintln(out, f.line())
+	}
+	return nil
+}
+
+func startProfile(name string) (stop func() error, err error) {
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, fmt.Errorf("creating the profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("starting the profile: %w", err), f.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return f.Close()
+	}, nil
+}

@@ -1,0 +1,163 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/rig/awstest"
+)
+
+// betweenFaults are what happens between the functions and the services: to the
+// links, to Redis, and to S3, which ingest needs when Redis is away.
+func (s *suite) betweenFaults() []fault {
+	var all []fault
+	for _, l := range s.links.all() {
+		for _, f := range []fault{
+			{"cut the link from " + l.name, s.cut(l)},
+			{"slow the link from " + l.name, s.slow(l)},
+			{"swallow what is on the link from " + l.name, s.swallow(l)},
+		} {
+			switch l {
+			case s.links.ingestRedis:
+				f = s.renewing(f)
+			case s.links.s3:
+				f = s.withoutRedis(f)
+			}
+			all = append(all, f)
+		}
+	}
+	if s.settings.cluster {
+		all = append(all, s.clusterFaults()...)
+	}
+	return append(
+		all,
+		s.renewing(fault{"kill Redis", s.killRedis}),
+		s.renewing(fault{"freeze Redis", s.freezeRedis}),
+		s.renewing(fault{"fill Redis to its memory limit", s.fillRedis}),
+		s.withoutRedis(s.failBefore("S3", awstest.ServiceS3)),
+		s.withoutRedis(s.resetAfter("S3", awstest.ServiceS3)),
+	)
+}
+
+// renewing has new processes of ingest after a fault of Redis: for five seconds
+// the old ones would go around it, and the next fault would meet nobody.
+func (s *suite) renewing(f fault) fault {
+	return fault{f.name, func(ctx context.Context, random *rand.Rand) (bool, error) {
+		defer s.functions.ingest.Renew()
+		return f.do(ctx, random)
+	}}
+}
+
+// withoutRedis keeps ingest from Redis meanwhile, so that it needs S3.
+func (s *suite) withoutRedis(f fault) fault {
+	return s.renewing(fault{f.name + ", and Redis away", func(ctx context.Context, random *rand.Rand) (bool, error) {
+		s.links.ingestRedis.cut()
+		done, err := f.do(ctx, random)
+		return done, errors.Join(err, s.links.ingestRedis.mend())
+	}})
+}
+
+// cut cuts a link and mends it.
+func (s *suite) cut(l *link) func(context.Context, *rand.Rand) (bool, error) {
+	return func(ctx context.Context, random *rand.Rand) (bool, error) {
+		begun := time.Now()
+		l.cut()
+		s.aws.calls.lost(l.service, begun)
+		hold(ctx, random)
+		return true, l.mend()
+	}
+}
+
+// slow delays what is on a link, which is cut at the beginning and at the end.
+func (s *suite) slow(l *link) func(context.Context, *rand.Rand) (bool, error) {
+	return func(ctx context.Context, random *rand.Rand) (bool, error) {
+		begun := time.Now()
+		err := l.become(slowToxic)
+		s.aws.calls.lost(l.service, begun)
+		hold(ctx, random)
+		begun = time.Now()
+		err = errors.Join(err, l.mend())
+		s.aws.calls.lost(l.service, begun)
+		return true, err
+	}
+}
+
+// swallow loses what is on a link, which looks whole.
+func (s *suite) swallow(l *link) func(context.Context, *rand.Rand) (bool, error) {
+	return func(ctx context.Context, random *rand.Rand) (bool, error) {
+		begun := time.Now()
+		err := l.become(swallowToxic)
+		hold(ctx, random)
+		err = errors.Join(err, l.mend())
+		s.aws.calls.lost(l.service, begun)
+		return true, err
+	}
+}
+
+func (s *suite) killRedis(ctx context.Context, random *rand.Rand) (bool, error) {
+	node := s.redis.any(random)
+	node.Kill()
+	s.kills.Add(1)
+	hold(ctx, random)
+	return true, s.redis.restart(ctx, node)
+}
+
+// freezeRedis has Redis answer nothing, on connections that stay open.
+func (s *suite) freezeRedis(ctx context.Context, random *rand.Rand) (bool, error) {
+	node := s.redis.any(random)
+	node.Freeze()
+	defer node.Thaw()
+	hold(ctx, random)
+	return true, ctx.Err()
+}
+
+const (
+	// memoryLeft is what Redis may still take when its memory is limited: more
+	// than its connections alone may need.
+	memoryLeft = 1 << 20
+	// fillTimeout bounds the wait until it is full, and until it has drained.
+	fillTimeout = 10 * time.Second
+)
+
+// fillRedis stops Kinesis until Redis is full and ingest writes to the archive
+// instead. Then Kinesis returns, and the queues must drain at the limit.
+func (s *suite) fillRedis(ctx context.Context, _ *rand.Rand) (bool, error) {
+	_, endTrouble := s.aws.makeTrouble(awstest.ServiceKinesis, 1, awstest.Fault{Fail: awstest.Status500})
+	if err := s.redis.limitMemory(memoryLeft); err != nil {
+		endTrouble()
+		return false, err
+	}
+	_, before := s.aws.counts()
+	s.load.rate.Store(0)
+	s.load.goal.Add(int64(s.options.Records) + memoryLeft) // as much as it takes
+	full := within(ctx, fillTimeout, func() bool {
+		_, now := s.aws.counts()
+		return now > before+10
+	})
+	s.load.goal.Add(-int64(s.options.Records) - memoryLeft)
+	s.load.rate.Store(leastRate)
+	endTrouble()
+	taken := s.aws.taken()
+	if full && !within(ctx, fillTimeout, func() bool { return s.aws.taken() > taken+50 || s.isEmpty(ctx) }) {
+		s.problems.add("Redis did not drain at its memory limit")
+	}
+	return full, s.redis.limitMemory(0)
+}
+
+// isEmpty reports whether no record is in a queue or a claim.
+func (s *suite) isEmpty(ctx context.Context) bool {
+	queued, err := s.queued(ctx)
+	return err == nil && queued == 0
+}
+
+// within waits until something is so.
+func within(ctx context.Context, timeout time.Duration, isSo func() bool) bool {
+	for end := time.Now().Add(timeout); time.Now().Before(end) && ctx.Err() == nil; sleep(ctx, 10*time.Millisecond) {
+		if isSo() {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,88 @@
+package chaos
+
+import (
+	"sync"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/rig/awstest"
+)
+
+// callTable follows the calls of Kinesis and Firehose. A call that took effect
+// and was not answered, as its caller sees it, is made again: its records may
+// come twice. Safe for concurrent use.
+type callTable struct {
+	mu sync.Mutex
+	// answered are calls whose answer was written; a cut of the link may have
+	// kept it from its caller.
+	answered []answeredCall
+	cuts     []cut
+	// unanswered counts the records of the others.
+	unanswered map[string]int // by service
+}
+
+type answeredCall struct {
+	service      string
+	records      int
+	begun, ended time.Time
+}
+
+// cut is a time in which a service's link lost what was on it.
+type cut struct {
+	service    string
+	begun, end time.Time
+}
+
+// onTheWay is how long an answer may be on its way after it was written, on a
+// slow link and a busy machine.
+const onTheWay = 500 * time.Millisecond
+
+func newCallTable() *callTable {
+	return &callTable{unanswered: make(map[string]int)}
+}
+
+func (t *callTable) ended(c awstest.Call, o awstest.Outcome) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case o.Stored == 0:
+	case o.Answered:
+		t.answered = append(t.answered, answeredCall{c.Service, o.Stored, o.Begun, o.Ended})
+	default:
+		t.unanswered[c.Service] += o.Stored
+	}
+}
+
+// undelivered notes records of a batch that the bridge did not deliver, or of
+// which that is not known: they come again.
+func (t *callTable) undelivered(records int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.unanswered[bridgeBatches] += records
+}
+
+// bridgeBatches stands beside the services for whole batches of the bridge.
+const bridgeBatches = "bridge"
+
+// lost notes that a link lost what was on it from begun on until now. A call that
+// begins later has a connection of its own.
+func (t *callTable) lost(service string, begun time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.cuts = append(t.cuts, cut{service, begun.Add(-onTheWay), time.Now()})
+}
+
+// total is how many records calls may have delivered twice, by service.
+func (t *callTable) total() map[string]int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, call := range t.answered {
+		for _, cut := range t.cuts {
+			if call.service == cut.service && call.begun.Before(cut.end) && call.ended.After(cut.begun) {
+				t.unanswered[call.service] += call.records
+				break
+			}
+		}
+	}
+	t.answered = nil
+	return t.unanswered
+}

@@ -1,0 +1,190 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/rig/lambdatest"
+)
+
+const (
+	ingestTimeout  = 15 * time.Second
+	drainerTimeout = 15 * time.Second
+	bridgeTimeout  = 20 * time.Second
+)
+
+// functions are the three, as processes.
+type functions struct {
+	ingest, drainer, bridge *lambdatest.Function
+	output                  *os.File
+
+	mu    sync.Mutex
+	wires map[string]wires // by caller
+}
+
+// Callers are what processes sign their calls as: they tell who is who.
+const (
+	ingestCaller  = "INGEST"
+	drainerCaller = "DRAINER"
+	bridgeCaller  = "BRIDGE"
+)
+
+func (s *suite) startFunctions(ctx context.Context) (*functions, error) {
+	bin := s.lab.Bin
+	if bin == "" {
+		bin = filepath.Join(s.dir, "bin")
+	}
+	packages := map[string]string{"ingest": "./functions/ingest", "drainer": s.settings.drainer, "bridge": "./functions/bridge"}
+	bootstrap := func(name string) string { return filepath.Join(bin, filepath.Base(packages[name])) }
+	for name, pkg := range packages {
+		if err := build(ctx, pkg, bootstrap(name)); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, "streams.json"), []byte(streamsJSON), 0o600); err != nil {
+		return nil, fmt.Errorf("writing streams.json: %w", err)
+	}
+	output, err := os.Create(filepath.Join(s.dir, "functions.log"))
+	if err != nil {
+		return nil, fmt.Errorf("making the functions' log: %w", err)
+	}
+	f := &functions{output: output, wires: make(map[string]wires)}
+	start := func(name, caller string, processes int, timeout time.Duration, more func(caller string) []string) *lambdatest.Function {
+		return lambdatest.New(lambdatest.Options{
+			Name: name, Bootstrap: bootstrap(name), Dir: s.dir, Concurrency: processes, Timeout: timeout, Output: output,
+			Env: func(n int) []string {
+				self := caller + strconv.Itoa(n)
+				return append(s.commonEnv(self), more(self)...)
+			},
+			Ended: func(p *lambdatest.Process, killed bool, err error) {
+				s.ended(caller+strconv.Itoa(p.Number), killed, err)
+			},
+		})
+	}
+	set := s.settings
+	ingestRedis := "redis://" + s.links.ingestRedis.addr()
+	if set.cluster { // Its clients must be told of the links to all nodes.
+		all, err := startWires(watch{caller: ingestCaller, leasing: set.leasing, claims: s.claims, traps: s.traps}, s.links.ingestRedis.addrs(), s.redis.addrs())
+		if err != nil {
+			return nil, err
+		}
+		f.wires[ingestCaller], ingestRedis = all, all.url()
+	}
+	f.ingest = start("ingest", ingestCaller, set.ingest, ingestTimeout, func(string) []string {
+		return append([]string{env.RedisURL + "=" + ingestRedis, env.ClientsSecret + "=" + clientsSecret}, set.ingestEnv...)
+	})
+	f.drainer = start("drainer", drainerCaller, set.drainers, drainerTimeout, func(caller string) []string {
+		return append([]string{
+			env.RedisURL + "=" + s.wiresFor(caller), env.Lease + "=" + set.leasing.lease.String(),
+			env.ClaimRecords + "=" + strconv.Itoa(set.leasing.records), env.ClaimBytes + "=" + strconv.Itoa(set.leasing.bytes),
+		}, set.drainerEnv...)
+	})
+	f.bridge = start("bridge", bridgeCaller, set.bridges, bridgeTimeout, func(string) []string { return nil })
+	return f, nil
+}
+
+// commonEnv is what all functions have. The access key id says who calls.
+func (s *suite) commonEnv(caller string) []string {
+	to := func(l *link) string { return "http://" + l.addr() }
+	return []string{
+		"AWS_ACCESS_KEY_ID=" + caller, "AWS_SECRET_ACCESS_KEY=secret",
+		"AWS_ENDPOINT_URL_KINESIS=" + to(s.links.kinesis), "AWS_ENDPOINT_URL_FIREHOSE=" + to(s.links.firehose),
+		"AWS_ENDPOINT_URL_S3=" + to(s.links.s3), "AWS_ENDPOINT_URL_SQS=" + to(s.links.sqs),
+		"AWS_ENDPOINT_URL_SECRETS_MANAGER=" + to(s.links.secretsMgr),
+		env.Name + "=" + deployment, env.Streams + "=streams.json", env.ArchiveBucket + "=" + bucket,
+		env.WakeQueueURL + "=" + to(s.links.sqs) + wakePath,
+	}
+}
+
+// wiresFor returns the URL of a drainer's own way to Redis.
+func (s *suite) wiresFor(caller string) string {
+	all, err := startWires(watch{
+		caller: caller, leasing: s.settings.leasing, claims: s.claims, traps: s.traps,
+		timeUp: func() bool {
+			p := s.functions.find(caller)
+			return p != nil && time.Until(p.Deadline()) < drainerTimeout/10+500*time.Millisecond
+		},
+	}, s.links.drainerRedis.addrs(), s.redis.addrs())
+	if err != nil {
+		s.problems.add("%v", err)
+		return "redis://127.0.0.1:1"
+	}
+	s.functions.mu.Lock()
+	defer s.functions.mu.Unlock()
+	s.functions.wires[caller] = all
+	return all.url()
+}
+
+// ended is told of the end of every process. None may end by itself.
+func (s *suite) ended(caller string, killed bool, err error) {
+	if !killed {
+		s.problems.add("process %s ended by itself: %v", caller, err)
+	}
+	s.functions.mu.Lock()
+	all := s.functions.wires[caller]
+	delete(s.functions.wires, caller)
+	s.functions.mu.Unlock()
+	if all != nil {
+		all.close()
+		s.claims.ended(caller)
+	}
+}
+
+// find returns the process that signs as caller; nil if it has ended.
+func (f *functions) find(caller string) *lambdatest.Process {
+	for prefix, function := range map[string]*lambdatest.Function{ingestCaller: f.ingest, drainerCaller: f.drainer, bridgeCaller: f.bridge} {
+		number, ok := strings.CutPrefix(caller, prefix)
+		if !ok {
+			continue
+		}
+		for _, p := range function.Processes() {
+			if strconv.Itoa(p.Number) == number {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+func (f *functions) close() {
+	for _, function := range []*lambdatest.Function{f.ingest, f.drainer, f.bridge} {
+		function.Close()
+	}
+	f.mu.Lock()
+	left := f.wires
+	f.wires = nil
+	f.mu.Unlock()
+	for _, all := range left {
+		all.close()
+	}
+	_ = f.output.Close()
+}
+
+// build builds a package of this module, whatever folder of it the suite runs
+// in, unless that has been done.
+func build(ctx context.Context, pkg, path string) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	mod, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	root := filepath.Dir(strings.TrimSpace(string(mod)))
+	if err != nil || root == "." {
+		return fmt.Errorf("finding the module: run the suite in the source tree: %w", errors.Join(err, os.ErrNotExist))
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", path, pkg)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("building %s: %w: %s", pkg, err, out)
+	}
+	return nil
+}

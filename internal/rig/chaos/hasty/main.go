@@ -1,0 +1,66 @@
+// Command hasty is a drainer with the fault that package chaos is there to find:
+// it acknowledges a claim before its records are put. All else is the real
+// drainer's. A test shows that the suite reports what it loses.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/pipeline/wake"
+)
+
+// hastyQueue acknowledges every claim at once.
+type hastyQueue struct{ *queue.Queue }
+
+func (q hastyQueue) Claim(ctx context.Context, stream, id string, lease time.Duration, maxRecords, maxBytes int) (queue.Claim, error) {
+	c, err := q.Queue.Claim(ctx, stream, id, lease, maxRecords, maxBytes)
+	if err != nil || len(c.Envelopes) == 0 {
+		return c, err
+	}
+	_, err = q.Queue.Ack(ctx, c, nil)
+	return c, err
+}
+
+// Ack does nothing: Claim has done it.
+func (q hastyQueue) Ack(context.Context, queue.Claim, []int) (bool, error) { return true, nil }
+
+func main() {
+	handler, err := newHandler(context.Background())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	lambda.Start(handler)
+}
+
+func newHandler(ctx context.Context) (lambda.Handler, error) {
+	e, envErr := env.ParseDrainer(os.Getenv)
+	streams, streamsErr := stream.Load(e.Streams)
+	cfg, awsErr := config.LoadDefaultConfig(ctx)
+	q, queueErr := queue.Open(queue.Options{Deployment: e.Name, URL: e.Redis.URL, WakeInterval: e.Wake.Interval})
+	if err := errors.Join(envErr, streamsErr, awsErr, queueErr); err != nil {
+		return nil, err
+	}
+	return drain.New(drain.Options{
+		Deployment: e.Name, Streams: streams, Queue: hastyQueue{q},
+		Sink:    &sink.Writer{Service: plainKinesis{}, Limits: sink.KinesisLimits, MaxAttempts: 4},
+		Archive: archive.New(archive.NewS3(s3.NewFromConfig(cfg), e.ArchiveBucket), e.Name),
+		Waker:   wake.New(sqs.NewFromConfig(cfg), e.Wake.QueueURL),
+		Lease:   e.Lease, ClaimRecords: e.ClaimRecords, ClaimBytes: e.ClaimBytes, ClaimsInFlight: e.ClaimsInFlight, WakeInterval: e.Wake.Interval,
+	}), nil
+}

@@ -1,0 +1,139 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/data-sink/data-sink/internal/pipeline/envelope"
+	"github.com/data-sink/data-sink/internal/rig/awstest"
+)
+
+func (i *isolation) nothing(ctx context.Context, _ *IsolationPhase) error {
+	<-ctx.Done()
+	return nil
+}
+
+// victims posts records of the victim until ctx ends, and returns how many.
+func (i *isolation) victims(ctx context.Context, next func(record) record) int {
+	return len(i.steady(ctx, i.options.Rate, 1, func(int) (record, string) {
+		for {
+			if r := i.ledger.nextHealthy(); r.stream.Name == i.victim.Name && i.fits(r) {
+				return next(r), authorization
+			}
+		}
+	}))
+}
+
+// throttle has Kinesis take nothing of the victim.
+func (i *isolation) throttle(ctx context.Context, p *IsolationPhase) error {
+	_, end := i.aws.makeTroubleOf(awstest.ServiceKinesis, i.resource, 1, awstest.Fault{Throttle: 1})
+	defer end()
+	p.Others = i.victims(ctx, func(r record) record { return r })
+	return i.noteDepth(p)
+}
+
+// poison gives the victim nothing but what can never be delivered: half of it
+// Kinesis refuses, and half of it is no envelope.
+func (i *isolation) poison(ctx context.Context, p *IsolationPhase) error {
+	var pushed atomic.Int64
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for ; ctx.Err() == nil; sleep(ctx, time.Second/time.Duration(i.options.Rate)) {
+			if i.push(ctx, []byte{undecodableMark}) {
+				pushed.Add(1)
+			}
+		}
+	})
+	p.Others = i.victims(ctx, func(r record) record {
+		r.partitionKey = invalidKey + strconv.Itoa(r.n)
+		return r
+	})
+	wg.Wait()
+	p.Others += int(pushed.Load())
+	return nil
+}
+
+// pushers push at once: enough for the speed that Redis has.
+const pushers = 8
+
+// flood pushes records to the victim at full speed. While the first two thirds
+// come, Kinesis takes nothing of them, so that they wait.
+func (i *isolation) flood(ctx context.Context, p *IsolationPhase) error {
+	_, end := i.aws.makeTroubleOf(awstest.ServiceKinesis, i.resource, 1, awstest.Fault{Throttle: 1})
+	defer end()
+	var pushed atomic.Int64
+	body := make([]byte, 500)
+	push := func(goal int) {
+		var wg sync.WaitGroup
+		for range pushers {
+			wg.Go(func() {
+				for ctx.Err() == nil && pushed.Load() < int64(goal) {
+					e, err := envelope.Encode(envelope.Record{Stream: i.victim.Name, ReceivedAt: time.Now(), ID: uuid.NewString(), Body: body})
+					if err != nil {
+						i.problems.add("encoding: %v", err)
+						return
+					}
+					if i.push(ctx, e) {
+						pushed.Add(1)
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+	push(i.options.Flood * 2 / 3)
+	if err := i.noteDepth(p); err != nil {
+		return err
+	}
+	end()
+	i.log.printf("%d records wait", p.Depth)
+	push(i.options.Flood)
+	p.Others = int(pushed.Load())
+	<-ctx.Done()
+	return nil
+}
+
+// push pushes to the victim's queue, and wakes a drainer when that is due, as
+// ingest does.
+func (i *isolation) push(ctx context.Context, envelope []byte) bool {
+	pushed, err := i.redis.queue.Push(ctx, i.victim.Name, envelope, 0)
+	if err == nil && pushed.WakeDue {
+		err = i.waker.Wake(ctx, i.victim.Name, wakeInterval)
+	}
+	return err == nil
+}
+
+func (i *isolation) noteDepth(p *IsolationPhase) error {
+	state, err := i.redis.queue.Inspect(context.Background(), i.victim.Name)
+	if err != nil {
+		return fmt.Errorf("looking at the queue: %w", err)
+	}
+	p.Depth = state.Depth + state.ClaimedRecords
+	return nil
+}
+
+// spinners is as many processes as a flood keeps busy: Redis, a drainer, the
+// endpoint and the suite.
+const spinners = 4
+
+// spin keeps the machine busy.
+func (i *isolation) spin(ctx context.Context, _ *IsolationPhase) error {
+	for range spinners {
+		cmd := exec.CommandContext(ctx, "sh", "-c", "while :; do :; done")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		if err := cmd.Start(); err != nil {
+			return fmt.Errorf("keeping the machine busy: %w", err)
+		}
+		defer func() { _ = cmd.Wait() }() // it is killed
+	}
+	<-ctx.Done()
+	return nil
+}

@@ -1,0 +1,96 @@
+package chaos
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+)
+
+// fillLedger issues and acknowledges so many records, and returns the archive of them.
+func fillLedger(l *ledger, n int) map[string][]byte {
+	objects := make(map[string][]byte)
+	for range n {
+		r := l.next()
+		l.ack(r.n)
+		if r.kind == healthy {
+			objects[r.stream.Name] = r.stream.Format.AppendFramed(objects[r.stream.Name], r.body)
+		} else {
+			l.foundAside("failed/", r.body)
+		}
+	}
+	return objects
+}
+
+func lookup(t *testing.T, name string) stream.Stream {
+	t.Helper()
+	s, ok := streams.Lookup(name)
+	if !ok {
+		t.Fatalf("no stream %s", name)
+	}
+	return s
+}
+
+func TestTheLedgerFindsWhatIsThere(t *testing.T) {
+	t.Parallel()
+	l := newLedger(7)
+	for name, object := range fillLedger(l, 1600) {
+		l.foundArchived(name, lookup(t, name), false, object)
+	}
+	if lost := l.lost(); len(lost) > 0 || l.extra > 0 || len(l.wrong) > 0 {
+		t.Errorf("lost %v, %d extra, wrong %v, want all found once", lost, l.extra, l.wrong)
+	}
+}
+
+func TestTheLedgerMissesWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	for _, s := range streamList {
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			l := newLedger(7)
+			objects := fillLedger(l, 300)
+			object := objects[s.Name]
+			_, length, _ := parseHeader(object)
+			second := s.Format.AppendFramed(nil, object[:length])
+			// One is missing, one twice, and of one a byte differs.
+			object = object[len(second):]
+			_, length, _ = parseHeader(object)
+			object = append(slices.Clone(object), object[:length]...)
+			if s.Format == stream.Lines && object[len(object)-1] != '\n' {
+				object = append(object, '\n')
+			}
+			changed := bytes.Index(object[2*length:], []byte(`"x":"`)) + 2*length + len(`"x":"`)
+			object[changed] ^= 1
+			objects[s.Name] = object
+			for name, object := range objects {
+				l.foundArchived(name, lookup(t, name), false, object)
+			}
+			if lost := l.lost(); len(lost) != 2 || l.extra != 1 {
+				t.Errorf("lost %v, %d extra, want two and one", lost, l.extra)
+			}
+			if len(l.wrong) == 0 || !strings.Contains(l.wrong[0], "differs") {
+				t.Errorf("wrong %v, want a body that differs", l.wrong)
+			}
+		})
+	}
+}
+
+func TestTheLedgerWantsARecordWhereItBelongs(t *testing.T) {
+	t.Parallel()
+	l := newLedger(7)
+	objects := fillLedger(l, 600)
+	l.foundArchived("page-views", lookup(t, "page-views"), false, objects["orders"])
+	l.foundAside("failed/", makeRecord(7, 1).body)
+	poison := makeRecord(7, poisonEvery/2)
+	l.foundArchived("bridge's", poison.stream, false, poison.stream.Format.AppendFramed(nil, poison.body))
+	unarchivable := makeRecord(7, unarchivableAt)
+	l.foundArchived("bridge's", unarchivable.stream, false, unarchivable.stream.Format.AppendFramed(nil, unarchivable.body))
+	ok := len(l.wrong)
+	l.foundAside("failed/", unarchivable.body, makeRecord(7, 1).body) // packed together
+	l.foundArchived("ingest's", poison.stream, true, poison.stream.Format.AppendFramed(nil, poison.body))
+	if ok < 4 || len(l.wrong) != ok {
+		t.Errorf("wrong %v, want all but what ingest wrote and what was packed together", l.wrong)
+	}
+}

@@ -1,0 +1,186 @@
+package chaos
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/rig/lambdatest"
+)
+
+// load sends records, as many at once as ingest has processes. A record that is
+// not acknowledged is never sent again: what became of it is not known.
+type load struct {
+	ingest  *lambdatest.Function
+	senders int
+	queue   *queue.Queue
+	ledger  *ledger
+
+	// goal is how many records are to be acknowledged before the load pauses.
+	goal atomic.Int64
+	// rate bounds the records per second, 0 does not. While it does, a quarter of
+	// it goes on beyond the goal, so that there is load for as long as a fault
+	// lasts.
+	rate atomic.Int64
+	// refused counts records that were not acknowledged.
+	refused counter
+
+	tokens chan struct{}
+}
+
+func newLoad(ingest *lambdatest.Function, senders int, q *queue.Queue, l *ledger) *load {
+	return &load{ingest: ingest, senders: senders, queue: q, ledger: l, tokens: make(chan struct{})}
+}
+
+// run sends until ctx ends and what is on the way is answered.
+func (l *load) run(ctx context.Context) {
+	var wg sync.WaitGroup
+	for range l.senders {
+		wg.Go(func() {
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-l.tokens:
+					l.send()
+				}
+			}
+		})
+	}
+	l.feed(ctx)
+	wg.Wait()
+}
+
+// feed lets one sender after another send.
+func (l *load) feed(ctx context.Context) {
+	next := time.Now()
+	for ctx.Err() == nil {
+		rate := l.rate.Load()
+		if int64(l.ledger.ackedCount()) >= l.goal.Load() {
+			if rate == 0 {
+				sleep(ctx, time.Millisecond)
+				continue
+			}
+			rate = max(1, rate/4)
+		}
+		if rate > 0 {
+			// What was not sent in time is not made up for.
+			if late := time.Now().Add(-20 * time.Millisecond); next.Before(late) {
+				next = late
+			}
+			next = next.Add(time.Second / time.Duration(rate))
+			if wait := time.Until(next); wait > time.Millisecond {
+				sleep(ctx, wait)
+			}
+		}
+		select {
+		case l.tokens <- struct{}{}:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// send sends one record, and notes whether it was acknowledged.
+func (l *load) send() {
+	r := l.ledger.next()
+	if r.kind == undecodable {
+		if _, err := l.queue.Push(context.Background(), r.stream.Name, notEnvelope(r), 0); err == nil {
+			l.ledger.ack(r.n)
+		} else {
+			l.refused.Add(1)
+		}
+		return
+	}
+	if status, _ := l.post(r, authorization); status != http.StatusAccepted {
+		l.refused.Add(1)
+	}
+}
+
+// post sends a record with an Authorization header, and returns the status, 0
+// for none, and the id. What is accepted it notes.
+func (l *load) post(r record, authorization string) (status int, id string) {
+	answer, err := l.ingest.Invoke(context.Background(), requestEvent(r, authorization))
+	var response struct {
+		StatusCode int    `json:"statusCode"`
+		Body       string `json:"body"`
+	}
+	if err != nil || json.Unmarshal(answer, &response) != nil {
+		return 0, ""
+	}
+	if response.StatusCode == http.StatusAccepted {
+		l.ledger.ack(r.n)
+		var accepted struct {
+			ID string `json:"id"`
+		}
+		_ = json.Unmarshal([]byte(response.Body), &accepted) // An id that is missing shows.
+		id = accepted.ID
+	}
+	return response.StatusCode, id
+}
+
+var authorization = basic(clientName, clientPass)
+
+// basic is the header of HTTP's Basic authentication.
+func basic(user, password string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+}
+
+// requestEvent is the event of API Gateway for a record.
+func requestEvent(r record, authorization string) []byte {
+	body, headers := r.body, ""
+	if r.gzipped {
+		body, headers = compressed(body), `,"content-encoding":"application/gzip","content-type":"application/octet-stream"`
+	}
+	e := make([]byte, 0, 1024+len(body)*4/3)
+	e = append(e, `{"version":"2.0","routeKey":"POST /archives/{stream}","rawPath":"/archives/`+r.stream.Name+`","rawQueryString":"`...)
+	if r.partitionKey != "" {
+		e = append(e, "partition_key="+string(bytes.ReplaceAll([]byte(r.partitionKey), []byte(" "), []byte("+")))...)
+	}
+	e = append(e, `","headers":{"authorization":"`+authorization+`"`+headers+`},"requestContext":{"requestId":"`...)
+	e = strconv.AppendInt(e, int64(r.n), 10)
+	e = append(e, `","stage":"$default","http":{"method":"POST","path":"/archives/`+r.stream.Name+`"}},"pathParameters":{"stream":"`+r.stream.Name...)
+	if r.asText {
+		text, err := json.Marshal(string(body))
+		if err != nil {
+			panic(err) // a string always has a form in JSON
+		}
+		return append(append(append(e, `"},"isBase64Encoded":false,"body":`...), text...), '}')
+	}
+	e = append(e, `"},"isBase64Encoded":true,"body":"`...)
+	return append(base64.StdEncoding.AppendEncode(e, body), `"}`...)
+}
+
+var compressors = sync.Pool{New: func() any {
+	w, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+	if err != nil {
+		panic(err) // the level is a constant
+	}
+	return w
+}}
+
+func compressed(b []byte) []byte {
+	w := compressors.Get().(*gzip.Writer)
+	defer compressors.Put(w)
+	var out bytes.Buffer
+	w.Reset(&out)
+	_, _ = w.Write(b) // to memory
+	_ = w.Close()
+	return out.Bytes()
+}
+
+// await waits until the goal is reached, at full speed.
+func (l *load) await(ctx context.Context) {
+	l.rate.Store(0)
+	for ctx.Err() == nil && int64(l.ledger.ackedCount()) < l.goal.Load() {
+		sleep(ctx, time.Millisecond)
+	}
+}

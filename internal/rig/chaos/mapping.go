@@ -1,0 +1,149 @@
+package chaos
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/rig/awstest"
+)
+
+// The event source mapping's settings, as the stack has them but for the window,
+// which is shorter here. It never gives up.
+const (
+	batchRecords = 10_000
+	batchBytes   = 4 << 20 // of data; in base64 an event has at most 6 MB
+	batchWindow  = 200 * time.Millisecond
+	batchPause   = 100 * time.Millisecond // after a failure
+)
+
+// mapStreams is the event source mapping of all streams: each shard is read in
+// order, and the bridge gets one batch of it at a time.
+func (s *suite) mapStreams(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, one := range streamList {
+		resource := stream.ResourceName(deployment, one.Name)
+		for _, shard := range s.aws.server.Kinesis.Shards(resource) {
+			m := &mapping{suite: s, resource: resource, shard: shard}
+			wg.Go(func() { m.run(ctx) })
+		}
+	}
+	wg.Wait()
+}
+
+type mapping struct {
+	*suite
+	resource string
+	shard    *awstest.Shard
+	position int64 // of the first record that was not delivered
+	limit    int   // records of the next batch, after a bisection; 0: no limit
+}
+
+func (m *mapping) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		next, grown := m.shard.Next()
+		if next == m.position {
+			select {
+			case <-ctx.Done():
+			case <-grown:
+				sleep(ctx, batchWindow)
+			}
+			continue
+		}
+		m.step(ctx)
+	}
+}
+
+// step gives the bridge a batch. Of one that it took in part the rest comes
+// again; one that it failed is split in two.
+func (m *mapping) step(ctx context.Context) {
+	most := batchRecords
+	if m.limit > 0 {
+		most = m.limit
+	}
+	batch := m.shard.Read(m.position, most, batchBytes)
+	taken, err := m.invoke(ctx, batch)
+	m.aws.calls.undelivered(len(batch) - taken)
+	if m.delivered != nil {
+		m.delivered(batch[:taken], time.Now())
+	}
+	m.position += int64(taken)
+	m.aws.passed(m.shard, m.position)
+	switch {
+	case err != nil:
+		m.limit = max(1, len(batch)/2)
+	case taken == len(batch):
+		m.limit = 0
+	}
+	if taken < len(batch) {
+		sleep(ctx, batchPause)
+	}
+}
+
+// invoke returns how many records, from the first on, the bridge delivered.
+func (m *mapping) invoke(ctx context.Context, batch []awstest.Record) (taken int, err error) {
+	answer, err := m.functions.bridge.Invoke(ctx, m.event(batch))
+	if err != nil {
+		return 0, err
+	}
+	var response events.KinesisEventResponse
+	if err := json.Unmarshal(answer, &response); err != nil {
+		return 0, fmt.Errorf("reading the bridge's answer: %w", err)
+	}
+	taken = len(batch)
+	for _, failure := range response.BatchItemFailures {
+		at := -1
+		for i := range batch {
+			if batch[i].SequenceNumber == failure.ItemIdentifier {
+				at = i
+			}
+		}
+		if at < 0 {
+			m.problems.add("the bridge named a record that was not in its batch: %q", failure.ItemIdentifier)
+			return 0, fmt.Errorf("reading the bridge's answer: no record %q", failure.ItemIdentifier)
+		}
+		taken = min(taken, at)
+	}
+	return taken, nil
+}
+
+// event is a Kinesis event, as Lambda builds it.
+func (m *mapping) event(batch []awstest.Record) []byte {
+	size := 64
+	for i := range batch {
+		size += base64.StdEncoding.EncodedLen(len(batch[i].Data)) + 512
+	}
+	e := append(make([]byte, 0, size), `{"Records":[`...)
+	for i, r := range batch {
+		if i > 0 {
+			e = append(e, ',')
+		}
+		e = append(e, `{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey":`...)
+		e = strconv.AppendQuote(e, r.PartitionKey) // the suite's own keys: plain letters
+		e = append(e, `,"sequenceNumber":"`+r.SequenceNumber+`","data":"`...)
+		e = base64.StdEncoding.AppendEncode(e, r.Data)
+		e = append(e, `","approximateArrivalTimestamp":`...)
+		e = strconv.AppendFloat(e, float64(r.ArrivedAt.UnixMilli())/1000, 'f', 3, 64)
+		e = append(e, `},"eventSource":"aws:kinesis","eventVersion":"1.0","eventID":"`+m.shard.ID+":"+r.SequenceNumber...)
+		e = append(e, `","eventName":"aws:kinesis:record","invokeIdentityArn":"arn:aws:iam::000000000000:role/bridge","awsRegion":"us-east-1"`...)
+		e = append(e, `,"eventSourceARN":"arn:aws:kinesis:us-east-1:000000000000:stream/`+m.resource+`"}`...)
+	}
+	return append(e, "]}"...)
+}
+
+// sleep waits for d or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

@@ -1,0 +1,107 @@
+package chaos
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/rig/lambdatest"
+)
+
+// trapTimeout is how long a trap waits for a function to come to its step.
+const trapTimeout = 20 * time.Second
+
+// processFaults are what happens to processes: SIGKILL at each step, SIGSTOP
+// past the lease, and an acknowledgement that comes too late.
+func (s *suite) processFaults() []fault {
+	var all []fault
+	for _, at := range []step{beforeClaim, afterClaim, beforePut, afterPut, beforeAck, afterAck} {
+		all = append(all, fault{"kill a drainer " + string(at), s.killAt(at)})
+	}
+	for _, at := range []step{beforeDelivery, afterDelivery} {
+		all = append(all, fault{"kill a bridge " + string(at), s.killAt(at)})
+	}
+	for _, at := range []step{beforePut, afterPut, beforeAck} {
+		all = append(all, fault{"freeze a drainer past its lease " + string(at), s.freezeAt(at)})
+	}
+	return append(
+		all,
+		fault{"hold an acknowledgement back until the lease has run out", s.expireLease},
+		fault{"kill a process of ingest", s.killIngest},
+	)
+}
+
+// spring arms a trap and waits until it has done its work. One that no function
+// comes to is taken away again.
+func (s *suite) spring(ctx context.Context, at step, drop bool, do func(caller string)) (done bool) {
+	t := s.traps.arm(at, drop, do)
+	select {
+	case <-t.sprung:
+		return true
+	case <-ctx.Done():
+	case <-time.After(trapTimeout):
+	}
+	if s.traps.disarm(at) {
+		return false
+	}
+	<-t.sprung // It sprang at the last moment.
+	return true
+}
+
+// springOn is spring for what is done to the process that comes to the step. The
+// last message of one that has ended by then springs the trap in vain, and it is
+// armed again.
+func (s *suite) springOn(ctx context.Context, at step, drop bool, do func(*lambdatest.Process)) (done bool) {
+	for {
+		met := false
+		done := s.spring(ctx, at, drop, func(caller string) {
+			if p := s.functions.find(caller); p != nil {
+				met = true
+				do(p)
+			}
+		})
+		if met || !done {
+			return done
+		}
+	}
+}
+
+func (s *suite) killAt(at step) func(context.Context, *rand.Rand) (bool, error) {
+	return func(ctx context.Context, _ *rand.Rand) (bool, error) {
+		done := s.springOn(ctx, at, true, func(p *lambdatest.Process) {
+			p.Kill()
+			s.kills.Add(1)
+		})
+		return done, ctx.Err()
+	}
+}
+
+// freezeAt stops a drainer for longer than its lease, so that another one takes
+// its claims and delivers them too.
+func (s *suite) freezeAt(at step) func(context.Context, *rand.Rand) (bool, error) {
+	return func(ctx context.Context, _ *rand.Rand) (bool, error) {
+		done := s.springOn(ctx, at, false, func(p *lambdatest.Process) {
+			p.Freeze()
+			sleep(ctx, lease+4*sweepInterval)
+			p.Thaw()
+		})
+		return done, ctx.Err()
+	}
+}
+
+func (s *suite) expireLease(ctx context.Context, _ *rand.Rand) (bool, error) {
+	done := s.spring(ctx, beforeAck, false, func(string) { sleep(ctx, lease+4*sweepInterval) })
+	return done, ctx.Err()
+}
+
+// killIngest kills a process amid its work, wherever that is.
+func (s *suite) killIngest(ctx context.Context, random *rand.Rand) (bool, error) {
+	sleep(ctx, time.Duration(random.IntN(300))*time.Millisecond)
+	all := s.functions.ingest.Processes()
+	if len(all) == 0 {
+		return false, ctx.Err()
+	}
+	all[random.IntN(len(all))].Kill()
+	s.kills.Add(1)
+	return true, ctx.Err()
+}

@@ -1,0 +1,50 @@
+package chaos
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/rig/awstest"
+)
+
+// serviceFaults are what happens to calls of the services.
+func (s *suite) serviceFaults() []fault {
+	const kinesis, firehose = awstest.ServiceKinesis, awstest.ServiceFirehose
+	return []fault{
+		s.trouble("throttle half of the records of Kinesis", kinesis, 1, awstest.Fault{Throttle: 0.5}),
+		s.trouble("throttle half of the records of Firehose", firehose, 1, awstest.Fault{Throttle: 0.5}),
+		s.failBefore("Kinesis", kinesis), s.resetAfter("Kinesis", kinesis),
+		s.failBefore("Firehose", firehose), s.resetAfter("Firehose", firehose),
+		s.failBefore("SQS", awstest.ServiceSQS), s.resetAfter("SQS", awstest.ServiceSQS),
+		s.trouble("fail calls of Kinesis after they took effect", kinesis, 0.5, awstest.Fault{Fail: awstest.Status500, After: true}),
+		s.trouble("fail calls of Firehose after they took effect", firehose, 0.5, awstest.Fault{Fail: awstest.Status500, After: true}),
+		s.trouble("hang calls of Kinesis after they took effect", kinesis, 0.3, awstest.Fault{Fail: awstest.Hang, After: true}),
+		s.trouble("hang calls of Firehose before they take effect", firehose, 0.3, awstest.Fault{Fail: awstest.Hang}),
+		s.trouble("delay calls of Kinesis past the lease", kinesis, 0.3, awstest.Fault{Delay: lease}),
+	}
+}
+
+func (s *suite) failBefore(name, service string) fault {
+	return s.trouble("fail calls of "+name+" before they take effect", service, 0.5, awstest.Fault{Fail: awstest.Status500})
+}
+
+func (s *suite) resetAfter(name, service string) fault {
+	return s.trouble("reset calls of "+name+" after they took effect", service, 0.5, awstest.Fault{Fail: awstest.Reset, After: true})
+}
+
+// leastCalls is how many calls a trouble waits for, and troubleTimeout how long.
+const (
+	leastCalls     = 3
+	troubleTimeout = 15 * time.Second
+)
+
+// trouble has a share of a service's calls meet a fault for a while.
+func (s *suite) trouble(name, service string, share float64, f awstest.Fault) fault {
+	return fault{name, func(ctx context.Context, random *rand.Rand) (bool, error) {
+		met, end := s.aws.makeTrouble(service, share, f)
+		defer end()
+		hold(ctx, random)
+		return within(ctx, troubleTimeout, func() bool { return met.Load() >= leastCalls }) || met.Load() > 0, ctx.Err()
+	}}
+}

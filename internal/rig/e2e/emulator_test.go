@@ -1,0 +1,175 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/rig/redistest"
+)
+
+const (
+	account = "000000000000"
+	region  = "us-east-1"
+)
+
+// certificate is what the emulator and Redis show, and the CA that signed it.
+type certificate struct {
+	cert, key, ca string // files
+	roots         *x509.CertPool
+}
+
+func newCertificate(tb testing.TB) certificate {
+	tb.Helper()
+	var c certificate
+	var err error
+	c.cert, c.key, c.ca, err = redistest.Certificate(tb.TempDir(), "localhost", "*.localhost", "*.execute-api.localhost")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	pem, err := os.ReadFile(c.ca)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c.roots = x509.NewCertPool()
+	c.roots.AppendCertsFromPEM(pem)
+	return c
+}
+
+// emulator is AWS on this machine, with IAM enforced and HTTPS alone.
+type emulator struct {
+	process  *process
+	endpoint string
+	// s3Endpoint has an address for a host, so that clients put the bucket into
+	// the path: the names under localhost resolve on some machines only.
+	s3Endpoint  string
+	certificate certificate
+	// http trusts the certificate, and reaches every name under localhost.
+	http *http.Client
+}
+
+// startEmulator runs the emulator. Behind each cache endpoint that a stack
+// creates on it stands the Redis at redisPort.
+func startEmulator(tb testing.TB, c certificate, redisPort string) *emulator {
+	tb.Helper()
+	port := strconv.Itoa(freePort(tb))
+	e := &emulator{
+		endpoint: "https://localhost:" + port, s3Endpoint: "https://127.0.0.1:" + port,
+		certificate: c, http: &http.Client{Transport: transport(c.roots)},
+	}
+	// Its own command would listen on port 443 too, the server that it wraps
+	// listens where it is told to: so two runs stay apart. Without workers it
+	// is one process, and nothing of it is left when that is killed.
+	cmd := exec.Command(ministackPython(tb), "-m", "hypercorn", "mended:app",
+		"--bind", "127.0.0.1:"+port, "--certfile", c.cert, "--keyfile", c.key, "--keep-alive", "75", "--workers", "0")
+	cmd.Dir = tb.TempDir()
+	// Functions inherit this environment: from it they know where AWS is and
+	// whom to trust.
+	cmd.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "TMPDIR=" + cmd.Dir, "PYTHONDONTWRITEBYTECODE=1",
+		"PYTHONPATH=" + filepath.Join(root(tb), "internal/rig/e2e/testdata"),
+		"AUTH=true", "GATEWAY_PORT=" + port, "USE_SSL=1", "MINISTACK_SSL_CERT=" + c.cert, "MINISTACK_SSL_KEY=" + c.key,
+		"REDIS_HOST=localhost", "REDIS_PORT=" + redisPort,
+		"AWS_ENDPOINT_URL=" + e.endpoint, "AWS_ENDPOINT_URL_S3=" + e.s3Endpoint, "SSL_CERT_FILE=" + c.ca, "AWS_CA_BUNDLE=" + c.ca,
+	}
+	e.process = start(tb, cmd)
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			tb.Logf("the emulator's last lines:\n%s", e.process.log.tail(150))
+		}
+	})
+	await(tb, 30*time.Second, "the emulator", func() error {
+		select {
+		case <-e.process.done:
+			tb.Fatalf("the emulator has ended: %v\n%s", e.process.err, e.process.log)
+		default:
+		}
+		answer, err := e.http.Get(e.endpoint + "/_ministack/health")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = answer.Body.Close() }()
+		if answer.StatusCode != http.StatusOK {
+			return fmt.Errorf("health is %s", answer.Status)
+		}
+		return nil
+	})
+	return e
+}
+
+// environment is that of a user of AWS's command line tools, with a HOME of its
+// own: the CDK keeps what it knows of accounts there.
+func (e *emulator) environment(home string) []string {
+	return []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + home,
+		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=" + region, "AWS_DEFAULT_REGION=" + region,
+		"AWS_ENDPOINT_URL=" + e.endpoint, "AWS_ENDPOINT_URL_S3=" + e.s3Endpoint,
+		"AWS_CA_BUNDLE=" + e.certificate.ca, "NODE_EXTRA_CA_CERTS=" + e.certificate.ca,
+	}
+}
+
+func transport(roots *x509.CertPool) *http.Transport {
+	var dialer net.Dialer
+	return &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			host, port, err := net.SplitHostPort(address)
+			if err != nil {
+				return nil, err
+			}
+			if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+				address = net.JoinHostPort("127.0.0.1", port)
+			}
+			return dialer.DialContext(ctx, network, address)
+		},
+	}
+}
+
+func freePort(tb testing.TB) int {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// await repeats a look until it has no error. It fails the test with the last
+// error when limit is over.
+func await(tb testing.TB, limit time.Duration, what string, look func() error) {
+	tb.Helper()
+	deadline := time.Now().Add(limit)
+	for {
+		err := look()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			tb.Fatalf("waited %v for %s: %v", limit, what, err)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+// write puts a file into a new folder and returns its path.
+func write(tb testing.TB, name string, content []byte) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), name)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}

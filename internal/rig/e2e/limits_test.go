@@ -1,0 +1,68 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// notEmulated is what AWS does and the emulator does not, so that these tests
+// cannot show it, with the tests that do: claims on the template, and the same
+// behaviour in the one-machine pipeline or against a scripted service.
+var notEmulated = []struct {
+	what  string
+	shown []string // folder.Test
+}{
+	{"functions of another architecture than this machine's", []string{"cdk.TestFunctionsRunOnLambdasBareRuntime"}},
+	{"a configuration endpoint of a cache of one shard: testdata/mended.py has it one", []string{"cdk.TestTheCacheIsAQueue"}},
+	{"the network: functions reach everything that this machine does", []string{
+		"cdk.TestIngestAndDrainerLiveInAVPCWithoutAWayOut", "cdk.TestSecurityGroupsLetThroughWhatIsNeeded",
+	}},
+	{"GET /health by way of the API, at which the emulator tells of its own", []string{"cdk.TestTheAPIHasTwoRoutesToIngest"}},
+	{"partial failures of the Kinesis mapping", []string{"cdk.TestTheMappingFromEachTapToTheBridge", "internal/local.TestMappingGoesOnBehindAPartialFailure"}},
+	{"its bisecting of batches that fail", []string{"cdk.TestTheMappingFromEachTapToTheBridge", "internal/local.TestMappingSplitsABatchThatFails"}},
+	{"its bounds of retries and age, and its S3 destination", []string{"cdk.TestTheMappingFromEachTapToTheBridge", "internal/local.TestMappingGivesUpByAge"}},
+	{"its window, in which slow streams pack", []string{"cdk.TestTheMappingFromEachTapToTheBridge"}},
+	{"Firehose's buffering", []string{"cdk.TestTheFirehoseOfEachStream", "internal/local.TestFirehoseWritesByAgeAndBySize"}},
+	{"Firehose's compression", []string{"cdk.TestTheFirehoseOfEachStream", "internal/local.TestFirehoseJoinsRecordsIntoObjects"}},
+	{"throttling of single records", []string{"internal/local.TestKinesisThrottlesEachShard", "internal/pipeline/sink.TestOnlyFailedEntriesAreSentAgainAndCallsAreToppedUp"}},
+	{"the permissions of Firehose, of the mappings, of the schedule and of Lambda itself", []string{"cdk.TestEachRoleMayDoItsOwnActionsOnItsOwnResources"}},
+	{"what a nested stack retains when it goes", []string{"cdk.TestOnlyARetiredStreamTakesItsTapWithIt"}},
+}
+
+// TestWhatIsNotEmulatedIsShownElsewhere keeps the list true.
+func TestWhatIsNotEmulatedIsShownElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, n := range notEmulated {
+		for _, test := range n.shown {
+			dir, name, _ := strings.Cut(test, ".")
+			if !declares(t, filepath.Join(root(t), dir), name) {
+				t.Errorf("%s: there is no %s in %s", n.what, name, dir)
+			}
+		}
+	}
+}
+
+// declares reports whether a test of that name stands in the folder.
+func declares(t *testing.T, dir, name string) bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	declaration := regexp.MustCompile(`(?m)^func ` + name + `\(t \*testing\.T\)`)
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if declaration.Match(content) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,260 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/rig/awstest"
+	"github.com/data-sink/data-sink/internal/rig/redistest"
+)
+
+// lambdas are the three functions under AWS's own Runtime Interface Emulator,
+// between a real Redis and an AWS of this process.
+type lambdas struct {
+	aws *awstest.Server
+	// addresses are where the emulators listen, by function.
+	addresses map[string]string
+}
+
+const (
+	clientsSecret = `{"datasink":"open sesame"}`
+	redisPassword = "friend"
+	archiveBucket = "archive"
+	wakePath      = "/" + account + "/wake"
+)
+
+// TestLambdaRuntime takes records through the three programs as they are
+// deployed, run by the emulator that AWS puts into Lambda's images, with the
+// events of API Gateway, SQS, the schedule and Kinesis.
+func TestLambdaRuntime(t *testing.T) {
+	t.Parallel()
+	l := startLambdas(t)
+
+	var accepted events.APIGatewayV2HTTPResponse
+	l.invoke(t, "ingest", postEvent(t, "orders", "datasink", "open sesame", []byte("woken")), &accepted)
+	if accepted.StatusCode != http.StatusAccepted || !strings.Contains(accepted.Body, `"id"`) {
+		t.Fatalf("POST: %+v", accepted)
+	}
+	wakeUp, ok := l.aws.SQS.Receive(t.Context(), wakePath, time.Minute)
+	if !ok {
+		t.Fatal("no wake-up")
+	}
+	var drained events.SQSEventResponse
+	l.invoke(t, "drainer", sqsEvent(t, wakeUp), &drained)
+	if len(drained.BatchItemFailures) > 0 {
+		t.Errorf("the drainer failed on %+v", drained)
+	}
+
+	l.invoke(t, "ingest", postEvent(t, "orders", "datasink", "open sesame", []byte("swept")), &accepted)
+	var inspection drain.Inspection
+	l.invoke(t, "drainer", drain.InspectEvent, &inspection)
+	if depth := inspection.Streams["orders"].Depth; depth != 1 {
+		t.Errorf("%d records queued, want 1: %+v", depth, inspection)
+	}
+	l.invoke(t, "drainer", drain.SweepEvent, nil)
+
+	records := l.aws.Kinesis.Shards("datasink.orders")[0].Read(0, 10, 1<<20)
+	if len(records) != 2 {
+		t.Fatalf("%d records in Kinesis, want 2", len(records))
+	}
+	for _, r := range records {
+		var bridged events.KinesisEventResponse
+		l.invoke(t, "bridge", kinesisEvent(t, "orders", r.Data), &bridged)
+		if len(bridged.BatchItemFailures) > 0 {
+			t.Errorf("the bridge failed on %+v", bridged)
+		}
+	}
+	if got := l.archived(t, "orders/"); got != "woken\nswept\n" {
+		t.Errorf("the archive holds %q, want both bodies as lines", got)
+	}
+}
+
+// TestLambdaRuntimeAfterFailures finds the programs alive after events that are
+// none, and their answers as they have to be.
+func TestLambdaRuntimeAfterFailures(t *testing.T) {
+	t.Parallel()
+	l := startLambdas(t)
+	for _, function := range []string{"ingest", "drainer", "bridge"} {
+		var failure struct{ ErrorMessage string }
+		l.invoke(t, function, `"no event"`, &failure)
+		if failure.ErrorMessage == "" {
+			t.Errorf("%s: an event that is none: no error", function)
+		}
+	}
+	var answer events.APIGatewayV2HTTPResponse
+	l.invoke(t, "ingest", postEvent(t, "orders", "datasink", "wrong", []byte("x")), &answer)
+	if answer.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a wrong password: %+v", answer)
+	}
+	l.invoke(t, "ingest", healthEvent, &answer)
+	if answer.StatusCode != http.StatusOK {
+		t.Errorf("health: %+v", answer)
+	}
+	var drained events.SQSEventResponse
+	l.invoke(t, "drainer", sqsEvent(t, awstest.Sent{ID: "bad", Body: "no wake-up"}), &drained)
+	if len(drained.BatchItemFailures) != 1 || drained.BatchItemFailures[0].ItemIdentifier != "bad" {
+		t.Errorf("a wake-up that is none: %+v, want it returned", drained)
+	}
+}
+
+func startLambdas(t *testing.T) *lambdas {
+	t.Helper()
+	redis := redistest.Start(t, "--requirepass", redisPassword)
+	orders := stream.Stream{Name: "orders"}
+	aws, err := awstest.Start(awstest.Options{
+		Dir: t.TempDir(), Buckets: []string{archiveBucket}, Queues: []string{wakePath},
+		Secrets:    map[string]string{"clients": clientsSecret, "redis": redisPassword},
+		Shards:     map[string]int{"datasink.orders": 1},
+		Deliveries: map[string]awstest.Delivery{"datasink.orders": {Bucket: archiveBucket, Folder: orders.Folder}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(aws.Close)
+	l := &lambdas{aws: aws, addresses: make(map[string]string)}
+	settings := map[string]string{
+		env.Name: "datasink", env.ArchiveBucket: archiveBucket, env.RedisURL: redis.URL, env.RedisSecret: "redis",
+		env.ClientsSecret: "clients", env.WakeQueueURL: aws.URL + wakePath, env.PushTimeout: "5s",
+		"AWS_ENDPOINT_URL": aws.URL, "AWS_REGION": region, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+		"AWS_LAMBDA_FUNCTION_TIMEOUT": "30", "PATH": os.Getenv("PATH"),
+	}
+	for function, dir := range buildFunctions(t) {
+		l.addresses[function] = startRuntime(t, function, dir, settings)
+	}
+	return l
+}
+
+// buildFunctions builds the functions as the CDK app does, but for this machine,
+// and returns the folder of each.
+func buildFunctions(t *testing.T) map[string]string {
+	t.Helper()
+	dirs := make(map[string]string)
+	into := t.TempDir()
+	for _, function := range []string{"ingest", "drainer", "bridge"} {
+		dirs[function] = filepath.Join(into, function)
+		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=",
+			"-o", filepath.Join(dirs[function], "bootstrap"), "./functions/"+function)
+		cmd.Dir = root(t)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		run(t, commandLimit, cmd)
+		if err := os.WriteFile(filepath.Join(dirs[function], "streams.json"), []byte(`{"streams":[{"name":"orders","compression":"none"}]}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dirs
+}
+
+// startRuntime runs a function under the Runtime Interface Emulator, and returns
+// the address where that takes invocations.
+func startRuntime(t *testing.T, function, dir string, settings map[string]string) string {
+	t.Helper()
+	address := "127.0.0.1:" + strconv.Itoa(freePort(t))
+	cmd := exec.Command(runtimeEmulator(t), "--runtime-interface-emulator-address", address,
+		"--runtime-api-address", "127.0.0.1:"+strconv.Itoa(freePort(t)), filepath.Join(dir, "bootstrap"))
+	cmd.Dir = dir
+	cmd.Env = []string{"AWS_LAMBDA_FUNCTION_NAME=datasink-" + function}
+	for name, value := range settings {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	p := start(t, cmd)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%s says:\n%s", function, p.log.tail(40))
+		}
+	})
+	await(t, 20*time.Second, "the runtime of "+function, func() error {
+		response, err := http.Get("http://" + address + "/")
+		if err == nil {
+			_ = response.Body.Close()
+		}
+		return err
+	})
+	return address
+}
+
+// runtimeEmulator is in the package of the SAM CLI.
+func runtimeEmulator(t *testing.T) string {
+	t.Helper()
+	python := tool(t, "E2E_SAM_PYTHON", ".tools/sam/bin/python")
+	name := map[string]string{"amd64": "aws-lambda-rie-x86_64", "arm64": "aws-lambda-rie-arm64"}[runtime.GOARCH]
+	find := exec.Command(python, "-c", "import os, samcli; print(os.path.dirname(samcli.__file__))")
+	out, err := find.Output()
+	if err != nil {
+		t.Fatalf("finding the SAM CLI of %s: %v", python, err)
+	}
+	return filepath.Join(strings.TrimSpace(string(out)), "local", "rapid", name)
+}
+
+// invoke invokes a function and reads what it answers, be it its response or its
+// error.
+func (l *lambdas) invoke(t *testing.T, function, event string, into any) {
+	t.Helper()
+	url := "http://" + l.addresses[function] + "/2015-03-31/functions/function/invocations"
+	response, err := http.Post(url, "application/json", strings.NewReader(event))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && into != nil {
+		err = json.Unmarshal(body, into)
+	}
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s %v: %s", function, response.Status, err, body)
+	}
+}
+
+// archived is all objects under a prefix, one behind the other.
+func (l *lambdas) archived(t *testing.T, prefix string) string {
+	t.Helper()
+	if err := l.aws.Firehose.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := l.aws.S3.Keys(archiveBucket, prefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all bytes.Buffer
+	for _, key := range keys {
+		f, err := l.aws.S3.Open(archiveBucket, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := all.ReadFrom(f); err != nil {
+			t.Fatal(err)
+		}
+		_ = f.Close()
+	}
+	return all.String()
+}
+
+// sqsEvent is what the mapping of the wake-ups hands to the drainer.
+func sqsEvent(tb testing.TB, wakeUp awstest.Sent) string {
+	tb.Helper()
+	event, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{{
+		MessageId: wakeUp.ID, ReceiptHandle: "handle", Body: wakeUp.Body, EventSource: "aws:sqs", AWSRegion: region,
+		EventSourceARN: fmt.Sprintf("arn:aws:sqs:%s:%s:datasink-wake", region, account),
+		Attributes:     map[string]string{"ApproximateReceiveCount": "1"},
+	}}})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(event)
+}

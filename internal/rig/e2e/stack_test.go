@@ -1,0 +1,89 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+)
+
+// TestDefaultStack deploys the default stack and lives through what a deployment
+// lives through. Its steps build on each other.
+func TestDefaultStack(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t)
+	for _, step := range []struct {
+		name string
+		run  func(*deployment, *testing.T)
+	}{
+		{"bootstrap", (*deployment).testBootstrap},
+		{"deploy", (*deployment).testDeploy},
+		{"refuse", (*deployment).testRefuse},
+		{"accept", (*deployment).testAccept},
+		{"tap", (*deployment).testTap},
+		{"operate", (*deployment).testOperate},
+		{"verify", (*deployment).testVerify},
+		{"add a stream", (*deployment).testAddStream},
+		{"leave records queued", (*deployment).testLeaveQueued},
+		{"retire a stream", (*deployment).testRetire},
+		// These take the time that the schedule needs.
+		{"ingest's permissions", (*deployment).testIngestPermissions},
+		{"bridge's permissions", (*deployment).testBridgePermissions},
+		{"what was queued", (*deployment).testQueued},
+		{"remove streams", (*deployment).testRemove},
+		{"ingest's environment", (*deployment).testIngestEnvironment},
+		{"bridge's environment", (*deployment).testBridgeEnvironment},
+		{"orphaned queue", (*deployment).testOrphan},
+		{"drainer's permissions", (*deployment).testDrainerPermissions},
+		{"drainer's environment", (*deployment).testDrainerEnvironment},
+		{"bring your own Redis", (*deployment).testOwnRedis},
+		{"destroy", (*deployment).testDestroy},
+	} {
+		began := time.Now()
+		if !t.Run(step.name, func(t *testing.T) { step.run(d, t) }) {
+			t.Fatalf("the steps after %q build on it", step.name)
+		}
+		t.Logf("%5.1f s  %s", time.Since(began).Seconds(), step.name)
+	}
+}
+
+const (
+	// archived is far over what a record takes into the archive when a wake-up
+	// announces it, swept when only the schedule does. The latter leaves room
+	// for a claim that a restarted drainer took along, whose lease is a minute.
+	archived = 30 * time.Second
+	swept    = 150 * time.Second
+)
+
+// retiring is added, retired and removed; dropped is of the default stack and
+// removed without that.
+const (
+	retiring = "returns"
+	dropped  = "page-views"
+)
+
+func (d *deployment) testBootstrap(t *testing.T) { d.cdk.bootstrap(t) }
+
+func (d *deployment) testDeploy(t *testing.T) {
+	d.deploy(t)
+	d.takeToken(t)
+	for name, value := range map[string]string{
+		"ApiUrl": d.outputs.ApiUrl, "ArchiveBucket": d.outputs.ArchiveBucket, "ClientsSecret": d.outputs.ClientsSecret,
+		"WakeQueue": d.outputs.WakeQueue, "IngestFunction": d.outputs.IngestFunction, "DrainerFunction": d.outputs.DrainerFunction,
+		"BridgeFunction": d.outputs.BridgeFunction,
+	} {
+		if value == "" {
+			t.Errorf("the stack has no output %s", name)
+		}
+	}
+}
+
+func (d *deployment) testAddStream(t *testing.T) {
+	d.streams.Streams = append(d.streams.Streams, stream.Stream{Name: retiring})
+	d.deploy(t)
+	d.send(t, retiring, text("to the stream that was added"))
+	d.send(t, "orders", text("to a stream that was there before"))
+	d.archive.awaitAll(t, archived)
+}

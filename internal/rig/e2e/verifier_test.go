@@ -1,0 +1,106 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/data-sink/data-sink/internal/operate/audit"
+)
+
+// testVerify deploys the verifier, which finds all that was sent so far in the
+// archive, and then an object that stands there twice; and takes each permission
+// and each variable from it. The deployment after this step takes the verifier away.
+func (d *deployment) testVerify(t *testing.T) {
+	d.deploy(t, "verifyHours=1")
+	answer, i := d.verify(t)
+	if i.failure != "" {
+		t.Fatalf("%s\n%s", i.failure, i.log)
+	}
+	for _, s := range d.streams.Streams {
+		expected := len(slices.DeleteFunc(slices.Clone(d.archive.accepted[s.Name]), func(a accepted) bool { return a.why != "" }))
+		if r := answer.Streams[s.Name]; r.Records != expected || r.Differences != 0 {
+			t.Errorf("%s: %+v, want the %d records that came by way of the tap\n%s", s.Name, r, expected, i.log)
+		}
+	}
+
+	const name = "orders"
+	original := d.archivedByFirehose(t, name)
+	again := original + "-again"
+	d.copyObject(t, original, again)
+	began := time.Now()
+	answer, i = d.verify(t)
+	if i.failure != "" || answer.Streams[name].Differences != 1 {
+		t.Errorf("an object that stands there twice: %+v %s\n%s", answer.Streams[name], i.failure, i.log)
+	}
+	await(t, archived, "the log to name the object", func() error {
+		// The emulator writes it a while after the answer.
+		if log := d.cloud.log(t, d.outputs.VerifierFunction, began); !strings.Contains(log, "archive_differs") || !strings.Contains(log, again) {
+			return fmt.Errorf("it says:\n%s", log)
+		}
+		return nil
+	})
+	if _, err := d.cloud.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &d.archive.name, Key: &again}); err != nil {
+		t.Fatal(err)
+	}
+
+	probe := func(d *deployment, t *testing.T) error {
+		d.restart(t, d.outputs.VerifierFunction, nil)
+		if _, i := d.verify(t); i.failure != "" {
+			return errors.New(i.failure + "\n" + i.log)
+		}
+		return nil
+	}
+	var table []permission
+	for _, action := range []string{"lambda:InvokeFunction", "logs:FilterLogEvents", "s3:ListBucket", "s3:GetObject"} {
+		table = append(table, permission{action, "", accessDenied, probe})
+	}
+	d.testPermissions(t, d.outputs.VerifierFunction, table, nil)
+	d.testVerifierEnvironment(t)
+}
+
+// verify has the verifier verify the hours of this test.
+func (d *deployment) verify(t *testing.T) (audit.Answer, invocation) {
+	t.Helper()
+	now := time.Now().UTC()
+	event := fmt.Sprintf(`{"from":%q,"to":%q}`, now.Add(-time.Hour).Format(time.RFC3339), now.Add(time.Minute).Format(time.RFC3339))
+	i := d.cloud.invoke(t, d.outputs.VerifierFunction, event)
+	var answer audit.Answer
+	if i.failure == "" {
+		if err := json.Unmarshal(i.answer, &answer); err != nil {
+			t.Fatalf("%v: %s", err, i.answer)
+		}
+	}
+	return answer, i
+}
+
+// archivedByFirehose is the key of an object of a stream that came by way of Firehose.
+func (d *deployment) archivedByFirehose(t *testing.T, name string) string {
+	t.Helper()
+	objects := d.archive.objects(t, name+"/dt=")
+	for _, key := range slices.Sorted(maps.Keys(objects)) {
+		if why, content, err := unpacked(key, objects[key]); err == nil && why == "" && len(content) > 0 {
+			return key
+		}
+	}
+	t.Fatalf("no object of %s came by way of Firehose", name)
+	return ""
+}
+
+func (d *deployment) copyObject(t *testing.T, from, to string) {
+	t.Helper()
+	_, err := d.cloud.s3.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &d.archive.name, Key: aws.String(to), Body: bytes.NewReader(d.archive.get(t, from))})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

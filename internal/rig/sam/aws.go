@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/rig/awstest"
+)
+
+const (
+	archiveBucket  = "archive"
+	wakePath       = "/000000000000/wake"
+	clientsSecret  = "clients"
+	clientName     = "datasink"
+	clientPassword = "datasink"
+)
+
+// cloud is the endpoint that stands in for AWS. Its S3 is a folder; all else is
+// gone with it.
+type cloud struct {
+	url    string
+	server *awstest.Server
+	http   *http.Server
+}
+
+// startAWS runs the endpoint where containers reach it.
+func startAWS(host where, dir string, streams *stream.Set) (*cloud, error) {
+	shards, deliveries := make(map[string]int), make(map[string]awstest.Delivery)
+	for _, s := range streams.All() {
+		name := stream.ResourceName(deployment, s.Name)
+		shards[name] = max(s.Shards, 1)
+		// An object for each call, so that nothing has to be waited for.
+		deliveries[name] = awstest.Delivery{
+			Bucket: archiveBucket, Folder: s.Folder, Suffix: s.Suffix(), Gzip: s.Compression == stream.Gzip, BufferBytes: 1,
+		}
+	}
+	server, err := awstest.Start(awstest.Options{
+		Dir: dir, Buckets: []string{archiveBucket}, Queues: []string{wakePath}, Shards: shards, Deliveries: deliveries,
+		Secrets: map[string]string{clientsSecret: fmt.Sprintf("{%q:%q}", clientName, clientPassword)},
+	})
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(host.listen, "0"))
+	if err != nil {
+		server.Close()
+		return nil, fmt.Errorf("starting the AWS endpoint: %w", err)
+	}
+	c := &cloud{
+		url: host.url("http", l.Addr().(*net.TCPAddr).Port), server: server,
+		http: &http.Server{Handler: server, ReadHeaderTimeout: time.Minute},
+	}
+	go func() {
+		if err := c.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			panic(err) // accepting does not fail
+		}
+	}()
+	return c, nil
+}
+
+// Close ends the endpoint.
+func (c *cloud) Close() {
+	_ = c.http.Close()
+	c.server.Close()
+}
