@@ -216,7 +216,7 @@ var verifierAlarms = []alarm{
 		means: "The verifier could not verify every stream: something could not be read, or its 15 minutes were not enough. The hours that it left out are not looked at again.",
 		first: "look for stream_unverified in the verifier's log, and run datasink verify for those hours; if the time was not enough, set a lower verifyHours.",
 
-		namespace: "AWS/Lambda", metric: "Errors", statistic: "Sum", targets: theFunction(verifier),
+		namespace: "AWS/Lambda", metric: "Errors", statistic: "Sum", targets: theFunction(verifierFunction),
 		seconds: fiveMinutes, datapoints: 1, periods: 1, limit: fixed(0, "0"),
 	},
 	{

@@ -215,7 +215,7 @@ func TestEveryAlarmSaysWhatItMeansAndWhatToDo(t *testing.T) {
 // A runbook that names a log line or a setting that is gone is worse than none.
 func TestWhatTheRunbookNamesExists(t *testing.T) {
 	known := make(map[string]bool)
-	for _, pattern := range []string{"../internal/pipeline/ingest/*.go", "../internal/pipeline/drain/*.go", "../internal/pipeline/bridge/*.go", "../internal/operate/audit/*.go"} {
+	for _, pattern := range []string{"../internal/pipeline/ingest/*.go", "../internal/pipeline/drain/*.go", "../internal/pipeline/bridge/*.go", "../internal/operate/verifier/*.go"} {
 		paths, err := filepath.Glob(pattern)
 		if err != nil || len(paths) == 0 {
 			t.Fatalf("%s: %d files, %v", pattern, len(paths), err)

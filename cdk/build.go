@@ -15,14 +15,14 @@ import (
 
 // functions are the folders under functions/, and the names of the assets.
 // Not every stack has all of them: see settings.functions.
-var functions = []string{"ingest", "drainer", "bridge", verifier}
+var functions = []string{"ingest", "drainer", "bridge", verifierFunction}
 
-// verifier is the one that a stack has only when it is asked for.
-const verifier = "verifier"
+// verifierFunction is the one that a stack has only when it is asked for.
+const verifierFunction = "verifier"
 
 // functions are those that the stack has.
 func (s settings) functions() []string {
-	return slices.DeleteFunc(slices.Clone(functions), func(f string) bool { return f == verifier && !s.verifies() })
+	return slices.DeleteFunc(slices.Clone(functions), func(f string) bool { return f == verifierFunction && !s.verifies() })
 }
 
 // findRoot returns the folder of the module that holds dir.

@@ -12,8 +12,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"github.com/data-sink/data-sink/internal/operate/audit"
-	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/bucket"
+	"github.com/data-sink/data-sink/internal/operate/verifier"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
 	"github.com/data-sink/data-sink/internal/pipeline/bridge"
@@ -116,14 +116,14 @@ func emitted(t *testing.T, deployment string) []metrictest.Point {
 	batch := fmt.Sprintf(`{"Records":[{"kinesis":{"sequenceNumber":"1","data":"YQ==","approximateArrivalTimestamp":1},`+
 		`"eventSourceARN":"arn:aws:kinesis:eu-west-1:123456789012:stream/%s.orders"}]}`, deployment)
 
-	verifies := audit.New(audit.Config{
-		Streams: set, Every: time.Hour, Objects: objects.New(empty{}, "archive"), Settle: func(stream.Stream) time.Duration { return 0 }, Log: silent,
+	verifies := verifier.New(verifier.Config{
+		Streams: set, Every: time.Hour, Objects: bucket.New(empty{}, "archive"), Settle: func(stream.Stream) time.Duration { return 0 }, Log: silent,
 		Inspect: func(context.Context) (drain.Inspection, error) { return drain.Inspection{}, nil },
 		PackedLines: func(_ context.Context, from, _ time.Time, each func(line []byte) error) error {
 			at := from.Add(90 * time.Minute).Format(time.RFC3339)
 			return each([]byte(`{"msg":"packed","time":"` + at + `","stream":"orders","bytes":1,"records":1,"hash":"1","firstSequence":"1","lastSequence":"1"}`))
 		},
-		Observe: audit.Metrics{Writer: writer}.Observe,
+		Observe: verifier.Metrics{Writer: writer}.Observe,
 	})
 
 	for _, f := range []struct {

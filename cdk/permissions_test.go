@@ -16,9 +16,9 @@ import (
 type permissions map[string][]string
 
 const (
-	account = "${AWS::Region}:${AWS::AccountId}"
-	streams = "arn:${AWS::Partition}:kinesis:" + account + ":stream/datasink.*"
-	bucket  = "${Archive.Arn}"
+	account   = "${AWS::Region}:${AWS::AccountId}"
+	streams   = "arn:${AWS::Partition}:kinesis:" + account + ":stream/datasink.*"
+	bucketARN = "${Archive.Arn}"
 )
 
 // network interfaces have no ARNs before they exist.
@@ -35,8 +35,8 @@ func expectedPermissions() map[string]permissions {
 		"IngestRole": {
 			"secretsmanager:GetSecretValue": {secret("cache"), secret("clients")},
 			"sqs:SendMessage":               {"${Wake.Arn}"},
-			"s3:PutObject":                  {bucket + "/*/dt=*"},
-			"s3:ListBucket":                 {bucket},
+			"s3:PutObject":                  {bucketARN + "/*/dt=*"},
+			"s3:ListBucket":                 {bucketARN},
 			"logs:CreateLogStream":          {"${IngestLogs.Arn}"},
 			"logs:PutLogEvents":             {"${IngestLogs.Arn}"},
 		},
@@ -47,7 +47,7 @@ func expectedPermissions() map[string]permissions {
 			"sqs:GetQueueAttributes":        {"${Wake.Arn}"},
 			"sqs:ReceiveMessage":            {"${Wake.Arn}"},
 			"sqs:SendMessage":               {"${Wake.Arn}"},
-			"s3:PutObject":                  {bucket + "/failed/drainer/*"},
+			"s3:PutObject":                  {bucketARN + "/failed/drainer/*"},
 			"logs:CreateLogStream":          {"${DrainerLogs.Arn}"},
 			"logs:PutLogEvents":             {"${DrainerLogs.Arn}"},
 		},
@@ -58,18 +58,18 @@ func expectedPermissions() map[string]permissions {
 			"kinesis:GetShardIterator":      {streams},
 			"kinesis:ListShards":            {streams},
 			"firehose:PutRecordBatch":       {"arn:${AWS::Partition}:firehose:" + account + ":deliverystream/datasink.*"},
-			"s3:PutObject":                  {bucket + "/aws/lambda/*", bucket + "/failed/bridge/*"},
-			"s3:ListBucket":                 {bucket},
+			"s3:PutObject":                  {bucketARN + "/aws/lambda/*", bucketARN + "/failed/bridge/*"},
+			"s3:ListBucket":                 {bucketARN},
 			"logs:CreateLogStream":          {"${BridgeLogs.Arn}"},
 			"logs:PutLogEvents":             {"${BridgeLogs.Arn}"},
 		},
 		"FirehoseRole": {
-			"s3:GetBucketLocation":          {bucket},
-			"s3:ListBucket":                 {bucket},
-			"s3:ListBucketMultipartUploads": {bucket},
-			"s3:AbortMultipartUpload":       {bucket + "/*/dt=*"},
-			"s3:GetObject":                  {bucket + "/*/dt=*"},
-			"s3:PutObject":                  {bucket + "/*/dt=*"},
+			"s3:GetBucketLocation":          {bucketARN},
+			"s3:ListBucket":                 {bucketARN},
+			"s3:ListBucketMultipartUploads": {bucketARN},
+			"s3:AbortMultipartUpload":       {bucketARN + "/*/dt=*"},
+			"s3:GetObject":                  {bucketARN + "/*/dt=*"},
+			"s3:PutObject":                  {bucketARN + "/*/dt=*"},
 			"logs:PutLogEvents":             {"${FirehoseLogs.Arn}"},
 		},
 		"SweepRole": {"lambda:InvokeFunction": {"${Drainer.Arn}"}},

@@ -51,7 +51,7 @@ func newVerifier(stack awscdk.Stack, d deployment, r resources, f allFunctions) 
 	values[env.BridgeLog] = jsii.String(logGroupName(d.settings, "bridge"))
 	values[env.VerifyEvery] = jsii.String((time.Duration(d.verifyHours) * time.Hour).String())
 	fn := newFunction(stack, d, nil, function{
-		id: "Verifier", name: verifier, reads: env.Settings(env.ParseVerifier),
+		id: "Verifier", name: verifierFunction, reads: env.Settings(env.ParseVerifier),
 		seconds: verifierSeconds, memory: verifierMemory,
 		may: []awsiam.PolicyStatement{
 			allow(on(f.drainer.FunctionArn()), "lambda:InvokeFunction"),

@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/data-sink/data-sink/internal/operate/audit"
+	"github.com/data-sink/data-sink/internal/operate/verifier"
 	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/metric"
@@ -67,8 +67,8 @@ func TestWhatTheVerifierMayDo(t *testing.T) {
 	want["VerifierRole"] = permissions{
 		"lambda:InvokeFunction": {"${Drainer.Arn}"},
 		"logs:FilterLogEvents":  {group, group + ":*"},
-		"s3:ListBucket":         {bucket},
-		"s3:GetObject":          {bucket + "/*/dt=*"},
+		"s3:ListBucket":         {bucketARN},
+		"s3:GetObject":          {bucketARN + "/*/dt=*"},
 		"logs:CreateLogStream":  {"${VerifierLogs.Arn}"},
 		"logs:PutLogEvents":     {"${VerifierLogs.Arn}"},
 	}
@@ -112,8 +112,8 @@ func TestTheScheduleAndTheWindows(t *testing.T) {
 			t.Fatalf("schedule %v", p)
 		}
 		minute, _ := strconv.Atoi(parts[1])
-		if over := time.Duration(minute) * time.Minute; over < audit.Lag || over >= time.Hour {
-			t.Errorf("runs %v after the hour, want %v at least and less than an hour", over, audit.Lag)
+		if over := time.Duration(minute) * time.Minute; over < verifier.Lag || over >= time.Hour {
+			t.Errorf("runs %v after the hour, want %v at least and less than an hour", over, verifier.Lag)
 		}
 		at := strings.Split(parts[2], ",")
 		if len(at) != 24/hours || at[0] != "0" {
@@ -124,11 +124,11 @@ func TestTheScheduleAndTheWindows(t *testing.T) {
 				t.Errorf("every %d hours: at %v", hours, at)
 			}
 		}
-		verifier, err := env.ParseVerifier(func(name string) string {
+		v, err := env.ParseVerifier(func(name string) string {
 			return token.ReplaceAllString(rendered(variables(t, root, "Verifier")[name]), "1234")
 		})
-		if err != nil || verifier.Every != time.Duration(hours)*time.Hour {
-			t.Errorf("the verifier reads %+v, %v, want every %d hours", verifier, err, hours)
+		if err != nil || v.Every != time.Duration(hours)*time.Hour {
+			t.Errorf("the verifier reads %+v, %v, want every %d hours", v, err, hours)
 		}
 	}
 	target := named(t, synth(t, verified, fourStreams).root, "AWS::Scheduler::Schedule", "Verify").Properties["Target"]
@@ -163,7 +163,7 @@ func TestTheLogIsKeptForAsLongAsTheVerifierReads(t *testing.T) {
 	// A run at :45 reads the log from an hour before its window on.
 	for _, hours := range verifyHours {
 		now := time.Date(2026, 11, 22, 23, verifierMinute, 0, 0, time.UTC)
-		to := now.Add(-audit.Lag).Truncate(time.Hour)
+		to := now.Add(-verifier.Lag).Truncate(time.Hour)
 		begin, _ := verify.LogTime(to.Add(-time.Duration(hours)*time.Hour), to)
 		if age := now.Sub(begin); age > time.Duration(hours+verifierLogHours)*time.Hour {
 			t.Errorf("every %d hours: reads a log of %v ago", hours, age)

@@ -55,7 +55,7 @@ func TestDependenciesPointDown(t *testing.T) {
 		{"one package knows Redis", `^(functions|internal)`, `^internal/(pipeline/queue|rig/redistest|rig/bench(/hello/.*)?)$`, false, `^github.com/redis/`},
 		{"records go out through one writer", `^internal`, `^internal/(pipeline/sink|operate/tap|rig/bench(/hello/.*)?)$`, false, `/service/(kinesis|firehose)$`},
 		{"nothing of the one-machine pipeline is in the functions", `^functions/`, `^$`, true, `data-sink/internal/(local|cmd|operate/tap|rig)|miniredis|gofakes3`},
-		{"handlers know no AWS client", `^internal/(pipeline/(ingest|drain|bridge)|operate/audit)$`, `^$`, false, `aws-sdk-go-v2/service`},
+		{"handlers know no AWS client", `^internal/(pipeline/(ingest|drain|bridge)|operate/verifier)$`, `^$`, false, `aws-sdk-go-v2/service`},
 		{"leaves stand alone", `^internal/pipeline/(stream|envelope|metric)$`, `^$`, true, `data-sink/internal/`},
 	}
 	packages := list(t)

@@ -15,9 +15,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/data-sink/data-sink/internal/operate/audit"
-	"github.com/data-sink/data-sink/internal/operate/hops"
-	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/bucket"
+	"github.com/data-sink/data-sink/internal/operate/remote"
+	"github.com/data-sink/data-sink/internal/operate/verifier"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/lambdalog"
@@ -39,7 +39,7 @@ func main() {
 
 // newHandler wires the function, whose metrics go to metrics. Its error lists
 // every setting that is missing or malformed.
-func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logger, metrics io.Writer) (*audit.Handler, error) {
+func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logger, metrics io.Writer) (*verifier.Handler, error) {
 	settings, envErr := env.ParseVerifier(getenv)
 	streams, streamsErr := stream.Load(settings.Streams)
 	if err := errors.Join(envErr, streamsErr); err != nil {
@@ -53,19 +53,19 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 	// Firehose's objects have no checksum that the client knows: it would say so
 	// for each.
 	store := s3.NewFromConfig(cfg, func(o *s3.Options) { o.DisableLogOutputChecksumValidationSkipped = true })
-	bridgeLog := hops.NewBridgeLog(cfg, settings.BridgeLog)
-	return audit.New(audit.Config{
+	bridgeLog := remote.NewBridgeLog(cfg, settings.BridgeLog)
+	return verifier.New(verifier.Config{
 		Streams: streams,
 		Every:   settings.Every,
-		Objects: objects.New(store, settings.ArchiveBucket),
+		Objects: bucket.New(store, settings.ArchiveBucket),
 		Inspect: func(ctx context.Context) (drain.Inspection, error) {
-			return hops.Inspect(ctx, functions, settings.DrainerFunction)
+			return remote.Inspect(ctx, functions, settings.DrainerFunction)
 		},
 		PackedLines: func(ctx context.Context, from, to time.Time, each func(line []byte) error) error {
 			return bridgeLog.Packed(ctx, "", from, to, each)
 		},
-		Settle:  hops.Settle,
-		Observe: audit.Metrics{Writer: metric.NewWriter(metrics, settings.Name, settings.AllStreamMetrics)}.Observe,
+		Settle:  remote.Settle,
+		Observe: verifier.Metrics{Writer: metric.NewWriter(metrics, settings.Name, settings.AllStreamMetrics)}.Observe,
 		Log:     log,
 	}), nil
 }

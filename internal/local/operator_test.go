@@ -14,20 +14,20 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/local/endpoints"
+	"github.com/data-sink/data-sink/internal/operate/deployment"
 	"github.com/data-sink/data-sink/internal/operate/tap"
-	"github.com/data-sink/data-sink/internal/operate/target"
 	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/google/go-cmp/cmp"
 )
 
 // operated is a pipeline with its operator's side.
-func operated(t *testing.T) (*pipeline, target.Target, string) {
+func operated(t *testing.T) (*pipeline, deployment.Target, string) {
 	t.Helper()
 	o := options(t)
 	o.OperatorAddr, o.S3Addr = "127.0.0.1:0", "127.0.0.1:0"
 	p := start(t, o)
-	found, err := target.Find(t.Context(), target.Options{Data: o.Data})
+	found, err := deployment.Find(t.Context(), deployment.Options{Data: o.Data})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestTheOperatorFindsThePipeline(t *testing.T) {
 		t.Errorf("the endpoints' mode is %v, %v, want only the owner to read them", info.Mode(), err)
 	}
 	api, err := found.API(t.Context())
-	if want := (target.API{URL: p.url, User: "datasink", Password: "secret"}); err != nil || api != want {
+	if want := (deployment.API{URL: p.url, User: "datasink", Password: "secret"}); err != nil || api != want {
 		t.Errorf("API = %+v, %v, want %+v", api, err, want)
 	}
 	p.stop(t)

@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/operate/send"
-	"github.com/data-sink/data-sink/internal/operate/target"
+	"github.com/data-sink/data-sink/internal/operate/deployment"
+	"github.com/data-sink/data-sink/internal/operate/post"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
@@ -25,17 +25,17 @@ type connection struct {
 	Name    string `group:"where" default:"datasink" help:"Name of the deployment on AWS: the root stack's."`
 }
 
-func (f *connection) options() target.Options {
-	return target.Options{Data: f.Data, AWS: f.AWS, Profile: f.Profile, Region: f.Region, Name: f.Name}
+func (f *connection) options() deployment.Options {
+	return deployment.Options{Data: f.Data, AWS: f.AWS, Profile: f.Profile, Region: f.Region, Name: f.Name}
 }
 
 // find returns the deployment and says on err which one it is.
-func (f *connection) find(ctx context.Context, c console) (target.Target, error) {
+func (f *connection) find(ctx context.Context, c console) (deployment.Target, error) {
 	return found(ctx, c, f.options())
 }
 
-func found(ctx context.Context, c console, o target.Options) (target.Target, error) {
-	t, err := target.Find(ctx, o)
+func found(ctx context.Context, c console, o deployment.Options) (deployment.Target, error) {
+	t, err := deployment.Find(ctx, o)
 	if err == nil {
 		fmt.Fprintf(c.err, "datasink: %s\n", t.Describe())
 	}
@@ -80,7 +80,7 @@ func (p *poster) Validate() error {
 }
 
 // findToPost returns the deployment and a client of its API.
-func (p *poster) findToPost(ctx context.Context, c console, f *connection) (target.Target, *send.Client, error) {
+func (p *poster) findToPost(ctx context.Context, c console, f *connection) (deployment.Target, *post.Client, error) {
 	o := f.options()
 	o.User, o.Password = p.User, p.Password
 	t, err := found(ctx, c, o)
@@ -94,8 +94,8 @@ func (p *poster) findToPost(ctx context.Context, c console, f *connection) (targ
 	return t, p.client(api), nil
 }
 
-func (p *poster) client(api target.API) *send.Client {
-	return &send.Client{URL: api.URL, User: api.User, Password: api.Password, HTTP: send.NewHTTP(p.Concurrency), MaxAttempts: p.Attempts}
+func (p *poster) client(api deployment.API) *post.Client {
+	return &post.Client{URL: api.URL, User: api.User, Password: api.Password, HTTP: post.NewHTTP(p.Concurrency), MaxAttempts: p.Attempts}
 }
 
 // interruptible returns a context that a first SIGINT or SIGTERM ends; a second

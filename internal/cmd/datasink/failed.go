@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/failed"
-	"github.com/data-sink/data-sink/internal/operate/objects"
 )
 
 // failedVerbs are the verbs of datasink failed.
@@ -27,7 +27,7 @@ type failedFilter struct {
 
 // list yields the objects, or only those of the keys. Those whose records were all
 // redriven are left out, unless all is set or they are among the keys.
-func (f *failedFilter) list(ctx context.Context, b *objects.Bucket, keys []string, all bool) iter.Seq2[failed.Object, error] {
+func (f *failedFilter) list(ctx context.Context, b *bucket.Bucket, keys []string, all bool) iter.Seq2[failed.Object, error] {
 	wanted := make(map[string]bool)
 	for _, key := range keys {
 		wanted[key] = true
@@ -51,7 +51,7 @@ func (f *failedFilter) list(ctx context.Context, b *objects.Bucket, keys []strin
 			}
 		}
 		for key := range wanted {
-			if !yield(failed.Object{}, fmt.Errorf("%s: %w among those of records that were given up", key, objects.ErrNotFound)) {
+			if !yield(failed.Object{}, fmt.Errorf("%s: %w among those of records that were given up", key, bucket.ErrNotFound)) {
 				return
 			}
 		}

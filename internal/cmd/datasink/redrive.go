@@ -9,10 +9,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/data-sink/data-sink/internal/operate/deployment"
 	"github.com/data-sink/data-sink/internal/operate/failed"
+	"github.com/data-sink/data-sink/internal/operate/post"
 	"github.com/data-sink/data-sink/internal/operate/resume"
-	"github.com/data-sink/data-sink/internal/operate/send"
-	"github.com/data-sink/data-sink/internal/operate/target"
 )
 
 type failedRedriveVerb struct {
@@ -108,7 +108,7 @@ func (v *failedRedriveVerb) Run(ctx context.Context, c console) error {
 	return v.finish(c, n, err)
 }
 
-func (v *failedRedriveVerb) open(ctx context.Context, c console) (target.Target, *send.Client, error) {
+func (v *failedRedriveVerb) open(ctx context.Context, c console) (deployment.Target, *post.Client, error) {
 	if v.DryRun {
 		t, err := v.find(ctx, c)
 		return t, nil, err

@@ -5,15 +5,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/operate/deployment"
 	"github.com/data-sink/data-sink/internal/operate/failed"
-	"github.com/data-sink/data-sink/internal/operate/target"
 	"github.com/data-sink/data-sink/internal/operate/verify"
 )
 
 // deliveredByLog returns what asks the bridge's log whether a record that the
 // mapping gave up was sent to Firehose all the same. The log of a stream is read
 // when it is needed first.
-func deliveredByLog(t target.Target, all []failed.Object) func(context.Context, failed.Object, failed.Record) (bool, error) {
+func deliveredByLog(t deployment.Target, all []failed.Object) func(context.Context, failed.Object, failed.Record) (bool, error) {
 	logs := make(map[string]*verify.Sent)
 	return func(ctx context.Context, o failed.Object, r failed.Record) (bool, error) {
 		sent := logs[o.Stream]
@@ -35,7 +35,7 @@ const longestRetry = 7 * 24 * time.Hour
 
 // logOf reads the bridge's log of a stream for the time in which the batches of
 // its objects were tried.
-func logOf(ctx context.Context, t target.Target, streamName string, all []failed.Object, received time.Time) ([]verify.Packed, error) {
+func logOf(ctx context.Context, t deployment.Target, streamName string, all []failed.Object, received time.Time) ([]verify.Packed, error) {
 	from, to := received, received
 	for _, o := range all {
 		if o.Stage != failed.StageLambda || o.Stream != streamName {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/replay"
 	"github.com/data-sink/data-sink/internal/operate/resume"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -76,12 +76,12 @@ func (v *replayVerb) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	bucket, err := t.Archive(ctx)
+	archive, err := t.Archive(ctx)
 	if err != nil {
 		return err
 	}
-	var all []objects.Object
-	for o, err := range bucket.Hours(ctx, v.Stream+"/", v.From.Time, v.To.Time) {
+	var all []bucket.Object
+	for o, err := range archive.Hours(ctx, v.Stream+"/", v.From.Time, v.To.Time) {
 		if err != nil {
 			return err
 		}
@@ -90,13 +90,13 @@ func (v *replayVerb) Run(ctx context.Context, c console) error {
 	if v.DryRun {
 		return v.list(c, all)
 	}
-	state, err := v.state(bucket.Name(), by, all)
+	state, err := v.state(archive.Name(), by, all)
 	if err != nil {
 		return err
 	}
 	n, b := replayed{}, v.bar(c, "replay", int64(len(all)), false)
 	r := &replay.Replayer{
-		Objects: bucket.Bucket, Client: client, Concurrency: v.Concurrency, State: state, Into: v.Into, By: by, GzipOver: over,
+		Objects: archive.Bucket, Client: client, Concurrency: v.Concurrency, State: state, Into: v.Into, By: by, GzipOver: over,
 		Done: func(body []byte, err error) {
 			if err != nil {
 				if n.Refused++; n.Refused <= shownFailures {
@@ -159,7 +159,7 @@ func (v *replayVerb) forms() (by replay.By, over int, err error) {
 
 // state opens the state of the replays of one stream into another, whatever their
 // times.
-func (v *replayVerb) state(bucket string, by replay.By, all []objects.Object) (*resume.State, error) {
+func (v *replayVerb) state(bucket string, by replay.By, all []bucket.Object) (*resume.State, error) {
 	path, err := statePath(v.State, "replay", bucket, v.Stream, v.Into, string(by))
 	if err != nil {
 		return nil, err
@@ -176,7 +176,7 @@ func (v *replayVerb) state(bucket string, by replay.By, all []objects.Object) (*
 	return state, nil
 }
 
-func (v *replayVerb) list(c console, all []objects.Object) error {
+func (v *replayVerb) list(c console, all []bucket.Object) error {
 	n := replayed{DryRun: true, Objects: len(all)}
 	var rows [][]string
 	for _, o := range all {

@@ -9,9 +9,9 @@ import (
 	"os"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/operate/deployment"
+	"github.com/data-sink/data-sink/internal/operate/post"
 	"github.com/data-sink/data-sink/internal/operate/replay"
-	"github.com/data-sink/data-sink/internal/operate/send"
-	"github.com/data-sink/data-sink/internal/operate/target"
 )
 
 type sendVerb struct {
@@ -68,7 +68,7 @@ func (v *sendVerb) Run(ctx context.Context, c console) error {
 	began := time.Now()
 	n := count{unsent: -1}
 	b := v.bar(c, v.Stream, v.size(), true)
-	err = client.All(ctx, v.bodies(ctx, b), v.Concurrency, func(o send.Outcome) {
+	err = client.All(ctx, v.bodies(ctx, b), v.Concurrency, func(o post.Outcome) {
 		n.note(o)
 		if o.Err != nil && n.Failed <= shownFailures {
 			b.print(c.err, "datasink: record %d: %v", v.Skip+o.Index, o.Err)
@@ -100,7 +100,7 @@ func (v *sendVerb) Run(ctx context.Context, c console) error {
 }
 
 // note counts a record.
-func (n *count) note(o send.Outcome) {
+func (n *count) note(o post.Outcome) {
 	n.Retried += max(o.Attempts-1, 0)
 	if o.Err == nil {
 		n.Sent++
@@ -108,7 +108,7 @@ func (n *count) note(o send.Outcome) {
 		return
 	}
 	n.Failed++
-	var refusal *send.Refusal
+	var refusal *post.Refusal
 	isFinal := errors.As(o.Err, &refusal) && refusal.IsFinal()
 	if !isFinal && (n.unsent < 0 || o.Index < n.unsent) {
 		n.unsent = o.Index
@@ -118,13 +118,13 @@ func (n *count) note(o send.Outcome) {
 // shownFailures bounds how many records that failed are listed.
 const shownFailures = 10
 
-func (v *sendVerb) client(ctx context.Context, c console) (*send.Client, error) {
+func (v *sendVerb) client(ctx context.Context, c console) (*post.Client, error) {
 	if v.URL != "" {
 		user := v.User
 		if user == "" {
 			user = "datasink"
 		}
-		return v.poster.client(target.API{URL: v.URL, User: user, Password: v.Password}), nil
+		return v.poster.client(deployment.API{URL: v.URL, User: user, Password: v.Password}), nil
 	}
 	_, client, err := v.findToPost(ctx, c, &v.connection)
 	return client, err
@@ -163,8 +163,8 @@ func (v *sendVerb) size() int64 {
 var errEnough = errors.New("enough")
 
 // bodies yields the records but for the first ones.
-func (v *sendVerb) bodies(ctx context.Context, b *bar) iter.Seq2[send.Body, error] {
-	return func(yield func(send.Body, error) bool) {
+func (v *sendVerb) bodies(ctx context.Context, b *bar) iter.Seq2[post.Body, error] {
+	return func(yield func(post.Body, error) bool) {
 		by, index := replay.Whole, 0
 		if v.NDJSON {
 			by = replay.Line
@@ -183,7 +183,7 @@ func (v *sendVerb) bodies(ctx context.Context, b *bar) iter.Seq2[send.Body, erro
 						b.add(v.length(body))
 						return nil
 					}
-					if !yield(send.Body{Stream: v.Stream, PartitionKey: v.PartitionKey, Bytes: body, Gzip: v.Gzip}, nil) {
+					if !yield(post.Body{Stream: v.Stream, PartitionKey: v.PartitionKey, Bytes: body, Gzip: v.Gzip}, nil) {
 						return errEnough
 					}
 					return nil
@@ -193,7 +193,7 @@ func (v *sendVerb) bodies(ctx context.Context, b *bar) iter.Seq2[send.Body, erro
 				return
 			}
 			if err != nil {
-				yield(send.Body{}, fmt.Errorf("reading %s: %w", name, err))
+				yield(post.Body{}, fmt.Errorf("reading %s: %w", name, err))
 				return
 			}
 		}

@@ -9,9 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/operate/bucket"
+	"github.com/data-sink/data-sink/internal/operate/deployment"
 	"github.com/data-sink/data-sink/internal/operate/failed"
-	"github.com/data-sink/data-sink/internal/operate/objects"
-	"github.com/data-sink/data-sink/internal/operate/target"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"golang.org/x/sync/errgroup"
 )
@@ -102,7 +102,7 @@ type sample struct {
 	orphans map[string]queue.State
 }
 
-func look(ctx context.Context, t target.Target) (sample, error) {
+func look(ctx context.Context, t deployment.Target) (sample, error) {
 	inspection, err := t.Inspect(ctx)
 	return sample{time.Now(), inspection.Streams, inspection.Orphans}, err
 }
@@ -115,7 +115,7 @@ func (s sample) names() []string {
 type archiveStatus struct {
 	known  bool
 	failed map[string]int
-	latest map[string]objects.Object
+	latest map[string]bucket.Object
 }
 
 // lookups bounds the streams that are looked up in the archive at once.
@@ -123,10 +123,10 @@ const lookups = 8
 
 // lookAtArchive counts dead letters and finds the last objects. An archive that
 // is not served tells nothing.
-func lookAtArchive(ctx context.Context, t target.Target, streams []string) (archiveStatus, error) {
-	a := archiveStatus{known: true, failed: make(map[string]int), latest: make(map[string]objects.Object)}
+func lookAtArchive(ctx context.Context, t deployment.Target, streams []string) (archiveStatus, error) {
+	a := archiveStatus{known: true, failed: make(map[string]int), latest: make(map[string]bucket.Object)}
 	bucket, err := t.Archive(ctx)
-	if errors.Is(err, target.ErrNotHere) {
+	if errors.Is(err, deployment.ErrNotHere) {
 		return archiveStatus{}, nil
 	}
 	if err != nil {

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/operate/bucket"
+	"github.com/data-sink/data-sink/internal/operate/deployment"
 	"github.com/data-sink/data-sink/internal/operate/failed"
-	"github.com/data-sink/data-sink/internal/operate/objects"
 	"github.com/data-sink/data-sink/internal/operate/tap"
-	"github.com/data-sink/data-sink/internal/operate/target"
 	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
@@ -65,7 +65,7 @@ func (v *verifyVerb) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	bucket, err := t.Archive(ctx)
+	archive, err := t.Archive(ctx)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (v *verifyVerb) Run(ctx context.Context, c console) error {
 	}
 	reports, equal := []*verify.Report{}, true
 	for _, name := range names {
-		r, err := v.verify(ctx, c, t, bucket, inspection, name)
+		r, err := v.verify(ctx, c, t, archive, inspection, name)
 		if err != nil {
 			return fmt.Errorf("verifying %s: %w", name, err)
 		}
@@ -100,13 +100,13 @@ func (v *verifyVerb) Run(ctx context.Context, c console) error {
 	return nil
 }
 
-func (v *verifyVerb) verify(ctx context.Context, c console, t target.Target, bucket target.Archive, inspection drain.Inspection, name string) (*verify.Report, error) {
+func (v *verifyVerb) verify(ctx context.Context, c console, t deployment.Target, archive deployment.Archive, inspection drain.Inspection, name string) (*verify.Report, error) {
 	s, _, err := v.streamsFile.stream(name)
 	if err != nil {
 		return nil, err
 	}
 	config := verify.Config{
-		Stream: name, From: v.From.Time, To: v.To.Time, Settle: v.Settle, Objects: bucket.Bucket,
+		Stream: name, From: v.From.Time, To: v.To.Time, Settle: v.Settle, Objects: archive.Bucket,
 		Packed: func(ctx context.Context, from, to time.Time, each func(verify.Packed) error) error {
 			return t.Packed(ctx, name, from, to, each)
 		},
@@ -126,12 +126,12 @@ func (v *verifyVerb) verify(ctx context.Context, c console, t target.Target, buc
 			})
 		}
 		config.Aside = func(ctx context.Context, each func(shard, sequence string)) error {
-			return asideOfTap(ctx, bucket.Bucket, name, v.From.Time, each)
+			return asideOfTap(ctx, archive.Bucket, name, v.From.Time, each)
 		}
 	}
 	var b *bar
 	read := int64(0)
-	config.Progress = func(o objects.Object, of int) {
+	config.Progress = func(o bucket.Object, of int) {
 		if b == nil {
 			b = v.bar(c, name, int64(of), false)
 		}
@@ -147,7 +147,7 @@ func (v *verifyVerb) verify(ctx context.Context, c console, t target.Target, buc
 }
 
 // asideOfTap names the records of the tap that were put aside since a time.
-func asideOfTap(ctx context.Context, b *objects.Bucket, name string, since time.Time, each func(shard, sequence string)) error {
+func asideOfTap(ctx context.Context, b *bucket.Bucket, name string, since time.Time, each func(shard, sequence string)) error {
 	for o, err := range failed.List(ctx, b, failed.Filter{Stream: name, From: since}) {
 		if err != nil {
 			return err

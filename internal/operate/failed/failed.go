@@ -20,7 +20,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 )
 
@@ -37,7 +37,7 @@ const MarkerSuffix = ".redriven"
 
 // Object is one object of records that were given up.
 type Object struct {
-	objects.Object
+	bucket.Object
 	// Stage gave the records up.
 	Stage string `json:"stage"`
 	// Stream is the stream's name; that of a name which streams.json would not
@@ -70,7 +70,7 @@ func (f Filter) admits(o Object) bool {
 }
 
 // List yields the objects of a bucket that a filter admits, by stage and key.
-func List(ctx context.Context, b *objects.Bucket, f Filter) iter.Seq2[Object, error] {
+func List(ctx context.Context, b *bucket.Bucket, f Filter) iter.Seq2[Object, error] {
 	mappings := make(map[string]string) // streams by mapping id
 	return func(yield func(Object, error) bool) {
 		for _, prefix := range prefixes(f.Stream) {
@@ -113,7 +113,7 @@ func prefixes(stream string) []string {
 
 // withMarkers yields the objects below a prefix without the markers; Marker is
 // not nil for one that has a marker.
-func withMarkers(ctx context.Context, b *objects.Bucket, prefix string) iter.Seq2[Object, error] {
+func withMarkers(ctx context.Context, b *bucket.Bucket, prefix string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		// A marker follows its object, but other objects may stand between.
 		var waiting []Object
@@ -147,7 +147,7 @@ func withMarkers(ctx context.Context, b *objects.Bucket, prefix string) iter.Seq
 }
 
 // classify finds stage and stream. Stage stays empty for what is neither.
-func (o *Object) classify(ctx context.Context, b *objects.Bucket, mappings map[string]string) error {
+func (o *Object) classify(ctx context.Context, b *bucket.Bucket, mappings map[string]string) error {
 	parts := strings.Split(o.Key, "/")
 	switch {
 	case len(parts) > 3 && parts[0] == "failed":
@@ -169,7 +169,7 @@ func (o *Object) classify(ctx context.Context, b *objects.Bucket, mappings map[s
 	return nil
 }
 
-func readMarker(ctx context.Context, b *objects.Bucket, key string) (*Marker, error) {
+func readMarker(ctx context.Context, b *bucket.Bucket, key string) (*Marker, error) {
 	r, err := b.Open(ctx, key)
 	if err != nil {
 		return nil, err

@@ -17,10 +17,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/failed"
-	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/post"
 	"github.com/data-sink/data-sink/internal/operate/resume"
-	"github.com/data-sink/data-sink/internal/operate/send"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 	"github.com/google/go-cmp/cmp"
@@ -33,9 +33,9 @@ var at = time.Date(2026, 11, 22, 23, 5, 0, 0, time.UTC)
 // bench is a bucket with an API.
 type bench struct {
 	t      *testing.T
-	bucket *objects.Bucket
+	bucket *bucket.Bucket
 	store  archive.Store
-	api    *send.Client
+	api    *post.Client
 
 	mu       sync.Mutex
 	accepted []string // stream, key and body of each
@@ -53,10 +53,10 @@ func newBench(t *testing.T) *bench {
 	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("archive")}); err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, bucket: objects.New(client, "archive"), store: archive.NewS3(client, "archive")}
+	b := &bench{t: t, bucket: bucket.New(client, "archive"), store: archive.NewS3(client, "archive")}
 	api := httptest.NewServer(b)
 	t.Cleanup(api.Close)
-	b.api = &send.Client{URL: api.URL, User: "u", Password: "p", MaxAttempts: 1}
+	b.api = &post.Client{URL: api.URL, User: "u", Password: "p", MaxAttempts: 1}
 	return b
 }
 

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 	"github.com/klauspost/compress/gzip"
@@ -40,7 +40,7 @@ type Record struct {
 }
 
 // Records yields the records of an object, in order.
-func Records(ctx context.Context, b *objects.Bucket, o Object) iter.Seq2[Record, error] {
+func Records(ctx context.Context, b *bucket.Bucket, o Object) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		stored, err := b.Open(ctx, o.Key)
 		if err != nil {

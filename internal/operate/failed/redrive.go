@@ -9,9 +9,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/bucket"
+	"github.com/data-sink/data-sink/internal/operate/post"
 	"github.com/data-sink/data-sink/internal/operate/resume"
-	"github.com/data-sink/data-sink/internal/operate/send"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 )
 
@@ -23,10 +23,10 @@ import (
 // few records at worst.
 type Redriver struct {
 	// Objects is the bucket, to which Store writes the markers.
-	Objects *objects.Bucket
+	Objects *bucket.Bucket
 	Store   archive.Store
 	// Client posts, so many records at once.
-	Client      *send.Client
+	Client      *post.Client
 	Concurrency int
 	State       *resume.State
 	// Into is a stream that gets all records instead of each its own.
@@ -74,7 +74,7 @@ func (r *Redriver) Redrive(ctx context.Context, o Object) error {
 		return w.count(ctx)
 	}
 	var failed error // to keep the state
-	err := r.Client.All(ctx, w.bodies(ctx), r.Concurrency, func(out send.Outcome) {
+	err := r.Client.All(ctx, w.bodies(ctx), r.Concurrency, func(out post.Outcome) {
 		failed = errors.Join(failed, w.outcome(out))
 	})
 	if err := errors.Join(err, failed); err != nil {
@@ -89,7 +89,7 @@ type work struct {
 	object Object
 
 	mu      sync.Mutex // guards what follows, and the calls of Done
-	sending []sending  // by the index of send.All
+	sending []sending  // by the index of post.All
 	records int
 	left    []int
 }
@@ -101,18 +101,18 @@ type sending struct {
 }
 
 // bodies yields what is to be sent.
-func (w *work) bodies(ctx context.Context) iter.Seq2[send.Body, error] {
-	return func(yield func(send.Body, error) bool) {
+func (w *work) bodies(ctx context.Context) iter.Seq2[post.Body, error] {
+	return func(yield func(post.Body, error) bool) {
 		index := -1
 		for record, err := range Records(ctx, w.Objects, w.object) {
 			if err != nil {
-				yield(send.Body{}, err)
+				yield(post.Body{}, err)
 				return
 			}
 			index++
 			sends, err := w.take(ctx, record, index)
 			if err != nil {
-				yield(send.Body{}, err)
+				yield(post.Body{}, err)
 				return
 			}
 			if !sends {
@@ -122,7 +122,7 @@ func (w *work) bodies(ctx context.Context) iter.Seq2[send.Body, error] {
 			if w.Into != "" {
 				stream = w.Into
 			}
-			if !yield(send.Body{Stream: stream, PartitionKey: record.PartitionKey, Bytes: record.Body}, nil) {
+			if !yield(post.Body{Stream: stream, PartitionKey: record.PartitionKey, Bytes: record.Body}, nil) {
 				return
 			}
 		}
@@ -162,7 +162,7 @@ func (w *work) take(ctx context.Context, record Record, index int) (bool, error)
 }
 
 // outcome notes what became of a record.
-func (w *work) outcome(out send.Outcome) error {
+func (w *work) outcome(out post.Outcome) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	at := w.sending[out.Index]

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/data-sink/data-sink/internal/operate/failed"
-	"github.com/data-sink/data-sink/internal/operate/send"
+	"github.com/data-sink/data-sink/internal/operate/post"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/google/go-cmp/cmp"
 )
@@ -163,7 +163,7 @@ func TestRedriveStopsAtWrongCredentials(t *testing.T) {
 	b := newBench(t)
 	b.fill()
 	b.refuse = func(string) int { return http.StatusUnauthorized }
-	var refusal *send.Refusal
+	var refusal *post.Refusal
 	o := b.list(failed.Filter{})[0]
 	if err := b.redriver(t).Redrive(t.Context(), o); !errors.As(err, &refusal) || refusal.Status != http.StatusUnauthorized {
 		t.Errorf("Redrive = %v, want 401", err)

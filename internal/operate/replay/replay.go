@@ -8,18 +8,18 @@ import (
 	"iter"
 	"sync"
 
-	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/bucket"
+	"github.com/data-sink/data-sink/internal/operate/post"
 	"github.com/data-sink/data-sink/internal/operate/resume"
-	"github.com/data-sink/data-sink/internal/operate/send"
 )
 
 // Replayer posts the bodies of objects to a stream. What is done is kept in a
 // State: a replay that was interrupted goes on there, and one that was killed
 // repeats the last few bodies at worst.
 type Replayer struct {
-	Objects *objects.Bucket
+	Objects *bucket.Bucket
 	// Client posts, so many bodies at once.
-	Client      *send.Client
+	Client      *post.Client
 	Concurrency int
 	State       *resume.State
 	// Into is the stream that gets the bodies.
@@ -38,13 +38,13 @@ type Replayer struct {
 // bodies the API refused. These are tried again the next time. The error is one
 // that concerns all bodies, like an interrupt, wrong credentials or an object
 // that cannot be read.
-func (r *Replayer) Object(ctx context.Context, o objects.Object) (refused int, err error) {
+func (r *Replayer) Object(ctx context.Context, o bucket.Object) (refused int, err error) {
 	if r.State.IsFinished(o.Key) {
 		return 0, nil
 	}
 	w := &work{Replayer: r, key: o.Key}
 	var failed error // to keep the state
-	err = r.Client.All(ctx, w.bodies(ctx), r.Concurrency, func(out send.Outcome) {
+	err = r.Client.All(ctx, w.bodies(ctx), r.Concurrency, func(out post.Outcome) {
 		if out.Err != nil {
 			refused++
 		} else {
@@ -69,7 +69,7 @@ type work struct {
 	key string
 
 	mu    sync.Mutex
-	parts []int // of the object, by the index of send.All
+	parts []int // of the object, by the index of post.All
 }
 
 func (w *work) part(index int) int {
@@ -81,11 +81,11 @@ func (w *work) part(index int) int {
 var errStop = errors.New("stop")
 
 // bodies yields the bodies that are not done.
-func (w *work) bodies(ctx context.Context) iter.Seq2[send.Body, error] {
-	return func(yield func(send.Body, error) bool) {
+func (w *work) bodies(ctx context.Context) iter.Seq2[post.Body, error] {
+	return func(yield func(post.Body, error) bool) {
 		plain, err := w.Objects.OpenPlain(ctx, w.key)
 		if err != nil {
-			yield(send.Body{}, err)
+			yield(post.Body{}, err)
 			return
 		}
 		defer func() { _ = plain.Close() }()
@@ -97,13 +97,13 @@ func (w *work) bodies(ctx context.Context) iter.Seq2[send.Body, error] {
 			w.mu.Lock()
 			w.parts = append(w.parts, part)
 			w.mu.Unlock()
-			if !yield(send.Body{Stream: w.Into, Bytes: body, Gzip: w.GzipOver > 0 && len(body) > w.GzipOver}, nil) {
+			if !yield(post.Body{Stream: w.Into, Bytes: body, Gzip: w.GzipOver > 0 && len(body) > w.GzipOver}, nil) {
 				return errStop
 			}
 			return nil
 		})
 		if err != nil && !errors.Is(err, errStop) {
-			yield(send.Body{}, err)
+			yield(post.Body{}, err)
 		}
 	}
 }

@@ -18,10 +18,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/bucket"
+	"github.com/data-sink/data-sink/internal/operate/post"
 	"github.com/data-sink/data-sink/internal/operate/replay"
 	"github.com/data-sink/data-sink/internal/operate/resume"
-	"github.com/data-sink/data-sink/internal/operate/send"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/google/go-cmp/cmp"
 	"github.com/johannesboyne/gofakes3"
@@ -30,7 +30,7 @@ import (
 
 // bench is a bucket with one object, and an API.
 type bench struct {
-	objects.Object
+	bucket.Object
 	*replay.Replayer
 	mu       sync.Mutex
 	accepted []string
@@ -51,7 +51,7 @@ func newBench(t *testing.T, key, content string, by replay.By) *bench {
 	if err := archive.NewS3(client, "archive").Put(t.Context(), key, []byte(content)); err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{Object: objects.Object{Key: key}}
+	b := &bench{Object: bucket.Object{Key: key}}
 	api := httptest.NewServer(b)
 	t.Cleanup(api.Close)
 	state, err := resume.Open(filepath.Join(t.TempDir(), "state"), "replay")
@@ -64,7 +64,7 @@ func newBench(t *testing.T, key, content string, by replay.By) *bench {
 		}
 	})
 	b.Replayer = &replay.Replayer{
-		Objects: objects.New(client, "archive"), Client: &send.Client{URL: api.URL, User: "u", Password: "p", MaxAttempts: 1},
+		Objects: bucket.New(client, "archive"), Client: &post.Client{URL: api.URL, User: "u", Password: "p", MaxAttempts: 1},
 		Concurrency: 1, State: state, Into: "other", By: by,
 	}
 	return b

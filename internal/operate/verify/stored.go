@@ -8,7 +8,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/bucket"
 )
 
 // readObjects reads all objects and explains those that came through Firehose.
@@ -16,14 +16,14 @@ func (v *verification) readObjects(ctx context.Context) error {
 	begin := v.From.UTC().Truncate(time.Hour)
 	var content bytes.Buffer
 	for _, o := range v.objects {
-		hour, ok := objects.Hour(o.Key)
+		hour, ok := bucket.Hour(o.Key)
 		if !ok {
 			continue // nothing of this project's
 		}
 		// Objects of the hour before only take the lines that are theirs.
 		within := !hour.Before(begin)
 		var err error
-		switch why := objects.Direct(o.Key); {
+		switch why := bucket.Direct(o.Key); {
 		case why == "":
 			err = v.readArchived(ctx, &content, o, within)
 		case within:
@@ -57,7 +57,7 @@ func (v *verification) readBehind(ctx context.Context, content *bytes.Buffer) er
 		if err != nil {
 			return err
 		}
-		if objects.Direct(o.Key) != "" {
+		if bucket.Direct(o.Key) != "" {
 			continue
 		}
 		if err := v.readArchived(ctx, content, o, false); err != nil {
@@ -86,7 +86,7 @@ func (v *verification) lacksEdge() bool {
 }
 
 // readThrough reads an object that has no line in the log: it has to be whole.
-func (v *verification) readThrough(ctx context.Context, o objects.Object) (int64, error) {
+func (v *verification) readThrough(ctx context.Context, o bucket.Object) (int64, error) {
 	r, err := v.Objects.OpenPlain(ctx, o.Key)
 	if err != nil {
 		return 0, v.unreadable(ctx, o, 0, err)
@@ -101,7 +101,7 @@ func (v *verification) readThrough(ctx context.Context, o objects.Object) (int64
 
 // readArchived reads an object of Firehose and explains it. What can be read of a
 // damaged one is explained too.
-func (v *verification) readArchived(ctx context.Context, content *bytes.Buffer, o objects.Object, within bool) error {
+func (v *verification) readArchived(ctx context.Context, content *bytes.Buffer, o bucket.Object, within bool) error {
 	content.Reset()
 	r, err := v.Objects.OpenPlain(ctx, o.Key)
 	if err == nil {
@@ -147,7 +147,7 @@ func (v *verification) judgeObjects() {
 
 // unreadable notes an object that is damaged, deleted meanwhile or truncated; any
 // other error is returned.
-func (v *verification) unreadable(ctx context.Context, o objects.Object, offset int64, err error) error {
+func (v *verification) unreadable(ctx context.Context, o bucket.Object, offset int64, err error) error {
 	if ctx.Err() != nil || !isDamage(err) {
 		return err
 	}
@@ -157,13 +157,13 @@ func (v *verification) unreadable(ctx context.Context, o objects.Object, offset 
 
 // storedObject is an object with what it consists of.
 type storedObject struct {
-	objects.Object
+	bucket.Object
 	*explained
 	within bool // the window
 }
 
 // judgeSegments says what is wrong with an object.
-func (v *verification) judgeSegments(o objects.Object, segments []segment) {
+func (v *verification) judgeSegments(o bucket.Object, segments []segment) {
 	var again *Finding // the one that is being extended
 	for _, s := range segments {
 		if !s.again {
@@ -208,5 +208,5 @@ func (v *verification) reportOnce(f *Finding) {
 
 // isDamage reports whether an error is the object's own.
 func isDamage(err error) bool {
-	return errors.Is(err, objects.ErrDamaged) || errors.Is(err, objects.ErrNotFound)
+	return errors.Is(err, bucket.ErrDamaged) || errors.Is(err, bucket.ErrNotFound)
 }

@@ -16,7 +16,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 )
@@ -37,7 +37,7 @@ type Config struct {
 	// longer than Firehose buffers.
 	Settle time.Duration
 	// Objects is the archive.
-	Objects *objects.Bucket
+	Objects *bucket.Bucket
 	// Packed calls each with the packed records of the stream that the bridge
 	// logged from one time to another, in any order.
 	Packed func(ctx context.Context, from, to time.Time, each func(Packed) error) error
@@ -50,7 +50,7 @@ type Config struct {
 	// bridge, or its mapping, put aside. It is asked only with Tap.
 	Aside func(ctx context.Context, each func(shard, sequence string)) error
 	// Progress, if set, is told of each object that was read, of so many.
-	Progress func(o objects.Object, of int)
+	Progress func(o bucket.Object, of int)
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
@@ -121,7 +121,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 type verification struct {
 	Config
 	report    *Report
-	objects   []objects.Object // those of the hour before the window too
+	objects   []bucket.Object // those of the hour before the window too
 	ledger    *ledger
 	foundIn   []string // of each line of the ledger, the object that has it
 	explained []storedObject

@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/bridge"
@@ -159,7 +159,7 @@ func (w *world) remove(key string) {
 func (w *world) config() verify.Config {
 	return verify.Config{
 		Stream: "orders", From: base, To: base.Add(time.Hour), Settle: time.Minute,
-		Objects: objects.New(w.client, "archive"), Packed: w.lines, Now: func() time.Time { return time.Now().Add(24 * time.Hour) },
+		Objects: bucket.New(w.client, "archive"), Packed: w.lines, Now: func() time.Time { return time.Now().Add(24 * time.Hour) },
 	}
 }
 
@@ -204,7 +204,7 @@ func run(t testing.TB, c verify.Config) *verify.Report {
 // stored returns an object's bytes as they are stored.
 func (w *world) stored(key string) []byte {
 	w.t.Helper()
-	r, err := objects.New(w.client, "archive").Open(w.t.Context(), key)
+	r, err := bucket.New(w.client, "archive").Open(w.t.Context(), key)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/data-sink/data-sink/internal/operate/audit"
+	"github.com/data-sink/data-sink/internal/operate/verifier"
 )
 
 // testVerify deploys the verifier, which finds all that was sent so far in the
@@ -70,12 +70,12 @@ func (d *deployment) testVerify(t *testing.T) {
 }
 
 // verify has the verifier verify the hours of this test.
-func (d *deployment) verify(t *testing.T) (audit.Answer, invocation) {
+func (d *deployment) verify(t *testing.T) (verifier.Answer, invocation) {
 	t.Helper()
 	now := time.Now().UTC()
 	event := fmt.Sprintf(`{"from":%q,"to":%q}`, now.Add(-time.Hour).Format(time.RFC3339), now.Add(time.Minute).Format(time.RFC3339))
 	i := d.cloud.invoke(t, d.outputs.VerifierFunction, event)
-	var answer audit.Answer
+	var answer verifier.Answer
 	if i.failure == "" {
 		if err := json.Unmarshal(i.answer, &answer); err != nil {
 			t.Fatalf("%v: %s", err, i.answer)

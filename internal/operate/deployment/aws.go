@@ -1,4 +1,4 @@
-package target
+package deployment
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/clients"
-	"github.com/data-sink/data-sink/internal/operate/hops"
-	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/remote"
 	"github.com/data-sink/data-sink/internal/operate/tap"
 	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
@@ -119,7 +119,7 @@ func (c *cloud) Archive(ctx context.Context) (Archive, error) {
 		// An emulator seldom has a host name for each bucket.
 		o.UsePathStyle = o.BaseEndpoint != nil
 	})
-	return Archive{Bucket: objects.New(client, name), Store: archive.NewS3(client, name)}, nil
+	return Archive{Bucket: bucket.New(client, name), Store: archive.NewS3(client, name)}, nil
 }
 
 func (c *cloud) Clients(ctx context.Context) (*clients.Store, error) {
@@ -131,7 +131,7 @@ func (c *cloud) Clients(ctx context.Context) (*clients.Store, error) {
 }
 
 // Settle is that of any deployment on AWS.
-func (c *cloud) Settle(s stream.Stream) time.Duration { return hops.Settle(s) }
+func (c *cloud) Settle(s stream.Stream) time.Duration { return remote.Settle(s) }
 
 // Inspect asks the drainer, which alone can reach Redis.
 func (c *cloud) Inspect(ctx context.Context) (drain.Inspection, error) {
@@ -139,7 +139,7 @@ func (c *cloud) Inspect(ctx context.Context) (drain.Inspection, error) {
 	if err != nil {
 		return drain.Inspection{}, err
 	}
-	return hops.Inspect(ctx, lambda.NewFromConfig(c.cfg), function)
+	return remote.Inspect(ctx, lambda.NewFromConfig(c.cfg), function)
 }
 
 func (c *cloud) Tap(ctx context.Context, streamName string, w tap.Window, each func(tap.Record) error) error {
@@ -160,5 +160,5 @@ func (c *cloud) Packed(ctx context.Context, streamName string, from, to time.Tim
 	if settings.LoggingConfig != nil && settings.LoggingConfig.LogGroup != nil {
 		group = *settings.LoggingConfig.LogGroup
 	}
-	return hops.NewBridgeLog(c.cfg, group).Packed(ctx, streamName, from, to, packedLines(streamName, from, to, each))
+	return remote.NewBridgeLog(c.cfg, group).Packed(ctx, streamName, from, to, packedLines(streamName, from, to, each))
 }

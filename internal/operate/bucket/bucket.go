@@ -1,5 +1,5 @@
-// Package objects reads the archive's bucket, for the operator's command.
-package objects
+// Package bucket reads the archive's bucket, for the operator's command.
+package bucket
 
 import (
 	"bufio"

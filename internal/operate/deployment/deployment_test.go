@@ -1,4 +1,4 @@
-package target_test
+package deployment_test
 
 import (
 	"encoding/base64"
@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/local/endpoints"
+	"github.com/data-sink/data-sink/internal/operate/deployment"
 	"github.com/data-sink/data-sink/internal/operate/tap"
-	"github.com/data-sink/data-sink/internal/operate/target"
 	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
@@ -46,9 +46,9 @@ func writeEndpoints(t *testing.T, e endpoints.Endpoints) (data string) {
 	return data
 }
 
-func find(t *testing.T, o target.Options) target.Target {
+func find(t *testing.T, o deployment.Options) deployment.Target {
 	t.Helper()
-	found, err := target.Find(t.Context(), o)
+	found, err := deployment.Find(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,12 +80,12 @@ func TestThePipelineOfThisMachine(t *testing.T) {
 	}))
 	t.Cleanup(operator.Close)
 	data := writeEndpoints(t, endpoints.Endpoints{Deployment: "datasink", APIURL: "http://api", User: "u", Password: "p", OperatorURL: operator.URL, Bucket: "b", FlushSeconds: 2.5})
-	l := find(t, target.Options{Data: data, Name: "other"})
+	l := find(t, deployment.Options{Data: data, Name: "other"})
 
-	if api, err := l.API(t.Context()); err != nil || api != (target.API{URL: "http://api", User: "u", Password: "p"}) || l.Deployment() != "datasink" || !strings.Contains(l.Describe(), data) {
+	if api, err := l.API(t.Context()); err != nil || api != (deployment.API{URL: "http://api", User: "u", Password: "p"}) || l.Deployment() != "datasink" || !strings.Contains(l.Describe(), data) {
 		t.Errorf("API = %+v, %v of %s", api, err, l.Describe())
 	}
-	other := find(t, target.Options{Data: data, User: "x", Password: "y"})
+	other := find(t, deployment.Options{Data: data, User: "x", Password: "y"})
 	if api, err := other.API(t.Context()); err != nil || api.User != "x" || api.Password != "y" {
 		t.Errorf("API = %+v, %v, want the options' user", api, err)
 	}
@@ -110,15 +110,15 @@ func TestThePipelineOfThisMachine(t *testing.T) {
 	if n := countPacked(t, l); n != 1 {
 		t.Errorf("Packed gave %d lines, want the one of the stream and time", n)
 	}
-	if _, err := l.Archive(t.Context()); !errors.Is(err, target.ErrNotHere) {
+	if _, err := l.Archive(t.Context()); !errors.Is(err, deployment.ErrNotHere) {
 		t.Errorf("Archive without S3 = %v", err)
 	}
-	if _, err := l.Clients(t.Context()); !errors.Is(err, target.ErrNotHere) {
+	if _, err := l.Clients(t.Context()); !errors.Is(err, deployment.ErrNotHere) {
 		t.Errorf("Clients = %v", err)
 	}
 }
 
-func countPacked(t *testing.T, found target.Target) int {
+func countPacked(t *testing.T, found deployment.Target) int {
 	t.Helper()
 	n := 0
 	err := found.Packed(t.Context(), "orders", at, at.Add(time.Hour), func(p verify.Packed) error {
@@ -136,7 +136,7 @@ func TestAPipelineThatHasGoneIsNamed(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	data := writeEndpoints(t, endpoints.Endpoints{OperatorURL: server.URL})
-	if _, err := find(t, target.Options{Data: data}).Inspect(t.Context()); err == nil || !strings.Contains(err.Error(), filepath.Join(data, endpoints.File)) {
+	if _, err := find(t, deployment.Options{Data: data}).Inspect(t.Context()); err == nil || !strings.Contains(err.Error(), filepath.Join(data, endpoints.File)) {
 		t.Errorf("Inspect = %v, want an error that names the file", err)
 	}
 }
@@ -222,15 +222,15 @@ func TestADeploymentOnAWS(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	data := t.TempDir()
-	c := find(t, target.Options{Data: data, Name: "sink"})
+	c := find(t, deployment.Options{Data: data, Name: "sink"})
 	if text := c.Describe(); text != "deployment sink in eu-west-1 at "+server.URL || c.Deployment() != "sink" {
 		t.Errorf("Describe = %s", text)
 	}
-	if api, err := c.API(t.Context()); err != nil || api != (target.API{URL: "https://api.example", User: "datasink", Password: "secret"}) {
+	if api, err := c.API(t.Context()); err != nil || api != (deployment.API{URL: "https://api.example", User: "datasink", Password: "secret"}) {
 		t.Errorf("API = %+v, %v", api, err)
 	}
 	for user, want := range map[string]string{"hashed": "DATASINK_PASSWORD", "none": "no such client"} {
-		if _, err := find(t, target.Options{Data: data, Name: "sink", User: user}).API(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := find(t, deployment.Options{Data: data, Name: "sink", User: user}).API(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("API of %s = %v, want an error with %s", user, err, want)
 		}
 	}
@@ -247,7 +247,7 @@ func TestADeploymentOnAWS(t *testing.T) {
 	if archive, err := c.Archive(t.Context()); err != nil || archive.Name() != "bucket" {
 		t.Errorf("Archive = %+v, %v", archive, err)
 	}
-	if _, err := find(t, target.Options{Data: data, Name: "other"}).API(t.Context()); err == nil || !strings.Contains(err.Error(), "deployment other in eu-west-1") {
+	if _, err := find(t, deployment.Options{Data: data, Name: "other"}).API(t.Context()); err == nil || !strings.Contains(err.Error(), "deployment other in eu-west-1") {
 		t.Errorf("API of a deployment that is not there = %v", err)
 	}
 	if got := c.Settle(stream.Stream{BufferSeconds: 60}); got != 6*time.Minute {
@@ -257,24 +257,24 @@ func TestADeploymentOnAWS(t *testing.T) {
 	// What chooses between the two.
 	here := writeEndpoints(t, endpoints.Endpoints{Deployment: "datasink"})
 	for _, tt := range []struct {
-		o      target.Options
+		o      deployment.Options
 		laptop bool
 	}{
-		{target.Options{Data: here, Name: "sink"}, true},
-		{target.Options{Data: here, Name: "sink", AWS: true}, false},
-		{target.Options{Data: here, Name: "sink", Region: "eu-west-1"}, false},
-		{target.Options{Data: data, Name: "sink"}, false},
+		{deployment.Options{Data: here, Name: "sink"}, true},
+		{deployment.Options{Data: here, Name: "sink", AWS: true}, false},
+		{deployment.Options{Data: here, Name: "sink", Region: "eu-west-1"}, false},
+		{deployment.Options{Data: data, Name: "sink"}, false},
 	} {
 		if got := strings.Contains(find(t, tt.o).Describe(), "this machine"); got != tt.laptop {
 			t.Errorf("Find(%+v) is of this machine: %v, want %v", tt.o, got, tt.laptop)
 		}
 	}
-	if _, err := target.Find(t.Context(), target.Options{Data: data, Name: "no.name"}); err == nil {
+	if _, err := deployment.Find(t.Context(), deployment.Options{Data: data, Name: "no.name"}); err == nil {
 		t.Error("Find took a name that no deployment has")
 	}
 	t.Setenv("AWS_REGION", "")
 	t.Setenv("AWS_DEFAULT_REGION", "")
-	if _, err := target.Find(t.Context(), target.Options{Data: data, Name: "sink"}); err == nil || !strings.Contains(err.Error(), "no AWS Region") {
+	if _, err := deployment.Find(t.Context(), deployment.Options{Data: data, Name: "sink"}); err == nil || !strings.Contains(err.Error(), "no AWS Region") {
 		t.Errorf("Find without a Region = %v", err)
 	}
 }

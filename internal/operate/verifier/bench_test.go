@@ -1,4 +1,4 @@
-package audit_test
+package verifier_test
 
 import (
 	"fmt"

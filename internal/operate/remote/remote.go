@@ -1,6 +1,6 @@
-// Package hops asks a deployment on AWS what package verify compares: the drainer
+// Package remote asks a deployment on AWS what package verify compares: the drainer
 // for the state of the queues, and the bridge's log for its packed records.
-package hops
+package remote
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package audit
+package verifier
 
 import "github.com/data-sink/data-sink/internal/pipeline/metric"
 

@@ -1,4 +1,4 @@
-package objects_test
+package bucket_test
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/google/go-cmp/cmp"
 	"github.com/johannesboyne/gofakes3"
@@ -20,7 +20,7 @@ import (
 )
 
 // newBucket returns a bucket with those objects.
-func newBucket(t *testing.T, contents map[string]string) *objects.Bucket {
+func newBucket(t *testing.T, contents map[string]string) *bucket.Bucket {
 	t.Helper()
 	server := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
 	t.Cleanup(server.Close)
@@ -37,7 +37,7 @@ func newBucket(t *testing.T, contents map[string]string) *objects.Bucket {
 			t.Fatal(err)
 		}
 	}
-	return objects.New(client, "archive")
+	return bucket.New(client, "archive")
 }
 
 func zipped(t *testing.T, s string) string {
@@ -125,14 +125,14 @@ func TestOpen(t *testing.T) {
 		if err == nil {
 			_, err = io.ReadAll(r)
 		}
-		if !errors.Is(err, objects.ErrDamaged) {
+		if !errors.Is(err, bucket.ErrDamaged) {
 			t.Errorf("reading %s: %v, want ErrDamaged", key, err)
 		}
 	}
 	if head, err := b.Head(t.Context(), "b.gz", 3); err != nil || string(head) != "not" {
 		t.Errorf("Head = %q, %v", head, err)
 	}
-	if _, err := b.Open(t.Context(), "absent"); !errors.Is(err, objects.ErrNotFound) {
+	if _, err := b.Open(t.Context(), "absent"); !errors.Is(err, bucket.ErrNotFound) {
 		t.Errorf("Open of an absent object = %v", err)
 	}
 }
@@ -141,17 +141,17 @@ func TestNamesOfKeys(t *testing.T) {
 	t.Parallel()
 	want := time.Date(2026, 11, 22, 23, 0, 0, 0, time.UTC)
 	for _, key := range []string{"s/dt=2026-11-22/hour=23/x", "failed/firehose/s/format-conversion-failed/dt=2026-11-22/hour=23/x"} {
-		if got, ok := objects.Hour(key); !ok || !got.Equal(want) {
+		if got, ok := bucket.Hour(key); !ok || !got.Equal(want) {
 			t.Errorf("Hour(%s) = %v, %v", key, got, ok)
 		}
 	}
-	if _, ok := objects.Hour("aws/lambda/id/shardId-0/2026/11/22/x"); ok {
+	if _, ok := bucket.Hour("aws/lambda/id/shardId-0/2026/11/22/x"); ok {
 		t.Error("Hour found an hour where there is none")
 	}
 	for key, want := range map[string]archive.Reason{
 		"s/dt=2026-11-22/hour=23/oversize-0.gz": archive.Oversize, "s/fallback-1": archive.Fallback, "s/overflow-2": archive.Overflow, "s/d.s-1-2026": "",
 	} {
-		if got := objects.Direct(key); got != want {
+		if got := bucket.Direct(key); got != want {
 			t.Errorf("Direct(%s) = %q, want %q", key, got, want)
 		}
 	}

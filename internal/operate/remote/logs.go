@@ -1,4 +1,4 @@
-package hops
+package remote
 
 import (
 	"bytes"

@@ -1,11 +1,11 @@
-// Package audit verifies every stream on a schedule, by package verify: whether
+// Package verifier verifies every stream on a schedule, by package verify: whether
 // the archive has what the bridge sent to it, exactly, and whether the queues'
 // counters add up.
 //
 // It looks at a window that is over, and old enough for all of it to be written.
 // A difference is logged, and counted by a metric. What could not be verified is
 // an error of the invocation: silence never means that all is well.
-package audit
+package verifier
 
 import (
 	"cmp"
@@ -16,7 +16,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
@@ -57,7 +57,7 @@ type Config struct {
 	// Every is the length of a window, in whole hours.
 	Every time.Duration
 	// Objects is the archive.
-	Objects *objects.Bucket
+	Objects *bucket.Bucket
 	// Inspect reads the state of every queue.
 	Inspect func(ctx context.Context) (drain.Inspection, error)
 	// PackedLines calls each with the lines of the bridge's log that tell of

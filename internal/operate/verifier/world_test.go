@@ -1,4 +1,4 @@
-package audit_test
+package verifier_test
 
 import (
 	"bytes"
@@ -18,9 +18,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/cespare/xxhash/v2"
-	"github.com/data-sink/data-sink/internal/operate/audit"
-	"github.com/data-sink/data-sink/internal/operate/hops"
-	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/bucket"
+	"github.com/data-sink/data-sink/internal/operate/remote"
+	"github.com/data-sink/data-sink/internal/operate/verifier"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/bridge"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
@@ -46,7 +46,7 @@ type world struct {
 	t      testing.TB
 	client *s3.Client
 	store  archive.Store
-	config audit.Config
+	config verifier.Config
 
 	lines   strings.Builder // the bridge's log
 	logged  int
@@ -96,11 +96,11 @@ func newWorld(t testing.TB, streams ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.config = audit.Config{
-		Streams: set, Every: time.Hour, Objects: objects.New(w.client, "archive"), Settle: hops.Settle,
+	w.config = verifier.Config{
+		Streams: set, Every: time.Hour, Objects: bucket.New(w.client, "archive"), Settle: remote.Settle,
 		Inspect:     func(context.Context) (drain.Inspection, error) { return w.queues, nil },
 		PackedLines: w.packedLines,
-		Observe:     audit.Metrics{Writer: metric.NewWriter(&w.metrics, "d", false)}.Observe,
+		Observe:     verifier.Metrics{Writer: metric.NewWriter(&w.metrics, "d", false)}.Observe,
 		Log:         slog.New(slog.NewJSONHandler(&w.log, nil)),
 	}
 	return w
@@ -161,12 +161,12 @@ func (w *world) remove(key string) {
 }
 
 // invoke runs the verifier; its answer is that of a whole run, or an error.
-func (w *world) invoke(ctx context.Context, event string) (audit.Answer, error) {
+func (w *world) invoke(ctx context.Context, event string) (verifier.Answer, error) {
 	w.t.Helper()
 	w.log.Reset()
 	w.metrics.Reset()
-	text, err := audit.New(w.config).Invoke(ctx, []byte(event))
-	var answer audit.Answer
+	text, err := verifier.New(w.config).Invoke(ctx, []byte(event))
+	var answer verifier.Answer
 	if err == nil {
 		if err := json.Unmarshal(text, &answer); err != nil {
 			w.t.Fatal(err)

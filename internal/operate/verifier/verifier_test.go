@@ -1,4 +1,4 @@
-package audit_test
+package verifier_test
 
 import (
 	"context"
@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/operate/audit"
-	"github.com/data-sink/data-sink/internal/operate/hops"
-	"github.com/data-sink/data-sink/internal/operate/objects"
+	"github.com/data-sink/data-sink/internal/operate/bucket"
+	"github.com/data-sink/data-sink/internal/operate/remote"
+	"github.com/data-sink/data-sink/internal/operate/verifier"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -41,10 +41,10 @@ func TestAWindowInOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := audit.Answer{From: base, To: base.Add(time.Hour), Streams: map[string]audit.Result{
+	want := verifier.Answer{From: base, To: base.Add(time.Hour), Streams: map[string]verifier.Result{
 		"orders": {Records: 5, Bytes: 64, Objects: 2}, "views": {Records: 1, Bytes: 13, Objects: 1},
 	}}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(audit.Result{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(verifier.Result{})); diff != "" {
 		t.Errorf("answer differs (-want +got):\n%s", diff)
 	}
 	if got := w.emitted(); !slices.Equal(got, []string{"Differences Service=d: 0", "Verified Service=d: 6"}) {
@@ -271,9 +271,9 @@ func TestOnlyAWindowThatIsYoungHasRecordsInFlight(t *testing.T) {
 // stream buffers.
 func TestAWindowIsOldEnough(t *testing.T) {
 	t.Parallel()
-	if longest := hops.Settle(stream.Stream{BufferSeconds: 900}); longest >= audit.Lag {
-		t.Errorf("a record may be under way for %v, a window is over for %v", longest, audit.Lag)
+	if longest := remote.Settle(stream.Stream{BufferSeconds: 900}); longest >= verifier.Lag {
+		t.Errorf("a record may be under way for %v, a window is over for %v", longest, verifier.Lag)
 	}
 }
 
-func nowhere(w *world) *objects.Bucket { return objects.New(w.client, "absent") }
+func nowhere(w *world) *bucket.Bucket { return bucket.New(w.client, "absent") }

@@ -1,4 +1,4 @@
-package target
+package deployment
 
 import (
 	"bufio"
@@ -15,8 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/data-sink/data-sink/internal/local/endpoints"
+	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/clients"
-	"github.com/data-sink/data-sink/internal/operate/objects"
 	"github.com/data-sink/data-sink/internal/operate/tap"
 	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
@@ -62,7 +62,7 @@ func (l *laptop) Archive(context.Context) (Archive, error) {
 		Region: "us-east-1", BaseEndpoint: &l.S3URL, UsePathStyle: true,
 		Credentials: credentials.NewStaticCredentialsProvider("any", "any", ""),
 	})
-	return Archive{Bucket: objects.New(client, l.Bucket), Store: archive.NewS3(client, l.Bucket)}, nil
+	return Archive{Bucket: bucket.New(client, l.Bucket), Store: archive.NewS3(client, l.Bucket)}, nil
 }
 
 func (l *laptop) Clients(context.Context) (*clients.Store, error) {

@@ -1,6 +1,6 @@
-// Package target finds the deployment that the operator's command works on: the
+// Package deployment finds the deployment that the operator's command works on: the
 // pipeline of this machine, or one on AWS or an emulator of it.
-package target
+package deployment
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/local/endpoints"
+	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/clients"
-	"github.com/data-sink/data-sink/internal/operate/objects"
 	"github.com/data-sink/data-sink/internal/operate/tap"
 	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
@@ -63,7 +63,7 @@ type API struct{ URL, User, Password string }
 
 // Archive is the bucket, to read and to write.
 type Archive struct {
-	*objects.Bucket
+	*bucket.Bucket
 	Store archive.Store
 }
 

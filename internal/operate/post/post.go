@@ -1,9 +1,9 @@
-// Package send posts bodies to the HTTP API, for the operator's command: many at
+// Package post posts bodies to the HTTP API, for the operator's command: many at
 // once, and again where that may help.
 //
 // A request whose answer did not arrive is repeated too, though the record may
 // have been accepted: what is sent through faults arrives at least once.
-package send
+package post
 
 import (
 	"bytes"

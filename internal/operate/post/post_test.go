@@ -1,4 +1,4 @@
-package send_test
+package post_test
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/operate/send"
+	"github.com/data-sink/data-sink/internal/operate/post"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -47,11 +47,11 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `{"id":"id-%d"}`, a.n)
 }
 
-func serve(t *testing.T, a http.Handler) *send.Client {
+func serve(t *testing.T, a http.Handler) *post.Client {
 	t.Helper()
 	server := httptest.NewServer(a)
 	t.Cleanup(server.Close)
-	return &send.Client{URL: server.URL, User: "u", Password: "p", BaseDelay: time.Millisecond, MaxDelay: 2 * time.Millisecond}
+	return &post.Client{URL: server.URL, User: "u", Password: "p", BaseDelay: time.Millisecond, MaxDelay: 2 * time.Millisecond}
 }
 
 func TestPostSendsWhatTheAPIWants(t *testing.T) {
@@ -65,11 +65,11 @@ func TestPostSendsWhatTheAPIWants(t *testing.T) {
 		_, _ = io.WriteString(w, `{"id":"x"}`)
 	}))
 	c.URL += "/"
-	receipt, err := c.Post(t.Context(), send.Body{Stream: "orders", PartitionKey: "a&b ü", Bytes: []byte("body"), Gzip: true})
+	receipt, err := c.Post(t.Context(), post.Body{Stream: "orders", PartitionKey: "a&b ü", Bytes: []byte("body"), Gzip: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if receipt != (send.Receipt{ID: "x", Attempts: 1}) {
+	if receipt != (post.Receipt{ID: "x", Attempts: 1}) {
 		t.Errorf("Post = %+v, want id x after one attempt", receipt)
 	}
 	user, password, _ := seen.BasicAuth()
@@ -121,11 +121,11 @@ func TestPostTriesAgainWhereThatMayHelp(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c := serve(t, &api{answer: tt.answer})
-			receipt, err := c.Post(t.Context(), send.Body{Stream: "orders", Bytes: []byte("b")})
+			receipt, err := c.Post(t.Context(), post.Body{Stream: "orders", Bytes: []byte("b")})
 			if receipt.Attempts != tt.attempts {
 				t.Errorf("took %d attempts, want %d", receipt.Attempts, tt.attempts)
 			}
-			var refusal *send.Refusal
+			var refusal *post.Refusal
 			if tt.refusal == "" && err != nil || tt.refusal != "" && (!errors.As(err, &refusal) || err.Error() != tt.refusal) {
 				t.Errorf("Post: %v, want %q", err, tt.refusal)
 			}
@@ -138,8 +138,8 @@ func TestPostGivesUpAfterItsAttempts(t *testing.T) {
 	a := &api{answer: func(w http.ResponseWriter, _ int) bool { w.WriteHeader(503); return true }}
 	c := serve(t, a)
 	c.MaxAttempts = 3
-	var refusal *send.Refusal
-	if _, err := c.Post(t.Context(), send.Body{Stream: "orders"}); !errors.As(err, &refusal) || refusal.Status != 503 || a.n != 3 {
+	var refusal *post.Refusal
+	if _, err := c.Post(t.Context(), post.Body{Stream: "orders"}); !errors.As(err, &refusal) || refusal.Status != 503 || a.n != 3 {
 		t.Errorf("Post = %v after %d requests, want 503 after 3", err, a.n)
 	}
 }
@@ -154,7 +154,7 @@ func TestPostWaitsAsLongAsTheAPIAsks(t *testing.T) {
 		return n == 1
 	}}
 	began := time.Now()
-	if _, err := serve(t, a).Post(t.Context(), send.Body{Stream: "orders", Bytes: []byte("b")}); err != nil || time.Since(began) < time.Second {
+	if _, err := serve(t, a).Post(t.Context(), post.Body{Stream: "orders", Bytes: []byte("b")}); err != nil || time.Since(began) < time.Second {
 		t.Errorf("Post = %v after %v, want success after a second", err, time.Since(began))
 	}
 }
@@ -163,7 +163,7 @@ func TestPostRefusesAnAnswerThatIsNotTheAPIs(t *testing.T) {
 	t.Parallel()
 	c := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) }))
 	c.MaxAttempts = 2
-	if _, err := c.Post(t.Context(), send.Body{Stream: "orders"}); err == nil || !strings.Contains(err.Error(), "without an id") {
+	if _, err := c.Post(t.Context(), post.Body{Stream: "orders"}); err == nil || !strings.Contains(err.Error(), "without an id") {
 		t.Errorf("Post = %v", err)
 	}
 }
@@ -172,16 +172,16 @@ func TestNamesUnderLocalhostAreThisMachine(t *testing.T) {
 	t.Parallel()
 	c := serve(t, new(api))
 	c.URL = strings.Replace(c.URL, "127.0.0.1", "abc.execute-api.localhost", 1)
-	if _, err := c.Post(t.Context(), send.Body{Stream: "orders", Bytes: []byte("b")}); err != nil {
+	if _, err := c.Post(t.Context(), post.Body{Stream: "orders", Bytes: []byte("b")}); err != nil {
 		t.Error(err)
 	}
 }
 
 // numbered is a sequence of bodies "0", "1", …
-func numbered(n int) iter.Seq2[send.Body, error] {
-	return func(yield func(send.Body, error) bool) {
+func numbered(n int) iter.Seq2[post.Body, error] {
+	return func(yield func(post.Body, error) bool) {
 		for i := range n {
-			if !yield(send.Body{Stream: "orders", Bytes: []byte(fmt.Sprint(i))}, nil) {
+			if !yield(post.Body{Stream: "orders", Bytes: []byte(fmt.Sprint(i))}, nil) {
 				return
 			}
 		}
@@ -197,7 +197,7 @@ func TestAllPostsEveryBodyOnce(t *testing.T) {
 		return n%5 == 0
 	}}
 	var outcomes []int
-	err := serve(t, a).All(t.Context(), numbered(200), 8, func(o send.Outcome) {
+	err := serve(t, a).All(t.Context(), numbered(200), 8, func(o post.Outcome) {
 		if o.Err != nil || string(o.Body.Bytes) != fmt.Sprint(o.Index) {
 			t.Errorf("outcome %d: %q, %v", o.Index, o.Body.Bytes, o.Err)
 		}
@@ -242,10 +242,10 @@ func TestAllStopsAtWhatConcernsAllBodies(t *testing.T) {
 				w.WriteHeader(tt.status)
 				return true
 			}}
-			bodies := func(yield func(send.Body, error) bool) {
+			bodies := func(yield func(post.Body, error) bool) {
 				for i, b := range numberedSlice(1000) {
 					if i == 3 && tt.source != nil {
-						yield(send.Body{}, tt.source)
+						yield(post.Body{}, tt.source)
 						return
 					}
 					if !yield(b, nil) {
@@ -254,7 +254,7 @@ func TestAllStopsAtWhatConcernsAllBodies(t *testing.T) {
 				}
 			}
 			done, failed := 0, 0
-			err := serve(t, a).All(t.Context(), bodies, 2, func(o send.Outcome) {
+			err := serve(t, a).All(t.Context(), bodies, 2, func(o post.Outcome) {
 				done++
 				if o.Err != nil {
 					failed++
@@ -270,8 +270,8 @@ func TestAllStopsAtWhatConcernsAllBodies(t *testing.T) {
 	}
 }
 
-func numberedSlice(n int) []send.Body {
-	var all []send.Body
+func numberedSlice(n int) []post.Body {
+	var all []post.Body
 	for b := range numbered(n) {
 		all = append(all, b)
 	}
@@ -290,7 +290,7 @@ func TestAllFinishesWhatIsUnderWay(t *testing.T) {
 		_, _ = io.WriteString(w, `{"id":"x"}`)
 	}))
 	var done int64
-	err := c.All(ctx, numbered(100), 4, func(o send.Outcome) {
+	err := c.All(ctx, numbered(100), 4, func(o post.Outcome) {
 		if o.Err != nil {
 			t.Errorf("body %d: %v", o.Index, o.Err)
 		}
