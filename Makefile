@@ -32,9 +32,9 @@ test: unit e2e ## install what the tests need, then run all of them
 
 .PHONY: unit
 unit: redis chromium ## run all tests but the end-to-end deployment
-	go test $(RACE) -timeout 20m $$(go list ./... | grep -v '/cdk$$')
+	go test $(RACE) -timeout 20m $$(go list ./... | grep -v '/cdk')
 	@# Without the race detector: the JSII runtime's own Close races with itself.
-	go test -timeout 20m ./cdk
+	go test -timeout 20m ./cdk/...
 
 .PHONY: e2e
 e2e: redis $(TOOLS)/ministack/installed $(TOOLS)/sam/installed cdk/$(CDK) ## deploy the default stack onto a local AWS emulator and send records through it

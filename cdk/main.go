@@ -1,89 +1,17 @@
-// Command cdk is the AWS CDK app: it builds the functions and declares, from
-// streams.json and the settings, one root stack with a nested stack per stream.
-// The CDK command runs it in this folder, as cdk.json says.
+// Command cdk is the AWS CDK app of Data Sink. The CDK CLI runs it in this
+// folder, as cdk.json says.
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
-	"github.com/aws/aws-cdk-go/awscdk/v2"
-	"github.com/aws/jsii-runtime-go"
-
-	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/cdk/datasink"
 )
 
 func main() {
-	err := run()
-	jsii.Close()
-	if err != nil {
+	if err := datasink.Synthesize(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-}
-
-func run() error {
-	dir, err := os.Getwd()
-	if err != nil {
-		return err
-	}
-	root, err := findRoot(dir)
-	if err != nil {
-		return err
-	}
-	app := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false)})
-	context, _ := app.Node().GetAllContext(nil).(map[string]any)
-	d, err := load(context, root, os.Getenv)
-	if err != nil {
-		return err
-	}
-	d.assets, err = os.MkdirTemp("", "datasink-functions-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(d.assets)
-	if err := compile(root, d.assets, d.architecture); err != nil {
-		return err
-	}
-	if err := addStreams(d.assets, d.streams); err != nil {
-		return err
-	}
-	newStack(app, d)
-	app.Synth(nil)
-	return nil
-}
-
-// deployment is what a stack is made from.
-type deployment struct {
-	settings
-	streams *stream.Set
-	// account and region are those that the CDK command works in; empty when
-	// it has no credentials.
-	account, region string
-	// assets is the folder that holds a folder for each function.
-	assets string
-}
-
-// load reads the settings and the streams of a deployment, all problems at once
-// for each of the two. A relative path of streams starts at root.
-func load(context map[string]any, root string, getenv func(string) string) (deployment, error) {
-	s, err := parseSettings(context)
-	if err != nil {
-		return deployment{}, err
-	}
-	d := deployment{settings: s, account: getenv("CDK_DEFAULT_ACCOUNT"), region: getenv("CDK_DEFAULT_REGION")}
-	if s.vpcID != "" && (d.account == "" || d.region == "") {
-		return deployment{}, errors.New("vpcId: looking up a VPC needs credentials and a Region")
-	}
-	path := s.streamsFile
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(root, path)
-	}
-	d.streams, err = stream.Load(path)
-	if err != nil {
-		return deployment{}, err
-	}
-	return d, nil
 }

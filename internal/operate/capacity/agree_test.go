@@ -30,7 +30,7 @@ func TestSettingsAreTheApps(t *testing.T) {
 	t.Parallel()
 	type declared struct{ byDefault, most string }
 	got := make(map[string]declared)
-	ast.Inspect(parseFile(t, "../../../cdk/declared.go"), func(n ast.Node) bool {
+	ast.Inspect(parseFile(t, "../../../cdk/datasink/declared.go"), func(n ast.Node) bool {
 		entry, ok := n.(*ast.CompositeLit)
 		if !ok || entry.Type != nil || len(entry.Elts) != 4 {
 			return true
@@ -78,10 +78,10 @@ func TestConstantsAreTheApps(t *testing.T) {
 	for _, c := range []struct {
 		file, text string
 	}{
-		{"cdk/streams.go", fmt.Sprintf(`bridgeRecords = %d_%03d\n`, bridgeRecords/1000, bridgeRecords%1000)},
-		{"cdk/streams.go", fmt.Sprintf(`bridgeWindow += %d `, bridgeWindow)},
-		{"cdk/streams.go", fmt.Sprintf(`ParallelizationFactor: +jsii\.Number\(%d\)`, parallelization)},
-		{"cdk/wake.go", `rate\(1 minute\)`}, // sweepSeconds
+		{"cdk/datasink/streams.go", fmt.Sprintf(`bridgeRecords = %d_%03d\n`, bridgeRecords/1000, bridgeRecords%1000)},
+		{"cdk/datasink/streams.go", fmt.Sprintf(`bridgeWindow += %d `, bridgeWindow)},
+		{"cdk/datasink/streams.go", fmt.Sprintf(`ParallelizationFactor: +jsii\.Number\(%d\)`, parallelization)},
+		{"cdk/datasink/wake.go", `rate\(1 minute\)`}, // sweepSeconds
 		{"internal/pipeline/drain/scale.go", fmt.Sprintf(`scaleInterval = %d \* time\.Second`, scaleSeconds)},
 		{"internal/pipeline/lambdasize/lambdasize.go", fmt.Sprintf(`perVCPU = %d\n`, vCPUMemory)},
 		{"README.md", fmt.Sprintf(`\| streams of one deployment \| %d \|`, maxStreams)},

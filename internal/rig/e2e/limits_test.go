@@ -17,21 +17,21 @@ var notEmulated = []struct {
 	what  string
 	shown []string // folder.Test
 }{
-	{"functions of another architecture than this machine's", []string{"cdk.TestFunctionsRunOnLambdasBareRuntime"}},
-	{"a configuration endpoint of a cache of one shard: testdata/mended.py has it one", []string{"cdk.TestTheCacheIsAQueue"}},
+	{"functions of another architecture than this machine's", []string{"cdk/datasink.TestFunctionsRunOnLambdasBareRuntime"}},
+	{"a configuration endpoint of a cache of one shard: testdata/mended.py has it one", []string{"cdk/datasink.TestTheCacheIsAQueue"}},
 	{"the network: functions reach everything that this machine does", []string{
-		"cdk.TestIngestAndDrainerLiveInAVPCWithoutAWayOut", "cdk.TestSecurityGroupsLetThroughWhatIsNeeded",
+		"cdk/datasink.TestIngestAndDrainerLiveInAVPCWithoutAWayOut", "cdk/datasink.TestSecurityGroupsLetThroughWhatIsNeeded",
 	}},
-	{"GET /health by way of the API, at which the emulator tells of its own", []string{"cdk.TestTheAPIHasTwoRoutesToIngest"}},
-	{"partial failures of the Kinesis mapping", []string{"cdk.TestTheMappingFromEachTapToTheBridge", "internal/local.TestMappingGoesOnBehindAPartialFailure"}},
-	{"its bisecting of batches that fail", []string{"cdk.TestTheMappingFromEachTapToTheBridge", "internal/local.TestMappingSplitsABatchThatFails"}},
-	{"its bounds of retries and age, and its S3 destination", []string{"cdk.TestTheMappingFromEachTapToTheBridge", "internal/local.TestMappingGivesUpByAge"}},
-	{"its window, in which slow streams pack", []string{"cdk.TestTheMappingFromEachTapToTheBridge"}},
-	{"Firehose's buffering", []string{"cdk.TestTheFirehoseOfEachStream", "internal/local.TestFirehoseWritesByAgeAndBySize"}},
-	{"Firehose's compression", []string{"cdk.TestTheFirehoseOfEachStream", "internal/local.TestFirehoseJoinsRecordsIntoObjects"}},
+	{"GET /health by way of the API, at which the emulator tells of its own", []string{"cdk/datasink.TestTheAPIHasTwoRoutesToIngest"}},
+	{"partial failures of the Kinesis mapping", []string{"cdk/datasink.TestTheMappingFromEachTapToTheBridge", "internal/local.TestMappingGoesOnBehindAPartialFailure"}},
+	{"its bisecting of batches that fail", []string{"cdk/datasink.TestTheMappingFromEachTapToTheBridge", "internal/local.TestMappingSplitsABatchThatFails"}},
+	{"its bounds of retries and age, and its S3 destination", []string{"cdk/datasink.TestTheMappingFromEachTapToTheBridge", "internal/local.TestMappingGivesUpByAge"}},
+	{"its window, in which slow streams pack", []string{"cdk/datasink.TestTheMappingFromEachTapToTheBridge"}},
+	{"Firehose's buffering", []string{"cdk/datasink.TestTheFirehoseOfEachStream", "internal/local.TestFirehoseWritesByAgeAndBySize"}},
+	{"Firehose's compression", []string{"cdk/datasink.TestTheFirehoseOfEachStream", "internal/local.TestFirehoseJoinsRecordsIntoObjects"}},
 	{"throttling of single records", []string{"internal/local.TestKinesisThrottlesEachShard", "internal/pipeline/sink.TestOnlyFailedEntriesAreSentAgainAndCallsAreToppedUp"}},
-	{"the permissions of Firehose, of the mappings, of the schedule and of Lambda itself", []string{"cdk.TestEachRoleMayDoItsOwnActionsOnItsOwnResources"}},
-	{"what a nested stack retains when it goes", []string{"cdk.TestOnlyARetiredStreamTakesItsTapWithIt"}},
+	{"the permissions of Firehose, of the mappings, of the schedule and of Lambda itself", []string{"cdk/datasink.TestEachRoleMayDoItsOwnActionsOnItsOwnResources"}},
+	{"what a nested stack retains when it goes", []string{"cdk/datasink.TestOnlyARetiredStreamTakesItsTapWithIt"}},
 }
 
 // TestWhatIsNotEmulatedIsShownElsewhere keeps the list true.

@@ -1,0 +1,250 @@
+package datasink
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/data-sink/data-sink/internal/pipeline/metric"
+)
+
+// alarmsOf are the alarms of a template by their names.
+func alarmsOf(tpl template) map[string]object {
+	found := make(map[string]object)
+	for _, r := range ofType(tpl, "AWS::CloudWatch::Alarm") {
+		found[fmt.Sprint(r.Properties["AlarmName"])] = r.Properties
+	}
+	return found
+}
+
+// dimensionsOf are an alarm's as "Name=value Name=value".
+func dimensionsOf(alarm object) string {
+	var parts []string
+	all, _ := alarm["Dimensions"].([]any)
+	for _, d := range all {
+		parts = append(parts, fmt.Sprintf("%v=%s", at(d, "Name"), plain(rendered(at(d, "Value")))))
+	}
+	return strings.Join(parts, " ")
+}
+
+// Whoever renames a metric or a dimension must not leave an alarm behind that
+// never goes off.
+func TestEveryAlarmOnOurMetricsIsOnWhatTheFunctionsEmit(t *testing.T) {
+	type emission struct{ unit string }
+	all := make(map[string]emission)
+	for _, p := range emitted(t, "datasink") {
+		if p.Namespace != metric.Namespace {
+			t.Errorf("%s is in namespace %s", p.Name, p.Namespace)
+		}
+		all[p.Name+" "+p.Dimensions] = emission{p.Unit}
+	}
+	checked := make(map[string]bool)
+	for _, tpl := range synth(t, verified, `{"streams": [{"name": "orders"}]}`).all() {
+		for name, a := range alarmsOf(tpl) {
+			if a["Namespace"] != metric.Namespace {
+				continue
+			}
+			key := fmt.Sprint(a["MetricName"], " ", dimensionsOf(a))
+			if _, ok := all[key]; !ok {
+				t.Errorf("alarm %s is on %s, which no function emits; they emit:\n%s", name, key, strings.Join(slices.Sorted(maps.Keys(all)), "\n"))
+			}
+			checked[name] = true
+		}
+	}
+	want := []string{
+		"datasink.archive-differs", "datasink.backlog", "datasink.dead-letters", "datasink.eviction-policy", "datasink.fallback", "datasink.no-sweep",
+		"datasink.no-verification", "datasink.orders.oldest-record", "datasink.write-throttling",
+	}
+	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(checked))); diff != "" {
+		t.Errorf("alarms on our metrics (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheAlarmsOfEachStream(t *testing.T) {
+	nested := synth(t, nil, fourStreams).nested
+	for name, freshness := range map[string]float64{"orders": 660, "audit": 660, "views": 900, "legacy": 660} {
+		got := make(map[string]string)
+		for id, a := range alarmsOf(nested[name]) {
+			got[id] = fmt.Sprintf("%v %v %s %s %v of %v×%vs >%v", a["Namespace"], a["MetricName"], dimensionsOf(a), a["Statistic"], a["DatapointsToAlarm"], a["EvaluationPeriods"], a["Period"], a["Threshold"])
+		}
+		prefix := "datasink." + name + "."
+		want := map[string]string{
+			prefix + "oldest-record":      "DataSink OldestRecordAge Service=datasink Stream=" + name + " Maximum 2 of 3×60s >300",
+			prefix + "iterator-age":       "AWS/Kinesis GetRecords.IteratorAgeMilliseconds StreamName=datasink." + name + " Maximum 5 of 5×60s >600000",
+			prefix + "firehose-freshness": "AWS/Firehose DeliveryToS3.DataFreshness DeliveryStreamName=datasink." + name + fmt.Sprintf(" Maximum 2 of 3×300s >%v", freshness),
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("alarms of %s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestTheAlarmsOfTheDeployment(t *testing.T) {
+	root := synth(t, map[string]any{"streamDrainers": "3", "cacheShards": "2"}, fourStreams).root
+	got := make(map[string]string)
+	for name, a := range alarmsOf(root) {
+		comparison := map[any]string{"GreaterThanThreshold": ">", "LessThanThreshold": "<"}[a["ComparisonOperator"]]
+		got[strings.TrimPrefix(name, "datasink.")] = fmt.Sprintf("%v %v %s %s%v %v", a["Namespace"], a["MetricName"], dimensionsOf(a), comparison, a["Threshold"], a["TreatMissingData"])
+	}
+	want := map[string]string{
+		"server-errors":              "AWS/ApiGateway 5xx ApiId=${ApiHttp} Stage=$default >0.01 notBreaching",
+		"client-errors":              "AWS/ApiGateway 4xx ApiId=${ApiHttp} Stage=$default >0.05 notBreaching",
+		"ingest-throttles":           "AWS/Lambda Throttles FunctionName=datasink-ingest >0 notBreaching",
+		"fallback":                   "DataSink ArchivedFallback Service=datasink >0 notBreaching",
+		"cache-memory":               "AWS/ElastiCache DatabaseMemoryUsageCountedForEvictPercentage ReplicationGroupId=${CacheNodes} >75 notBreaching",
+		"cache-evictions-0001-001":   "AWS/ElastiCache Evictions CacheClusterId=${CacheNodes}-0001-001 >0 notBreaching",
+		"cache-evictions-0001-002":   "AWS/ElastiCache Evictions CacheClusterId=${CacheNodes}-0001-002 >0 notBreaching",
+		"cache-evictions-0002-001":   "AWS/ElastiCache Evictions CacheClusterId=${CacheNodes}-0002-001 >0 notBreaching",
+		"cache-evictions-0002-002":   "AWS/ElastiCache Evictions CacheClusterId=${CacheNodes}-0002-002 >0 notBreaching",
+		"eviction-policy":            "DataSink EvictionPolicyUnsafe Service=datasink >0 notBreaching",
+		"backlog":                    "DataSink QueueDepth Service=datasink >150000 notBreaching",
+		"no-sweep":                   "DataSink QueueDepth Service=datasink <1 breaching",
+		"wake-dead-letters":          "AWS/SQS ApproximateNumberOfMessagesVisible QueueName=datasink-wake-dead-letters >0 notBreaching",
+		"write-throttling":           "DataSink Throttled Service=datasink >0 notBreaching",
+		"read-throttling":            "AWS/Lambda IteratorAge FunctionName=datasink-bridge >60000 notBreaching",
+		"dead-letters":               "DataSink DeadLettered Service=datasink >0 notBreaching",
+		"function-errors-ingest":     "AWS/Lambda Errors FunctionName=datasink-ingest >0 notBreaching",
+		"function-errors-drainer":    "AWS/Lambda Errors FunctionName=datasink-drainer >0 notBreaching",
+		"function-errors-bridge":     "AWS/Lambda Errors FunctionName=datasink-bridge >0 notBreaching",
+		"function-throttles-drainer": "AWS/Lambda Throttles FunctionName=datasink-drainer >0 notBreaching",
+		"function-throttles-bridge":  "AWS/Lambda Throttles FunctionName=datasink-bridge >0 notBreaching",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("alarms (-want +got):\n%s", diff)
+	}
+}
+
+func TestAlarmsGoToTheTopicOfTheUsersChoice(t *testing.T) {
+	const topic = "arn:aws:sns:eu-west-1:123456789012:alarms"
+	for _, tt := range []struct {
+		context map[string]any
+		want    []any
+	}{{nil, nil}, {map[string]any{"alarmTopicArn": topic}, []any{topic}}} {
+		for _, tpl := range synth(t, tt.context, fourStreams).all() {
+			for name, a := range alarmsOf(tpl) {
+				on, _ := a["AlarmActions"].([]any)
+				off, _ := a["OKActions"].([]any)
+				if !cmp.Equal(on, tt.want) || !cmp.Equal(off, tt.want) || a["ActionsEnabled"] == false {
+					t.Errorf("%s tells %v and %v, want %v", name, on, off, tt.want)
+				}
+			}
+		}
+	}
+}
+
+// The emulator, and the bill, want alarms on one metric each.
+func TestNoAlarmIsOnMetricMath(t *testing.T) {
+	for _, tpl := range synth(t, verified, fourStreams).all() {
+		for name, a := range alarmsOf(tpl) {
+			if a["Metrics"] != nil || a["MetricName"] == nil || a["Namespace"] == nil {
+				t.Errorf("%s: %s", name, asJSON(a))
+			}
+			if p := numeric(t, a["Period"]); p < 60 || int(p)%60 != 0 || numeric(t, a["DatapointsToAlarm"]) > numeric(t, a["EvaluationPeriods"]) {
+				t.Errorf("%s: %v of %v periods of %v s", name, a["DatapointsToAlarm"], a["EvaluationPeriods"], p)
+			}
+		}
+	}
+}
+
+func TestAnotherRedisHasNoAlarmsOfTheCache(t *testing.T) {
+	root := synth(t, map[string]any{"redisUrl": "rediss://redis.example.com"}, fourStreams).root
+	for name, a := range alarmsOf(root) {
+		if a["Namespace"] == "AWS/ElastiCache" {
+			t.Errorf("%s", name)
+		}
+	}
+	if alarmsOf(root)["datasink.eviction-policy"] == nil {
+		t.Error("no alarm on the eviction policy, which is known of any Redis")
+	}
+}
+
+func TestALargeCacheHasNoAlarmForEachNode(t *testing.T) {
+	root := synth(t, map[string]any{"cacheShards": "50", "cacheReplicas": "5"}, fourStreams).root
+	if n := len(alarmsOf(root)); n > 2*len(serviceAlarms) {
+		t.Errorf("%d alarms", n)
+	}
+}
+
+func TestAlarmsOfTwoDeploymentsNeverMeet(t *testing.T) {
+	taken := make(map[string]string)
+	for deployment, stream := range map[string]string{"a": "wake", "a-wake": "b", "a-b": "a"} {
+		a := synth(t, map[string]any{"name": deployment}, `{"streams": [{"name": "`+stream+`"}]}`)
+		for _, tpl := range a.all() {
+			for name := range alarmsOf(tpl) {
+				if taken[name] != "" {
+					t.Errorf("%s and %s both have %s", taken[name], deployment, name)
+				}
+				taken[name] = deployment
+			}
+		}
+	}
+}
+
+func TestEveryAlarmSaysWhatItMeansAndWhatToDo(t *testing.T) {
+	ids := make(map[string]bool)
+	for _, a := range slices.Concat(streamAlarms, serviceAlarms, verifierAlarms) {
+		if ids[a.id] || !regexp.MustCompile(`^[a-z-]+$`).MatchString(a.id) {
+			t.Errorf("id %q", a.id)
+		}
+		ids[a.id] = true
+		if !strings.HasSuffix(a.means, ".") || !strings.HasSuffix(a.first, ".") || strings.ContainsAny(a.means+a.first, "|`\n") {
+			t.Errorf("%s: %s", a.id, a.description())
+		}
+		if len(a.description()) > 1024 {
+			t.Errorf("%s: the description has %d characters, CloudWatch takes 1,024", a.id, len(a.description()))
+		}
+		if !strings.Contains(runbook(), "| `"+a.id+"` | "+a.condition()+" | "+a.means+" | "+a.first+" |") {
+			t.Errorf("the runbook has no %s", a.id)
+		}
+	}
+	for _, tpl := range synth(t, verified, fourStreams).all() {
+		for name, a := range alarmsOf(tpl) {
+			if !strings.Contains(runbook(), strings.ReplaceAll(fmt.Sprint(a["AlarmDescription"]), " First: ", " | ")) {
+				t.Errorf("%s: the runbook does not say %q", name, a["AlarmDescription"])
+			}
+		}
+	}
+}
+
+// A runbook that names a log line or a setting that is gone is worse than none.
+func TestWhatTheRunbookNamesExists(t *testing.T) {
+	known := make(map[string]bool)
+	for _, pattern := range []string{"../../internal/pipeline/ingest/*.go", "../../internal/pipeline/drain/*.go", "../../internal/pipeline/bridge/*.go", "../../internal/operate/verifier/*.go"} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("%s: %d files, %v", pattern, len(paths), err)
+		}
+		for _, path := range paths {
+			for _, name := range regexp.MustCompile(`= "([a-z]+_[a-z_]+|throttled|undelivered)"`).FindAllStringSubmatch(string(readFile(t, path)), -1) {
+				known[name[1]] = true
+			}
+		}
+	}
+	for _, d := range declared {
+		known[d.name] = true
+	}
+	for name := range accessLog {
+		known[name] = true
+	}
+	for _, m := range metric.All() {
+		known[m.Name] = true
+	}
+	// Of AWS.
+	for _, name := range []string{"ReadProvisionedThroughputExceeded", "GetRecords"} {
+		known[name] = true
+	}
+	named := regexp.MustCompile(`\b([a-z]+(_[a-z]+)+|[a-zA-Z][a-z]+[A-Z][a-zA-Z]+)\b`)
+	for _, a := range slices.Concat(streamAlarms, serviceAlarms, verifierAlarms) {
+		for _, name := range named.FindAllString(a.description(), -1) {
+			if !known[name] {
+				t.Errorf("%s: there is no %s", a.id, name)
+			}
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package datasink
+
+import (
+	"encoding/json"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// routes are all that the API lets through to ingest.
+var routes = []struct{ id, key string }{
+	{"Post", "POST /archives/{stream}"},
+	{"Health", "GET /health"},
+}
+
+// accessLog are the fields of a line of the access log. Headers, and so
+// credentials, and the query, with its partition keys, are not among them.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
+var accessLog = map[string]string{
+	"requestId":          "$context.requestId",
+	"time":               "$context.requestTimeEpoch",
+	"ip":                 "$context.identity.sourceIp",
+	"method":             "$context.httpMethod",
+	"route":              "$context.routeKey",
+	"path":               "$context.path",
+	"status":             "$context.status",
+	"responseBytes":      "$context.responseLength",
+	"latencyMs":          "$context.responseLatency",
+	"integrationMs":      "$context.integrationLatency",
+	"integrationStatus":  "$context.integrationStatus",
+	"integrationError":   "$context.integrationErrorMessage",
+	"gatewayError":       "$context.error.message",
+	"gatewayErrorReason": "$context.error.responseType",
+}
+
+// apiStage is the stage whose name is in no path.
+const apiStage = "$default"
+
+// newAPI declares the HTTP API before ingest.
+func newAPI(stack awscdk.Stack, s settings, ingest awslambda.Function) (id, url *string) {
+	scope := constructs.NewConstruct(stack, jsii.String("Api"))
+	api := awsapigatewayv2.NewCfnApi(scope, jsii.String("Http"), &awsapigatewayv2.CfnApiProps{
+		Name: jsii.String(s.name), Description: jsii.String("Data Sink: takes records in"), ProtocolType: jsii.String("HTTP"),
+	})
+	integration := awsapigatewayv2.NewCfnIntegration(scope, jsii.String("Ingest"), &awsapigatewayv2.CfnIntegrationProps{
+		ApiId:                api.Ref(),
+		IntegrationType:      jsii.String("AWS_PROXY"),
+		IntegrationUri:       ingest.FunctionArn(),
+		PayloadFormatVersion: jsii.String("2.0"),
+	})
+	for _, r := range routes {
+		awsapigatewayv2.NewCfnRoute(scope, jsii.String(r.id), &awsapigatewayv2.CfnRouteProps{
+			ApiId:    api.Ref(),
+			RouteKey: jsii.String(r.key),
+			// Ingest checks Basic Auth itself: an authorizer of its own would
+			// cost a second invocation for each record.
+			AuthorizationType: jsii.String("NONE"),
+			Target:            awscdk.Fn_Join(jsii.String("/"), &[]*string{jsii.String("integrations"), integration.Ref()}),
+		})
+	}
+	format, err := json.Marshal(accessLog)
+	if err != nil {
+		panic(err)
+	}
+	// Under this name CloudWatch needs no resource policy for each group.
+	logs := newLogGroup(scope, "AccessLogs", s, "/aws/vendedlogs/"+s.name+"/api")
+	stage := awsapigatewayv2.NewCfnStage(scope, jsii.String("Stage"), &awsapigatewayv2.CfnStageProps{
+		ApiId:      api.Ref(),
+		StageName:  jsii.String(apiStage),
+		AutoDeploy: jsii.Bool(true),
+		DefaultRouteSettings: &awsapigatewayv2.CfnStage_RouteSettingsProperty{
+			ThrottlingRateLimit: jsii.Number(s.throttleRate), ThrottlingBurstLimit: jsii.Number(s.throttleBurst),
+		},
+		AccessLogSettings: &awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
+			DestinationArn: awscdk.Fn_Select(jsii.Number(0), awscdk.Fn_Split(jsii.String(":*"), logs.AttrArn(), nil)),
+			Format:         jsii.String(string(format)),
+		},
+	})
+	awslambda.NewCfnPermission(scope, jsii.String("MayInvokeIngest"), &awslambda.CfnPermissionProps{
+		Action:       jsii.String("lambda:InvokeFunction"),
+		FunctionName: ingest.FunctionArn(),
+		Principal:    jsii.String("apigateway.amazonaws.com"),
+		SourceArn: stack.FormatArn(&awscdk.ArnComponents{
+			Service: jsii.String("execute-api"), Resource: api.Ref(), ResourceName: jsii.String("*"), ArnFormat: awscdk.ArnFormat_SLASH_RESOURCE_NAME,
+		}),
+	})
+	if s.domainName == "" {
+		return api.Ref(), api.AttrApiEndpoint()
+	}
+	domain := awsapigatewayv2.NewCfnDomainName(scope, jsii.String("Domain"), &awsapigatewayv2.CfnDomainNameProps{
+		DomainName: jsii.String(s.domainName),
+		DomainNameConfigurations: []*awsapigatewayv2.CfnDomainName_DomainNameConfigurationProperty{{
+			CertificateArn: jsii.String(s.certificateARN), EndpointType: jsii.String("REGIONAL"), SecurityPolicy: jsii.String("TLS_1_2"),
+		}},
+	})
+	awsapigatewayv2.NewCfnApiMapping(scope, jsii.String("DomainMapping"), &awsapigatewayv2.CfnApiMappingProps{
+		ApiId: api.Ref(), DomainName: domain.Ref(), Stage: stage.Ref(),
+	})
+	awscdk.NewCfnOutput(stack, jsii.String("ApiDomainTarget"), &awscdk.CfnOutputProps{
+		Value: domain.AttrRegionalDomainName(), Description: jsii.String("The name that " + s.domainName + " must point at"),
+	})
+	return api.Ref(), jsii.String("https://" + s.domainName)
+}

@@ -1,0 +1,32 @@
+package datasink
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// newArchive declares the bucket of all records. It stays when the stack goes.
+// It has no versions: every key is written once, or again with the same bytes.
+func newArchive(scope constructs.Construct, s settings) awss3.Bucket {
+	rules := []*awss3.LifecycleRule{{
+		Id:                                  jsii.String("abandoned-uploads"),
+		AbortIncompleteMultipartUploadAfter: awscdk.Duration_Days(jsii.Number(7)),
+	}}
+	if s.failedExpiresDays > 0 {
+		rules = append(rules, &awss3.LifecycleRule{
+			Id:         jsii.String("failed"),
+			Prefix:     jsii.String("failed/"),
+			Expiration: awscdk.Duration_Days(jsii.Number(s.failedExpiresDays)),
+		})
+	}
+	return awss3.NewBucket(scope, jsii.String("Archive"), &awss3.BucketProps{
+		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
+		Encryption:        awss3.BucketEncryption_S3_MANAGED,
+		EnforceSSL:        jsii.Bool(true),
+		ObjectOwnership:   awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
+		LifecycleRules:    &rules,
+		RemovalPolicy:     awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE,
+	})
+}

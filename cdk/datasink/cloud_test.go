@@ -1,0 +1,119 @@
+package datasink
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func mustJSON(t *testing.T, text string, into any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+}
+
+func TestOutputs(t *testing.T) {
+	want := map[string]string{
+		"ApiUrl": "${ApiHttp.ApiEndpoint}", "ArchiveBucket": "${Archive}", "ClientsSecret": "${Clients}", "WakeQueue": "${Wake}",
+		"IngestFunction": "${Ingest}", "DrainerFunction": "${Drainer}", "BridgeFunction": "${Bridge}",
+	}
+	if diff := cmp.Diff(want, outputs(synth(t, nil, fourStreams).root)); diff != "" {
+		t.Errorf("outputs differ (-want +got):\n%s", diff)
+	}
+	want["ApiUrl"] = "https://sink.example.com"
+	want["ApiDomainTarget"] = "${ApiDomain.RegionalDomainName}"
+	root := synth(t, map[string]any{"domainName": "sink.example.com", "certificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0a1b"}, fourStreams).root
+	if diff := cmp.Diff(want, outputs(root)); diff != "" {
+		t.Errorf("outputs with a domain differ (-want +got):\n%s", diff)
+	}
+	mapping := only(t, root, "AWS::ApiGatewayV2::ApiMapping").Properties
+	if got := plain(rendered(mapping["DomainName"])) + " " + plain(rendered(mapping["ApiId"])) + " " + plain(rendered(mapping["Stage"])); got != "${ApiDomain} ${ApiHttp} ${ApiStage}" {
+		t.Errorf("the domain maps %s", got)
+	}
+}
+
+func outputs(root template) map[string]string {
+	found := make(map[string]string)
+	for name, o := range root.Outputs {
+		found[name] = plain(rendered(o.Value))
+	}
+	return found
+}
+
+func TestTheAPIHasTwoRoutesToIngest(t *testing.T) {
+	root := synth(t, map[string]any{"throttleRate": "100", "throttleBurst": "20"}, fourStreams).root
+	if got := only(t, root, "AWS::ApiGatewayV2::Api").Properties["ProtocolType"]; got != "HTTP" {
+		t.Errorf("an API of type %v", got)
+	}
+	var keys []string
+	for id, r := range ofType(root, "AWS::ApiGatewayV2::Route") {
+		keys = append(keys, rendered(r.Properties["RouteKey"]))
+		if got := plain(rendered(r.Properties["Target"])); got != "integrations/${ApiIngest}" {
+			t.Errorf("%s leads to %s", id, got)
+		}
+	}
+	slices.Sort(keys)
+	if diff := cmp.Diff([]string{"GET /health", "POST /archives/{stream}"}, keys); diff != "" {
+		t.Errorf("routes differ (-want +got):\n%s", diff)
+	}
+	integration := only(t, root, "AWS::ApiGatewayV2::Integration").Properties
+	if integration["PayloadFormatVersion"] != "2.0" || integration["IntegrationType"] != "AWS_PROXY" || plain(rendered(integration["IntegrationUri"])) != "${Ingest.Arn}" {
+		t.Errorf("integration %v", integration)
+	}
+	stage := only(t, root, "AWS::ApiGatewayV2::Stage").Properties
+	if stage["StageName"] != "$default" || stage["AutoDeploy"] != true {
+		t.Errorf("stage %v", stage)
+	}
+	if got := asJSON(stage["DefaultRouteSettings"]); got != `{"ThrottlingBurstLimit":20,"ThrottlingRateLimit":100}` {
+		t.Errorf("throttling %s", got)
+	}
+	if log := asJSON(at(stage, "AccessLogSettings", "DestinationArn")); !strings.Contains(log, "ApiAccessLogs") {
+		t.Errorf("the access log goes to %s", log)
+	}
+}
+
+func TestWakeUpsReachTheDrainerOneByOne(t *testing.T) {
+	root := synth(t, map[string]any{"drainerConcurrency": "33"}, fourStreams).root
+	got := resolved(only(t, root, "AWS::Lambda::EventSourceMapping").Properties)
+	want := object{
+		"FunctionName": "${Drainer.Arn}", "EventSourceArn": "${Wake.Arn}", "BatchSize": 1.0,
+		"FunctionResponseTypes": []any{"ReportBatchItemFailures"}, "ScalingConfig": object{"MaximumConcurrency": 33.0},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the mapping differs (-want +got):\n%s", diff)
+	}
+	wake := named(t, root, "AWS::SQS::Queue", "Wake").Properties
+	redrive := resolved(wake["RedrivePolicy"])
+	if diff := cmp.Diff(object{"deadLetterTargetArn": "${WakeDeadLetters.Arn}", "maxReceiveCount": 5.0}, redrive); diff != "" {
+		t.Errorf("dead letters differ (-want +got):\n%s", diff)
+	}
+	dead := named(t, root, "AWS::SQS::Queue", "WakeDeadLetters").Properties
+	if numeric(t, dead["MessageRetentionPeriod"]) <= numeric(t, wake["MessageRetentionPeriod"]) {
+		t.Error("a dead letter would be gone before anybody saw it")
+	}
+}
+
+func TestTheScheduleSweepsEveryMinuteWithoutRetries(t *testing.T) {
+	p := only(t, synth(t, nil, fourStreams).root, "AWS::Scheduler::Schedule").Properties
+	delete(p, "Description")
+	want := object{
+		"Name": "datasink.sweep", "ScheduleExpression": "rate(1 minute)", "FlexibleTimeWindow": object{"Mode": "OFF"},
+		"Target": object{
+			"Arn": "${Drainer.Arn}", "RoleArn": "${SweepRole.Arn}", "Input": `{"sweep":true}`,
+			"RetryPolicy": object{"MaximumRetryAttempts": 0.0, "MaximumEventAgeInSeconds": 60.0},
+		},
+	}
+	if diff := cmp.Diff(want, resolved(p)); diff != "" {
+		t.Errorf("the schedule differs (-want +got):\n%s", diff)
+	}
+}
+
+func TestStacksAreTiedToNoAccountByDefault(t *testing.T) {
+	if b := readFile(t, synth(t, nil, fourStreams).dir+"/datasink.template.json"); strings.Contains(string(b), testAccount) {
+		t.Error("the template names an account")
+	}
+}

@@ -1,0 +1,206 @@
+package datasink
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/data-sink/data-sink/internal/pipeline/metric"
+)
+
+// stage is a column of the dashboard: a part of the pipeline, with graphs of
+// what passes, how long that takes, and what goes wrong.
+type stage struct {
+	title, means string
+	graphs       [3]graph
+}
+
+type graph struct {
+	title string
+	lines []any
+}
+
+// Sizes in the grid, which has 24 columns.
+const (
+	gridWidth   = 24
+	alarmHeight = 3
+	textHeight  = 2
+	graphHeight = 5
+)
+
+// newDashboard declares one dashboard, read from left to right like the pipeline,
+// and below it what concerns streams and functions. Streams are found by SEARCH,
+// at most ten a graph, those with the highest values: so it is the same for one
+// stream and for hundreds, and a new stream does not change it.
+func newDashboard(stack awscdk.Stack, w watched, alarms []*string) {
+	var widgets []any
+	add := func(kind string, x, y, width, height int, properties map[string]any) {
+		widgets = append(widgets, map[string]any{"type": kind, "x": x, "y": y, "width": width, "height": height, "properties": properties})
+	}
+	plot := func(x, y, width int, g graph) {
+		add("metric", x, y, width, graphHeight, map[string]any{
+			"title": g.title, "region": stack.Region(), "view": "timeSeries", "stacked": false, "period": minute, "metrics": g.lines,
+		})
+	}
+	add("alarm", 0, 0, gridWidth, alarmHeight, map[string]any{"title": "Alarms of the deployment", "alarms": alarms})
+	y := alarmHeight
+	stages := w.stages()
+	width := gridWidth / len(stages)
+	for i, s := range stages {
+		add("text", i*width, y, width, textHeight, map[string]any{"markdown": fmt.Sprintf("**%d. %s**\n\n%s", i+1, s.title, s.means)})
+		for row, g := range s.graphs {
+			plot(i*width, y+textHeight+row*graphHeight, width, g)
+		}
+	}
+	y += textHeight + len(stages[0].graphs)*graphHeight
+	for _, row := range [][]graph{w.streamGraphs(), w.functionGraphs()} {
+		width = gridWidth / len(row)
+		for i, g := range row {
+			plot(i*width, y, width, g)
+		}
+		y += graphHeight
+	}
+	awscloudwatch.NewCfnDashboard(stack, jsii.String("Dashboard"), &awscloudwatch.CfnDashboardProps{
+		// The dashboards of all Regions share their names.
+		DashboardName: joined(jsii.String(w.name+"-"), stack.Region()),
+		DashboardBody: stack.ToJsonString(map[string]any{"start": "-PT3H", "periodOverride": "inherit", "widgets": widgets}, nil),
+	})
+}
+
+// stages are the parts of the pipeline.
+func (w watched) stages() []stage {
+	return []stage{
+		{"API", "clients post here", [3]graph{
+			{"Requests", []any{w.api("Count", "Sum")}},
+			{"Latency, ms", []any{w.api("Latency", "p50"), w.api("Latency", "p99")}},
+			{"Share of errors", []any{w.api("4xx", "Average"), w.api("5xx", "Average")}},
+		}},
+		{"Ingest", "makes them durable", [3]graph{
+			{"Records accepted; bytes", []any{w.own(metric.Accepted, "Sum"), onRight(w.own(metric.AcceptedBytes, "Sum"))}},
+			{"Push to the queue, ms", []any{w.own(metric.PushLatency, "p50"), w.own(metric.PushLatency, "p99")}},
+			{"Refused, and straight to the archive", w.beginning("Refused", "Archived")},
+		}},
+		{"Queue", "Redis holds them", [3]graph{
+			{"Records waiting; claims", []any{w.own(metric.QueueDepth, "Maximum"), onRight(w.own(metric.ClaimsOutstanding, "Maximum"))}},
+			{"Oldest record, s", []any{w.own(metric.OldestRecordAge, "Maximum")}},
+			{"Cache memory, %; evictions", w.cacheLines()},
+		}},
+		{"Drainer", "forwards them to the tap", [3]graph{
+			{"Records forwarded", []any{w.own(metric.Claimed, "Sum"), w.own(metric.Forwarded, "Sum")}},
+			{"From receipt to tap, s", []any{w.own(metric.TapAge, "p50"), w.own(metric.TapAge, "Maximum")}},
+			{"Throttled, retried, put aside", []any{w.own(metric.Throttled, "Sum"), w.own(metric.Retried, "Sum"), w.own(metric.DeadLettered, "Sum")}},
+		}},
+		{"Bridge", "packs them for Firehose", [3]graph{
+			{"Records bridged, and packed into", []any{w.own(metric.Bridged, "Sum"), w.own(metric.Packed, "Sum")}},
+			{"From tap to Firehose, s; iterator age, ms", []any{w.own(metric.FirehoseAge, "p50"), w.own(metric.FirehoseAge, "Maximum"), onRight(w.function("bridge", "IteratorAge", "Maximum"))}},
+			{"Undelivered, to come again", []any{w.own(metric.Undelivered, "Sum")}},
+		}},
+		{"Archive", "Firehose writes objects", [3]graph{
+			{"Bytes written, busiest streams", []any{w.search("AWS/Firehose", "DeliveryStreamName", "DeliveryToS3.Bytes", "Sum")}},
+			{"Freshness, s, oldest streams", []any{w.search("AWS/Firehose", "DeliveryStreamName", "DeliveryToS3.DataFreshness", "Maximum")}},
+			{"Failed writes, share of success", []any{w.search("AWS/Firehose", "DeliveryStreamName", "DeliveryToS3.Success", "Average")}},
+		}},
+	}
+}
+
+// streamGraphs are of the streams that stand out.
+func (w watched) streamGraphs() []graph {
+	return []graph{
+		{"Streams: oldest record, s", []any{w.ownSearch(metric.OldestRecordAge, "Maximum")}},
+		{"Streams: records waiting", []any{w.ownSearch(metric.QueueDepth, "Maximum")}},
+		{"Streams: records to the tap", []any{w.search("AWS/Kinesis", "StreamName", "IncomingRecords", "Sum")}},
+		{"Streams: tap throttled, writing and reading", []any{
+			w.search("AWS/Kinesis", "StreamName", "WriteProvisionedThroughputExceeded", "Sum"),
+			w.search("AWS/Kinesis", "StreamName", "ReadProvisionedThroughputExceeded", "Sum"),
+		}},
+	}
+}
+
+// functionGraphs are of the Lambda functions.
+func (w watched) functionGraphs() []graph {
+	graphs := []graph{{title: "Functions: errors"}, {title: "Functions: throttles"}, {title: "Functions: concurrent executions"}}
+	for i, m := range []struct{ name, statistic string }{{"Errors", "Sum"}, {"Throttles", "Sum"}, {"ConcurrentExecutions", "Maximum"}} {
+		for _, f := range w.functions() {
+			graphs[i].lines = append(graphs[i].lines, w.function(f, m.name, m.statistic))
+		}
+	}
+	if w.verifies() {
+		graphs = append(graphs, graph{"Verifier: records verified; missing, differences", []any{
+			w.own(metric.Verified, "Sum"), onRight(w.own(metric.Missing, "Sum")), onRight(w.own(metric.Differences, "Maximum")),
+		}})
+	}
+	return graphs
+}
+
+// A line is a metric as a dashboard's body has it: namespace, name, dimensions
+// and how to draw it.
+func line(namespace, name, statistic string, dimensions ...*string) []any {
+	l := []any{namespace, name}
+	for _, d := range dimensions {
+		l = append(l, d)
+	}
+	return append(l, map[string]any{"stat": statistic})
+}
+
+func onRight(l []any) []any {
+	l[len(l)-1].(map[string]any)["yAxis"] = "right"
+	return l
+}
+
+func (w watched) own(m metric.Metric, statistic string) []any {
+	return line(metric.Namespace, m.Name, statistic, dims(metric.Service, w.name)...)
+}
+
+// beginning are all counts whose names begin so.
+func (w watched) beginning(prefixes ...string) []any {
+	var lines []any
+	for _, prefix := range prefixes {
+		for _, m := range metric.All() {
+			if strings.HasPrefix(m.Name, prefix) {
+				lines = append(lines, w.own(m, "Sum"))
+			}
+		}
+	}
+	return lines
+}
+
+func (w watched) api(name, statistic string) []any {
+	return line("AWS/ApiGateway", name, statistic, theAPI(w)[0].dimensions...)
+}
+
+func (w watched) function(f, name, statistic string) []any {
+	l := line("AWS/Lambda", name, statistic, dims("FunctionName", functionName(w.settings, f))...)
+	l[len(l)-1].(map[string]any)["label"] = f
+	return l
+}
+
+func (w watched) cacheLines() []any {
+	lines := []any{onRight(w.own(metric.EvictionPolicyUnsafe, "Maximum"))} // of another's Redis that is all
+	for _, t := range theCache(w) {
+		lines = append(lines, line("AWS/ElastiCache", "DatabaseMemoryUsageCountedForEvictPercentage", "Maximum", t.dimensions...))
+	}
+	for _, t := range cacheNodes(w) {
+		lines = append(lines, onRight(line("AWS/ElastiCache", "Evictions", "Sum", t.dimensions...)))
+	}
+	return lines
+}
+
+// ownSearch finds a metric of each stream of this deployment.
+func (w watched) ownSearch(m metric.Metric, statistic string) []any {
+	return top(fmt.Sprintf(`{%s,%s,%s} MetricName="%s" %s="%s"`, metric.Namespace, metric.Service, metric.Stream, m.Name, metric.Service, w.name), statistic)
+}
+
+// search finds a metric of AWS of each stream. It goes by the words of the
+// deployment's name, so that another deployment whose name has the same words is
+// found too: there is no search for the beginning of a name.
+func (w watched) search(namespace, dimension, name, statistic string) []any {
+	return top(fmt.Sprintf(`{%s,%s} MetricName="%s" %s`, namespace, dimension, name, strings.ReplaceAll(w.name, "-", " ")), statistic)
+}
+
+// top draws the ten highest of what a search finds.
+func top(search, statistic string) []any {
+	return []any{map[string]any{"expression": fmt.Sprintf("SORT(SEARCH('%s', '%s', %d), MAX, DESC, 10)", search, statistic, minute)}}
+}

@@ -1,0 +1,51 @@
+package datasink
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// allow lets a role do actions on resources.
+func allow(resources []*string, actions ...string) awsiam.PolicyStatement {
+	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{Actions: jsii.Strings(actions...), Resources: &resources})
+}
+
+// on lists the resources of a statement.
+func on(resources ...*string) []*string { return resources }
+
+// newRole declares a role that a service assumes under conditions. Its policy
+// is part of the role, so that whatever depends on the role finds all of it.
+func newRole(scope constructs.Construct, id, service string, conditions map[string]any, statements ...awsiam.PolicyStatement) awsiam.IRole {
+	var principal awsiam.IPrincipal = awsiam.NewServicePrincipal(jsii.String(service), nil)
+	if conditions != nil {
+		principal = awsiam.NewPrincipalWithConditions(principal, &conditions)
+	}
+	role := awsiam.NewRole(scope, jsii.String(id), &awsiam.RoleProps{
+		AssumedBy: principal,
+		InlinePolicies: &map[string]awsiam.PolicyDocument{
+			"policy": awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &statements}),
+		},
+	})
+	return role.WithoutPolicyUpdates(nil)
+}
+
+// inVPC is what Lambda needs to put a function into a VPC. The actions know no
+// resources, so the function's own code is denied them.
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
+func inVPC(stack awscdk.Stack, s settings, function string) []awsiam.PolicyStatement {
+	actions := []string{
+		"ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces",
+		"ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses",
+	}
+	deny := allow(on(jsii.String("*")), actions...)
+	deny.SetEffect(awsiam.Effect_DENY)
+	deny.AddCondition(jsii.String("ArnEquals"), map[string]any{"lambda:SourceFunctionArn": functionARN(stack, s, function)})
+	return []awsiam.PolicyStatement{allow(on(jsii.String("*")), actions...), deny}
+}
+
+// traced is what X-Ray needs; it knows no resources.
+func traced() awsiam.PolicyStatement {
+	return allow(on(jsii.String("*")), "xray:PutTelemetryRecords", "xray:PutTraceSegments")
+}

@@ -1,0 +1,262 @@
+package datasink
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+)
+
+// These tests talk to one jsii process: they never run in parallel.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	jsii.Close()
+	for _, dir := range synthesized {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+// synthesized are the folders of what was synthesized so far, by its input.
+var synthesized = make(map[string]string)
+
+// object is a JSON object of a template.
+type object = map[string]any
+
+// template is a synthesized CloudFormation template.
+type template struct {
+	file       string
+	bytes      int
+	Resources  map[string]resource
+	Parameters map[string]any
+	Outputs    map[string]struct{ Value any }
+}
+
+type resource struct {
+	Type                                string
+	Properties                          object
+	Metadata                            object
+	DependsOn                           any
+	DeletionPolicy, UpdateReplacePolicy string
+	UpdatePolicy                        object
+}
+
+// assembly is what one synthesis gives: the root template and, by the streams'
+// names, the nested ones.
+type assembly struct {
+	dir    string
+	root   template
+	nested map[string]template
+}
+
+// all are the templates, the root first.
+func (a assembly) all() []template {
+	list := []template{a.root}
+	for _, name := range slices.Sorted(maps.Keys(a.nested)) {
+		list = append(list, a.nested[name])
+	}
+	return list
+}
+
+const fourStreams = `{"streams": [
+	{"name": "orders"}, {"name": "audit", "shards": 4, "retentionHours": 72},
+	{"name": "views", "capacity": "on-demand", "bufferSeconds": 300, "bufferMiB": 128}, {"name": "legacy", "format": "raw"}
+]}`
+
+const testAccount = "123456789012"
+
+// synth synthesizes with stub functions, under cdk.json's context and the given
+// one. The same input is synthesized once, and read anew each time.
+func synth(t testing.TB, context map[string]any, streams string) assembly {
+	t.Helper()
+	set, err := stream.Parse([]byte(streams))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := parseSettings(context)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := deployment{settings: s, streams: set, account: testAccount, region: "eu-west-1"}
+	key := fmt.Sprint(context, streams)
+	if synthesized[key] == "" {
+		dir, err := os.MkdirTemp("", "datasink-assembly-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		synthesized[key] = dir
+		d.assets = stubs(t, set)
+		guard(t, func() {
+			app := awscdk.NewApp(&awscdk.AppProps{Outdir: &dir, AnalyticsReporting: jsii.Bool(false), Context: appContext(t, context)})
+			newStack(app, d)
+			app.Synth(nil)
+		})
+	}
+	return read(t, synthesized[key], d)
+}
+
+// guard turns a panic of jsii, which is how the CDK refuses, into a failure.
+func guard(t testing.TB, f func()) {
+	t.Helper()
+	defer func() {
+		t.Helper()
+		if p := recover(); p != nil {
+			t.Fatalf("the CDK refuses: %v", p)
+		}
+	}()
+	f()
+}
+
+// stubs stand for the functions, which are not built for these tests.
+func stubs(t testing.TB, set *stream.Set) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, f := range functions {
+		if err := os.Mkdir(filepath.Join(dir, f), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, f, "bootstrap"), []byte("stub of "+f), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := addStreams(dir, set); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func appContext(t testing.TB, given map[string]any) *map[string]any {
+	t.Helper()
+	b, err := os.ReadFile("../cdk.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Context map[string]any }
+	if err := json.Unmarshal(b, &file); err != nil {
+		t.Fatal(err)
+	}
+	// The CDK command sets this one; it tells which file a nested stack is in.
+	file.Context["aws:cdk:enable-asset-metadata"] = true
+	maps.Copy(file.Context, given)
+	return &file.Context
+}
+
+func read(t testing.TB, dir string, d deployment) assembly {
+	t.Helper()
+	a := assembly{dir: dir, root: readTemplate(t, dir, d.name+".template.json"), nested: make(map[string]template)}
+	for id, r := range a.root.Resources {
+		if r.Type != "AWS::CloudFormation::Stack" {
+			continue
+		}
+		file, _ := r.Metadata["aws:asset:path"].(string)
+		nested := readTemplate(t, dir, file)
+		name := strings.TrimPrefix(fmt.Sprint(only(t, nested, "AWS::Kinesis::Stream").Properties["Name"]), d.name+".")
+		if _, ok := d.streams.Lookup(name); !ok {
+			t.Fatalf("nested stack %s is of no stream: %q", id, name)
+		}
+		a.nested[name] = nested
+	}
+	if len(a.nested) != len(d.streams.Names()) {
+		t.Fatalf("%d nested stacks for %d streams", len(a.nested), len(d.streams.Names()))
+	}
+	return a
+}
+
+func readTemplate(t testing.TB, dir, file string) template {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed := template{file: file, bytes: len(b)}
+	if err := json.Unmarshal(b, &parsed); err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+// ofType are the resources of a type by their logical ids.
+func ofType(tpl template, kind string) map[string]resource {
+	found := make(map[string]resource)
+	for id, r := range tpl.Resources {
+		if r.Type == kind {
+			found[id] = r
+		}
+	}
+	return found
+}
+
+// only is the one resource of a type.
+func only(t testing.TB, tpl template, kind string) resource {
+	t.Helper()
+	found := ofType(tpl, kind)
+	if len(found) != 1 {
+		t.Fatalf("%s has %d of %s, want 1", tpl.file, len(found), kind)
+	}
+	for _, r := range found {
+		return r
+	}
+	panic("unreachable")
+}
+
+// at follows a path of keys into nested objects; nil where it ends early.
+func at(value any, path ...string) any {
+	for _, key := range path {
+		m, ok := value.(object)
+		if !ok {
+			return nil
+		}
+		value = m[key]
+	}
+	return value
+}
+
+// rendered shows a value with its intrinsic functions as one readable string, as
+// in "arn:${AWS::Partition}:kinesis:…:stream/datasink.*".
+func rendered(value any) string {
+	m, ok := value.(object)
+	if !ok || len(m) != 1 {
+		if s, ok := value.(string); ok {
+			return s
+		}
+		b, _ := json.Marshal(value)
+		return string(b)
+	}
+	for name, argument := range m {
+		list, _ := argument.([]any)
+		switch name {
+		case "Ref":
+			return fmt.Sprintf("${%v}", argument)
+		case "Fn::GetAtt":
+			return fmt.Sprintf("${%v.%v}", list[0], list[1])
+		case "Fn::Join":
+			parts, _ := list[1].([]any)
+			texts := make([]string, len(parts))
+			for i, p := range parts {
+				texts[i] = rendered(p)
+			}
+			return strings.Join(texts, fmt.Sprint(list[0]))
+		}
+	}
+	b, _ := json.Marshal(value)
+	return string(b)
+}
+
+// numeric is a value that must be a number.
+func numeric(t testing.TB, value any) float64 {
+	t.Helper()
+	n, ok := value.(float64)
+	if !ok {
+		t.Fatalf("%v is no number", value)
+	}
+	return n
+}

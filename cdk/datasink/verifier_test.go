@@ -1,0 +1,229 @@
+package datasink
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/data-sink/data-sink/internal/operate/verifier"
+	"github.com/data-sink/data-sink/internal/operate/verify"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/pipeline/metric"
+)
+
+// verified is the context of a stack with a verifier.
+var verified = map[string]any{"verifyHours": "6"}
+
+// added are the resources and outputs that one template has and another has not.
+func added(with, without template) []string {
+	var more []string
+	for id, r := range with.Resources {
+		if _, ok := without.Resources[id]; !ok {
+			more = append(more, r.Type)
+		}
+	}
+	for name := range with.Outputs {
+		if _, ok := without.Outputs[name]; !ok {
+			more = append(more, "output "+name)
+		}
+	}
+	slices.Sort(more)
+	return more
+}
+
+func TestAVerifierOnlyOnRequest(t *testing.T) {
+	without, with := synth(t, nil, fourStreams), synth(t, verified, fourStreams)
+	want := []string{
+		"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Alarm", "AWS::IAM::Role", "AWS::IAM::Role", "AWS::Lambda::EventInvokeConfig",
+		"AWS::Lambda::Function", "AWS::Logs::LogGroup", "AWS::Scheduler::Schedule", "output VerifierFunction",
+	}
+	if diff := cmp.Diff(want, added(with.root, without.root)); diff != "" {
+		t.Errorf("a verifier adds (-want +got):\n%s", diff)
+	}
+	if more := added(without.root, with.root); len(more) > 0 {
+		t.Errorf("a verifier takes %v away", more)
+	}
+	for _, context := range []map[string]any{nil, {"verifyHours": "0"}} {
+		a := synth(t, context, fourStreams)
+		for _, tpl := range a.all() {
+			if text := strings.ToLower(string(readFile(t, filepath.Join(a.dir, tpl.file)))); strings.Contains(text, "verif") {
+				t.Errorf("%v: %s speaks of a verifier: …%.80s", context, tpl.file, text[strings.Index(text, "verif"):])
+			}
+		}
+	}
+}
+
+func TestWhatTheVerifierMayDo(t *testing.T) {
+	const group = "arn:${AWS::Partition}:logs:" + account + ":log-group:/datasink/bridge"
+	want := expectedPermissions()
+	want["VerifierRole"] = permissions{
+		"lambda:InvokeFunction": {"${Drainer.Arn}"},
+		"logs:FilterLogEvents":  {group, group + ":*"},
+		"s3:ListBucket":         {bucketARN},
+		"s3:GetObject":          {bucketARN + "/*/dt=*"},
+		"logs:CreateLogStream":  {"${VerifierLogs.Arn}"},
+		"logs:PutLogEvents":     {"${VerifierLogs.Arn}"},
+	}
+	want["VerifyRole"] = permissions{"lambda:InvokeFunction": {"${Verifier.Arn}"}}
+	root := synth(t, verified, fourStreams)
+	if diff := cmp.Diff(want, allowed(t, root)); diff != "" {
+		t.Errorf("permissions differ (-want +got):\n%s", diff)
+	}
+	trust := map[string]string{}
+	for _, role := range []string{"VerifierRole", "VerifyRole", "SweepRole"} {
+		document := named(t, root.root, "AWS::IAM::Role", role).Properties["AssumeRolePolicyDocument"]
+		trust[role] = rendered(resolved(document))
+	}
+	if !strings.Contains(trust["VerifierRole"], `"Service":"lambda.amazonaws.com"`) || trust["VerifyRole"] != trust["SweepRole"] {
+		t.Errorf("trust %v", trust)
+	}
+	if name := named(t, root.root, "AWS::Logs::LogGroup", "BridgeLogs").Properties["LogGroupName"]; name != "/datasink/bridge" || variables(t, root.root, "Verifier")[env.BridgeLog] != name {
+		t.Errorf("the bridge logs to %v, the verifier reads %v", name, variables(t, root.root, "Verifier")[env.BridgeLog])
+	}
+}
+
+func TestTheVerifierIsInNoVPC(t *testing.T) {
+	p := named(t, synth(t, verified, fourStreams).root, "AWS::Lambda::Function", "Verifier").Properties
+	if p["VpcConfig"] != nil || numeric(t, p["Timeout"]) != 900 || numeric(t, p["MemorySize"]) != verifierMemory {
+		t.Errorf("VPC %v, timeout %v, memory %v", p["VpcConfig"], p["Timeout"], p["MemorySize"])
+	}
+	if got := fmt.Sprint(at(p, "Code", "S3Key")); got == "" || got == fmt.Sprint(at(named(t, synth(t, verified, fourStreams).root, "AWS::Lambda::Function", "Bridge").Properties, "Code", "S3Key")) {
+		t.Errorf("code %s, want an asset of its own", got)
+	}
+}
+
+// TestTheScheduleAndTheWindows holds that windows follow on each other, and that
+// a run finds its window as old as it has to be.
+func TestTheScheduleAndTheWindows(t *testing.T) {
+	expression := regexp.MustCompile(`^cron\((\d+) ([\d,]+) \* \* \? \*\)$`)
+	for _, hours := range verifyHours {
+		root := synth(t, map[string]any{"verifyHours": hours64(hours)}, fourStreams).root
+		p := named(t, root, "AWS::Scheduler::Schedule", "Verify").Properties
+		parts := expression.FindStringSubmatch(fmt.Sprint(p["ScheduleExpression"]))
+		if parts == nil || p["ScheduleExpressionTimezone"] != nil || at(p, "FlexibleTimeWindow", "Mode") != "OFF" {
+			t.Fatalf("schedule %v", p)
+		}
+		minute, _ := strconv.Atoi(parts[1])
+		if over := time.Duration(minute) * time.Minute; over < verifier.Lag || over >= time.Hour {
+			t.Errorf("runs %v after the hour, want %v at least and less than an hour", over, verifier.Lag)
+		}
+		at := strings.Split(parts[2], ",")
+		if len(at) != 24/hours || at[0] != "0" {
+			t.Errorf("every %d hours: at %v", hours, at)
+		}
+		for i := range at {
+			if at[i] != strconv.Itoa(i*hours) {
+				t.Errorf("every %d hours: at %v", hours, at)
+			}
+		}
+		v, err := env.ParseVerifier(func(name string) string {
+			return token.ReplaceAllString(rendered(variables(t, root, "Verifier")[name]), "1234")
+		})
+		if err != nil || v.Every != time.Duration(hours)*time.Hour {
+			t.Errorf("the verifier reads %+v, %v, want every %d hours", v, err, hours)
+		}
+	}
+	target := named(t, synth(t, verified, fourStreams).root, "AWS::Scheduler::Schedule", "Verify").Properties["Target"]
+	if input := at(target, "Input"); input != `{"scheduledAt":"<aws.scheduler.scheduled-time>"}` {
+		t.Errorf("input %v", input)
+	}
+	if plain(rendered(at(target, "Arn"))) != "${Verifier.Arn}" || plain(rendered(at(target, "RoleArn"))) != "${VerifyRole.Arn}" {
+		t.Errorf("target %s", asJSON(target))
+	}
+}
+
+// hours64 is a number as cdk.json gives it.
+func hours64(n int) any { return float64(n) }
+
+func TestTheVerifierIsNotRetriedByLambda(t *testing.T) {
+	found := 0
+	for _, r := range ofType(synth(t, verified, fourStreams).root, "AWS::Lambda::EventInvokeConfig") {
+		if plain(rendered(r.Properties["FunctionName"])) != "${Verifier}" {
+			continue
+		}
+		found++
+		if numeric(t, r.Properties["MaximumRetryAttempts"]) != 0 || numeric(t, r.Properties["MaximumEventAgeInSeconds"]) != 3600 {
+			t.Errorf("asynchronous invocations: %v", r.Properties)
+		}
+	}
+	if found != 1 {
+		t.Errorf("%d configurations of the verifier, want 1", found)
+	}
+}
+
+func TestTheLogIsKeptForAsLongAsTheVerifierReads(t *testing.T) {
+	// A run at :45 reads the log from an hour before its window on.
+	for _, hours := range verifyHours {
+		now := time.Date(2026, 11, 22, 23, verifierMinute, 0, 0, time.UTC)
+		to := now.Add(-verifier.Lag).Truncate(time.Hour)
+		begin, _ := verify.LogTime(to.Add(-time.Duration(hours)*time.Hour), to)
+		if age := now.Sub(begin); age > time.Duration(hours+verifierLogHours)*time.Hour {
+			t.Errorf("every %d hours: reads a log of %v ago", hours, age)
+		}
+	}
+	if _, err := parseSettings(map[string]any{"verifyHours": "24", "logRetentionDays": "1"}); err == nil || !strings.Contains(err.Error(), "verifyHours: 24: needs 26 hours of the bridge's log, more than logRetentionDays, 1, keeps") {
+		t.Errorf("a log that is kept for too short: %v", err)
+	}
+	if _, err := parseSettings(map[string]any{"verifyHours": "12", "logRetentionDays": "1"}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestVerifyHoursThatAreRefused(t *testing.T) {
+	for _, value := range []any{"5", "25", "-1", "1h", "off", "1.5", 48.0, true} {
+		if _, err := parseSettings(map[string]any{"verifyHours": value}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf(`verifyHours: "%v": want 0 or one of 1 2 3 4 6 8 12 24`, value)) {
+			t.Errorf("%v: %v, want it refused", value, err)
+		}
+	}
+}
+
+func TestTheAlarmsOfTheVerifier(t *testing.T) {
+	got := make(map[string]string)
+	without := alarmsOf(synth(t, nil, fourStreams).root)
+	for name, a := range alarmsOf(synth(t, verified, fourStreams).root) {
+		if without[name] != nil {
+			continue
+		}
+		got[name] = fmt.Sprintf("%v %v %s %s %v of %v×%vs %v %v %v", a["Namespace"], a["MetricName"], dimensionsOf(a), a["Statistic"], a["DatapointsToAlarm"], a["EvaluationPeriods"], a["Period"],
+			a["ComparisonOperator"], a["Threshold"], a["TreatMissingData"])
+	}
+	want := map[string]string{
+		"datasink.archive-differs": "DataSink Differences Service=datasink Maximum 1 of 1×300s GreaterThanThreshold 0 notBreaching",
+		"datasink.verifier-errors": "AWS/Lambda Errors FunctionName=datasink-verifier Sum 1 of 1×300s GreaterThanThreshold 0 notBreaching",
+		"datasink.no-verification": "DataSink Differences Service=datasink SampleCount 2 of 2×86400s LessThanThreshold 1 breaching",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("alarms (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheDashboardShowsTheVerifier(t *testing.T) {
+	shown := func(context map[string]any) []string {
+		names := make(map[string]bool)
+		for _, w := range widgets(t, synth(t, context, fourStreams)) {
+			for _, m := range w.Properties.Metrics {
+				text := fmt.Sprint(m)
+				for _, name := range []string{metric.Verified.Name, metric.Differences.Name, "datasink-verifier"} {
+					if strings.Contains(text, " "+name+" ") {
+						names[name] = true
+					}
+				}
+			}
+		}
+		return slices.Sorted(maps.Keys(names))
+	}
+	if got := shown(verified); len(got) != 3 {
+		t.Errorf("shows %v", got)
+	}
+	if got := shown(nil); len(got) != 0 {
+		t.Errorf("without a verifier it shows %v", got)
+	}
+}
