@@ -5,25 +5,30 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 const module = "github.com/data-sink/data-sink/"
 
-// pkg is a package of this module as `go list` tells of it; paths are relative
-// to the module, and tests do not count.
+// pkg is a package of this module as `go list` describes it: paths are relative to
+// the module, and the imports of tests are left out.
 type pkg struct {
 	ImportPath    string
 	Imports, Deps []string
 }
 
+// list returns all packages of this module.
 func list(t *testing.T) []pkg {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-deps=false", "-json=ImportPath,Imports,Deps", module+"...").Output()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", module+"...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
@@ -40,48 +45,143 @@ func list(t *testing.T) []pkg {
 	}
 }
 
-// TestDependenciesPointDown holds who may import what, directly or at all.
-func TestDependenciesPointDown(t *testing.T) {
+// rule says what the packages of a prefix may import, by prefixes.
+type rule struct {
+	prefix string
+	may    []string
+}
+
+// wings lists, for each wing of the tree, the packages of this module that its
+// packages may depend on, directly or through others. The first wing whose
+// prefix a package has is the wing of that package.
+var wings = []rule{
+	{"functions/verifier", []string{"internal/pipeline/", "internal/operate/verifier", "internal/operate/verify", "internal/operate/bucket", "internal/operate/remote"}},
+	{"functions/", []string{"internal/pipeline/"}},
+	{"cdk", []string{"cdk/datasink", "internal/pipeline/stream", "internal/pipeline/env", "internal/pipeline/metric", "internal/pipeline/settings"}},
+	{"internal/pipeline/", []string{"internal/pipeline/"}},
+	{"internal/operate/", []string{"internal/pipeline/", "internal/operate/", "internal/local/endpoints"}},
+	{"internal/local", []string{"internal/pipeline/", "internal/local"}},
+	{"internal/cmd/", []string{"internal/pipeline/", "internal/operate/", "internal/local"}},
+	{"internal/rig/", []string{"internal/", "functions/"}},
+}
+
+func TestEachWingImportsOnlyWhatItMay(t *testing.T) {
 	t.Parallel()
-	rules := []struct {
-		why     string
-		of      string // packages that the rule is about
-		but     string // packages that it is not about
-		deps    bool   // whether imports of imports count
-		refuses string
-	}{
-		{"the functions stay small", `^(functions|internal)/`, `^$`, true, `^github.com/aws/(aws-cdk-go|constructs-go|jsii-runtime-go)`},
-		{"the CDK app is not the functions", `^cdk`, `^$`, true, `^github.com/(aws/aws-sdk-go-v2|redis)|data-sink/internal/(pipeline/(archive|basicauth|bridge|drain|envelope|ingest|queue|secret|sink|wake)|operate|local|cmd)`},
-		{"one package knows Redis", `^(functions|internal)`, `^internal/(pipeline/queue|rig/redistest|rig/bench(/hello/.*)?)$`, false, `^github.com/redis/`},
-		{"records go out through one writer", `^internal`, `^internal/(pipeline/sink|operate/tap|rig/bench(/hello/.*)?)$`, false, `/service/(kinesis|firehose)$`},
-		{"nothing of the one-machine pipeline is in the functions", `^functions/`, `^$`, true, `data-sink/internal/(local|cmd|operate/tap|rig)|miniredis|gofakes3`},
-		{"handlers know no AWS client", `^internal/(pipeline/(ingest|drain|bridge)|operate/verifier)$`, `^$`, false, `aws-sdk-go-v2/service`},
-		{"leaves stand alone", `^internal/pipeline/(stream|envelope|metric)$`, `^$`, true, `data-sink/internal/`},
-	}
-	packages := list(t)
-	for _, rule := range rules {
-		of, but, refuses := regexp.MustCompile(rule.of), regexp.MustCompile(rule.but), regexp.MustCompile(rule.refuses)
-		about := 0
-		for _, p := range packages {
-			if !of.MatchString(p.ImportPath) || but.MatchString(p.ImportPath) {
-				continue
-			}
-			about++
-			paths := p.Imports
-			if rule.deps {
-				paths = p.Deps
-			}
-			if i := slices.IndexFunc(paths, refuses.MatchString); i >= 0 {
-				t.Errorf("%s: %s imports %s", rule.why, p.ImportPath, paths[i])
+	used := make(map[string]bool)
+	for _, p := range list(t) {
+		if p.ImportPath == "internal" { // only these tests
+			continue
+		}
+		i := slices.IndexFunc(wings, func(w rule) bool { return strings.HasPrefix(p.ImportPath, w.prefix) })
+		if i < 0 {
+			t.Errorf("%s belongs to no wing", p.ImportPath)
+			continue
+		}
+		used[wings[i].prefix] = true
+		for _, dep := range p.Deps {
+			dep, ours := strings.CutPrefix(dep, module)
+			if ours && !hasAnyPrefix(dep, wings[i].may) {
+				t.Errorf("%s depends on %s; packages of %s may depend on %s", p.ImportPath, dep, wings[i].prefix, strings.Join(wings[i].may, ", "))
 			}
 		}
-		if about == 0 {
-			t.Errorf("%s: no package matches %s, the rule holds nothing", rule.why, rule.of)
+	}
+	for _, w := range wings {
+		if !used[w.prefix] {
+			t.Errorf("no package belongs to the wing %s", w.prefix)
 		}
 	}
 }
 
-// TestTopLevelIsTheDesigns holds what may stand at the top level.
+// clients lists who may import the client of a vendor. The rules are about the
+// product: the packages of rig are exempt, except from the rule about the CDK.
+var clients = []struct {
+	vendor string // a regular expression on import paths
+	may    []string
+}{
+	{`^github\.com/aws/(aws-cdk-go|constructs-go|jsii-runtime-go)/`, []string{"cdk"}},
+	{`^github\.com/redis/`, []string{"internal/pipeline/queue"}},
+	{`/service/kinesis(/|$)`, []string{"functions/drainer", "internal/pipeline/sink", "internal/operate/tap"}},
+	{`/service/firehose(/|$)`, []string{"functions/bridge", "internal/pipeline/sink"}},
+	{`/service/sqs(/|$)`, []string{"functions/", "internal/pipeline/wake"}},
+	{`/service/s3(/|$)`, []string{"functions/", "internal/pipeline/archive", "internal/operate/bucket", "internal/operate/deployment"}},
+	{`/service/secretsmanager(/|$)`, []string{"functions/", "internal/pipeline/secret", "internal/operate/clients", "internal/operate/deployment"}},
+	{`/service/(cloudformation|lambda)(/|$)`, []string{"functions/verifier", "internal/operate/deployment", "internal/operate/remote"}},
+	{`^github\.com/(alicebob/miniredis|johannesboyne/gofakes3|spf13/afero)`, []string{"internal/local"}},
+	{`^github\.com/(alecthomas/kong|vbauerster/mpb)`, []string{"internal/cmd/datasink"}},
+}
+
+func TestEachVendorsClientHasItsPackages(t *testing.T) {
+	t.Parallel()
+	packages := list(t)
+	for i, c := range clients {
+		vendor, used := regexp.MustCompile(c.vendor), false
+		for _, p := range packages {
+			if i > 0 && strings.HasPrefix(p.ImportPath, "internal/rig/") {
+				continue
+			}
+			for _, imported := range p.Imports {
+				if !vendor.MatchString(imported) {
+					continue
+				}
+				used = true
+				if !hasAnyPrefix(p.ImportPath, c.may) {
+					t.Errorf("%s imports %s, which only %s may", p.ImportPath, imported, strings.Join(c.may, ", "))
+				}
+			}
+		}
+		if !used {
+			t.Errorf("no package imports %s", c.vendor)
+		}
+	}
+}
+
+func hasAnyPrefix(s string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(s, prefix) })
+}
+
+// TestReadmeTreeIsTheFolders compares the tree in the root README with the folders
+// that hold Go packages. A line of the tree names one or more folders, separated by
+// commas, behind two spaces for each level; a phrase may follow behind two spaces.
+func TestReadmeTreeIsTheFolders(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(readme), "<!-- tree -->\n```\n")
+	tree, _, ended := strings.Cut(rest, "```\n<!-- /tree -->")
+	if !found || !ended {
+		t.Fatal("README.md has no code block between <!-- tree --> and <!-- /tree -->")
+	}
+	line := regexp.MustCompile(`^((?:  )*)([a-z0-9/]+(?:, [a-z0-9/]+)*)(?:  .*)?$`)
+	var parents, named []string
+	for text := range strings.Lines(tree) {
+		m := line.FindStringSubmatch(strings.TrimRight(text, "\n"))
+		if m == nil || len(m[1])/2 > len(parents) {
+			t.Fatalf("not a line of the tree: %q", text)
+		}
+		parents = parents[:len(m[1])/2]
+		for _, name := range strings.Split(m[2], ", ") {
+			named = append(named, path.Join(append(slices.Clone(parents), name)...))
+		}
+		parents = append(parents, path.Clean(m[2]))
+	}
+	var folders []string
+	for _, p := range list(t) {
+		// Folders inside of a package, and of a command, are its own business.
+		parts := strings.Split(p.ImportPath, "/")
+		for depth := 1; depth <= min(len(parts), 3); depth++ {
+			folders = append(folders, strings.Join(parts[:depth], "/"))
+		}
+	}
+	slices.Sort(folders)
+	slices.Sort(named)
+	if diff := cmp.Diff(slices.Compact(folders), named); diff != "" {
+		t.Errorf("the tree of README.md differs from the folders (-folders +README):\n%s", diff)
+	}
+}
+
+// TestTopLevelIsTheDesigns holds what may lie at the top level.
 func TestTopLevelIsTheDesigns(t *testing.T) {
 	t.Parallel()
 	git := exec.Command("git", "ls-files")
@@ -91,10 +191,10 @@ func TestTopLevelIsTheDesigns(t *testing.T) {
 		t.Fatalf("git ls-files: %v", err)
 	}
 	allowed := []string{"functions", "cdk", "internal", "streams.json", "go.mod", "go.sum", "Makefile", "README.md"}
-	for path := range strings.Lines(string(out)) {
-		top, _, _ := strings.Cut(strings.TrimSpace(path), "/")
+	for name := range strings.Lines(string(out)) {
+		top, _, _ := strings.Cut(strings.TrimSpace(name), "/")
 		if !strings.HasPrefix(top, ".") && !slices.Contains(allowed, top) {
-			t.Errorf("%s stands at the top level", top)
+			t.Errorf("%s lies at the top level", top)
 		}
 	}
 }
