@@ -72,7 +72,7 @@ func (kept) Put(context.Context, stream.Stream, envelope.Record, archive.Reason)
 }
 func (kept) Check(context.Context) error { return nil }
 
-func (kept) PutAside(context.Context, string, string, string, []archive.Aside) (string, error) {
+func (kept) PutDeadLetters(context.Context, string, string, string, []archive.DeadLetter) (string, error) {
 	return "key", nil
 }
 

@@ -140,7 +140,7 @@ func (l *ledger) findKept(dir, object string) error {
 		return nil
 	}
 	if dir == "failed" {
-		return archive.ReadAside(strings.NewReader(object), func(a archive.Aside) error { return count(a.Stream, a.Body) })
+		return archive.ReadDeadLetters(strings.NewReader(object), func(a archive.DeadLetter) error { return count(a.Stream, a.Body) })
 	}
 	var given struct{ Payload string }
 	if err := json.Unmarshal([]byte(object), &given); err != nil {

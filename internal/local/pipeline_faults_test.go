@@ -174,7 +174,7 @@ func TestPipelinePutsAsideWhatIsNoEnvelope(t *testing.T) {
 		t.Fatalf("put aside: %q", aside)
 	}
 	for _, body := range aside {
-		err := archive.ReadAside(strings.NewReader(body), func(a archive.Aside) error {
+		err := archive.ReadDeadLetters(strings.NewReader(body), func(a archive.DeadLetter) error {
 			if string(a.Envelope) != "spoilt" || a.Stream != "orders" {
 				t.Errorf("put aside %+v", a)
 			}

@@ -168,11 +168,11 @@ func (p *Pipeline) rescueStream(ctx context.Context, objects *archive.Archive, n
 		return err
 	}
 	s, _ := p.o.Streams.Lookup(name)
-	var aside []archive.Aside
+	var aside []archive.DeadLetter
 	for _, e := range c.Envelopes {
 		r, err := envelope.Decode(e)
 		if err != nil {
-			aside = append(aside, archive.Aside{Stream: name, Reason: err.Error(), FailedAt: time.Now(), Envelope: e})
+			aside = append(aside, archive.DeadLetter{Stream: name, Reason: err.Error(), FailedAt: time.Now(), Envelope: e})
 			continue
 		}
 		if _, err := objects.Put(ctx, s, r, archive.Fallback); err != nil {
@@ -180,7 +180,7 @@ func (p *Pipeline) rescueStream(ctx context.Context, objects *archive.Archive, n
 		}
 	}
 	if len(aside) > 0 {
-		if _, err := objects.PutAside(ctx, archive.StageDrainer, name, id, aside); err != nil {
+		if _, err := objects.PutDeadLetters(ctx, archive.StageDrainer, name, id, aside); err != nil {
 			return err
 		}
 	}

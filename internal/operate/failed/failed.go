@@ -106,8 +106,8 @@ func prefixes(stream string) []string {
 		return []string{"failed/", lambdaPrefix}
 	}
 	return []string{
-		archive.AsidePrefix(archive.StageBridge, stream), archive.AsidePrefix(archive.StageDrainer, stream),
-		archive.AsidePrefix(StageFirehose, stream), lambdaPrefix,
+		archive.DeadLetterPrefix(archive.StageBridge, stream), archive.DeadLetterPrefix(archive.StageDrainer, stream),
+		archive.DeadLetterPrefix(StageFirehose, stream), lambdaPrefix,
 	}
 }
 

@@ -91,9 +91,9 @@ func (b *bench) put(key, content string) {
 	}
 }
 
-func (b *bench) aside(stage, stream, name string, records ...archive.Aside) {
+func (b *bench) aside(stage, stream, name string, records ...archive.DeadLetter) {
 	b.t.Helper()
-	if _, err := archive.New(b.store, "d").PutAside(b.t.Context(), stage, stream, name, records); err != nil {
+	if _, err := archive.New(b.store, "d").PutDeadLetters(b.t.Context(), stage, stream, name, records); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -105,11 +105,11 @@ func (b *bench) fill() {
 		b.t.Fatal(err)
 	}
 	b.aside(archive.StageDrainer, "orders", "claim.1",
-		archive.Aside{Reason: "invalid", FailedAt: at, ReceivedAt: at, ID: "d1", PartitionKey: "k", Body: []byte("from the drainer")},
-		archive.Aside{Reason: "undecodable", FailedAt: at, Envelope: []byte("junk")},
-		archive.Aside{Reason: "undecodable", FailedAt: at, Envelope: decodable},
+		archive.DeadLetter{Reason: "invalid", FailedAt: at, ReceivedAt: at, ID: "d1", PartitionKey: "k", Body: []byte("from the drainer")},
+		archive.DeadLetter{Reason: "undecodable", FailedAt: at, Envelope: []byte("junk")},
+		archive.DeadLetter{Reason: "undecodable", FailedAt: at, Envelope: decodable},
 	)
-	b.aside(archive.StageBridge, "views", "shard-1", archive.Aside{Reason: "over the limit", FailedAt: at, ID: "shardId-0:7", PartitionKey: "p", Body: []byte("from the bridge")})
+	b.aside(archive.StageBridge, "views", "shard-1", archive.DeadLetter{Reason: "over the limit", FailedAt: at, ID: "shardId-0:7", PartitionKey: "p", Body: []byte("from the bridge")})
 	b.put("failed/firehose/orders/processing-failed/dt=2026-11-22/hour=23/x",
 		`{"attemptsMade":4,"arrivalTimestamp":1795388700000,"errorCode":"S3.Down","errorMessage":"no","attemptEndingTimestamp":1795388701000,"rawData":"`+
 			base64.StdEncoding.EncodeToString([]byte("from\nFirehose\n"))+`"}`+"\n")

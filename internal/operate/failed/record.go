@@ -77,12 +77,12 @@ func parse(o Object, stored io.Reader, each func(Record) error) error {
 	case StageLambda:
 		return parseLambda(r, each)
 	}
-	return archive.ReadAside(r, func(a archive.Aside) error {
+	return archive.ReadDeadLetters(r, func(a archive.DeadLetter) error {
 		return each(recordOf(a))
 	})
 }
 
-func recordOf(a archive.Aside) Record {
+func recordOf(a archive.DeadLetter) Record {
 	r := Record{
 		Stage: a.Stage, Stream: a.Stream, Reason: a.Reason, FailedAt: a.FailedAt, ReceivedAt: a.ReceivedAt,
 		ID: a.ID, PartitionKey: a.PartitionKey, Body: a.Body, Envelope: a.Envelope,

@@ -70,9 +70,9 @@ func TestRedriveSendsEveryRecordOnce(t *testing.T) {
 func TestRedriveLeavesWhatIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	var records []archive.Aside
+	var records []archive.DeadLetter
 	for i := range 20 {
-		records = append(records, archive.Aside{Reason: "x", FailedAt: at, Body: fmt.Append(nil, i)})
+		records = append(records, archive.DeadLetter{Reason: "x", FailedAt: at, Body: fmt.Append(nil, i)})
 	}
 	b.aside(archive.StageDrainer, "orders", "claim", records...)
 	b.refuse = func(body string) int {
@@ -101,9 +101,9 @@ func TestRedriveLeavesWhatIsRefused(t *testing.T) {
 func TestRedriveGoesOnWhereItWasInterrupted(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	var records []archive.Aside
+	var records []archive.DeadLetter
 	for i := range 100 {
-		records = append(records, archive.Aside{Reason: "x", FailedAt: at, Body: fmt.Append(nil, i)})
+		records = append(records, archive.DeadLetter{Reason: "x", FailedAt: at, Body: fmt.Append(nil, i)})
 	}
 	b.aside(archive.StageBridge, "orders", "claim", records...)
 	r := b.redriver(t)

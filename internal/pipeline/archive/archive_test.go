@@ -124,8 +124,8 @@ func TestErrorsOfTheStorePassThrough(t *testing.T) {
 	if err := a.Check(t.Context()); !errors.Is(err, away) {
 		t.Errorf("Check = %v, want the store's error", err)
 	}
-	if _, err := a.PutAside(t.Context(), archive.StageBridge, "orders", "1", []archive.Aside{{Reason: "r", FailedAt: receivedAt}}); !errors.Is(err, away) {
-		t.Errorf("PutAside = %v, want the store's error", err)
+	if _, err := a.PutDeadLetters(t.Context(), archive.StageBridge, "orders", "1", []archive.DeadLetter{{Reason: "r", FailedAt: receivedAt}}); !errors.Is(err, away) {
+		t.Errorf("PutDeadLetters = %v, want the store's error", err)
 	}
 	if err := archive.New(&store{}, "datasink").Check(t.Context()); err != nil {
 		t.Errorf("Check = %v, want none", err)

@@ -51,19 +51,19 @@ func TestWhatIsPutAsideStaysInItsFolder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var objects store
 		stage, name := names.Draw(t, "stage"), names.Draw(t, "stream")
-		aside := archive.Aside{
+		letter := archive.DeadLetter{
 			Stage: names.Draw(t, "other stage"), Stream: names.Draw(t, "other stream"), Reason: "r" + names.Draw(t, "reason"), ID: names.Draw(t, "id"),
 			PartitionKey: names.Draw(t, "key"), FailedAt: receivedAt, ReceivedAt: receivedAt,
 		}
-		key, err := archive.New(&objects, "datasink").PutAside(t.Context(), stage, name, names.Draw(t, "object"), []archive.Aside{aside})
+		key, err := archive.New(&objects, "datasink").PutDeadLetters(t.Context(), stage, name, names.Draw(t, "object"), []archive.DeadLetter{letter})
 		if err != nil {
 			if len(objects.objects) > 0 {
-				t.Fatalf("PutAside = %v and wrote an object", err)
+				t.Fatalf("PutDeadLetters = %v and wrote an object", err)
 			}
 			return
 		}
-		if !form.MatchString(key) || !strings.HasPrefix(key, archive.AsidePrefix(stage, name)) || path.Clean(key) != key || len(key) > 1024 {
-			t.Fatalf("PutAside of stage %q, stream %q = %q", stage, name, key)
+		if !form.MatchString(key) || !strings.HasPrefix(key, archive.DeadLetterPrefix(stage, name)) || path.Clean(key) != key || len(key) > 1024 {
+			t.Fatalf("PutDeadLetters of stage %q, stream %q = %q", stage, name, key)
 		}
 		if n := strings.Count(string(objects.objects[key]), "\n"); n != 1 {
 			t.Fatalf("one record became %d lines", n)

@@ -16,13 +16,13 @@ const maxAsideName = 180
 // record's shard and sequence number, so that a retry of the batch replaces it.
 func (h *Handler) putAside(ctx context.Context, b batch, r rejects) error {
 	failedAt := h.config.Now()
-	asides := make([]archive.Aside, 0, r.end-r.first)
+	asides := make([]archive.DeadLetter, 0, r.end-r.first)
 	for _, record := range b.records[r.first:r.end] {
 		body, err := base64.StdEncoding.AppendDecode([]byte{}, record.data)
 		if err != nil {
 			return fmt.Errorf("decoding body: %w", err)
 		}
-		asides = append(asides, archive.Aside{
+		asides = append(asides, archive.DeadLetter{
 			Stream: b.stream.Name, Reason: r.reason, FailedAt: failedAt, ReceivedAt: record.arrivedAt(),
 			ID: string(record.id), PartitionKey: string(record.key), Body: body,
 		})
@@ -30,7 +30,7 @@ func (h *Handler) putAside(ctx context.Context, b batch, r rejects) error {
 	// A part of the margin stays for the answer.
 	ctx, cancel := endingEarlier(ctx, h.config.Margin/4)
 	defer cancel()
-	key, err := h.config.Archive.PutAside(ctx, archive.StageBridge, b.stream.Name, asideName(b.records[r.first]), asides)
+	key, err := h.config.Archive.PutDeadLetters(ctx, archive.StageBridge, b.stream.Name, asideName(b.records[r.first]), asides)
 	if err != nil {
 		return fmt.Errorf("putting aside %d records: %w", len(asides), err)
 	}

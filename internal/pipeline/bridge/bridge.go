@@ -28,7 +28,7 @@ type writer interface {
 }
 
 type failedArchive interface {
-	PutAside(ctx context.Context, stage, streamName, name string, records []archive.Aside) (key string, err error)
+	PutDeadLetters(ctx context.Context, stage, streamName, name string, records []archive.DeadLetter) (key string, err error)
 }
 
 // defaultMargin is enough to put something aside and to answer.

@@ -108,13 +108,13 @@ func TestWhatFirehoseNeverTakesIsPutAside(t *testing.T) {
 			t.Errorf("undelivered from %q on, want nothing", first)
 		}
 	}
-	aside := func(i int) archive.Aside {
-		return archive.Aside{
+	aside := func(i int) archive.DeadLetter {
+		return archive.DeadLetter{
 			Stream: "orders", Reason: "Firehose record of these: refused", FailedAt: now, ReceivedAt: arrival,
 			ID: "shardId-000000000007:" + list[i].sequence, PartitionKey: "019ab1c2-0000-7000-8000-000000000001", Body: list[i].body,
 		}
 	}
-	want := map[string][]archive.Aside{"bridge/orders/shardId-000000000007-3": {aside(2), aside(3)}}
+	want := map[string][]archive.DeadLetter{"bridge/orders/shardId-000000000007-3": {aside(2), aside(3)}}
 	if diff := cmp.Diff(want, b.failed.kept, cmp.Comparer(bytes.Equal)); diff != "" {
 		t.Errorf("failed/ differs (-want +got):\n%s", diff)
 	}

@@ -64,17 +64,17 @@ func (f *firehose) bytes() []byte { return bytes.Join(f.took, nil) }
 type failed struct {
 	err  error
 	puts []string
-	kept map[string][]archive.Aside
+	kept map[string][]archive.DeadLetter
 }
 
-func (f *failed) PutAside(_ context.Context, stage, streamName, name string, records []archive.Aside) (string, error) {
+func (f *failed) PutDeadLetters(_ context.Context, stage, streamName, name string, records []archive.DeadLetter) (string, error) {
 	key := stage + "/" + streamName + "/" + name
 	f.puts = append(f.puts, key)
 	if f.err != nil {
 		return "", f.err
 	}
 	if f.kept == nil {
-		f.kept = make(map[string][]archive.Aside)
+		f.kept = make(map[string][]archive.DeadLetter)
 	}
 	f.kept[key] = records
 	return key, nil

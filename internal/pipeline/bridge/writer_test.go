@@ -65,7 +65,7 @@ func (s *throttled) Put(context.Context, string, []sink.Entry) ([]sink.Failure, 
 // deadline is an archive that keeps its deadline.
 type deadline struct{ at time.Time }
 
-func (d *deadline) PutAside(ctx context.Context, _, _, _ string, _ []archive.Aside) (string, error) {
+func (d *deadline) PutDeadLetters(ctx context.Context, _, _, _ string, _ []archive.DeadLetter) (string, error) {
 	d.at, _ = ctx.Deadline()
 	return "key", nil
 }

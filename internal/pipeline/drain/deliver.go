@@ -57,7 +57,7 @@ func (l *lane) deliver(ctx, work context.Context, c queue.Claim, leased time.Tim
 // its claim.
 type asideRecord struct {
 	position int
-	record   archive.Aside
+	record   archive.DeadLetter
 }
 
 // decode returns the records of a claim with their positions in it, and apart
@@ -68,7 +68,7 @@ func decode(c queue.Claim, now time.Time) (records []envelope.Record, positions 
 	for i, e := range c.Envelopes {
 		r, err := envelope.Decode(e)
 		if err != nil {
-			aside = append(aside, asideRecord{i, archive.Aside{Stream: c.Stream, Reason: err.Error(), FailedAt: now, Envelope: e}})
+			aside = append(aside, asideRecord{i, archive.DeadLetter{Stream: c.Stream, Reason: err.Error(), FailedAt: now, Envelope: e}})
 			continue
 		}
 		records = append(records, r)
@@ -77,8 +77,8 @@ func decode(c queue.Claim, now time.Time) (records []envelope.Record, positions 
 	return records, positions, aside
 }
 
-func asideOf(r envelope.Record, reason string, now time.Time) archive.Aside {
-	return archive.Aside{
+func asideOf(r envelope.Record, reason string, now time.Time) archive.DeadLetter {
+	return archive.DeadLetter{
 		Stream: r.Stream, Reason: reason, FailedAt: now, ReceivedAt: r.ReceivedAt,
 		ID: r.ID, PartitionKey: r.PartitionKey, Body: r.Body,
 	}
@@ -92,12 +92,12 @@ func (l *lane) putAside(ctx context.Context, c queue.Claim, aside []asideRecord)
 		return nil, nil
 	}
 	slices.SortFunc(aside, func(a, b asideRecord) int { return a.position - b.position })
-	records := make([]archive.Aside, len(aside))
+	records := make([]archive.DeadLetter, len(aside))
 	positions := make([]int, len(aside))
 	for i, a := range aside {
 		records[i], positions[i] = a.record, a.position
 	}
-	if _, err := l.h.o.Archive.PutAside(ctx, archive.StageDrainer, c.Stream, c.ID, records); err != nil {
+	if _, err := l.h.o.Archive.PutDeadLetters(ctx, archive.StageDrainer, c.Stream, c.ID, records); err != nil {
 		return nil, fmt.Errorf("putting %d records aside: %w", len(aside), err)
 	}
 	return positions, nil

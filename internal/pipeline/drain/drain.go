@@ -35,7 +35,7 @@ type Sink interface {
 
 // Archive keeps what can never be delivered.
 type Archive interface {
-	PutAside(ctx context.Context, stage, streamName, name string, records []archive.Aside) (key string, err error)
+	PutDeadLetters(ctx context.Context, stage, streamName, name string, records []archive.DeadLetter) (key string, err error)
 }
 
 // Waker wakes another drainer for a stream.

@@ -27,13 +27,13 @@ type bench struct {
 	mu        sync.Mutex
 	delivered map[string][]string // AWS name, bodies
 	keys      map[string]string   // body, partition key
-	aside     map[string]archive.Aside
+	aside     map[string]archive.DeadLetter
 	wakes     []string
 	summaries map[string]drain.Summary
 	log       bytes.Buffer
 	// put, if set, decides instead of delivering all.
 	put func(ctx context.Context, stream string, entries []sink.Entry) sink.Result
-	// asideErr, if set, fails PutAside.
+	// asideErr, if set, fails PutDeadLetters.
 	asideErr error
 }
 
@@ -57,7 +57,7 @@ func (b *bench) Put(ctx context.Context, stream string, entries []sink.Entry) si
 	return r
 }
 
-func (b *bench) PutAside(_ context.Context, stage, streamName, name string, records []archive.Aside) (string, error) {
+func (b *bench) PutDeadLetters(_ context.Context, stage, streamName, name string, records []archive.DeadLetter) (string, error) {
 	if b.asideErr != nil {
 		return "", b.asideErr
 	}
@@ -85,7 +85,7 @@ func newBench(t *testing.T, change func(*drain.Options)) *bench {
 	}
 	b := &bench{
 		memoryQueue: newMemoryQueue(), delivered: make(map[string][]string), keys: make(map[string]string),
-		aside: make(map[string]archive.Aside), summaries: make(map[string]drain.Summary),
+		aside: make(map[string]archive.DeadLetter), summaries: make(map[string]drain.Summary),
 	}
 	o := drain.Options{
 		Deployment: "d", Streams: set, Queue: b.memoryQueue, Sink: b, Archive: b, Waker: b,

@@ -61,9 +61,9 @@ type held struct {
 	observed chan struct{}
 }
 
-func (h held) PutAside(ctx context.Context, stage, stream, name string, records []archive.Aside) (string, error) {
+func (h held) PutDeadLetters(ctx context.Context, stage, stream, name string, records []archive.DeadLetter) (string, error) {
 	<-h.observed
-	return h.Archive.PutAside(ctx, stage, stream, name, records)
+	return h.Archive.PutDeadLetters(ctx, stage, stream, name, records)
 }
 
 func TestASweepTellsHowThingsStandBesideItsDraining(t *testing.T) {

@@ -37,7 +37,7 @@ func (noArchive) Put(context.Context, stream.Stream, envelope.Record, archive.Re
 	return "", io.ErrClosedPipe
 }
 
-func (noArchive) PutAside(context.Context, string, string, string, []archive.Aside) (string, error) {
+func (noArchive) PutDeadLetters(context.Context, string, string, string, []archive.DeadLetter) (string, error) {
 	return "", io.ErrClosedPipe
 }
 func (noArchive) Check(context.Context) error { return io.ErrClosedPipe }

@@ -152,7 +152,7 @@ func (s *suite) readArchive() (fallbacks int, err error) {
 			s.ledger.foundArchived(key, streamList[at], isDirect(key), object)
 		case top == "failed":
 			var bodies [][]byte
-			err = archive.ReadAside(bytes.NewReader(object), func(a archive.Aside) error {
+			err = archive.ReadDeadLetters(bytes.NewReader(object), func(a archive.DeadLetter) error {
 				bodies = append(bodies, bodyOf(a))
 				return nil
 			})
@@ -180,7 +180,7 @@ func isDirect(key string) bool {
 }
 
 // bodyOf is the body of a record that was put aside, as the suite made it.
-func bodyOf(a archive.Aside) []byte {
+func bodyOf(a archive.DeadLetter) []byte {
 	if len(a.Envelope) > 0 && a.Envelope[0] == undecodableMark {
 		return a.Envelope[1:]
 	}

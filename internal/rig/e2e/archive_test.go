@@ -153,11 +153,11 @@ func take(content []byte, why archive.Reason, bodies []accepted, found []int) []
 }
 
 // aside are the records that a stage put aside for a stream.
-func (b *bucket) aside(tb testing.TB, stage, stream string) []archive.Aside {
+func (b *bucket) aside(tb testing.TB, stage, stream string) []archive.DeadLetter {
 	tb.Helper()
-	var all []archive.Aside
-	for key, object := range b.objects(tb, archive.AsidePrefix(stage, stream)) {
-		err := archive.ReadAside(bytes.NewReader(object), func(a archive.Aside) error {
+	var all []archive.DeadLetter
+	for key, object := range b.objects(tb, archive.DeadLetterPrefix(stage, stream)) {
+		err := archive.ReadDeadLetters(bytes.NewReader(object), func(a archive.DeadLetter) error {
 			all = append(all, a)
 			return nil
 		})

@@ -71,7 +71,7 @@ func (d *deployment) testRetire(t *testing.T) {
 // under failed/ what nobody can decode.
 func (d *deployment) testQueued(t *testing.T) {
 	d.archive.await(t, swept, retiring)
-	d.awaitAside(t, "orders", func(a archive.Aside) bool { return slices.Equal(a.Envelope, undecodable) })
+	d.awaitAside(t, "orders", func(a archive.DeadLetter) bool { return slices.Equal(a.Envelope, undecodable) })
 }
 
 // testRemove removes the retired stream and another that was not retired first.
@@ -92,11 +92,11 @@ func (d *deployment) testRemove(t *testing.T) {
 
 // testOrphan finds what was queued for the dropped stream under failed/.
 func (d *deployment) testOrphan(t *testing.T) {
-	d.awaitAside(t, dropped, func(a archive.Aside) bool { return slices.Equal(a.Body, left) })
+	d.awaitAside(t, dropped, func(a archive.DeadLetter) bool { return slices.Equal(a.Body, left) })
 	await(t, archived, "the orphaned queue to be empty", func() error { return d.queued(t, dropped, 0) })
 }
 
-func (d *deployment) awaitAside(t *testing.T, name string, is func(archive.Aside) bool) {
+func (d *deployment) awaitAside(t *testing.T, name string, is func(archive.DeadLetter) bool) {
 	t.Helper()
 	await(t, swept, "what the drainer puts aside for "+name, func() error {
 		if all := d.archive.aside(t, archive.StageDrainer, name); !slices.ContainsFunc(all, is) {

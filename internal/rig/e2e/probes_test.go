@@ -119,7 +119,7 @@ func (d *deployment) testBridgePermissions(t *testing.T) {
 				return err
 			}
 			all := d.archive.aside(t, archive.StageBridge, "orders")
-			if !slices.ContainsFunc(all, func(a archive.Aside) bool { return slices.Equal(a.Body, body) }) {
+			if !slices.ContainsFunc(all, func(a archive.DeadLetter) bool { return slices.Equal(a.Body, body) }) {
 				return fmt.Errorf("%d records put aside, and not the one", len(all))
 			}
 			return nil

@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 var failedAt = time.Date(2026, 11, 23, 4, 5, 6, 789, time.UTC)
 
-var asides = []archive.Aside{
+var deadLetters = []archive.DeadLetter{
 	{
 		Stream: "orders", Reason: "Kinesis refused the record: <bad> & worse", FailedAt: failedAt, ReceivedAt: receivedAt,
 		ID: "019ab1c2-0000-7000-8000-000000000001", PartitionKey: "kündin 7", Body: []byte("{\"order\":17}\n"),
@@ -28,17 +28,17 @@ var asides = []archive.Aside{
 	{Reason: "decoding envelope of 3 bytes: array: MessagePack code 0xff, want an array", FailedAt: failedAt, Envelope: []byte{0xff, 0, '\n'}},
 }
 
-func TestPutAsideGolden(t *testing.T) {
+func TestPutDeadLettersGolden(t *testing.T) {
 	t.Parallel()
 	var objects store
-	key, err := archive.New(&objects, "datasink").PutAside(t.Context(), archive.StageDrainer, "orders", "claim-1", asides)
+	key, err := archive.New(&objects, "datasink").PutDeadLetters(t.Context(), archive.StageDrainer, "orders", "claim-1", deadLetters)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := "failed/drainer/orders/dt=2026-11-22/hour=23/claim-1.ndjson"; key != want {
 		t.Errorf("key = %q, want %q", key, want)
 	}
-	golden := "testdata/aside.ndjson"
+	golden := "testdata/deadletters.ndjson"
 	if *update {
 		if err := os.WriteFile(golden, objects.objects[key], 0o644); err != nil {
 			t.Fatal(err)
@@ -53,38 +53,38 @@ func TestPutAsideGolden(t *testing.T) {
 	}
 }
 
-func TestReadAsideReturnsWhatWasPut(t *testing.T) {
+func TestReadDeadLettersReturnsWhatWasPut(t *testing.T) {
 	t.Parallel()
 	var objects store
-	key, err := archive.New(&objects, "datasink").PutAside(t.Context(), archive.StageDrainer, "orders", "claim-1", asides)
+	key, err := archive.New(&objects, "datasink").PutDeadLetters(t.Context(), archive.StageDrainer, "orders", "claim-1", deadLetters)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var want []archive.Aside
-	for _, a := range asides {
+	var want []archive.DeadLetter
+	for _, a := range deadLetters {
 		a.Stage, a.Stream = archive.StageDrainer, "orders"
 		want = append(want, a)
 	}
-	if diff := cmp.Diff(want, readAside(t, objects.objects[key])); diff != "" {
+	if diff := cmp.Diff(want, readDeadLetters(t, objects.objects[key])); diff != "" {
 		t.Errorf("records differ (-put +read):\n%s", diff)
 	}
 }
 
-func TestAsideOfAnyBytesSurvives(t *testing.T) {
+func TestDeadLetterOfAnyBytesSurvives(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		var objects store
-		put := archive.Aside{
+		put := archive.DeadLetter{
 			Stage: archive.StageBridge, Stream: rapid.String().Draw(t, "stream"), Reason: "r" + rapid.String().Draw(t, "reason"),
 			FailedAt: failedAt, ID: rapid.String().Draw(t, "id"), PartitionKey: rapid.String().Draw(t, "key"),
 			Body: rapid.SliceOf(rapid.Byte()).Draw(t, "body"),
 		}
-		key, err := archive.New(&objects, "datasink").PutAside(t.Context(), put.Stage, put.Stream, "n", []archive.Aside{put})
+		key, err := archive.New(&objects, "datasink").PutDeadLetters(t.Context(), put.Stage, put.Stream, "n", []archive.DeadLetter{put})
 		if err != nil {
 			t.Fatal(err)
 		}
-		var read archive.Aside
-		if err := archive.ReadAside(bytes.NewReader(objects.objects[key]), func(a archive.Aside) error { read = a; return nil }); err != nil {
+		var read archive.DeadLetter
+		if err := archive.ReadDeadLetters(bytes.NewReader(objects.objects[key]), func(a archive.DeadLetter) error { read = a; return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(put, read); diff != "" {
@@ -93,25 +93,25 @@ func TestAsideOfAnyBytesSurvives(t *testing.T) {
 	})
 }
 
-func TestAsideIsFiledByTheFirstKnownHour(t *testing.T) {
+func TestDeadLetterIsFiledByTheFirstKnownHour(t *testing.T) {
 	t.Parallel()
 	hour := func(h int) time.Time { return time.Date(2026, 1, 2, h, 0, 0, 0, time.UTC) }
 	for name, tt := range map[string]struct {
-		records []archive.Aside
+		records []archive.DeadLetter
 		want    string
 	}{
-		"received":        {[]archive.Aside{{FailedAt: hour(9)}, {FailedAt: hour(9), ReceivedAt: hour(5)}, {FailedAt: hour(9), ReceivedAt: hour(4)}}, "hour=04"},
-		"failed":          {[]archive.Aside{{FailedAt: hour(9)}, {FailedAt: hour(8)}}, "hour=08"},
-		"impossible time": {[]archive.Aside{{FailedAt: hour(9), ReceivedAt: time.Date(12345, 1, 1, 0, 0, 0, 0, time.UTC)}}, "hour=09"},
-		"before all time": {[]archive.Aside{{FailedAt: hour(9), ReceivedAt: time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC)}}, "hour=09"},
+		"received":        {[]archive.DeadLetter{{FailedAt: hour(9)}, {FailedAt: hour(9), ReceivedAt: hour(5)}, {FailedAt: hour(9), ReceivedAt: hour(4)}}, "hour=04"},
+		"failed":          {[]archive.DeadLetter{{FailedAt: hour(9)}, {FailedAt: hour(8)}}, "hour=08"},
+		"impossible time": {[]archive.DeadLetter{{FailedAt: hour(9), ReceivedAt: time.Date(12345, 1, 1, 0, 0, 0, 0, time.UTC)}}, "hour=09"},
+		"before all time": {[]archive.DeadLetter{{FailedAt: hour(9), ReceivedAt: time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC)}}, "hour=09"},
 	} {
 		var objects store
 		for i := range tt.records {
 			tt.records[i].Reason = "r"
 		}
-		key, err := archive.New(&objects, "datasink").PutAside(t.Context(), archive.StageBridge, "orders", "n", tt.records)
+		key, err := archive.New(&objects, "datasink").PutDeadLetters(t.Context(), archive.StageBridge, "orders", "n", tt.records)
 		if want := "failed/bridge/orders/dt=2026-01-02/" + tt.want + "/n.ndjson"; err != nil || key != want {
-			t.Errorf("%s: PutAside = %q, %v, want %q", name, key, err, want)
+			t.Errorf("%s: PutDeadLetters = %q, %v, want %q", name, key, err, want)
 		}
 	}
 }
@@ -126,9 +126,9 @@ func TestHostileStreamNamesStayInTheirFolder(t *testing.T) {
 	seen := make(map[string]string)
 	for _, name := range names {
 		var objects store
-		key, err := archive.New(&objects, "datasink").PutAside(t.Context(), archive.StageDrainer, name, "n", []archive.Aside{{Reason: "r", FailedAt: failedAt}})
+		key, err := archive.New(&objects, "datasink").PutDeadLetters(t.Context(), archive.StageDrainer, name, "n", []archive.DeadLetter{{Reason: "r", FailedAt: failedAt}})
 		if err != nil {
-			t.Errorf("PutAside for stream %q: %v", name, err)
+			t.Errorf("PutDeadLetters for stream %q: %v", name, err)
 			continue
 		}
 		parts := strings.Split(key, "/")
@@ -143,83 +143,83 @@ func TestHostileStreamNamesStayInTheirFolder(t *testing.T) {
 			t.Errorf("streams %q and %q share the folder %q", name, other, parts[2])
 		}
 		seen[strings.ToLower(parts[2])] = name
-		if !strings.HasPrefix(key, archive.AsidePrefix(archive.StageDrainer, name)) {
-			t.Errorf("stream %q: key %q does not begin with AsidePrefix", name, key)
+		if !strings.HasPrefix(key, archive.DeadLetterPrefix(archive.StageDrainer, name)) {
+			t.Errorf("stream %q: key %q does not begin with DeadLetterPrefix", name, key)
 		}
 	}
-	if got, want := archive.AsidePrefix(archive.StageDrainer, "page-views2"), "failed/drainer/page-views2/"; got != want {
-		t.Errorf("AsidePrefix of an ordinary name = %q, want %q", got, want)
+	if got, want := archive.DeadLetterPrefix(archive.StageDrainer, "page-views2"), "failed/drainer/page-views2/"; got != want {
+		t.Errorf("DeadLetterPrefix of an ordinary name = %q, want %q", got, want)
 	}
 }
 
-func TestPutAsideRefuses(t *testing.T) {
+func TestPutDeadLettersRefuses(t *testing.T) {
 	t.Parallel()
-	good := archive.Aside{Reason: "r", FailedAt: failedAt}
+	good := archive.DeadLetter{Reason: "r", FailedAt: failedAt}
 	for name, tt := range map[string]struct {
 		stage, name string
-		record      archive.Aside
+		record      archive.DeadLetter
 	}{
 		"stage":             {"a/b", "n", good},
 		"name with slash":   {archive.StageBridge, "../n", good},
 		"dots":              {archive.StageBridge, "..", good},
 		"no name":           {archive.StageBridge, "", good},
 		"long name":         {archive.StageBridge, strings.Repeat("n", 201), good},
-		"no time":           {archive.StageBridge, "n", archive.Aside{Reason: "r"}},
-		"no reason":         {archive.StageBridge, "n", archive.Aside{FailedAt: failedAt}},
-		"body and envelope": {archive.StageBridge, "n", archive.Aside{Reason: "r", FailedAt: failedAt, Body: []byte("b"), Envelope: []byte("e")}},
+		"no time":           {archive.StageBridge, "n", archive.DeadLetter{Reason: "r"}},
+		"no reason":         {archive.StageBridge, "n", archive.DeadLetter{FailedAt: failedAt}},
+		"body and envelope": {archive.StageBridge, "n", archive.DeadLetter{Reason: "r", FailedAt: failedAt, Body: []byte("b"), Envelope: []byte("e")}},
 	} {
 		var objects store
-		if _, err := archive.New(&objects, "datasink").PutAside(t.Context(), tt.stage, "orders", tt.name, []archive.Aside{tt.record}); err == nil || len(objects.objects) > 0 {
-			t.Errorf("%s: PutAside = %v, want an error and no object", name, err)
+		if _, err := archive.New(&objects, "datasink").PutDeadLetters(t.Context(), tt.stage, "orders", tt.name, []archive.DeadLetter{tt.record}); err == nil || len(objects.objects) > 0 {
+			t.Errorf("%s: PutDeadLetters = %v, want an error and no object", name, err)
 		}
 	}
-	if _, err := archive.New(&store{}, "datasink").PutAside(t.Context(), archive.StageBridge, "orders", "n", nil); err == nil {
-		t.Error("PutAside of no records: no error")
+	if _, err := archive.New(&store{}, "datasink").PutDeadLetters(t.Context(), archive.StageBridge, "orders", "n", nil); err == nil {
+		t.Error("PutDeadLetters of no records: no error")
 	}
 }
 
-func TestReadAsideRefuses(t *testing.T) {
+func TestReadDeadLettersRefuses(t *testing.T) {
 	t.Parallel()
 	good := `{"stream":"a","stage":"bridge","reason":"r","failedAt":"2026-11-23T04:05:06Z","body":""}`
 	for _, tt := range []struct{ object, want string }{
-		{good + "\n\n", "line 2: no record put aside"},
-		{good + "\n{", "line 2: no record put aside"},
+		{good + "\n\n", "line 2: not a dead letter"},
+		{good + "\n{", "line 2: not a dead letter"},
 		{good + good, "line 1: data after the JSON object"},
-		{"[]", "line 1: no record put aside"},
+		{"[]", "line 1: not a dead letter"},
 		{"null", "line 1: stage: missing"},
 		{strings.Replace(good, `"reason":"r",`, "", 1), "line 1: reason: missing"},
 		{strings.Replace(good, `"failedAt":"2026-11-23T04:05:06Z",`, "", 1), "line 1: failedAt: missing"},
-		{strings.Replace(good, `"2026-11-23T04:05:06Z"`, `"yesterday"`, 1), "line 1: no record put aside"},
+		{strings.Replace(good, `"2026-11-23T04:05:06Z"`, `"yesterday"`, 1), "line 1: not a dead letter"},
 		{strings.Replace(good, `,"body":""`, "", 1), "line 1: body: missing"},
 		{strings.Replace(good, `"body":""`, `"body":null`, 1), "line 1: body: missing"},
 		{strings.Replace(good, `"body":""`, `"body":"","envelope":""`, 1), "line 1: body and envelope"},
-		{strings.Replace(good, `"body":""`, `"body":"*"`, 1), "line 1: no record put aside"},
-		{strings.Replace(good, `"body":""`, `"body":"","key":"k"`, 1), "line 1: no record put aside"},
+		{strings.Replace(good, `"body":""`, `"body":"*"`, 1), "line 1: not a dead letter"},
+		{strings.Replace(good, `"body":""`, `"body":"","key":"k"`, 1), "line 1: not a dead letter"},
 		{`{"body":"` + strings.Repeat("A", 64<<20) + `"}`, "line 1: bufio.Scanner: token too long"},
 	} {
-		err := archive.ReadAside(strings.NewReader(tt.object), func(archive.Aside) error { return nil })
+		err := archive.ReadDeadLetters(strings.NewReader(tt.object), func(archive.DeadLetter) error { return nil })
 		if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
-			t.Errorf("ReadAside(%.200s) = %v, want %s", tt.object, err, tt.want)
+			t.Errorf("ReadDeadLetters(%.200s) = %v, want %s", tt.object, err, tt.want)
 		}
 	}
 }
 
-func TestReadAsideStopsWithTheCaller(t *testing.T) {
+func TestReadDeadLettersStopsWithTheCaller(t *testing.T) {
 	t.Parallel()
-	b, err := os.ReadFile("testdata/aside.ndjson")
+	b, err := os.ReadFile("testdata/deadletters.ndjson")
 	if err != nil {
 		t.Fatal(err)
 	}
 	enough := errors.New("enough")
 	calls := 0
-	err = archive.ReadAside(bytes.NewReader(b), func(archive.Aside) error { calls++; return enough })
+	err = archive.ReadDeadLetters(bytes.NewReader(b), func(archive.DeadLetter) error { calls++; return enough })
 	if !errors.Is(err, enough) || calls != 1 {
-		t.Errorf("ReadAside = %v after %d calls, want the caller's error after 1", err, calls)
+		t.Errorf("ReadDeadLetters = %v after %d calls, want the caller's error after 1", err, calls)
 	}
 }
 
-func FuzzReadAside(f *testing.F) {
-	b, err := os.ReadFile("testdata/aside.ndjson")
+func FuzzReadDeadLetters(f *testing.F) {
+	b, err := os.ReadFile("testdata/deadletters.ndjson")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -227,24 +227,24 @@ func FuzzReadAside(f *testing.F) {
 	f.Add([]byte(`{"stream":"","stage":"bridge","reason":"r","failedAt":"9999-12-31T23:59:59-12:00","body":""}`))
 	f.Add([]byte(`{"stream":"","stage":"bridge","reason":"r","failedAt":"0001-01-01T00:00:01Z","receivedAt":"9999-12-31T23:59:59-12:00","body":""}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var read []archive.Aside
-		if err := archive.ReadAside(bytes.NewReader(b), func(a archive.Aside) error { read = append(read, a); return nil }); err != nil || len(read) == 0 {
+		var read []archive.DeadLetter
+		if err := archive.ReadDeadLetters(bytes.NewReader(b), func(a archive.DeadLetter) error { read = append(read, a); return nil }); err != nil || len(read) == 0 {
 			return
 		}
 		// What is read can be put aside again: redriving may fail a second time.
 		for _, a := range read {
 			var objects store
-			if _, err := archive.New(&objects, "datasink").PutAside(t.Context(), archive.StageBridge, a.Stream, "n", []archive.Aside{a}); err != nil {
-				t.Errorf("putting aside again: %v", err)
+			if _, err := archive.New(&objects, "datasink").PutDeadLetters(t.Context(), archive.StageBridge, a.Stream, "n", []archive.DeadLetter{a}); err != nil {
+				t.Errorf("writing dead letters again: %v", err)
 			}
 		}
 	})
 }
 
-func readAside(tb testing.TB, object []byte) []archive.Aside {
+func readDeadLetters(tb testing.TB, object []byte) []archive.DeadLetter {
 	tb.Helper()
-	var records []archive.Aside
-	err := archive.ReadAside(bytes.NewReader(object), func(a archive.Aside) error {
+	var records []archive.DeadLetter
+	err := archive.ReadDeadLetters(bytes.NewReader(object), func(a archive.DeadLetter) error {
 		records = append(records, a)
 		return nil
 	})

@@ -20,16 +20,16 @@ const (
 	StageBridge  = "bridge"
 )
 
-// maxAsideLine bounds a line that ReadAside takes: 48 MiB of bytes in base64,
+// maxLineBytes bounds a line that ReadDeadLetters takes: 48 MiB of bytes in base64,
 // far over all that the pipeline lets in.
-const maxAsideLine = 64 << 20
+const maxLineBytes = 64 << 20
 
-// Aside is one record that can never be delivered, or one envelope that cannot
+// DeadLetter is one record that can never be delivered, or one envelope that cannot
 // be decoded, with what is known of it.
-type Aside struct {
-	// Stage is the part of the pipeline that gave it up; PutAside sets it.
+type DeadLetter struct {
+	// Stage is the part of the pipeline that gave it up; PutDeadLetters sets it.
 	Stage string
-	// Stream is the name of the stream; PutAside sets it where it is empty.
+	// Stream is the name of the stream; PutDeadLetters sets it where it is empty.
 	Stream string
 	// Reason says why, for a person.
 	Reason string
@@ -49,9 +49,9 @@ type Aside struct {
 	Envelope []byte
 }
 
-// asideLine is a line of an object under failed/. The form is a contract with
+// deadLetterLine is a line of an object under failed/. The form is a contract with
 // the tools that read it, held by a golden test.
-type asideLine struct {
+type deadLetterLine struct {
 	Stream       string    `json:"stream"`
 	Stage        string    `json:"stage"`
 	Reason       string    `json:"reason"`
@@ -63,22 +63,22 @@ type asideLine struct {
 	Envelope     []byte    `json:"envelope,omitzero"`
 }
 
-// PutAside writes records as one object and returns its key,
+// PutDeadLetters writes records as one object and returns its key,
 //
 //	failed/<stage>/<stream>/dt=YYYY-MM-DD/hour=HH/<name>.ndjson
 //
 // with the earliest hour (UTC) in which one of them was received, or failed
 // where that is unknown of all. Each line is one record as a JSON object; a text
 // that is not UTF-8 has U+FFFD for each bad byte. The same name and records give
-// the same key, so that a repeated PutAside replaces its object. streamName may
-// be anything, see AsidePrefix; stage and name consist of letters, digits and
+// the same key, so that a repeated PutDeadLetters replaces its object. streamName may
+// be anything, see DeadLetterPrefix; stage and name consist of letters, digits and
 // "._-". The object is built in memory, with 4/3 of the records' bytes.
-func (a *Archive) PutAside(ctx context.Context, stage, streamName, name string, records []Aside) (key string, err error) {
+func (a *Archive) PutDeadLetters(ctx context.Context, stage, streamName, name string, records []DeadLetter) (key string, err error) {
 	if err := errors.Join(checkName(stage), checkName(name)); err != nil {
-		return "", fmt.Errorf("putting aside records of %q: %w", streamName, err)
+		return "", fmt.Errorf("writing dead letters records of %q: %w", streamName, err)
 	}
 	if len(records) == 0 {
-		return "", fmt.Errorf("putting aside records of %q: there are none", streamName)
+		return "", fmt.Errorf("writing dead letters records of %q: there are none", streamName)
 	}
 	size := 0
 	for _, r := range records {
@@ -93,30 +93,30 @@ func (a *Archive) PutAside(ctx context.Context, stage, streamName, name string, 
 			err = lines.Encode(line)
 		}
 		if err != nil {
-			return "", fmt.Errorf("putting aside record %d of %q: %w", i, streamName, err)
+			return "", fmt.Errorf("writing dead letters record %d of %q: %w", i, streamName, err)
 		}
 	}
-	key = AsidePrefix(stage, streamName) + stream.TimeFolder(asideTime(records)) + name + ".ndjson"
+	key = DeadLetterPrefix(stage, streamName) + stream.TimeFolder(deadLetterTime(records)) + name + ".ndjson"
 	return key, a.put(ctx, key, buf.Bytes())
 }
 
-// AsidePrefix is what the keys of a stage's objects of one stream begin with.
+// DeadLetterPrefix is what the keys of a stage's objects of one stream begin with.
 // The name may come from anywhere (a Redis key, say): what streams.json would
 // not allow in it is escaped.
-func AsidePrefix(stage, streamName string) string {
+func DeadLetterPrefix(stage, streamName string) string {
 	return "failed/" + stage + "/" + escape(streamName) + "/"
 }
 
-func (r Aside) line(stage, streamName string) (asideLine, error) {
+func (r DeadLetter) line(stage, streamName string) (deadLetterLine, error) {
 	switch {
 	case !isWritable(r.FailedAt):
-		return asideLine{}, fmt.Errorf("failed at %v, want a time of the years 1 to 9999", r.FailedAt)
+		return deadLetterLine{}, fmt.Errorf("failed at %v, want a time of the years 1 to 9999", r.FailedAt)
 	case r.Reason == "":
-		return asideLine{}, errors.New("no reason")
+		return deadLetterLine{}, errors.New("no reason")
 	case r.Body != nil && r.Envelope != nil:
-		return asideLine{}, errors.New("has both a body and an envelope")
+		return deadLetterLine{}, errors.New("has both a body and an envelope")
 	}
-	line := asideLine{
+	line := deadLetterLine{
 		Stream: r.Stream, Stage: stage, Reason: r.Reason, FailedAt: r.FailedAt.UTC(),
 		ID: r.ID, PartitionKey: r.PartitionKey, Body: r.Body, Envelope: r.Envelope,
 	}
@@ -139,7 +139,7 @@ func isWritable(t time.Time) bool {
 	return !t.IsZero() && 1 <= year && year <= 9999
 }
 
-func asideTime(records []Aside) time.Time {
+func deadLetterTime(records []DeadLetter) time.Time {
 	var received time.Time
 	failed := records[0].FailedAt
 	for _, r := range records {
@@ -156,16 +156,16 @@ func asideTime(records []Aside) time.Time {
 	return received
 }
 
-// ReadAside calls each with every record of an object that PutAside wrote. It
+// ReadDeadLetters calls each with every record of an object that PutDeadLetters wrote. It
 // holds one line at a time, of 64 MiB at most, and stops at the first error: that
-// of r, that of each, or a line that PutAside cannot have written.
-func ReadAside(r io.Reader, each func(Aside) error) error {
+// of r, that of each, or a line that PutDeadLetters cannot have written.
+func ReadDeadLetters(r io.Reader, each func(DeadLetter) error) error {
 	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxAsideLine)
+	lines.Buffer(nil, maxLineBytes)
 	n := 0
 	for lines.Scan() {
 		n++
-		record, err := parseAside(lines.Bytes())
+		record, err := parseDeadLetter(lines.Bytes())
 		if err != nil {
 			return fmt.Errorf("line %d: %w", n, err)
 		}
@@ -179,29 +179,29 @@ func ReadAside(r io.Reader, each func(Aside) error) error {
 	return nil
 }
 
-func parseAside(b []byte) (Aside, error) {
-	var line asideLine
+func parseDeadLetter(b []byte) (DeadLetter, error) {
+	var line deadLetterLine
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&line); err != nil {
-		return Aside{}, fmt.Errorf("no record put aside: %w", err)
+		return DeadLetter{}, fmt.Errorf("not a dead letter: %w", err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return Aside{}, errors.New("data after the JSON object")
+		return DeadLetter{}, errors.New("data after the JSON object")
 	}
 	switch {
 	case line.Stage == "":
-		return Aside{}, errors.New("stage: missing")
+		return DeadLetter{}, errors.New("stage: missing")
 	case line.Reason == "":
-		return Aside{}, errors.New("reason: missing")
+		return DeadLetter{}, errors.New("reason: missing")
 	case !isWritable(line.FailedAt):
-		return Aside{}, errors.New("failedAt: missing or beyond the year 9999")
+		return DeadLetter{}, errors.New("failedAt: missing or beyond the year 9999")
 	case line.Body == nil && line.Envelope == nil:
-		return Aside{}, errors.New("body: missing, and envelope too")
+		return DeadLetter{}, errors.New("body: missing, and envelope too")
 	case line.Body != nil && line.Envelope != nil:
-		return Aside{}, errors.New("body and envelope: want one of the two")
+		return DeadLetter{}, errors.New("body and envelope: want one of the two")
 	}
-	return Aside{
+	return DeadLetter{
 		Stage: line.Stage, Stream: line.Stream, Reason: line.Reason, FailedAt: line.FailedAt, ReceivedAt: line.ReceivedAt,
 		ID: line.ID, PartitionKey: line.PartitionKey, Body: line.Body, Envelope: line.Envelope,
 	}, nil
