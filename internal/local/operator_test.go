@@ -17,6 +17,7 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/deployment"
 	"github.com/data-sink/data-sink/internal/operate/tap"
 	"github.com/data-sink/data-sink/internal/operate/verify"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/google/go-cmp/cmp"
 )
@@ -87,7 +88,7 @@ func TestTheOperatorSeesEveryHop(t *testing.T) {
 	state := inspection.Streams["orders"]
 	report, err := verify.Run(t.Context(), verify.Config{
 		Stream: "orders", From: began.Add(-time.Second), To: time.Now(), Objects: bucket.Bucket, Queue: &state,
-		Packed: func(ctx context.Context, from, to time.Time, each func(verify.Packed) error) error {
+		Packed: func(ctx context.Context, from, to time.Time, each func(pack.Line) error) error {
 			return found.Packed(ctx, "orders", from, to, each)
 		},
 		Tap: func(ctx context.Context, from, to time.Time, each func(verify.Tapped) error) error {

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 
-	"github.com/data-sink/data-sink/internal/pipeline/bridge"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
 // packedBytes is the size past which a packedLog begins a new file. It keeps two.
@@ -103,7 +103,7 @@ func (h packedHandler) Enabled(ctx context.Context, level slog.Level) bool {
 
 func (h packedHandler) Handle(ctx context.Context, r slog.Record) error {
 	var kept error
-	if r.Message == bridge.LogPacked {
+	if r.Message == pack.LogPacked {
 		kept = h.keep.Handle(ctx, r)
 	}
 	if !h.next.Enabled(ctx, r.Level) {

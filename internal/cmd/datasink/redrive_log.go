@@ -8,6 +8,7 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/deployment"
 	"github.com/data-sink/data-sink/internal/operate/failed"
 	"github.com/data-sink/data-sink/internal/operate/verify"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
 // deliveredByLog returns what asks the bridge's log whether a record that the
@@ -35,7 +36,7 @@ const longestRetry = 7 * 24 * time.Hour
 
 // logOf reads the bridge's log of a stream for the time in which the batches of
 // its objects were tried.
-func logOf(ctx context.Context, t deployment.Target, streamName string, all []failed.Object, received time.Time) ([]verify.Packed, error) {
+func logOf(ctx context.Context, t deployment.Target, streamName string, all []failed.Object, received time.Time) ([]pack.Line, error) {
 	from, to := received, received
 	for _, o := range all {
 		if o.Stage != failed.StageLambda || o.Stream != streamName {
@@ -48,8 +49,8 @@ func logOf(ctx context.Context, t deployment.Target, streamName string, all []fa
 			from = tried // its records are not read yet
 		}
 	}
-	var lines []verify.Packed
-	err := t.Packed(ctx, streamName, from.Add(-time.Minute), to.Add(time.Minute), func(p verify.Packed) error {
+	var lines []pack.Line
+	err := t.Packed(ctx, streamName, from.Add(-time.Minute), to.Add(time.Minute), func(p pack.Line) error {
 		lines = append(lines, p)
 		return nil
 	})

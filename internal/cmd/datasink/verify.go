@@ -16,6 +16,7 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
 type verifyVerb struct {
@@ -107,7 +108,7 @@ func (v *verifyVerb) verify(ctx context.Context, c console, t deployment.Target,
 	}
 	config := verify.Config{
 		Stream: name, From: v.From.Time, To: v.To.Time, Settle: v.Settle, Objects: archive.Bucket,
-		Packed: func(ctx context.Context, from, to time.Time, each func(verify.Packed) error) error {
+		Packed: func(ctx context.Context, from, to time.Time, each func(pack.Line) error) error {
 			return t.Packed(ctx, name, from, to, each)
 		},
 	}

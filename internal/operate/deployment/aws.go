@@ -16,9 +16,9 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/clients"
 	"github.com/data-sink/data-sink/internal/operate/remote"
 	"github.com/data-sink/data-sink/internal/operate/tap"
-	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
@@ -147,7 +147,7 @@ func (c *cloud) Tap(ctx context.Context, streamName string, w tap.Window, each f
 }
 
 // Packed reads the log group that the bridge's configuration names.
-func (c *cloud) Packed(ctx context.Context, streamName string, from, to time.Time, each func(verify.Packed) error) error {
+func (c *cloud) Packed(ctx context.Context, streamName string, from, to time.Time, each func(pack.Line) error) error {
 	function, err := c.output(ctx, "BridgeFunction")
 	if err != nil {
 		return err

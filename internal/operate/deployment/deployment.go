@@ -15,9 +15,9 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/clients"
 	"github.com/data-sink/data-sink/internal/operate/tap"
-	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
@@ -51,7 +51,7 @@ type Target interface {
 	// Tap reads a stream's records, see tap.Reader.
 	Tap(ctx context.Context, streamName string, w tap.Window, each func(tap.Record) error) error
 	// Packed reads the bridge's log of a stream from one time to another.
-	Packed(ctx context.Context, streamName string, from, to time.Time, each func(verify.Packed) error) error
+	Packed(ctx context.Context, streamName string, from, to time.Time, each func(pack.Line) error) error
 	// Clients is the clients' secret.
 	Clients(ctx context.Context) (*clients.Store, error)
 	// Settle is how long a record may be under way from the tap to the archive.

@@ -17,8 +17,8 @@ import (
 	"github.com/data-sink/data-sink/internal/local/endpoints"
 	"github.com/data-sink/data-sink/internal/operate/deployment"
 	"github.com/data-sink/data-sink/internal/operate/tap"
-	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/google/go-cmp/cmp"
@@ -121,7 +121,7 @@ func TestThePipelineOfThisMachine(t *testing.T) {
 func countPacked(t *testing.T, found deployment.Target) int {
 	t.Helper()
 	n := 0
-	err := found.Packed(t.Context(), "orders", at, at.Add(time.Hour), func(p verify.Packed) error {
+	err := found.Packed(t.Context(), "orders", at, at.Add(time.Hour), func(p pack.Line) error {
 		n++
 		return nil
 	})

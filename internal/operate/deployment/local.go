@@ -18,9 +18,9 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/clients"
 	"github.com/data-sink/data-sink/internal/operate/tap"
-	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
@@ -104,15 +104,15 @@ func (l *laptop) Tap(ctx context.Context, streamName string, w tap.Window, each 
 	})
 }
 
-func (l *laptop) Packed(ctx context.Context, streamName string, from, to time.Time, each func(verify.Packed) error) error {
+func (l *laptop) Packed(ctx context.Context, streamName string, from, to time.Time, each func(pack.Line) error) error {
 	return l.lines(ctx, "/packed", nil, packedLines(streamName, from, to, each))
 }
 
 // packedLines returns what takes lines of the bridge's log, and passes on those
 // of packed records of a stream and a time.
-func packedLines(streamName string, from, to time.Time, each func(verify.Packed) error) func(line []byte) error {
+func packedLines(streamName string, from, to time.Time, each func(pack.Line) error) func(line []byte) error {
 	return func(line []byte) error {
-		p, ok, err := verify.ParsePacked(line)
+		p, ok, err := pack.ParseLine(line)
 		if err != nil || !ok || p.Stream != streamName || p.LoggedAt.Before(from) || !p.LoggedAt.Before(to) {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-	"github.com/data-sink/data-sink/internal/pipeline/bridge"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
 // BridgeLog is the log group of the bridge. It reads CloudWatch Logs with the one
@@ -61,7 +61,7 @@ const slack = 5 * time.Minute
 // least: some are older, younger or of other streams, and some say something else.
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
 func (l *BridgeLog) Packed(ctx context.Context, streamName string, from, to time.Time, each func(line []byte) error) error {
-	pattern := `"` + bridge.LogPacked + `"`
+	pattern := `"` + pack.LogPacked + `"`
 	if streamName != "" {
 		// Both words, whatever stands between.
 		pattern += ` "` + streamName + `"`

@@ -172,7 +172,7 @@ func TestWhatCannotBeReadIsAnError(t *testing.T) {
 		},
 		{
 			"a line of the log", func(w *world) { w.lines.WriteString(`{"msg":"packed","stream":"views","hash":"none"}` + "\n") },
-			"reading the bridge's log: malformed line",
+			"parsing the log line of a packed record: malformed line",
 			[]string{"Differences Service=d: 0", "Verified Service=d: 6"},
 		},
 		{

@@ -11,6 +11,7 @@ import (
 
 	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
@@ -22,7 +23,7 @@ type work struct {
 	// lines are the packed records of each stream, those that are not needed any
 	// more left out; mu guards it.
 	mu    sync.Mutex
-	lines map[string][]verify.Packed
+	lines map[string][]pack.Line
 	// problems are errors that concern no one stream.
 	problems []error
 }
@@ -30,11 +31,11 @@ type work struct {
 // readLog reads the bridge's log once for all streams, of which CloudWatch
 // allows a few calls a second. A malformed line is a problem, and hides no other.
 func (w *work) readLog(ctx context.Context) error {
-	w.lines = make(map[string][]verify.Packed)
+	w.lines = make(map[string][]pack.Line)
 	begin, end := verify.LogTime(w.from, w.to)
 	malformed := 0
 	err := w.c.PackedLines(ctx, begin, end, func(line []byte) error {
-		p, ok, err := verify.ParsePacked(line)
+		p, ok, err := pack.ParseLine(line)
 		if err != nil {
 			if malformed++; malformed == 1 {
 				w.c.Log.ErrorContext(ctx, logMalformed, "error", err)
@@ -95,7 +96,7 @@ func (w *work) verify(ctx context.Context, s stream.Stream) Result {
 	w.mu.Unlock()
 	config := verify.Config{
 		Stream: s.Name, From: w.from, To: w.to, Settle: w.settle(s), Objects: w.c.Objects, Now: w.c.Now,
-		Packed: func(_ context.Context, _, _ time.Time, each func(verify.Packed) error) error {
+		Packed: func(_ context.Context, _, _ time.Time, each func(pack.Line) error) error {
 			for _, p := range lines {
 				if err := each(p); err != nil {
 					return err

@@ -22,9 +22,9 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/remote"
 	"github.com/data-sink/data-sink/internal/operate/verifier"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
-	"github.com/data-sink/data-sink/internal/pipeline/bridge"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/metric"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/data-sink/data-sink/internal/rig/metrictest"
@@ -121,7 +121,7 @@ func (w *world) bridged(streamName string, packed ...string) []byte {
 	for _, p := range packed {
 		w.logged++
 		line, err := json.Marshal(map[string]any{
-			"time": base.Add(time.Duration(w.logged) * time.Second), "msg": bridge.LogPacked, "stream": streamName,
+			"time": base.Add(time.Duration(w.logged) * time.Second), "msg": pack.LogPacked, "stream": streamName,
 			"bytes": len(p), "records": strings.Count(p, "\n"), "hash": fmt.Sprintf("%016x", xxhash.Sum64String(p)),
 			"shard": "shardId-0", "firstSequence": fmt.Sprint(1000 + 10*w.logged), "lastSequence": fmt.Sprint(1009 + 10*w.logged),
 		})

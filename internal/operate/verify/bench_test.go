@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
-	"github.com/data-sink/data-sink/internal/operate/verify"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
 // BenchmarkRun verifies objects of 32 MiB, of few large and of many small packed
@@ -21,7 +21,7 @@ func BenchmarkRun(b *testing.B) {
 				w := newWorld(b)
 				random := rand.New(rand.NewPCG(1, 2))
 				var content bytes.Buffer
-				var lines []verify.Packed
+				var lines []pack.Line
 				for content.Len() < 32<<20 {
 					n := size/2 + random.IntN(size/2)
 					packed := make([]byte, n)
@@ -30,7 +30,7 @@ func BenchmarkRun(b *testing.B) {
 					}
 					content.Write(packed)
 					at := base.Add(time.Duration(len(lines)) * time.Millisecond)
-					lines = append(lines, verify.Packed{
+					lines = append(lines, pack.Line{
 						LoggedAt: at, Bytes: n, Records: 1, Hash: xxhash.Sum64(packed), FirstSequence: fmt.Sprint(len(lines)), LastSequence: fmt.Sprint(len(lines)),
 					})
 				}
@@ -39,7 +39,7 @@ func BenchmarkRun(b *testing.B) {
 				}
 				w.put("orders/dt=2026-11-22/hour=23/d.orders-1", content.Bytes())
 				c := w.config()
-				c.Packed = func(_ context.Context, _, _ time.Time, each func(verify.Packed) error) error {
+				c.Packed = func(_ context.Context, _, _ time.Time, each func(pack.Line) error) error {
 					for _, p := range lines {
 						if err := each(p); err != nil {
 							return err

@@ -105,7 +105,7 @@ func (s *search) choose(t *turn, last int) (segment, bool) {
 		t.stage = 1
 		for _, line := range s.after(last+1, near) {
 			if s.startsWith(data, line) {
-				t.quick = s.lines[line].key()
+				t.quick = keyOf(s.lines[line])
 				return segment{bytes: s.lines[line].Bytes, line: line}, true
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
 // gap gathers what is wrong with records that follow each other.
@@ -14,7 +16,7 @@ type gap struct {
 }
 
 // extend adds p if it is wrong too, and else closes the gap.
-func (g *gap) extend(r *Report, p Packed, wrong bool) {
+func (g *gap) extend(r *Report, p pack.Line, wrong bool) {
 	if wrong {
 		g.add(p)
 	} else {
@@ -22,7 +24,7 @@ func (g *gap) extend(r *Report, p Packed, wrong bool) {
 	}
 }
 
-func (g *gap) add(p Packed) {
+func (g *gap) add(p pack.Line) {
 	if g.open.Records == 0 {
 		g.open = Finding{Kind: g.kind, Hop: g.hop, LoggedAt: p.LoggedAt, FirstSequence: p.FirstSequence}
 	}

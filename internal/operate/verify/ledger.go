@@ -5,13 +5,15 @@ import (
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
+
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
 // ledger is the packed records that the bridge logged, and which of them were
 // found in objects.
 type ledger struct {
-	lines []Packed // in the order of the log
-	found []int    // how often each was found
+	lines []pack.Line // in the order of the log
+	found []int       // how often each was found
 	byKey map[key]*alike
 	// lengths are those of lines, each once, ascending.
 	lengths []int
@@ -36,18 +38,18 @@ type key struct {
 	hash  uint64
 }
 
-func (p Packed) key() key { return key{p.Bytes, p.Hash} }
+func keyOf(p pack.Line) key { return key{p.Bytes, p.Hash} }
 
-func newLedger(lines []Packed) *ledger {
-	slices.SortStableFunc(lines, func(a, b Packed) int {
+func newLedger(lines []pack.Line) *ledger {
+	slices.SortStableFunc(lines, func(a, b pack.Line) int {
 		return cmp.Or(a.LoggedAt.Compare(b.LoggedAt), compareSequences(a.FirstSequence, b.FirstSequence))
 	})
 	l := &ledger{lines: lines, found: make([]int, len(lines)), byKey: make(map[key]*alike)}
 	for i, p := range lines {
-		same := l.byKey[p.key()]
+		same := l.byKey[keyOf(p)]
 		if same == nil {
 			same = &alike{}
-			l.byKey[p.key()] = same
+			l.byKey[keyOf(p)] = same
 		}
 		same.lines = append(same.lines, i)
 		l.lengths = append(l.lengths, p.Bytes)
@@ -97,7 +99,7 @@ func (l *ledger) forget(segments ...segment) {
 	for _, s := range segments {
 		l.found[s.line]--
 		l.first = min(l.first, s.line)
-		same := l.byKey[l.lines[s.line].key()]
+		same := l.byKey[keyOf(l.lines[s.line])]
 		at, _ := slices.BinarySearch(same.lines, s.line)
 		same.first = min(same.first, at)
 	}

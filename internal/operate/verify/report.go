@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
 // Kind is what is wrong.
@@ -75,7 +76,7 @@ type Count struct {
 	Objects int `json:"objects,omitempty"`
 }
 
-func (c *Count) add(p Packed) {
+func (c *Count) add(p pack.Line) {
 	c.Records += p.Records
 	c.Bytes += int64(p.Bytes)
 	c.Packed++

@@ -3,22 +3,24 @@ package verify
 import (
 	"slices"
 	"sort"
+
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
 // Sent tells which records of the tap the bridge sent to Firehose.
-type Sent struct{ shards map[string][]Packed }
+type Sent struct{ shards map[string][]pack.Line }
 
 // NewSent reads the lines of a stream's packed records. Lines that do not name
 // their shard tell nothing.
-func NewSent(lines []Packed) *Sent {
-	s := &Sent{shards: make(map[string][]Packed)}
+func NewSent(lines []pack.Line) *Sent {
+	s := &Sent{shards: make(map[string][]pack.Line)}
 	for _, p := range lines {
 		if p.Shard != "" {
 			s.shards[p.Shard] = append(s.shards[p.Shard], p)
 		}
 	}
 	for _, shard := range s.shards {
-		slices.SortFunc(shard, func(a, b Packed) int { return compareSequences(a.FirstSequence, b.FirstSequence) })
+		slices.SortFunc(shard, func(a, b pack.Line) int { return compareSequences(a.FirstSequence, b.FirstSequence) })
 		// From here on LastSequence is the highest of all lines up to this one.
 		for i := 1; i < len(shard); i++ {
 			if compareSequences(shard[i].LastSequence, shard[i-1].LastSequence) < 0 {

@@ -4,11 +4,12 @@ import (
 	"testing"
 
 	"github.com/data-sink/data-sink/internal/operate/verify"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
 func TestSentHasWhatALineCovers(t *testing.T) {
 	t.Parallel()
-	s := verify.NewSent([]verify.Packed{
+	s := verify.NewSent([]pack.Line{
 		{Shard: "a", FirstSequence: "30", LastSequence: "40"},
 		{Shard: "a", FirstSequence: "5", LastSequence: "100"},
 		{Shard: "a", FirstSequence: "200", LastSequence: "200"},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
 // Tapped is one record of the tap.
@@ -79,7 +81,7 @@ func (v *verification) judgeTapped(ctx context.Context, shards map[string][]tapp
 		missing := gap{kind: Missing, hop: HopBridge, what: "on the tap in " + shard + ", and not sent to Firehose"}
 		twice := gap{kind: Twice, hop: HopBridge, what: "of " + shard + ", sent to Firehose more than once"}
 		for _, t := range shards[shard] {
-			one := Packed{Bytes: t.Bytes, Records: 1, FirstSequence: t.Sequence, LastSequence: t.Sequence}
+			one := pack.Line{Bytes: t.Bytes, Records: 1, FirstSequence: t.Sequence, LastSequence: t.Sequence}
 			v.report.Tap.Records++
 			v.report.Tap.Bytes += int64(t.Bytes)
 			isMissing := false

@@ -18,6 +18,7 @@ import (
 
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 )
 
@@ -40,7 +41,7 @@ type Config struct {
 	Objects *bucket.Bucket
 	// Packed calls each with the packed records of the stream that the bridge
 	// logged from one time to another, in any order.
-	Packed func(ctx context.Context, from, to time.Time, each func(Packed) error) error
+	Packed func(ctx context.Context, from, to time.Time, each func(pack.Line) error) error
 	// Queue is the state of the stream's queue; nil leaves the queue out.
 	Queue *queue.State
 	// Tap calls each with the records of the tap that arrived from one time to
@@ -95,9 +96,9 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		}
 		v.objects = append(v.objects, o)
 	}
-	var lines []Packed
+	var lines []pack.Line
 	logged, end := LogTime(v.From, v.To)
-	err := v.Packed(ctx, logged, end, func(p Packed) error {
+	err := v.Packed(ctx, logged, end, func(p pack.Line) error {
 		lines = append(lines, p)
 		return nil
 	})
@@ -180,7 +181,7 @@ func (v *verification) judgeRepeats() {
 		return // which told exactly
 	}
 	lines := slices.Clone(v.ledger.lines)
-	slices.SortStableFunc(lines, func(a, b Packed) int {
+	slices.SortStableFunc(lines, func(a, b pack.Line) int {
 		return cmp.Or(cmp.Compare(a.Shard, b.Shard), compareSequences(a.FirstSequence, b.FirstSequence))
 	})
 	for i := 1; i < len(lines); i++ {

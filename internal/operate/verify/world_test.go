@@ -19,6 +19,7 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/bridge"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/johannesboyne/gofakes3"
@@ -164,9 +165,9 @@ func (w *world) config() verify.Config {
 }
 
 // lines reads the bridge's log.
-func (w *world) lines(_ context.Context, from, to time.Time, each func(verify.Packed) error) error {
+func (w *world) lines(_ context.Context, from, to time.Time, each func(pack.Line) error) error {
 	for line := range bytes.Lines(w.log.Bytes()) {
-		p, ok, err := verify.ParsePacked(line)
+		p, ok, err := pack.ParseLine(line)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ package bridge
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
@@ -112,8 +114,26 @@ func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 type batch struct {
 	stream   stream.Stream
 	records  []record
-	packs    []packed
+	packs    []pack.Packed
 	oversize []int
+}
+
+// appendBody appends the body of record i to dst.
+func (b *batch) appendBody(dst []byte, i int) ([]byte, error) {
+	dst, err := base64.StdEncoding.AppendDecode(dst, b.records[i].data)
+	if err != nil {
+		return nil, fmt.Errorf("record %s: decoding body: %w", b.records[i].sequence, err)
+	}
+	return dst, nil
+}
+
+// packedLen is an upper bound of what packing records appends, in bytes.
+func packedLen(records []record) int {
+	n := 0
+	for i := range records {
+		n += base64.StdEncoding.DecodedLen(len(records[i].data)) + len("\n")
+	}
+	return n
 }
 
 // prepare makes batches of an event. Lambda sends the records of one stream in
@@ -135,7 +155,7 @@ func (h *Handler) prepare(w *workspace, event []byte) ([]batch, error) {
 		if b.stream, err = h.lookup(arn); err != nil {
 			return nil, err
 		}
-		if w.packed, b.packs, b.oversize, err = pack(w.packed, b.stream.Format, b.records); err != nil {
+		if w.packed, b.packs, b.oversize, err = pack.Pack(w.packed, b.stream.Format, len(b.records), b.appendBody); err != nil {
 			return nil, fmt.Errorf("packing records of %s: %w", b.stream.Name, err)
 		}
 		batches = append(batches, b)

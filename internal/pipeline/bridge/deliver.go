@@ -8,17 +8,14 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// The log lines of the bridge. Alarms and the verification of the archive go by
-// these names and by their attributes.
+// The log lines of the bridge, besides pack.LogPacked. Alarms go by these names
+// and by their attributes.
 const (
-	// LogPacked is one Firehose record that was delivered: stream, bytes,
-	// records, hash (xxHash64 of its bytes, 16 hex digits), shard, firstSequence
-	// and lastSequence. Firehose writes objects that are concatenations of these.
-	LogPacked = "packed"
 	// LogAside is records that went to failed/: stream, records, key, reason.
 	LogAside = "records_put_aside"
 	// LogUndelivered is records that come again: stream, records,
@@ -52,7 +49,7 @@ func (h *Handler) deliver(ctx context.Context, b batch) (first int) {
 	summary := Summary{Stream: b.stream.Name, Calls: result.Calls, Retried: result.Retried, Throttled: result.Throttled}
 	first, err := len(b.records), result.Err
 	if len(result.Left) > 0 {
-		first = b.packs[result.Left[0]].first
+		first = b.packs[result.Left[0]].First
 	}
 	for _, r := range b.rejected(result.Invalid) {
 		if r.first >= first {
@@ -85,7 +82,7 @@ func (h *Handler) send(ctx context.Context, b batch) sink.Result {
 	}
 	entries := make([]sink.Entry, len(b.packs))
 	for i, p := range b.packs {
-		entries[i].Data = p.body
+		entries[i].Data = p.Body
 	}
 	ctx, cancel := endingEarlier(ctx, h.config.Margin)
 	defer cancel()
@@ -105,12 +102,14 @@ func (h *Handler) logPacked(ctx context.Context, b batch, result sink.Result, su
 		if undelivered[i] {
 			continue
 		}
-		h.config.Log.InfoContext(ctx, LogPacked, "stream", b.stream.Name, "bytes", len(p.body), "records", p.end-p.first,
-			"hash", fmt.Sprintf("%016x", xxhash.Sum64(p.body)), "shard", b.records[p.first].shard(),
-			"firstSequence", string(b.records[p.first].sequence), "lastSequence", string(b.records[p.end-1].sequence))
+		line := pack.Line{
+			Stream: b.stream.Name, Bytes: len(p.Body), Records: p.End - p.First, Hash: xxhash.Sum64(p.Body), Shard: b.records[p.First].shard(),
+			FirstSequence: string(b.records[p.First].sequence), LastSequence: string(b.records[p.End-1].sequence),
+		}
+		line.Log(ctx, h.config.Log)
 		summary.Packed++
-		summary.Bytes += len(p.body)
-		summary.Records += p.end - p.first
+		summary.Bytes += len(p.Body)
+		summary.Records += p.End - p.First
 	}
 }
 
@@ -130,7 +129,7 @@ func (b batch) rejected(invalid []sink.Invalid) []rejects {
 	}
 	for _, v := range invalid {
 		p := b.packs[v.Index]
-		list = append(list, rejects{first: p.first, end: p.end, reason: "Firehose record of these: " + v.Reason})
+		list = append(list, rejects{first: p.First, end: p.End, reason: "Firehose record of these: " + v.Reason})
 	}
 	slices.SortFunc(list, func(a, b rejects) int { return a.first - b.first })
 	return list

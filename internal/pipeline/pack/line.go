@@ -1,0 +1,108 @@
+package pack
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// LogPacked is the message of the log line of a packed record that Firehose
+// accepted.
+const LogPacked = "packed"
+
+// Line is the log line of one packed record that Firehose accepted.
+type Line struct {
+	// LoggedAt is when the line was written.
+	LoggedAt time.Time
+	// Stream is the stream's name.
+	Stream string
+	// Bytes is the length of the packed record, Records the number of records in
+	// it, and Hash the xxHash64 of its bytes.
+	Bytes, Records int
+	Hash           uint64
+	// Shard is the ID of the Kinesis shard; it is empty where the event does not
+	// have it. FirstSequence and LastSequence are the sequence numbers of the first
+	// and the last record.
+	Shard, FirstSequence, LastSequence string
+}
+
+// Log writes the line to log at level INFO. The logger adds the time.
+func (l Line) Log(ctx context.Context, log *slog.Logger) {
+	log.InfoContext(ctx, LogPacked, "stream", l.Stream, "bytes", l.Bytes, "records", l.Records, "hash", fmt.Sprintf("%016x", l.Hash),
+		"shard", l.Shard, "firstSequence", l.FirstSequence, "lastSequence", l.LastSequence)
+}
+
+// ParseLine parses one line of a log: JSON, with slog's or Lambda's names for
+// time and message, or slog's text form. ok is false, without an error, for a
+// line with another message. A line of a packed record that lacks an attribute
+// other than the shard is an error.
+func ParseLine(text []byte) (l Line, ok bool, err error) {
+	f, isJSON := parseJSON(text)
+	if !isJSON {
+		f = parseText(string(text))
+	}
+	if f.Msg != LogPacked && f.Message != LogPacked {
+		return Line{}, false, nil
+	}
+	l = Line{
+		LoggedAt: f.Time, Stream: f.Stream, Bytes: f.Bytes, Records: f.Records,
+		Shard: f.Shard, FirstSequence: f.FirstSequence, LastSequence: f.LastSequence,
+	}
+	if l.LoggedAt.IsZero() {
+		l.LoggedAt = f.Timestamp
+	}
+	l.Hash, err = strconv.ParseUint(f.Hash, 16, 64)
+	if err != nil || !l.complete() {
+		return Line{}, false, fmt.Errorf("parsing the log line of a packed record: malformed line %.300q", text)
+	}
+	return l, true, nil
+}
+
+func (l Line) complete() bool {
+	named := !l.LoggedAt.IsZero() && l.Stream != "" && l.FirstSequence != "" && l.LastSequence != ""
+	return named && l.Bytes > 0 && l.Records > 0
+}
+
+// fields are the attributes of a line.
+type fields struct {
+	Msg           string    `json:"msg"`
+	Message       string    `json:"message"`
+	Time          time.Time `json:"time"`
+	Timestamp     time.Time `json:"timestamp"`
+	Stream        string    `json:"stream"`
+	Bytes         int       `json:"bytes"`
+	Records       int       `json:"records"`
+	Hash          string    `json:"hash"`
+	Shard         string    `json:"shard"`
+	FirstSequence string    `json:"firstSequence"`
+	LastSequence  string    `json:"lastSequence"`
+}
+
+func parseJSON(text []byte) (f fields, ok bool) {
+	ok = json.Unmarshal(text, &f) == nil
+	return f, ok
+}
+
+// parseText parses key=value pairs. Of the values of a packed record's line only
+// an empty shard is quoted. A malformed value stays zero.
+func parseText(text string) fields {
+	pairs := make(map[string]string)
+	for pair := range strings.FieldsSeq(text) {
+		if key, value, ok := strings.Cut(pair, "="); ok {
+			pairs[key] = strings.Trim(value, `"`)
+		}
+	}
+	f := fields{
+		Msg: pairs["msg"], Message: pairs["message"], Stream: pairs["stream"], Hash: pairs["hash"],
+		Shard: pairs["shard"], FirstSequence: pairs["firstSequence"], LastSequence: pairs["lastSequence"],
+	}
+	f.Time, _ = time.Parse(time.RFC3339Nano, pairs["time"])
+	f.Timestamp, _ = time.Parse(time.RFC3339Nano, pairs["timestamp"])
+	f.Bytes, _ = strconv.Atoi(pairs["bytes"])
+	f.Records, _ = strconv.Atoi(pairs["records"])
+	return f
+}
