@@ -5,39 +5,26 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
-	"net/http/httptest"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 	"github.com/google/go-cmp/cmp"
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
 )
 
 // newBucket returns a bucket with those objects.
 func newBucket(t *testing.T, contents map[string]string) *bucket.Bucket {
 	t.Helper()
-	server := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
-	t.Cleanup(server.Close)
-	client := s3.New(s3.Options{
-		Region: "us-east-1", BaseEndpoint: &server.URL, UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider("any", "any", ""),
-	})
-	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("archive")}); err != nil {
-		t.Fatal(err)
-	}
-	store := archive.NewS3(client, "archive")
+	client := s3test.Start(t, s3test.Options{})
+	store := archive.NewS3(client, s3test.Bucket)
 	for key, body := range contents {
 		if err := store.Put(t.Context(), key, []byte(body)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return bucket.New(client, "archive")
+	return bucket.New(client, s3test.Bucket)
 }
 
 func zipped(t *testing.T, s string) string {

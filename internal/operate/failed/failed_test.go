@@ -14,18 +14,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/failed"
 	"github.com/data-sink/data-sink/internal/operate/post"
 	"github.com/data-sink/data-sink/internal/operate/resume"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 	"github.com/google/go-cmp/cmp"
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
 )
 
 var at = time.Date(2026, 11, 22, 23, 5, 0, 0, time.UTC)
@@ -44,16 +40,8 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	server := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
-	t.Cleanup(server.Close)
-	client := s3.New(s3.Options{
-		Region: "us-east-1", BaseEndpoint: &server.URL, UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider("any", "any", ""),
-	})
-	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("archive")}); err != nil {
-		t.Fatal(err)
-	}
-	b := &bench{t: t, bucket: bucket.New(client, "archive"), store: archive.NewS3(client, "archive")}
+	client := s3test.Start(t, s3test.Options{})
+	b := &bench{t: t, bucket: bucket.New(client, s3test.Bucket), store: archive.NewS3(client, s3test.Bucket)}
 	api := httptest.NewServer(b)
 	t.Cleanup(api.Close)
 	b.api = &post.Client{URL: api.URL, User: "u", Password: "p", MaxAttempts: 1}

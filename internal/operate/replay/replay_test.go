@@ -15,17 +15,13 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/post"
 	"github.com/data-sink/data-sink/internal/operate/replay"
 	"github.com/data-sink/data-sink/internal/operate/resume"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 	"github.com/google/go-cmp/cmp"
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
 )
 
 // bench is a bucket with one object, and an API.
@@ -39,16 +35,8 @@ type bench struct {
 
 func newBench(t *testing.T, key, content string, by replay.By) *bench {
 	t.Helper()
-	server := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
-	t.Cleanup(server.Close)
-	client := s3.New(s3.Options{
-		Region: "us-east-1", BaseEndpoint: &server.URL, UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider("any", "any", ""),
-	})
-	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("archive")}); err != nil {
-		t.Fatal(err)
-	}
-	if err := archive.NewS3(client, "archive").Put(t.Context(), key, []byte(content)); err != nil {
+	client := s3test.Start(t, s3test.Options{})
+	if err := archive.NewS3(client, s3test.Bucket).Put(t.Context(), key, []byte(content)); err != nil {
 		t.Fatal(err)
 	}
 	b := &bench{Object: bucket.Object{Key: key}}
@@ -64,7 +52,7 @@ func newBench(t *testing.T, key, content string, by replay.By) *bench {
 		}
 	})
 	b.Replayer = &replay.Replayer{
-		Objects: bucket.New(client, "archive"), Client: &post.Client{URL: api.URL, User: "u", Password: "p", MaxAttempts: 1},
+		Objects: bucket.New(client, s3test.Bucket), Client: &post.Client{URL: api.URL, User: "u", Password: "p", MaxAttempts: 1},
 		Concurrency: 1, State: state, Into: "other", By: by,
 	}
 	return b

@@ -8,14 +8,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/cespare/xxhash/v2"
 	"github.com/data-sink/data-sink/internal/operate/bucket"
@@ -28,8 +26,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/data-sink/data-sink/internal/rig/metrictest"
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 )
 
 // base is the beginning of the hour that the tests verify, and scheduled the
@@ -71,23 +68,16 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 func newWorld(t testing.TB, streams ...string) *world {
 	t.Helper()
 	w := &world{t: t, queues: drain.Inspection{Streams: make(map[string]queue.State)}}
-	storage := gofakes3.New(s3mem.New()).Server()
-	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
-		if w.stall != "" && in.Method == http.MethodGet && strings.Contains(in.URL.Path, w.stall) {
-			<-in.Context().Done()
-			return
-		}
-		storage.ServeHTTP(out, in)
-	}))
-	t.Cleanup(server.Close)
-	w.client = s3.New(s3.Options{
-		Region: "us-east-1", BaseEndpoint: &server.URL, UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider("any", "any", ""),
-	})
-	if _, err := w.client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("archive")}); err != nil {
-		t.Fatal(err)
-	}
-	w.store = archive.NewS3(w.client, "archive")
+	w.client = s3test.Start(t, s3test.Options{Wrap: func(storage http.Handler) http.Handler {
+		return http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
+			if w.stall != "" && in.Method == http.MethodGet && strings.Contains(in.URL.Path, w.stall) {
+				<-in.Context().Done()
+				return
+			}
+			storage.ServeHTTP(out, in)
+		})
+	}})
+	w.store = archive.NewS3(w.client, s3test.Bucket)
 	entries := []string{`{"name":"gone","retired":true}`}
 	for _, name := range streams {
 		entries = append(entries, fmt.Sprintf(`{"name":%q}`, name))
@@ -97,7 +87,7 @@ func newWorld(t testing.TB, streams ...string) *world {
 		t.Fatal(err)
 	}
 	w.config = verifier.Config{
-		Streams: set, Every: time.Hour, Objects: bucket.New(w.client, "archive"), Settle: remote.Settle,
+		Streams: set, Every: time.Hour, Objects: bucket.New(w.client, s3test.Bucket), Settle: remote.Settle,
 		Inspect:     func(context.Context) (drain.Inspection, error) { return w.queues, nil },
 		PackedLines: w.packedLines,
 		Observe:     verifier.Metrics{Writer: metric.NewWriter(&w.metrics, "d", false)}.Observe,
@@ -155,7 +145,7 @@ func (w *world) write(key string, content []byte) {
 
 func (w *world) remove(key string) {
 	w.t.Helper()
-	if _, err := w.client.DeleteObject(w.t.Context(), &s3.DeleteObjectInput{Bucket: aws.String("archive"), Key: &key}); err != nil {
+	if _, err := w.client.DeleteObject(w.t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(s3test.Bucket), Key: &key}); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -8,12 +8,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net/http/httptest"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/verify"
@@ -22,8 +20,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 )
 
 // base is the beginning of the hour in which the tests take place.
@@ -43,16 +40,8 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	server := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
-	t.Cleanup(server.Close)
-	w := &world{t: t, now: base.Add(time.Minute), client: s3.New(s3.Options{
-		Region: "us-east-1", BaseEndpoint: &server.URL, UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider("any", "any", ""),
-	})}
-	if _, err := w.client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("archive")}); err != nil {
-		t.Fatal(err)
-	}
-	w.store = archive.NewS3(w.client, "archive")
+	w := &world{t: t, now: base.Add(time.Minute), client: s3test.Start(t, s3test.Options{})}
+	w.store = archive.NewS3(w.client, s3test.Bucket)
 	streams, err := stream.Parse([]byte(`{"streams":[{"name":"orders"}]}`))
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +140,7 @@ func (w *world) put(key string, stored []byte) {
 
 func (w *world) remove(key string) {
 	w.t.Helper()
-	if _, err := w.client.DeleteObject(w.t.Context(), &s3.DeleteObjectInput{Bucket: aws.String("archive"), Key: &key}); err != nil {
+	if _, err := w.client.DeleteObject(w.t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(s3test.Bucket), Key: &key}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -160,7 +149,7 @@ func (w *world) remove(key string) {
 func (w *world) config() verify.Config {
 	return verify.Config{
 		Stream: "orders", From: base, To: base.Add(time.Hour), Settle: time.Minute,
-		Objects: bucket.New(w.client, "archive"), Packed: w.lines, Now: func() time.Time { return time.Now().Add(24 * time.Hour) },
+		Objects: bucket.New(w.client, s3test.Bucket), Packed: w.lines, Now: func() time.Time { return time.Now().Add(24 * time.Hour) },
 	}
 }
 
@@ -205,7 +194,7 @@ func run(t testing.TB, c verify.Config) *verify.Report {
 // stored returns an object's bytes as they are stored.
 func (w *world) stored(key string) []byte {
 	w.t.Helper()
-	r, err := bucket.New(w.client, "archive").Open(w.t.Context(), key)
+	r, err := bucket.New(w.client, s3test.Bucket).Open(w.t.Context(), key)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -16,8 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 )
 
 // client is an S3 client as a function has it: default options but for where
@@ -101,17 +100,12 @@ func TestS3SaysWhatWentWrong(t *testing.T) {
 
 func TestS3AgainstAnotherImplementation(t *testing.T) {
 	t.Parallel()
-	backend := s3mem.New()
-	if err := backend.CreateBucket("bucket"); err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(gofakes3.New(backend).Server())
-	t.Cleanup(server.Close)
-	store := archive.NewS3(client(server), "bucket")
+	client := s3test.Start(t, s3test.Options{})
+	store := archive.NewS3(client, s3test.Bucket)
 	if err := store.Check(t.Context()); err != nil {
 		t.Errorf("Check = %v, want none", err)
 	}
-	if err := archive.NewS3(client(server), "absent").Check(t.Context()); err == nil {
+	if err := archive.NewS3(client, "absent").Check(t.Context()); err == nil {
 		t.Error("Check of a bucket that is not there: no error")
 	}
 	for key, body := range map[string][]byte{
@@ -122,7 +116,7 @@ func TestS3AgainstAnotherImplementation(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		out, err := client(server).GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("bucket"), Key: &key}, func(o *s3.Options) { o.UsePathStyle = true })
+		out, err := client.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(s3test.Bucket), Key: &key})
 		if err != nil {
 			t.Fatal(err)
 		}
