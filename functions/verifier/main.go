@@ -1,5 +1,5 @@
 // Command verifier is the Lambda function that verifies the archive on a schedule;
-// see package audit.
+// see package verifier.
 package main
 
 import (
@@ -23,6 +23,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/lambdalog"
 	"github.com/data-sink/data-sink/internal/pipeline/lambdasize"
 	"github.com/data-sink/data-sink/internal/pipeline/metric"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
@@ -53,7 +54,7 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 	// Firehose's objects have no checksum that the client knows: it would say so
 	// for each.
 	store := s3.NewFromConfig(cfg, func(o *s3.Options) { o.DisableLogOutputChecksumValidationSkipped = true })
-	bridgeLog := remote.NewBridgeLog(cfg, settings.BridgeLog)
+	bridgeLog := remote.NewLog(cfg, settings.BridgeLog)
 	return verifier.New(verifier.Config{
 		Streams: streams,
 		Every:   settings.Every,
@@ -62,7 +63,7 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 			return remote.Inspect(ctx, functions, settings.DrainerFunction)
 		},
 		PackedLines: func(ctx context.Context, from, to time.Time, each func(line []byte) error) error {
-			return bridgeLog.Packed(ctx, "", from, to, each)
+			return bridgeLog.Lines(ctx, []string{pack.LogPacked}, from, to, each)
 		},
 		Settle:  remote.Settle,
 		Observe: verifier.Metrics{Writer: metric.NewWriter(metrics, settings.Name, settings.AllStreamMetrics)}.Observe,

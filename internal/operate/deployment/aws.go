@@ -160,5 +160,5 @@ func (c *cloud) Packed(ctx context.Context, streamName string, from, to time.Tim
 	if settings.LoggingConfig != nil && settings.LoggingConfig.LogGroup != nil {
 		group = *settings.LoggingConfig.LogGroup
 	}
-	return remote.NewBridgeLog(c.cfg, group).Packed(ctx, streamName, from, to, packedLines(streamName, from, to, each))
+	return remote.NewLog(c.cfg, group).Lines(ctx, []string{pack.LogPacked, streamName}, from, to, packedLines(streamName, from, to, each))
 }

@@ -1,5 +1,5 @@
-// Package remote asks a deployment on AWS what package verify compares: the drainer
-// for the state of the queues, and the bridge's log for its packed records.
+// Package remote reads what package verify needs from a deployment on AWS: the
+// state of the queues, from the drainer, and log lines of the functions.
 package remote
 
 import (
@@ -20,36 +20,44 @@ type invoker interface {
 
 var _ invoker = (*lambda.Client)(nil)
 
-// Inspect asks the drainer of that name for the state of every queue, which it
-// alone can reach.
+// Inspect invokes the drainer of that name and returns the state of every queue.
+// Only the drainer can reach Redis.
 func Inspect(ctx context.Context, client invoker, function string) (drain.Inspection, error) {
 	var answer drain.Inspection
 	out, err := client.Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, Payload: []byte(drain.InspectEvent)})
 	if err != nil {
-		return answer, fmt.Errorf("asking %s for the queues: %w", function, err)
+		return answer, fmt.Errorf("inspecting the queues by %s: %w", function, err)
 	}
 	if out.FunctionError != nil {
 		var failure struct {
 			Message string `json:"errorMessage"`
 		}
-		_ = json.Unmarshal(out.Payload, &failure) // It only makes the error clearer.
-		return answer, fmt.Errorf("asking %s for the queues: %s: %s", function, *out.FunctionError, failure.Message)
+		_ = json.Unmarshal(out.Payload, &failure) // The message only makes the error clearer.
+		return answer, fmt.Errorf("inspecting the queues by %s: %s: %s", function, *out.FunctionError, failure.Message)
 	}
 	if err := json.Unmarshal(out.Payload, &answer); err != nil {
 		return answer, fmt.Errorf("reading the answer of %s: %w", function, err)
 	}
 	if answer.Streams == nil {
-		return answer, fmt.Errorf("reading the answer of %s: %w", function, errors.New("no streams in it"))
+		return answer, fmt.Errorf("reading the answer of %s: %w", function, errors.New("streams: missing"))
 	}
 	return answer, nil
 }
 
-// Settle is how long a record of a stream may be under way from the tap to the
-// archive: what Firehose buffers, and five minutes for all the rest.
+const (
+	// maxBuffer is the longest time for which Firehose can be told to buffer.
+	maxBuffer = 15 * time.Minute
+	// overhead is the time that a record needs beside Firehose's buffer: the batch
+	// of the bridge, the write to S3, and the delay of CloudWatch Logs.
+	overhead = 5 * time.Minute
+)
+
+// Settle returns how long a record of a stream may take from the tap to the
+// archive: the time for which Firehose buffers, and five minutes.
 func Settle(s stream.Stream) time.Duration {
 	buffer := time.Duration(s.BufferSeconds) * time.Second
 	if buffer == 0 {
-		buffer = 15 * time.Minute // the longest that it can be
+		buffer = maxBuffer
 	}
-	return buffer + 5*time.Minute
+	return buffer + overhead
 }
