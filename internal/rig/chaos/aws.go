@@ -21,32 +21,32 @@ const (
 	clientPass    = "correct horse battery staple"
 )
 
-// firehoseBuffer is at which size an object is written.
+// firehoseBuffer is the number of bytes after which Firehose writes an object.
 const firehoseBuffer = 4 << 20
 
-// awsAccount is the endpoint for AWS, with the troubles it is to make.
+// awsAccount is the AWS endpoint with its injected troubles.
 type awsAccount struct {
 	server *awstest.Server
 	traps  *traps
 	calls  *callTable
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	random   *rand.Rand
 	troubles map[string][]*trouble // by service
-	// Counts of what was done: calls that failed as a whole, and writes of
-	// objects by ingest because Redis did not take the record.
+	// failedCalls counts calls that failed as a whole. fallbacks counts objects that
+	// ingest wrote because Redis did not take the record.
 	failedCalls, fallbacks int
-	// delivered are the positions up to which the bridge has delivered shards.
+	// delivered is the position of each shard up to which the bridge has delivered.
 	delivered map[*awstest.Shard]int64
 }
 
-// trouble is what a share of a service's calls meets.
+// trouble is a fault that a share of a service's calls meets.
 type trouble struct {
 	share float64
-	// resource is the only one whose calls meet it; empty for all.
+	// resource restricts the trouble to the calls of one resource; empty for all.
 	resource string
 	fault    awstest.Fault
-	met      counter // calls
+	met      counter // number of calls
 }
 
 func startAWS(dir string, seed uint64, t *traps) (*awsAccount, error) {
@@ -77,11 +77,11 @@ func startAWS(dir string, seed uint64, t *traps) (*awsAccount, error) {
 	return a, err
 }
 
-// inject decides what happens to a call: a trap comes first, then trouble.
+// inject decides the fault of a call. Traps have precedence over troubles.
 func (a *awsAccount) inject(c awstest.Call) awstest.Fault {
 	before, after := beforePut, afterPut
 	if c.Service == awstest.ServiceFirehose {
-		before, after = beforeDelivery, afterDelivery
+		before, after = beforeFirehose, afterFirehose
 	}
 	if c.Service == awstest.ServiceKinesis || c.Service == awstest.ServiceFirehose {
 		for _, s := range []step{before, after} {
@@ -109,7 +109,7 @@ func (a *awsAccount) inject(c awstest.Call) awstest.Fault {
 	return awstest.Fault{}
 }
 
-// observe notes what may come twice.
+// observe records what may be delivered twice.
 func (a *awsAccount) observe(c awstest.Call, o awstest.Outcome) {
 	switch c.Service {
 	case awstest.ServiceKinesis, awstest.ServiceFirehose:
@@ -123,13 +123,13 @@ func (a *awsAccount) observe(c awstest.Call, o awstest.Outcome) {
 	}
 }
 
-// makeTrouble has a share of a service's calls meet a fault until end is called.
-// met counts those that did.
+// makeTrouble injects a fault into a share of a service's calls until end is called.
+// met counts the calls that met it.
 func (a *awsAccount) makeTrouble(service string, share float64, f awstest.Fault) (met *counter, end func()) {
 	return a.makeTroubleOf(service, "", share, f)
 }
 
-// makeTroubleOf is makeTrouble for calls on one resource.
+// makeTroubleOf is makeTrouble for the calls of one resource.
 func (a *awsAccount) makeTroubleOf(service, resource string, share float64, f awstest.Fault) (met *counter, end func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -148,7 +148,7 @@ func (a *awsAccount) counts() (failedCalls, fallbacks int) {
 	return a.failedCalls, a.fallbacks
 }
 
-// passed notes up to where the bridge has delivered a shard.
+// passed records the position up to which the bridge has delivered a shard.
 func (a *awsAccount) passed(s *awstest.Shard, position int64) {
 	s.Trim(position)
 	a.mu.Lock()
@@ -156,7 +156,7 @@ func (a *awsAccount) passed(s *awstest.Shard, position int64) {
 	a.delivered[s] = position
 }
 
-// shards are those of all streams.
+// shards returns the shards of all streams.
 func (a *awsAccount) shards() []*awstest.Shard {
 	var all []*awstest.Shard
 	for _, s := range streamList {
@@ -165,7 +165,7 @@ func (a *awsAccount) shards() []*awstest.Shard {
 	return all
 }
 
-// behind is how many records of Kinesis the bridge has not delivered.
+// behind returns the number of records in Kinesis that the bridge has not delivered.
 func (a *awsAccount) behind() int64 {
 	var behind int64
 	for _, shard := range a.shards() {
@@ -177,7 +177,7 @@ func (a *awsAccount) behind() int64 {
 	return behind
 }
 
-// taken is how many records Kinesis has taken.
+// taken returns the number of records that Kinesis has taken.
 func (a *awsAccount) taken() int64 {
 	var taken int64
 	for _, shard := range a.shards() {

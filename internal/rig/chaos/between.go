@@ -9,15 +9,15 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/awstest"
 )
 
-// betweenFaults are what happens between the functions and the services: to the
-// links, to Redis, and to S3, which ingest needs when Redis is away.
+// betweenFaults are the faults between the functions and the services: of the links,
+// of Redis, and of S3, which ingest needs while Redis is unreachable.
 func (s *suite) betweenFaults() []fault {
 	var all []fault
 	for _, l := range s.links.all() {
 		for _, f := range []fault{
 			{"cut the link from " + l.name, s.cut(l)},
 			{"slow the link from " + l.name, s.slow(l)},
-			{"swallow what is on the link from " + l.name, s.swallow(l)},
+			{"black-hole the link from " + l.name, s.blackHole(l)},
 		} {
 			switch l {
 			case s.links.ingestRedis:
@@ -41,8 +41,9 @@ func (s *suite) betweenFaults() []fault {
 	)
 }
 
-// renewing has new processes of ingest after a fault of Redis: for five seconds
-// the old ones would go around it, and the next fault would meet nobody.
+// renewing replaces the processes of ingest after a fault of Redis. The breaker of
+// the old processes would bypass Redis for another five seconds, and the next fault
+// would have no effect.
 func (s *suite) renewing(f fault) fault {
 	return fault{f.name, func(ctx context.Context, random *rand.Rand) (bool, error) {
 		defer s.functions.ingest.Renew()
@@ -50,47 +51,49 @@ func (s *suite) renewing(f fault) fault {
 	}}
 }
 
-// withoutRedis keeps ingest from Redis meanwhile, so that it needs S3.
+// withoutRedis disconnects ingest from Redis during a fault, so that it needs S3.
 func (s *suite) withoutRedis(f fault) fault {
-	return s.renewing(fault{f.name + ", and Redis away", func(ctx context.Context, random *rand.Rand) (bool, error) {
+	return s.renewing(fault{f.name + ", and Redis unreachable", func(ctx context.Context, random *rand.Rand) (bool, error) {
 		s.links.ingestRedis.cut()
 		done, err := f.do(ctx, random)
-		return done, errors.Join(err, s.links.ingestRedis.mend())
+		return done, errors.Join(err, s.links.ingestRedis.restore())
 	}})
 }
 
-// cut cuts a link and mends it.
+// cut closes a link for a while.
 func (s *suite) cut(l *link) func(context.Context, *rand.Rand) (bool, error) {
 	return func(ctx context.Context, random *rand.Rand) (bool, error) {
 		begun := time.Now()
 		l.cut()
 		s.aws.calls.lost(l.service, begun)
 		hold(ctx, random)
-		return true, l.mend()
+		return true, l.restore()
 	}
 }
 
-// slow delays what is on a link, which is cut at the beginning and at the end.
+// slow adds latency to a link for a while. The link is closed at the beginning and
+// at the end.
 func (s *suite) slow(l *link) func(context.Context, *rand.Rand) (bool, error) {
 	return func(ctx context.Context, random *rand.Rand) (bool, error) {
 		begun := time.Now()
-		err := l.become(slowToxic)
+		err := l.reopen(slowToxic)
 		s.aws.calls.lost(l.service, begun)
 		hold(ctx, random)
 		begun = time.Now()
-		err = errors.Join(err, l.mend())
+		err = errors.Join(err, l.restore())
 		s.aws.calls.lost(l.service, begun)
 		return true, err
 	}
 }
 
-// swallow loses what is on a link, which looks whole.
-func (s *suite) swallow(l *link) func(context.Context, *rand.Rand) (bool, error) {
+// blackHole drops everything that is sent on a link, while its connections stay
+// open.
+func (s *suite) blackHole(l *link) func(context.Context, *rand.Rand) (bool, error) {
 	return func(ctx context.Context, random *rand.Rand) (bool, error) {
 		begun := time.Now()
-		err := l.become(swallowToxic)
+		err := l.reopen(blackHoleToxic)
 		hold(ctx, random)
-		err = errors.Join(err, l.mend())
+		err = errors.Join(err, l.restore())
 		s.aws.calls.lost(l.service, begun)
 		return true, err
 	}
@@ -104,7 +107,8 @@ func (s *suite) killRedis(ctx context.Context, random *rand.Rand) (bool, error) 
 	return true, s.redis.restart(ctx, node)
 }
 
-// freezeRedis has Redis answer nothing, on connections that stay open.
+// freezeRedis stops a Redis process for a while: its connections stay open and get
+// no reply.
 func (s *suite) freezeRedis(ctx context.Context, random *rand.Rand) (bool, error) {
 	node := s.redis.any(random)
 	node.Freeze()
@@ -114,24 +118,24 @@ func (s *suite) freezeRedis(ctx context.Context, random *rand.Rand) (bool, error
 }
 
 const (
-	// memoryLeft is what Redis may still take when its memory is limited: more
-	// than its connections alone may need.
+	// memoryLeft is the number of bytes that Redis may still allocate under its
+	// memory limit. It is more than the connections alone may need.
 	memoryLeft = 1 << 20
-	// fillTimeout bounds the wait until it is full, and until it has drained.
+	// fillTimeout bounds the wait until Redis is full, and the wait until it drains.
 	fillTimeout = 10 * time.Second
 )
 
-// fillRedis stops Kinesis until Redis is full and ingest writes to the archive
-// instead. Then Kinesis returns, and the queues must drain at the limit.
+// fillRedis stops Kinesis until Redis is full and ingest writes direct records. Then
+// Kinesis returns, and the queues must drain at the memory limit.
 func (s *suite) fillRedis(ctx context.Context, _ *rand.Rand) (bool, error) {
 	_, endTrouble := s.aws.makeTrouble(awstest.ServiceKinesis, 1, awstest.Fault{Fail: awstest.Status500})
-	if err := s.redis.limitMemory(memoryLeft); err != nil {
+	if err := s.redis.limitMemory(ctx, memoryLeft); err != nil {
 		endTrouble()
 		return false, err
 	}
 	_, before := s.aws.counts()
 	s.load.rate.Store(0)
-	s.load.goal.Add(int64(s.options.Records) + memoryLeft) // as much as it takes
+	s.load.goal.Add(int64(s.options.Records) + memoryLeft) // as many records as it takes
 	full := within(ctx, fillTimeout, func() bool {
 		_, now := s.aws.counts()
 		return now > before+10
@@ -143,19 +147,20 @@ func (s *suite) fillRedis(ctx context.Context, _ *rand.Rand) (bool, error) {
 	if full && !within(ctx, fillTimeout, func() bool { return s.aws.taken() > taken+50 || s.isEmpty(ctx) }) {
 		s.problems.add("Redis did not drain at its memory limit")
 	}
-	return full, s.redis.limitMemory(0)
+	return full, s.redis.limitMemory(ctx, 0)
 }
 
-// isEmpty reports whether no record is in a queue or a claim.
+// isEmpty reports whether all queues and claims are empty.
 func (s *suite) isEmpty(ctx context.Context) bool {
 	queued, err := s.queued(ctx)
 	return err == nil && queued == 0
 }
 
-// within waits until something is so.
-func within(ctx context.Context, timeout time.Duration, isSo func() bool) bool {
+// within waits until ready returns true, and reports whether it did so before the
+// time-out.
+func within(ctx context.Context, timeout time.Duration, ready func() bool) bool {
 	for end := time.Now().Add(timeout); time.Now().Before(end) && ctx.Err() == nil; sleep(ctx, 10*time.Millisecond) {
-		if isSo() {
+		if ready() {
 			return true
 		}
 	}

@@ -7,16 +7,16 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/awstest"
 )
 
-// callTable follows the calls of Kinesis and Firehose. A call that took effect
-// and was not answered, as its caller sees it, is made again: its records may
-// come twice. Safe for concurrent use.
+// callTable tracks the calls of Kinesis and Firehose. A call that took effect
+// without its caller receiving the answer is repeated, so its records may arrive
+// twice. Safe for concurrent use.
 type callTable struct {
 	mu sync.Mutex
-	// answered are calls whose answer was written; a cut of the link may have
-	// kept it from its caller.
+	// answered are calls whose answer was written. The answer may have been lost on
+	// a link.
 	answered []answeredCall
 	cuts     []cut
-	// unanswered counts the records of the others.
+	// unanswered counts the records of all other calls.
 	unanswered map[string]int // by service
 }
 
@@ -26,14 +26,14 @@ type answeredCall struct {
 	begun, ended time.Time
 }
 
-// cut is a time in which a service's link lost what was on it.
+// cut is a period in which a service's link lost what was sent on it.
 type cut struct {
 	service    string
 	begun, end time.Time
 }
 
-// onTheWay is how long an answer may be on its way after it was written, on a
-// slow link and a busy machine.
+// onTheWay is how long an answer may be in transit after it was written, on a slow
+// link and a busy machine.
 const onTheWay = 500 * time.Millisecond
 
 func newCallTable() *callTable {
@@ -52,26 +52,27 @@ func (t *callTable) ended(c awstest.Call, o awstest.Outcome) {
 	}
 }
 
-// undelivered notes records of a batch that the bridge did not deliver, or of
-// which that is not known: they come again.
+// undelivered records the number of records of a batch that the bridge did not
+// deliver, or may not have delivered. They are sent again.
 func (t *callTable) undelivered(records int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.unanswered[bridgeBatches] += records
 }
 
-// bridgeBatches stands beside the services for whole batches of the bridge.
+// bridgeBatches is the key in unanswered for the batches of the bridge.
 const bridgeBatches = "bridge"
 
-// lost notes that a link lost what was on it from begun on until now. A call that
-// begins later has a connection of its own.
+// lost records that a link lost what was sent on it from begun until now. A call
+// that begins later uses a new connection.
 func (t *callTable) lost(service string, begun time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.cuts = append(t.cuts, cut{service, begun.Add(-onTheWay), time.Now()})
 }
 
-// total is how many records calls may have delivered twice, by service.
+// total returns the number of records that calls may have delivered twice, by
+// service.
 func (t *callTable) total() map[string]int {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -1,18 +1,17 @@
-// Package chaos proves that nothing which the service acknowledged is lost.
+// Package chaos proves that no acknowledged record is lost.
 //
-// It runs the real functions as processes, a real redis-server that writes its
-// append-only file at once, and an endpoint for AWS, with a network fault
-// library between them. Under load it kills, freezes, cuts, slows, throttles and
-// fails all of them by a schedule that its seed determines; then it heals
-// everything, drains to the end and compares every acknowledged body with the
-// archive, byte for byte.
+// A run starts the real functions as processes, a real redis-server that syncs its
+// append-only file on every write, and an AWS endpoint, with a network fault library
+// between them. Under load it kills, freezes, cuts, slows, throttles and fails all
+// of them on a schedule that the seed determines. Then it removes all faults, drains
+// the pipeline and compares every acknowledged body with the archive, byte for byte.
 //
-// Duplicates are allowed after faults, and counted: they must not exceed the
-// bound that follows from the faults that were made, see Bound. How to
-// run it: `go run ./internal/rig/chaos/cmd -n 50000 -seed 1`.
+// Duplicates are allowed after faults. They are counted and must not exceed the
+// bound that follows from the faults of the run, see Bound. To start a run: `go run
+// ./internal/rig/chaos/cmd -n 50000 -seed 1`.
 //
-// Beside that stand scenarios, which hold one promise each against one fault on
-// the same parts, and measure it: Outage, Isolation and Rotation.
+// The package also has scenarios on the same parts. Each one tests and measures one
+// promise under one fault: Outage, Isolation and Rotation.
 package chaos
 
 import (
@@ -25,19 +24,19 @@ import (
 	"time"
 )
 
-// Options say how much chaos there is.
+// Options configure a run.
 type Options struct {
 	Lab
-	// Records is how many records must be acknowledged, at least.
+	// Records is the least number of records to acknowledge.
 	Records int
-	// Rounds is how often every fault is made. 0: once for each 12,500 records,
-	// but 16 times at most.
+	// Rounds is the number of times that every fault is injected. Default: one for
+	// each 12,500 records, at most 16.
 	Rounds int
-	// Faults selects faults by their names. Nil: all.
+	// Faults selects faults by name. Nil selects all.
 	Faults *regexp.Regexp
-	// Drainer is the package of the drainer's bootstrap. Default the real one.
+	// Drainer is the package of the drainer's bootstrap. Default: the real drainer.
 	Drainer string
-	// Cluster has Redis be a cluster of three nodes.
+	// Cluster runs Redis as a cluster of three nodes.
 	Cluster bool
 }
 
@@ -46,9 +45,9 @@ const (
 	recordsPerRound = 12_500
 )
 
-// Run makes a run and returns its verdict. An error means that there is none.
-// All that it made is gone then, but after a verdict that is not in order its
-// folder stays, with the archive and the functions' log.
+// Run performs a run and returns its verdict. It returns an error if the run did not
+// reach a verdict. It removes the run's folder, unless the verdict fails: then the
+// folder stays, with the archive and the log of the functions.
 func Run(ctx context.Context, o Options) (Verdict, error) {
 	if o.Rounds == 0 {
 		o.Rounds = min(max(1, o.Records/recordsPerRound), maxRounds)
@@ -81,15 +80,15 @@ func (s *suite) run(ctx context.Context) (Verdict, error) {
 	if err != nil {
 		return Verdict{}, err
 	}
-	if err := s.drainToTheEnd(ctx); err != nil {
+	if err := s.drain(ctx); err != nil {
 		return Verdict{}, err
 	}
 	endTriggers()
 	return s.verdict()
 }
 
-// drainToTheEnd waits until everything that was accepted has come through.
-func (s *suite) drainToTheEnd(ctx context.Context) error {
+// drain waits until every accepted record has reached Firehose.
+func (s *suite) drain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute+time.Duration(s.options.Records)*time.Millisecond/10)
 	defer cancel()
 	for {
@@ -99,32 +98,32 @@ func (s *suite) drainToTheEnd(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("draining to the end: %d records are left: %w", left, errors.Join(ctx.Err(), err))
+			return fmt.Errorf("draining: %d records are left: %w", left, errors.Join(ctx.Err(), err))
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
 
-// left is how many records have not reached Firehose.
+// left returns the number of records that have not reached Firehose.
 func (s *suite) left(ctx context.Context) (int64, error) {
 	queued, err := s.queued(ctx)
 	return queued + s.aws.behind(), err
 }
 
-// queued is how many records are in queues and claims.
+// queued returns the number of records in queues and claims.
 func (s *suite) queued(ctx context.Context) (int64, error) {
 	var queued int64
 	for _, name := range streams.Names() {
 		state, err := s.redis.queue.Inspect(ctx, name)
 		if err != nil {
-			return queued, fmt.Errorf("looking at the queue: %w", err)
+			return queued, fmt.Errorf("inspecting the queue: %w", err)
 		}
 		queued += state.Depth + state.ClaimedRecords
 	}
 	return queued, nil
 }
 
-// newRandom is a source of its own for each part, by the seed.
+// newRandom returns the random source of one part of the run.
 func newRandom(seed, part uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, part)) //nolint:gosec // reproducible on purpose
 }

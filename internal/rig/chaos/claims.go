@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// leasing is how drainers claim: for how long, and how much at once.
+// leasing is the size and the lease of a drainer's claims.
 type leasing struct {
 	lease          time.Duration
 	records, bytes int
 }
 
-// claimTable follows every claim from the answer that a drainer got to the
-// answer that settled it. What is never settled so, or too late, is what may be
-// delivered twice. Safe for concurrent use.
+// claimTable tracks every claim from the reply that a drainer received to the reply
+// that settled it. The records of a claim that was never settled, or settled too
+// late, may be delivered twice. Safe for concurrent use.
 type claimTable struct {
 	problems *problems
 	lease    time.Duration
 
 	mu   sync.Mutex
-	open map[string]*openClaim // by the claim's key
-	// unsettled counts the records of claims that were not settled, and late
-	// those that were returned by a drainer which had run out of time.
+	open map[string]*openClaim // by the key of the claim
+	// unsettled counts the records of claims that were not settled. late counts the
+	// records that a drainer released when its time was up.
 	unsettled, late int
 }
 
@@ -29,23 +29,23 @@ type openClaim struct {
 	caller  string
 	records int
 	since   time.Time
-	asked   int // how often Redis was asked to settle it
+	asked   int // number of requests to settle it
 }
 
 func newClaimTable(p *problems, lease time.Duration) *claimTable {
 	return &claimTable{problems: p, lease: lease, open: make(map[string]*openClaim)}
 }
 
-// claimed notes a claim that a drainer is about to learn of.
+// claimed records a claim whose reply is about to reach a drainer.
 func (t *claimTable) claimed(id, caller string, records int, since time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.open[id] = &openClaim{caller: caller, records: records, since: since}
 }
 
-// asked notes that a drainer wants to settle a claim and return so many of its
-// records. Returned because the time was up, they may have been put all the
-// same: the call was given up while it was under way.
+// asked records that a drainer wants to settle a claim and to return left of its
+// records to the queue. Records that are returned because the time is up may have
+// been put nevertheless: the drainer gave up on a call that was under way.
 func (t *claimTable) asked(id string, left int, timeUp bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -58,8 +58,9 @@ func (t *claimTable) asked(id string, left int, timeUp bool) {
 	}
 }
 
-// settled notes Redis' answer, which a drainer is about to learn of. A claim that
-// was gone although its lease had time left was taken away from its drainer.
+// settled records Redis' reply, which is about to reach a drainer. If the claim did
+// not exist although its lease had time left, another drainer took it too early:
+// that is a problem.
 func (t *claimTable) settled(id string, held bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -70,13 +71,13 @@ func (t *claimTable) settled(id string, held bool) {
 	if !held {
 		t.unsettled += c.records
 		if age := time.Since(c.since); c.asked == 1 && age < t.lease {
-			t.problems.add("%s of %d records was gone after %v, before its lease of %v ran out", id, c.records, age, t.lease)
+			t.problems.add("%s of %d records was taken after %v, before its lease of %v ended", id, c.records, age, t.lease)
 		}
 	}
 	delete(t.open, id)
 }
 
-// ended notes that a drainer's process has ended with what it held.
+// ended records that a drainer's process has ended with its claims unsettled.
 func (t *claimTable) ended(caller string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -88,8 +89,8 @@ func (t *claimTable) ended(caller string) {
 	}
 }
 
-// total returns how many records claims may have delivered twice, with those
-// that were never settled.
+// total returns the number of records that claims may have delivered twice. Claims
+// that are still open count as unsettled.
 func (t *claimTable) total() (unsettled, late int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

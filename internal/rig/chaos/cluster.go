@@ -2,17 +2,17 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"strconv"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/rig/redistest"
 )
 
-// clusterFaults are what happens to a cluster beside what happens to any Redis:
-// the links to one node go, and the slot of a stream moves to another node.
+// clusterFaults are the faults that only a cluster can have: the links to one node
+// fail, and the slot of a stream moves to another node.
 func (s *suite) clusterFaults() []fault {
 	one := func(l *link, do func(*link) func(context.Context, *rand.Rand) (bool, error)) func(context.Context, *rand.Rand) (bool, error) {
 		return func(ctx context.Context, random *rand.Rand) (bool, error) {
@@ -22,78 +22,82 @@ func (s *suite) clusterFaults() []fault {
 	return []fault{
 		s.renewing(fault{"cut the link from ingest to one node", one(s.links.ingestRedis, s.cut)}),
 		{"cut the link from drainer to one node", one(s.links.drainerRedis, s.cut)},
-		{"swallow what is on the link from drainer to one node", one(s.links.drainerRedis, s.swallow)},
+		{"black-hole the link from drainer to one node", one(s.links.drainerRedis, s.blackHole)},
 		s.renewing(fault{"move a slot", s.moveSlot}),
 	}
 }
 
-// migrateTimeout is that of one key's move.
+// migrateTimeout is the time-out of the migration of one key.
 const migrateTimeout = 5 * time.Second
 
 // moveSlot moves the slot of a stream to the next node, key by key, under load.
-// Scripts whose keys are on both nodes are refused meanwhile.
+// During the move Redis refuses scripts whose keys are on both nodes.
 func (s *suite) moveSlot(ctx context.Context, random *rand.Rand) (bool, error) {
 	name := streamList[random.IntN(len(streamList))].Name
-	answer, err := do(s.redis.nodes[0], "CLUSTER", "KEYSLOT", "{"+name+"}")
+	answer, err := s.redis.nodes[0].client.ClusterKeySlot(ctx, "{"+name+"}").Result()
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("looking up the slot of %s: %w", name, err)
 	}
-	slot := answer.number()
+	slot := int(answer)
 	at, moved := s.redis.owners[slot]
 	if !moved {
 		at = redistest.Owner(slot, len(s.redis.nodes))
 	}
 	next := (at + 1) % len(s.redis.nodes)
 	from, to := s.redis.nodes[at], s.redis.nodes[next]
-	fromID, err := do(from, "CLUSTER", "MYID")
+	fromID, fromErr := from.client.Do(ctx, "CLUSTER", "MYID").Text()
+	toID, toErr := to.client.Do(ctx, "CLUSTER", "MYID").Text()
+	if err := errors.Join(fromErr, toErr); err != nil {
+		return false, fmt.Errorf("moving slot %d: %w", slot, err)
+	}
+	if err := to.setSlot(ctx, slot, "IMPORTING", fromID); err != nil {
+		return false, err
+	}
+	if err := from.setSlot(ctx, slot, "MIGRATING", toID); err != nil {
+		return false, err
+	}
+	keys, err := moveKeys(ctx, from, to, slot, random)
 	if err != nil {
 		return false, err
 	}
-	toID, err := do(to, "CLUSTER", "MYID")
-	if err != nil {
-		return false, err
-	}
-	number := strconv.Itoa(slot)
-	if _, err := do(to, "CLUSTER", "SETSLOT", number, "IMPORTING", string(fromID.text)); err != nil {
-		return false, err
-	}
-	if _, err := do(from, "CLUSTER", "SETSLOT", number, "MIGRATING", string(toID.text)); err != nil {
-		return false, err
-	}
-	keys, err := s.moveKeys(ctx, from, to, number, random)
-	if err != nil {
-		return false, err
-	}
-	// The new owner first, so that the slot is never without one.
-	for _, node := range []*redistest.Server{to, from, s.redis.nodes[(at+2)%len(s.redis.nodes)]} {
-		if _, err := do(node, "CLUSTER", "SETSLOT", number, "NODE", string(toID.text)); err != nil {
+	// The new owner comes first, so that the slot always has an owner.
+	for _, node := range []*redisNode{to, from, s.redis.nodes[(at+2)%len(s.redis.nodes)]} {
+		if err := node.setSlot(ctx, slot, "NODE", toID); err != nil {
 			return false, err
 		}
 	}
 	s.redis.owners[slot] = next
-	s.log.printf("slot %d of %s has moved with %d keys", slot, name, keys)
+	s.log.printf("moved slot %d of %s with %d keys", slot, name, keys)
 	return true, ctx.Err()
 }
 
-// moveKeys moves the keys of a slot one after another, and takes its time.
-func (s *suite) moveKeys(ctx context.Context, from, to *redistest.Server, slot string, random *rand.Rand) (moved int, err error) {
-	_, port, err := net.SplitHostPort(to.Addr)
+func (n *redisNode) setSlot(ctx context.Context, slot int, state, id string) error {
+	if err := n.client.Do(ctx, "CLUSTER", "SETSLOT", slot, state, id).Err(); err != nil {
+		return fmt.Errorf("moving slot %d: %w", slot, err)
+	}
+	return nil
+}
+
+// moveKeys moves the keys of a slot one by one, with pauses between them.
+func moveKeys(ctx context.Context, from, to *redisNode, slot int, random *rand.Rand) (moved int, err error) {
+	host, port, err := net.SplitHostPort(to.Addr)
 	if err != nil {
-		return 0, fmt.Errorf("moving slot %s: %w", slot, err)
+		return 0, fmt.Errorf("moving slot %d: %w", slot, err)
 	}
 	for {
 		sleep(ctx, time.Duration(10+random.IntN(90))*time.Millisecond)
-		keys, err := do(from, "CLUSTER", "GETKEYSINSLOT", slot, "1")
-		if err != nil || len(keys.items) == 0 {
-			return moved, err
-		}
-		key := string(keys.items[0].text)
-		// NOKEY for one that has run out meanwhile.
-		answer, err := do(from, "MIGRATE", "127.0.0.1", port, key, "0", strconv.FormatInt(migrateTimeout.Milliseconds(), 10))
+		keys, err := from.client.ClusterGetKeysInSlot(ctx, slot, 1).Result()
 		if err != nil {
-			return moved, fmt.Errorf("moving %s: %w", key, err)
+			return moved, fmt.Errorf("moving slot %d: %w", slot, err)
 		}
-		if string(answer.text) == "OK" {
+		if len(keys) == 0 {
+			return moved, nil
+		}
+		answer, err := from.client.Migrate(ctx, host, port, keys[0], 0, migrateTimeout).Result()
+		if err != nil {
+			return moved, fmt.Errorf("moving %s: %w", keys[0], err)
+		}
+		if answer == "OK" { // NOKEY if the key has expired
 			moved++
 		}
 	}

@@ -22,7 +22,7 @@ const (
 	bridgeTimeout  = 20 * time.Second
 )
 
-// functions are the three, as processes.
+// functions are the three functions, run as processes.
 type functions struct {
 	ingest, drainer, bridge *lambdatest.Function
 	output                  *os.File
@@ -31,7 +31,8 @@ type functions struct {
 	wires map[string]wires // by caller
 }
 
-// Callers are what processes sign their calls as: they tell who is who.
+// Callers are the access key ids that processes sign their calls with. They identify
+// the process behind a call.
 const (
 	ingestCaller  = "INGEST"
 	drainerCaller = "DRAINER"
@@ -55,7 +56,7 @@ func (s *suite) startFunctions(ctx context.Context) (*functions, error) {
 	}
 	output, err := os.Create(filepath.Join(s.dir, "functions.log"))
 	if err != nil {
-		return nil, fmt.Errorf("making the functions' log: %w", err)
+		return nil, fmt.Errorf("creating the log of the functions: %w", err)
 	}
 	f := &functions{output: output, wires: make(map[string]wires)}
 	start := func(name, caller string, processes int, timeout time.Duration, more func(caller string) []string) *lambdatest.Function {
@@ -72,7 +73,7 @@ func (s *suite) startFunctions(ctx context.Context) (*functions, error) {
 	}
 	set := s.settings
 	ingestRedis := "redis://" + s.links.ingestRedis.addr()
-	if set.cluster { // Its clients must be told of the links to all nodes.
+	if set.cluster { // The functions' clients must see the links instead of the nodes.
 		all, err := startWires(watch{caller: ingestCaller, leasing: set.leasing, claims: s.claims, traps: s.traps}, s.links.ingestRedis.addrs(), s.redis.addrs())
 		if err != nil {
 			return nil, err
@@ -92,7 +93,8 @@ func (s *suite) startFunctions(ctx context.Context) (*functions, error) {
 	return f, nil
 }
 
-// commonEnv is what all functions have. The access key id says who calls.
+// commonEnv returns the variables that all functions have. The access key id
+// identifies the caller.
 func (s *suite) commonEnv(caller string) []string {
 	to := func(l *link) string { return "http://" + l.addr() }
 	return []string{
@@ -105,7 +107,7 @@ func (s *suite) commonEnv(caller string) []string {
 	}
 }
 
-// wiresFor returns the URL of a drainer's own way to Redis.
+// wiresFor starts the connection of one drainer to Redis, and returns its URL.
 func (s *suite) wiresFor(caller string) string {
 	all, err := startWires(watch{
 		caller: caller, leasing: s.settings.leasing, claims: s.claims, traps: s.traps,
@@ -124,7 +126,7 @@ func (s *suite) wiresFor(caller string) string {
 	return all.url()
 }
 
-// ended is told of the end of every process. None may end by itself.
+// ended handles the end of a process. A process that ends by itself is a problem.
 func (s *suite) ended(caller string, killed bool, err error) {
 	if !killed {
 		s.problems.add("process %s ended by itself: %v", caller, err)
@@ -139,7 +141,7 @@ func (s *suite) ended(caller string, killed bool, err error) {
 	}
 }
 
-// find returns the process that signs as caller; nil if it has ended.
+// find returns the process that signs as caller, or nil if it has ended.
 func (f *functions) find(caller string) *lambdatest.Process {
 	for prefix, function := range map[string]*lambdatest.Function{ingestCaller: f.ingest, drainerCaller: f.drainer, bridgeCaller: f.bridge} {
 		number, ok := strings.CutPrefix(caller, prefix)
@@ -169,8 +171,8 @@ func (f *functions) close() {
 	_ = f.output.Close()
 }
 
-// build builds a package of this module, whatever folder of it the suite runs
-// in, unless that has been done.
+// build builds a package of this module into path, unless path exists. The working
+// directory may be any folder of the module.
 func build(ctx context.Context, pkg, path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil

@@ -16,51 +16,50 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/wake"
 )
 
-// IsolationOptions say how long each phase is. The zero values are a minute, 40
+// IsolationOptions configure Isolation. The zero values are phases of a minute, 40
 // requests a second for the healthy streams, and a flood of 300,000 records.
 type IsolationOptions struct {
 	Lab
-	// Rate is how many requests a second the healthy streams get together, and the
-	// other one where its records come by requests.
+	// Rate is the number of requests a second for the healthy streams together, and
+	// for the victim in the phases throttled and poisoned.
 	Rate int
-	// Phase is how long each phase is.
+	// Phase is the duration of each phase.
 	Phase time.Duration
-	// Flood is how many records the flood has. Two thirds of them wait when it
-	// begins to drain.
+	// Flood is the number of records of the flood. Two thirds of them are queued
+	// before the flood begins to drain.
 	Flood int
-	// Hurry has the drainers sweep several times a second, which hides how a stream
-	// gets its wake-ups.
+	// Hurry shortens the interval of sweeps to a fraction of a second. Then the
+	// sweeps hide how wake-ups work.
 	Hurry bool
 }
 
-// IsolationReport is how long the records of healthy streams took from their
-// receipt until Kinesis had them, phase by phase.
+// IsolationReport has the time from receipt to tap of the records of healthy
+// streams, phase by phase.
 type IsolationReport []IsolationPhase
 
-// IsolationPhase is one phase.
+// IsolationPhase is the result of one phase.
 type IsolationPhase struct {
-	// Name is alone, throttled, poisoned, flooded or busy: in the last one the
-	// other stream gets nothing, and processes that do nothing useful take as much
-	// CPU as there is.
+	// Name is "alone", "throttled", "poisoned", "flooded" or "busy". In the phase
+	// busy the victim gets no records, and other processes use all CPU.
 	Name string
-	// Sent is how many records of healthy streams were sent, Accepted how many of
-	// them were answered with 202, and Around how many ingest wrote to the archive
-	// because Redis did not take them in time: those miss the tap.
-	Sent, Accepted, Around int
-	// Tap is the time from receipt to tap of the others.
+	// Sent is the number of records that were sent to healthy streams. Accepted is
+	// the number of those answered with 202. Direct is the number of direct records,
+	// which miss the tap.
+	Sent, Accepted, Direct int
+	// Tap is the time from receipt to tap of all other records.
 	Tap Latency
-	// Others is how many records the other stream got, and Depth how many of them
-	// waited at most.
+	// Others is the number of records that the victim got, and Depth the largest
+	// number of them that waited.
 	Others int
 	Depth  int64
 }
 
-// String is one line.
+// String returns the report as one line.
 func (r IsolationReport) String() string {
 	var b strings.Builder
 	b.WriteString("isolation:")
 	for _, p := range r {
-		fmt.Fprintf(&b, " %s: n=%d around=%d %v", p.Name, p.Tap.Count, p.Around, p.Tap)
+		fmt.Fprintf(&b, " %s: n=%d direct=%d %v", p.Name, p.Tap.Count, p.Direct, p.Tap)
 		if p.Others > 0 {
 			fmt.Fprintf(&b, " others=%d depth=%d", p.Others, p.Depth)
 		}
@@ -68,7 +67,7 @@ func (r IsolationReport) String() string {
 	return b.String()
 }
 
-// Of is a phase by its name.
+// Of returns the phase with a name.
 func (r IsolationReport) Of(name string) IsolationPhase {
 	for _, p := range r {
 		if p.Name == name {
@@ -78,34 +77,34 @@ func (r IsolationReport) Of(name string) IsolationPhase {
 	return IsolationPhase{}
 }
 
-// noise is by how much the 99th percentile of a phase may be over that of the
-// phase that it is compared with, and be called the same on a shared machine.
+// noise is how much the 99th percentile of a phase may exceed that of the phase that
+// it is compared with, on a shared machine.
 const noise = 250 * time.Millisecond
 
-// Err says which promise is broken; nil when none is.
+// Err returns the broken promises; nil if there are none.
 func (r IsolationReport) Err() error {
 	list := []error{r.Outcome()}
 	for name, like := range map[string]string{"throttled": "alone", "poisoned": "alone", "flooded": "busy"} {
 		if got, want := r.Of(name).Tap.P99, max(r.Of(like).Tap.P99, r.Of("alone").Tap.P99); got > want+noise {
-			list = append(list, fmt.Errorf("beside a stream that is %s 99 %% of the records took %v, and %v %s", name, got, want, like))
+			list = append(list, fmt.Errorf("beside a stream that is %s, 99 %% of the records took %v; %v when %s", name, got, want, like))
 		}
 	}
 	return errors.Join(list...)
 }
 
-// Outcome is Err without what a slow machine may break.
+// Outcome is Err without the bounds that a slow machine may exceed.
 func (r IsolationReport) Outcome() error {
 	var list []error
 	for _, p := range r {
-		if p.Sent == 0 || p.Accepted < p.Sent || p.Tap.Count+p.Around < p.Accepted {
-			list = append(list, fmt.Errorf("%s: of %d records %d were accepted, %d came to the tap and %d went around it", p.Name, p.Sent, p.Accepted, p.Tap.Count, p.Around))
+		if p.Sent == 0 || p.Accepted < p.Sent || p.Tap.Count+p.Direct < p.Accepted {
+			list = append(list, fmt.Errorf("%s: of %d records %d were accepted, %d reached the tap and %d are direct records", p.Name, p.Sent, p.Accepted, p.Tap.Count, p.Direct))
 		}
 	}
 	return errors.Join(list...)
 }
 
-// Isolation measures what one stream's troubles do to the others. There is no
-// bridge in it: the way that is measured ends before that.
+// Isolation measures what the troubles of one stream, the victim, do to the other
+// streams. It runs no bridge, because the measured path ends at the tap.
 func Isolation(ctx context.Context, o IsolationOptions) (IsolationReport, error) {
 	if o.Rate == 0 {
 		o.Rate, o.Phase, o.Flood = 40, time.Minute, 300_000
@@ -144,14 +143,14 @@ type isolation struct {
 	*suite
 	options  IsolationOptions
 	victim   stream.Stream
-	resource string // of victim, in Kinesis
+	resource string // of the victim, in Kinesis
 	waker    *wake.Waker
 }
 
-// wakeInterval is the stack's.
+// wakeInterval is the stack's wake interval.
 const wakeInterval = time.Second
 
-// newWaker sends wake-ups as ingest does.
+// newWaker returns a waker that sends wake-ups as ingest does.
 func (s *suite) newWaker() *wake.Waker {
 	endpoint := "http://" + s.aws.server.Addr
 	return wake.New(sqs.New(sqs.Options{
@@ -159,8 +158,7 @@ func (s *suite) newWaker() *wake.Waker {
 	}), endpoint+wakePath)
 }
 
-// healthy is the next record of a stream that is not the victim, small enough for
-// the tap.
+// healthy issues a record of a stream other than the victim that fits on the tap.
 func (i *isolation) healthy() record {
 	for {
 		if r := i.ledger.nextHealthy(); r.stream.Name != i.victim.Name && i.fits(r) {
@@ -173,8 +171,8 @@ func (i *isolation) fits(r record) bool {
 	return r.stream.Format.FramedLen(r.body) <= stream.MaxFramedBytes
 }
 
-// phase posts records of the healthy streams while something is done to the
-// victim, and waits until they are on the tap.
+// phase posts records of the healthy streams while do acts on the victim, and waits
+// until they are on the tap.
 func (i *isolation) phase(ctx context.Context, name string, do func(context.Context, *IsolationPhase) error) (IsolationPhase, error) {
 	p := IsolationPhase{Name: name}
 	during, cancel := context.WithTimeout(ctx, i.options.Phase)
@@ -204,9 +202,9 @@ func (i *isolation) phase(ctx context.Context, name string, do func(context.Cont
 		switch {
 		case err != nil:
 		case fallbacks[post.id]:
-			p.Around++
+			p.Direct++
 		case onTap:
-			// The id is made when the record is stamped, and has that time in it.
+			// The id contains the time of receipt.
 			took = append(took, at.Sub(time.Unix(id.Time().UnixTime())))
 		}
 	}
@@ -214,7 +212,8 @@ func (i *isolation) phase(ctx context.Context, name string, do func(context.Cont
 	return p, nil
 }
 
-// arrived empties Kinesis, and says when each of the suite's records came first.
+// arrived removes all records from Kinesis, and returns when each of the suite's
+// records arrived first.
 func (i *isolation) arrived() map[int]time.Time {
 	at := make(map[int]time.Time)
 	for _, shard := range i.aws.shards() {

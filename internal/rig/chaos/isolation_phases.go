@@ -21,7 +21,7 @@ func (i *isolation) nothing(ctx context.Context, _ *IsolationPhase) error {
 	return nil
 }
 
-// victims posts records of the victim until ctx ends, and returns how many.
+// victims posts records of the victim until ctx ends, and returns their number.
 func (i *isolation) victims(ctx context.Context, next func(record) record) int {
 	return len(i.steady(ctx, i.options.Rate, 1, func(int) (record, string) {
 		for {
@@ -32,7 +32,7 @@ func (i *isolation) victims(ctx context.Context, next func(record) record) int {
 	}))
 }
 
-// throttle has Kinesis take nothing of the victim.
+// throttle makes Kinesis throttle every record of the victim.
 func (i *isolation) throttle(ctx context.Context, p *IsolationPhase) error {
 	_, end := i.aws.makeTroubleOf(awstest.ServiceKinesis, i.resource, 1, awstest.Fault{Throttle: 1})
 	defer end()
@@ -40,8 +40,8 @@ func (i *isolation) throttle(ctx context.Context, p *IsolationPhase) error {
 	return i.noteDepth(p)
 }
 
-// poison gives the victim nothing but what can never be delivered: half of it
-// Kinesis refuses, and half of it is no envelope.
+// poison sends the victim only records that can never be delivered: half of them
+// have a key that Kinesis refuses, half have no envelope.
 func (i *isolation) poison(ctx context.Context, p *IsolationPhase) error {
 	var pushed atomic.Int64
 	var wg sync.WaitGroup
@@ -61,11 +61,11 @@ func (i *isolation) poison(ctx context.Context, p *IsolationPhase) error {
 	return nil
 }
 
-// pushers push at once: enough for the speed that Redis has.
+// pushers is the number of concurrent pushes, enough to saturate Redis.
 const pushers = 8
 
-// flood pushes records to the victim at full speed. While the first two thirds
-// come, Kinesis takes nothing of them, so that they wait.
+// flood pushes records to the victim at full speed. Kinesis throttles the first two
+// thirds, so that they wait in the queue.
 func (i *isolation) flood(ctx context.Context, p *IsolationPhase) error {
 	_, end := i.aws.makeTroubleOf(awstest.ServiceKinesis, i.resource, 1, awstest.Fault{Throttle: 1})
 	defer end()
@@ -94,15 +94,14 @@ func (i *isolation) flood(ctx context.Context, p *IsolationPhase) error {
 		return err
 	}
 	end()
-	i.log.printf("%d records wait", p.Depth)
+	i.log.printf("%d records are queued", p.Depth)
 	push(i.options.Flood)
 	p.Others = int(pushed.Load())
 	<-ctx.Done()
 	return nil
 }
 
-// push pushes to the victim's queue, and wakes a drainer when that is due, as
-// ingest does.
+// push pushes to the victim's queue and sends a due wake-up, as ingest does.
 func (i *isolation) push(ctx context.Context, envelope []byte) bool {
 	pushed, err := i.redis.queue.Push(ctx, i.victim.Name, envelope, 0)
 	if err == nil && pushed.WakeDue {
@@ -114,13 +113,13 @@ func (i *isolation) push(ctx context.Context, envelope []byte) bool {
 func (i *isolation) noteDepth(p *IsolationPhase) error {
 	state, err := i.redis.queue.Inspect(context.Background(), i.victim.Name)
 	if err != nil {
-		return fmt.Errorf("looking at the queue: %w", err)
+		return fmt.Errorf("inspecting the queue: %w", err)
 	}
 	p.Depth = state.Depth + state.ClaimedRecords
 	return nil
 }
 
-// spinners is as many processes as a flood keeps busy: Redis, a drainer, the
+// spinners is the number of processes that a flood keeps busy: Redis, a drainer, the
 // endpoint and the suite.
 const spinners = 4
 
@@ -132,7 +131,7 @@ func (i *isolation) spin(ctx context.Context, _ *IsolationPhase) error {
 		if err := cmd.Start(); err != nil {
 			return fmt.Errorf("keeping the machine busy: %w", err)
 		}
-		defer func() { _ = cmd.Wait() }() // it is killed
+		defer func() { _ = cmd.Wait() }() // it is killed when ctx ends
 	}
 	<-ctx.Done()
 	return nil

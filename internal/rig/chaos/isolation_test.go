@@ -7,7 +7,7 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/chaos"
 )
 
-func TestAStreamInTroubleKeepsNoOtherFromTheTap(t *testing.T) {
+func TestTroubleOfOneStreamDoesNotDelayTheOthers(t *testing.T) {
 	r, err := chaos.Isolation(t.Context(), chaos.IsolationOptions{Lab: lab(t), Rate: 20, Phase: 3 * time.Second, Flood: 9_000, Hurry: true})
 	if err != nil {
 		t.Fatal(err)
@@ -16,7 +16,10 @@ func TestAStreamInTroubleKeepsNoOtherFromTheTap(t *testing.T) {
 	if err := r.Outcome(); err != nil {
 		t.Error(err)
 	}
-	if len(r) != 5 || r.Of("throttled").Depth == 0 || r.Of("poisoned").Others == 0 || r.Of("flooded").Depth < 3_000 {
-		t.Errorf("the phases were not what they should be: %+v", r)
+	if len(r) != 5 {
+		t.Errorf("%d phases, want 5", len(r))
 	}
+	wantAtLeast(t, "depth while throttled", int(r.Of("throttled").Depth), 1)
+	wantAtLeast(t, "poison records", r.Of("poisoned").Others, 1)
+	wantAtLeast(t, "depth while flooded", int(r.Of("flooded").Depth), 3_000)
 }

@@ -13,39 +13,40 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/awstest"
 )
 
-// Lab is what any run is made with.
+// Lab is the environment of a run or a scenario.
 type Lab struct {
-	// Seed determines bodies and faults.
+	// Seed is the seed of the bodies and the faults.
 	Seed uint64
-	// Bin is a folder for the functions' bootstraps; what it has is not built
-	// again. Default a folder of the run.
+	// Bin is a folder for the functions' bootstraps. Bootstraps that exist there are
+	// not built again. Default: a folder of the run.
 	Bin string
-	// Dir is the parent of the run's folder. Default that for temporary files.
+	// Dir is the parent of the run's folder. Default: the folder for temporary
+	// files.
 	Dir string
-	// Log takes what happens, line by line. Nil for nobody.
+	// Log receives a line for each thing that happens. Nil discards them.
 	Log io.Writer
 }
 
-// settings are those of the functions and of what triggers them.
+// settings configure the functions and their triggers.
 type settings struct {
-	// ingest, drainers and bridges are how many processes there are at most.
+	// ingest, drainers and bridges are the maximum numbers of processes.
 	ingest, drainers, bridges int
 	// drainer is the package of the drainer's bootstrap.
 	drainer string
 	leasing leasing
-	// ingestEnv and drainerEnv are variables, as "NAME=value".
+	// ingestEnv and drainerEnv are variables in the form "NAME=value".
 	ingestEnv, drainerEnv []string
-	// schedule is how often the drainer sweeps, and wakeUps how many wake-ups it
-	// serves at once.
+	// schedule is the interval of sweeps. wakeUps is the number of wake-ups that the
+	// drainer serves at once.
 	schedule time.Duration
 	wakeUps  int
-	// inMemory has Redis write nothing to disk, as a cache in the cloud does not.
+	// inMemory disables Redis' append-only file, as in ElastiCache.
 	inMemory bool
-	// cluster has Redis be one, of three nodes.
+	// cluster runs Redis as a cluster of three nodes.
 	cluster bool
 }
 
-// suite is one run.
+// suite is one run or scenario.
 type suite struct {
 	options  Options
 	lab      Lab
@@ -62,18 +63,18 @@ type suite struct {
 	traps     *traps
 	claims    *claimTable
 	problems  *problems
-	// delivered, if set, is told what a bridge has delivered, and when.
+	// delivered, if set, is called with the records that a bridge has delivered.
 	delivered func(batch []awstest.Record, at time.Time)
 
 	kills, faults, missed counter
 }
 
-// inLab starts all parts, has do use them and ends them. The run's folder stays
-// when verdict, which is asked after do, is not in order.
+// inLab starts all parts, calls do and stops the parts. If verdict, which is called
+// after do, returns an error, the run's folder stays.
 func inLab(ctx context.Context, l Lab, set settings, do func(*suite) error, verdict func() error) error {
 	dir, err := os.MkdirTemp(l.Dir, "chaos-")
 	if err != nil {
-		return fmt.Errorf("making a folder: %w", err)
+		return fmt.Errorf("creating a folder: %w", err)
 	}
 	s := &suite{lab: l, settings: set, dir: dir, log: newLogger(l.Log), problems: &problems{}}
 	if err = s.start(ctx); err == nil {
@@ -83,11 +84,11 @@ func inLab(ctx context.Context, l Lab, set settings, do func(*suite) error, verd
 	if err != nil || verdict() == nil {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
-	s.log.printf("what is left to look at: %s", dir)
+	s.log.printf("the folder of the run: %s", dir)
 	return nil
 }
 
-// start brings up everything, the last first.
+// start starts all parts, the functions last.
 func (s *suite) start(ctx context.Context) error {
 	s.traps = newTraps()
 	s.claims = newClaimTable(s.problems, s.settings.leasing.lease)
@@ -124,7 +125,7 @@ func (s *suite) stop() {
 	}
 }
 
-// pullTriggers has the drainer and the bridge invoked until end, which may be
+// pullTriggers invokes the drainer and the bridge until end is called. end may be
 // called twice.
 func (s *suite) pullTriggers(ctx context.Context) (end func()) {
 	return s.pull(ctx, s.deliverWakeUps, s.schedule, s.mapStreams)

@@ -8,30 +8,28 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// ledger knows which records were acknowledged, and counts what is found again.
-// It holds two bytes for each record and none of the bodies. It is safe for
-// concurrent use.
+// ledger records which records were acknowledged, and counts the copies that are
+// found. It holds two bytes for each record and no body. Safe for concurrent use.
 type ledger struct {
 	seed uint64
 
 	mu     sync.Mutex
 	issued int
-	acked  []bool  // by number
-	copies []uint8 // by number; counted up to 255
+	acked  []bool  // by number of the record
+	copies []uint8 // by number; at most 255
 	ackedN int
 
-	// What was found beyond copies of records, in words.
+	// wrong describes what should not have been found.
 	wrong []string
-	// extra counts copies beyond the first.
+	// extra counts the copies beyond the first of each record.
 	extra int
-	// unarchivable counts bodies that were found under failed/ because Firehose
-	// refused them.
+	// unarchivable counts the bodies under failed/ that Firehose refused.
 	unarchivable int
 }
 
 func newLedger(seed uint64) *ledger { return &ledger{seed: seed} }
 
-// next returns a record that was never issued.
+// next issues a new record.
 func (l *ledger) next() record {
 	l.mu.Lock()
 	n := l.issued
@@ -42,7 +40,7 @@ func (l *ledger) next() record {
 	return makeRecord(l.seed, n)
 }
 
-// nextHealthy returns a record that can be delivered and was never issued.
+// nextHealthy issues a new record that can be delivered.
 func (l *ledger) nextHealthy() record {
 	for {
 		if r := l.next(); r.kind == healthy {
@@ -58,26 +56,27 @@ func (l *ledger) ack(n int) {
 	l.ackedN++
 }
 
-// ackedCount is how many records were acknowledged.
+// ackedCount returns the number of acknowledged records.
 func (l *ledger) ackedCount() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.ackedN
 }
 
-// foundAside counts the bodies of an object under failed/. What Firehose refused
-// is there with all that was packed into the same record.
-func (l *ledger) foundAside(where string, bodies ...[]byte) {
+// foundDeadLetters counts the bodies of an object under failed/. The bodies that
+// were packed into one Firehose record with an unarchivable body may be there as
+// well.
+func (l *ledger) foundDeadLetters(where string, bodies ...[]byte) {
 	packed := slices.ContainsFunc(bodies, func(b []byte) bool { return bytes.Contains(b, []byte(unarchivableMark)) })
 	for _, body := range bodies {
-		l.foundOneAside(where, packed, body)
+		l.foundDeadLetter(where, packed, body)
 	}
 }
 
-func (l *ledger) foundOneAside(where string, packed bool, body []byte) {
+func (l *ledger) foundDeadLetter(where string, packed bool, body []byte) {
 	n, _, ok := parseHeader(body)
 	if !ok || n >= l.issued {
-		l.complain(where, "holds what was never sent")
+		l.complain(where, "holds bytes that were never sent")
 		return
 	}
 	r := makeRecord(l.seed, n)
@@ -107,14 +106,14 @@ func (l *ledger) complain(where, what string) {
 	}
 }
 
-// foundArchived counts the bodies of an object of the archive, one behind the
-// other as the stream's format frames them. direct says that ingest has written
-// it by itself: then it may hold what could not have been delivered.
+// foundArchived counts the bodies of an archive object of a stream, which follow
+// each other as the format frames them. direct reports whether ingest wrote the
+// object: then it may hold records that Kinesis or Firehose would have refused.
 func (l *ledger) foundArchived(where string, s stream.Stream, direct bool, object []byte) {
 	for len(object) > 0 {
 		n, length, ok := parseHeader(object)
 		if !ok || n >= l.issued || length > len(object) || length < headerLen {
-			l.complain(where, "holds what was never sent")
+			l.complain(where, "holds bytes that were never sent")
 			next := bytes.Index(object[1:], []byte(bodyBegin))
 			if next < 0 {
 				return
@@ -137,7 +136,7 @@ func (l *ledger) foundArchived(where string, s stream.Stream, direct bool, objec
 	}
 }
 
-// lost returns the records that were acknowledged and not found.
+// lost returns the numbers of the acknowledged records that were not found.
 func (l *ledger) lost() []int {
 	var lost []int
 	for n, acked := range l.acked {

@@ -16,24 +16,24 @@ import (
 // link is a network link between the functions and a service.
 type link struct {
 	name string
-	// service is that of the endpoint behind it; empty for Redis.
+	// service is the AWS service behind the link; empty for Redis.
 	service string
-	// ways are one, or one to each node of a cluster.
+	// ways has one element, or one for each node of a cluster.
 	ways []*way
 
 	library *toxiproxy.ApiServer
 }
 
-// way is one proxy. addr is where the functions reach it, upstream what is behind it.
+// way is one proxy. The functions connect to addr; the proxy connects to upstream.
 type way struct {
 	addr, upstream string
 	proxy          *toxiproxy.Proxy
 }
 
-// addr is where the functions reach a link of one way.
+// addr returns the address that the functions connect to, for a link with one way.
 func (l *link) addr() string { return l.ways[0].addr }
 
-// addrs is where the functions reach each way.
+// addrs returns the addresses that the functions connect to, one for each way.
 func (l *link) addrs() []string {
 	var addrs []string
 	for _, w := range l.ways {
@@ -42,14 +42,14 @@ func (l *link) addrs() []string {
 	return addrs
 }
 
-// part is a link of one way out of several.
+// part returns a link that has only one of the ways.
 func (l *link) part(at int) *link {
 	one := *l
 	one.ways = l.ways[at : at+1]
 	return &one
 }
 
-// links are all of them, each a proxy of its own.
+// links are all links. Each one is a proxy of its own.
 type links struct {
 	ingestRedis, drainerRedis              *link
 	kinesis, firehose, s3, sqs, secretsMgr *link
@@ -81,7 +81,7 @@ func startLinks(redisAddrs []string, awsAddr string) (*links, error) {
 			}
 			(*one.into).ways = append((*one.into).ways, &way{addr: addr, upstream: upstream})
 		}
-		if err := (*one.into).mend(); err != nil {
+		if err := (*one.into).restore(); err != nil {
 			l.close()
 			return nil, err
 		}
@@ -89,16 +89,16 @@ func startLinks(redisAddrs []string, awsAddr string) (*links, error) {
 	return l, nil
 }
 
-// quietPort returns a free address below the ports that the system gives to
-// outgoing connections: a link that is cut must get its port back.
+// quietPort returns a free address outside of the range of ephemeral ports: a link
+// that was closed must be able to listen on its port again.
 func quietPort() (string, error) {
 	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)) //nolint:gosec // any port
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)) //nolint:gosec // any port is fine
 		if l, err := net.Listen("tcp", addr); err == nil {
 			return addr, l.Close()
 		}
 	}
-	return "", fmt.Errorf("finding a free port: none of 100 is")
+	return "", fmt.Errorf("finding a free port: 100 ports are in use")
 }
 
 func (l *links) all() []*link {
@@ -113,7 +113,7 @@ func (l *links) close() {
 	}
 }
 
-// cut ends all connections and refuses new ones.
+// cut closes all connections and refuses new ones.
 func (l *link) cut() {
 	for _, w := range l.ways {
 		if w.proxy != nil {
@@ -122,12 +122,13 @@ func (l *link) cut() {
 	}
 }
 
-// mend ends what cut and become did.
-func (l *link) mend() error { return l.become("") }
+// restore undoes cut and reopen.
+func (l *link) restore() error { return l.reopen("") }
 
-// become cuts the link, and brings it back with a toxic, or none. The proxies are
-// new ones: to change the toxics of live connections can take seconds, or block.
-func (l *link) become(toxic string) error {
+// reopen closes the link and opens it again with a toxic, or with none if toxic is
+// empty. It makes new proxies, because changing the toxics of live connections can
+// block.
+func (l *link) reopen(toxic string) error {
 	l.cut()
 	for _, w := range l.ways {
 		if err := w.start(l, toxic); err != nil {
@@ -144,8 +145,7 @@ func (w *way) start(l *link, toxic string) error {
 			return fmt.Errorf("changing the link from %s: %w", l.name, err)
 		}
 	}
-	// A child process holds all ports of this one from its fork to its exec, also
-	// those that have been closed meanwhile.
+	// Retry: a child process that has not reached its exec still holds the port.
 	var err error
 	for range 100 {
 		if err = w.proxy.Start(); err == nil {
@@ -153,11 +153,11 @@ func (w *way) start(l *link, toxic string) error {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	return fmt.Errorf("mending the link from %s: %w", l.name, err)
+	return fmt.Errorf("restoring the link from %s: %w", l.name, err)
 }
 
-// Toxics, in the form of toxiproxy's API.
+// Toxics in the format of toxiproxy's API.
 const (
-	slowToxic    = `{"type":"latency","attributes":{"latency":150,"jitter":100}}`
-	swallowToxic = `{"type":"timeout","attributes":{"timeout":0}}`
+	slowToxic      = `{"type":"latency","attributes":{"latency":150,"jitter":100}}`
+	blackHoleToxic = `{"type":"timeout","attributes":{"timeout":0}}`
 )

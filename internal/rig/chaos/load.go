@@ -17,19 +17,19 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 )
 
-// load sends records, as many at once as ingest has processes. A record that is
-// not acknowledged is never sent again: what became of it is not known.
+// load sends records with a fixed number of senders. A record that was not
+// acknowledged is never sent again, because it may have been kept.
 type load struct {
 	ingest  *lambdatest.Function
 	senders int
 	queue   *queue.Queue
 	ledger  *ledger
 
-	// goal is how many records are to be acknowledged before the load pauses.
+	// goal is the number of acknowledged records at which the load pauses.
 	goal atomic.Int64
-	// rate bounds the records per second, 0 does not. While it does, a quarter of
-	// it goes on beyond the goal, so that there is load for as long as a fault
-	// lasts.
+	// rate limits the records per second; 0 is no limit. With a rate, a quarter of
+	// the load continues beyond the goal, so that there is load for as long as a
+	// fault lasts.
 	rate atomic.Int64
 	// refused counts records that were not acknowledged.
 	refused counter
@@ -41,7 +41,7 @@ func newLoad(ingest *lambdatest.Function, senders int, q *queue.Queue, l *ledger
 	return &load{ingest: ingest, senders: senders, queue: q, ledger: l, tokens: make(chan struct{})}
 }
 
-// run sends until ctx ends and what is on the way is answered.
+// run sends until ctx ends and all requests are answered.
 func (l *load) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	for range l.senders {
@@ -60,7 +60,7 @@ func (l *load) run(ctx context.Context) {
 	wg.Wait()
 }
 
-// feed lets one sender after another send.
+// feed hands out a token for each record to send.
 func (l *load) feed(ctx context.Context) {
 	next := time.Now()
 	for ctx.Err() == nil {
@@ -73,7 +73,7 @@ func (l *load) feed(ctx context.Context) {
 			rate = max(1, rate/4)
 		}
 		if rate > 0 {
-			// What was not sent in time is not made up for.
+			// Do not catch up on records that were not sent in time.
 			if late := time.Now().Add(-20 * time.Millisecond); next.Before(late) {
 				next = late
 			}
@@ -89,7 +89,7 @@ func (l *load) feed(ctx context.Context) {
 	}
 }
 
-// send sends one record, and notes whether it was acknowledged.
+// send sends one record and records whether it was acknowledged.
 func (l *load) send() {
 	r := l.ledger.next()
 	if r.kind == undecodable {
@@ -105,8 +105,8 @@ func (l *load) send() {
 	}
 }
 
-// post sends a record with an Authorization header, and returns the status, 0
-// for none, and the id. What is accepted it notes.
+// post sends a record with an Authorization header, and returns the status (0 if
+// there was no answer) and the id. It records an accepted record in the ledger.
 func (l *load) post(r record, authorization string) (status int, id string) {
 	answer, err := l.ingest.Invoke(context.Background(), requestEvent(r, authorization))
 	var response struct {
@@ -121,7 +121,7 @@ func (l *load) post(r record, authorization string) (status int, id string) {
 		var accepted struct {
 			ID string `json:"id"`
 		}
-		_ = json.Unmarshal([]byte(response.Body), &accepted) // An id that is missing shows.
+		_ = json.Unmarshal([]byte(response.Body), &accepted) // a missing id shows up in the tests
 		id = accepted.ID
 	}
 	return response.StatusCode, id
@@ -129,12 +129,12 @@ func (l *load) post(r record, authorization string) (status int, id string) {
 
 var authorization = basic(clientName, clientPass)
 
-// basic is the header of HTTP's Basic authentication.
+// basic returns an Authorization header for Basic authentication.
 func basic(user, password string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
-// requestEvent is the event of API Gateway for a record.
+// requestEvent builds the API Gateway event of a record.
 func requestEvent(r record, authorization string) []byte {
 	body, headers := r.body, ""
 	if r.gzipped {
@@ -151,7 +151,7 @@ func requestEvent(r record, authorization string) []byte {
 	if r.asText {
 		text, err := json.Marshal(string(body))
 		if err != nil {
-			panic(err) // a string always has a form in JSON
+			panic(err) // a string always has a JSON form
 		}
 		return append(append(append(e, `"},"isBase64Encoded":false,"body":`...), text...), '}')
 	}
@@ -177,7 +177,7 @@ func compressed(b []byte) []byte {
 	return out.Bytes()
 }
 
-// await waits until the goal is reached, at full speed.
+// await sends at full speed until the goal is reached.
 func (l *load) await(ctx context.Context) {
 	l.rate.Store(0)
 	for ctx.Err() == nil && int64(l.ledger.ackedCount()) < l.goal.Load() {

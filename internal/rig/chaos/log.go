@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// counter counts, concurrently.
+// counter is a counter that is safe for concurrent use.
 type counter = atomic.Int64
 
-// logger writes lines with the time since the start.
+// logger writes lines that begin with the time since the start.
 type logger struct {
 	mu    sync.Mutex
 	w     io.Writer
@@ -32,13 +32,13 @@ func (l *logger) printf(format string, args ...any) {
 	_, _ = fmt.Fprintf(l.w, "%7.2fs %s\n", time.Since(l.begun).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// problems collects what must never happen.
+// problems collects descriptions of what must never happen.
 type problems struct {
 	mu   sync.Mutex
 	list []string
 }
 
-// maxProblems bounds the list: one fault of the product may show many times.
+// maxProblems bounds the list, because one defect may show up many times.
 const maxProblems = 20
 
 func (p *problems) add(format string, args ...any) {

@@ -15,17 +15,17 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/awstest"
 )
 
-// The event source mapping's settings, as the stack has them but for the window,
-// which is shorter here. It never gives up.
+// The settings of the event source mapping are the stack's, except for a shorter
+// window and no limit on retries.
 const (
 	batchRecords = 10_000
-	batchBytes   = 4 << 20 // of data; in base64 an event has at most 6 MB
+	batchBytes   = 4 << 20 // of data; an event has at most 6 MB, in base64
 	batchWindow  = 200 * time.Millisecond
 	batchPause   = 100 * time.Millisecond // after a failure
 )
 
 // mapStreams is the event source mapping of all streams: each shard is read in
-// order, and the bridge gets one batch of it at a time.
+// order, and the bridge gets one batch of a shard at a time.
 func (s *suite) mapStreams(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, one := range streamList {
@@ -43,7 +43,7 @@ type mapping struct {
 	resource string
 	shard    *awstest.Shard
 	position int64 // of the first record that was not delivered
-	limit    int   // records of the next batch, after a bisection; 0: no limit
+	limit    int   // records of the next batch after a bisection; 0: no limit
 }
 
 func (m *mapping) run(ctx context.Context) {
@@ -61,8 +61,8 @@ func (m *mapping) run(ctx context.Context) {
 	}
 }
 
-// step gives the bridge a batch. Of one that it took in part the rest comes
-// again; one that it failed is split in two.
+// step invokes the bridge with a batch. The rest of a batch that was delivered in
+// part is sent again. A batch that failed is split in two.
 func (m *mapping) step(ctx context.Context) {
 	most := batchRecords
 	if m.limit > 0 {
@@ -87,7 +87,8 @@ func (m *mapping) step(ctx context.Context) {
 	}
 }
 
-// invoke returns how many records, from the first on, the bridge delivered.
+// invoke returns the number of records, from the first one on, that the bridge
+// delivered.
 func (m *mapping) invoke(ctx context.Context, batch []awstest.Record) (taken int, err error) {
 	answer, err := m.functions.bridge.Invoke(ctx, m.event(batch))
 	if err != nil {
@@ -114,7 +115,7 @@ func (m *mapping) invoke(ctx context.Context, batch []awstest.Record) (taken int
 	return taken, nil
 }
 
-// event is a Kinesis event, as Lambda builds it.
+// event builds a Kinesis event as Lambda does.
 func (m *mapping) event(batch []awstest.Record) []byte {
 	size := 64
 	for i := range batch {
@@ -126,7 +127,7 @@ func (m *mapping) event(batch []awstest.Record) []byte {
 			e = append(e, ',')
 		}
 		e = append(e, `{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey":`...)
-		e = strconv.AppendQuote(e, r.PartitionKey) // the suite's own keys: plain letters
+		e = strconv.AppendQuote(e, r.PartitionKey) // the suite's own keys: ASCII letters
 		e = append(e, `,"sequenceNumber":"`+r.SequenceNumber+`","data":"`...)
 		e = base64.StdEncoding.AppendEncode(e, r.Data)
 		e = append(e, `","approximateArrivalTimestamp":`...)

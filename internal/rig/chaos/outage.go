@@ -14,54 +14,56 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/awstest"
 )
 
-// OutageOptions say how long Redis is away. The zero values are a minute under a
+// OutageOptions configure Outage. The zero values are an outage of a minute under a
 // load of 200 requests a second, with the settings of the stack.
 type OutageOptions struct {
 	Lab
-	// Rate is how many requests a second come.
+	// Rate is the number of requests a second.
 	Rate int
-	// Before and After are how long Redis is there, and Down how long it is not.
-	// Kinesis takes nothing in the second half of Before and until Redis is back,
-	// so that a backlog waits in it.
+	// Redis is up for Before, down for Down, and up again for After. Kinesis
+	// throttles every record from the middle of Before until Redis is back, so that
+	// Redis holds a backlog during the outage.
 	Before, Down, After time.Duration
-	// Hurry has the drainers sweep and lose their leases within seconds.
+	// Hurry shortens the interval of sweeps and the lease to seconds.
 	Hurry bool
 }
 
-// warmProcesses is how many processes of ingest there are when the load begins:
-// a few more than it keeps busy.
+// warmProcesses is the number of processes of ingest that exist when the load
+// begins: a few more than the load needs.
 const warmProcesses = 4
 
-// bearableBacklog is how long the backlog may take to drain.
-const bearableBacklog = time.Minute
+// maxDrainTime is the longest time that the backlog may take to drain.
+const maxDrainTime = time.Minute
 
-// OutageReport is what became of the requests.
+// OutageReport has the figures of each kind of outage.
 type OutageReport []OutageFigures
 
-// OutageFigures are those of one way in which Redis is away.
+// OutageFigures are the results of one kind of outage.
 type OutageFigures struct {
-	// Redis is killed or frozen.
+	// Redis is "killed" or "frozen".
 	Redis string
 	Down  time.Duration
-	// Requests is how many were sent, and Accepted how many were answered with 202.
+	// Requests is the number of requests. Accepted is the number of those answered
+	// with 202.
 	Requests, Accepted int
-	// Usual is the latency of the requests until then, Fallback that of those whose
-	// records ingest wrote to the archive, and During that of all which came while
-	// Redis was away.
+	// Usual is the latency of requests before the outage, Fallback that of requests
+	// whose records ingest wrote to the archive, and During that of all requests
+	// during the outage.
 	Usual, Fallback, During Latency
-	// Processes is how many of ingest were started.
+	// Processes is the number of processes of ingest that were started.
 	Processes int
-	// Backlog is how many records waited in Redis when it was back, and Drained
-	// how long after that all that was accepted until then had reached Firehose.
+	// Backlog is the number of records in Redis at the end of the outage. Drained is
+	// the time from then until everything that was accepted before had reached
+	// Firehose.
 	Backlog int64
 	Drained time.Duration
-	// Again is how long after Redis was back a record still went around it.
+	// Again is the time from the end of the outage to the last fallback record.
 	Again time.Duration
-	// Verdict is that of the archive.
+	// Verdict is the verdict on the archive.
 	Verdict Verdict
 }
 
-// String is a line for each way.
+// String returns one line for each kind of outage.
 func (r OutageReport) String() string {
 	var lines []string
 	for _, f := range r {
@@ -72,27 +74,27 @@ func (r OutageReport) String() string {
 	return strings.Join(lines, "\n")
 }
 
-// Err says which promise is broken; nil when none is.
+// Err returns the broken promises; nil if there are none.
 func (r OutageReport) Err() error {
 	var list []error
 	for _, f := range r {
 		if err := f.Outcome(); err != nil {
 			list = append(list, err)
 		}
-		if f.Drained > bearableBacklog {
+		if f.Drained > maxDrainTime {
 			list = append(list, fmt.Errorf("redis %s: the backlog took %v to drain", f.Redis, f.Drained))
 		}
 	}
 	return errors.Join(list...)
 }
 
-// Outcome is Err without what a slow machine may break.
+// Outcome is Err without the bounds that a slow machine may exceed.
 func (f OutageFigures) Outcome() error {
 	switch {
 	case f.Accepted < f.Requests:
 		return fmt.Errorf("redis %s: %d of %d requests were not accepted", f.Redis, f.Requests-f.Accepted, f.Requests)
 	case f.Fallback.Count == 0 || f.Backlog == 0:
-		return fmt.Errorf("redis %s: %d records went around it, and %d waited in it: there was no outage", f.Redis, f.Fallback.Count, f.Backlog)
+		return fmt.Errorf("redis %s: %d fallback records and a backlog of %d records: there was no outage", f.Redis, f.Fallback.Count, f.Backlog)
 	}
 	return f.Verdict.Err()
 }
@@ -136,7 +138,7 @@ func (s *suite) outage(ctx context.Context, o OutageOptions, f *OutageFigures, d
 	endTriggers := s.pullTriggers(ctx)
 	defer endTriggers()
 	var mu sync.Mutex
-	delivered := make(map[int]time.Time) // the last copy of each record
+	delivered := make(map[int]time.Time) // the time of the last copy of each record
 	s.delivered = func(batch []awstest.Record, at time.Time) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -172,11 +174,11 @@ func (s *suite) outage(ctx context.Context, o OutageOptions, f *OutageFigures, d
 		return err
 	}
 	endTrouble()
-	s.log.printf("Redis is back, with %d records", f.Backlog)
+	s.log.printf("Redis is back with a backlog of %d records", f.Backlog)
 	sleep(ctx, o.After)
 	endLoad()
 	all := <-posts
-	if err := s.drainToTheEnd(ctx); err != nil {
+	if err := s.drain(ctx); err != nil {
 		return err
 	}
 	endTriggers()
@@ -187,14 +189,14 @@ func (s *suite) outage(ctx context.Context, o OutageOptions, f *OutageFigures, d
 	if err != nil {
 		return err
 	}
-	var usual, around, during []time.Duration
+	var usual, fallback, during []time.Duration
 	for _, p := range all {
 		f.Requests++
 		if p.status == http.StatusAccepted {
 			f.Accepted++
 		}
 		if fallbacks[p.id] {
-			around = append(around, p.took)
+			fallback = append(fallback, p.took)
 			f.Again = max(f.Again, p.due.Sub(returned))
 		}
 		switch {
@@ -207,12 +209,11 @@ func (s *suite) outage(ctx context.Context, o OutageOptions, f *OutageFigures, d
 			f.Drained = max(f.Drained, at.Sub(returned))
 		}
 	}
-	f.Usual, f.Fallback, f.During, f.Processes = newLatency(usual), newLatency(around), newLatency(during), s.functions.ingest.Started()
+	f.Usual, f.Fallback, f.During, f.Processes = newLatency(usual), newLatency(fallback), newLatency(during), s.functions.ingest.Started()
 	return nil
 }
 
-// fallbackIDs are the ids of the records that ingest wrote to the archive because
-// Redis did not take them.
+// fallbackIDs returns the ids of the fallback records.
 func (s *suite) fallbackIDs() (map[string]bool, error) {
 	keys, err := s.aws.server.S3.Keys(bucket, "")
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestASeedReproducesTheSchedule(t *testing.T) {
+func TestASeedDeterminesTheSchedule(t *testing.T) {
 	t.Parallel()
 	faults := []fault{{name: "a"}, {name: "b"}, {name: "c"}, {name: "d"}, {name: "e"}}
 	names := func(seed uint64) []string {

@@ -8,17 +8,17 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 )
 
-// trapTimeout is how long a trap waits for a function to come to its step.
+// trapTimeout bounds the wait for a function to reach a step with a trap.
 const trapTimeout = 20 * time.Second
 
-// processFaults are what happens to processes: SIGKILL at each step, SIGSTOP
-// past the lease, and an acknowledgement that comes too late.
+// processFaults are the faults of processes: SIGKILL at each step, SIGSTOP past the
+// lease, and an acknowledgement that comes too late.
 func (s *suite) processFaults() []fault {
 	var all []fault
 	for _, at := range []step{beforeClaim, afterClaim, beforePut, afterPut, beforeAck, afterAck} {
 		all = append(all, fault{"kill a drainer " + string(at), s.killAt(at)})
 	}
-	for _, at := range []step{beforeDelivery, afterDelivery} {
+	for _, at := range []step{beforeFirehose, afterFirehose} {
 		all = append(all, fault{"kill a bridge " + string(at), s.killAt(at)})
 	}
 	for _, at := range []step{beforePut, afterPut, beforeAck} {
@@ -26,13 +26,13 @@ func (s *suite) processFaults() []fault {
 	}
 	return append(
 		all,
-		fault{"hold an acknowledgement back until the lease has run out", s.expireLease},
+		fault{"delay an acknowledgement past the lease", s.expireLease},
 		fault{"kill a process of ingest", s.killIngest},
 	)
 }
 
-// spring arms a trap and waits until it has done its work. One that no function
-// comes to is taken away again.
+// spring arms a trap and waits until it has done its work. It disarms a trap that no
+// function reaches.
 func (s *suite) spring(ctx context.Context, at step, drop bool, do func(caller string)) (done bool) {
 	t := s.traps.arm(at, drop, do)
 	select {
@@ -48,9 +48,8 @@ func (s *suite) spring(ctx context.Context, at step, drop bool, do func(caller s
 	return true
 }
 
-// springOn is spring for what is done to the process that comes to the step. The
-// last message of one that has ended by then springs the trap in vain, and it is
-// armed again.
+// springOn is spring for an action on the process that reaches the step. If that
+// process has ended meanwhile, the trap is armed again.
 func (s *suite) springOn(ctx context.Context, at step, drop bool, do func(*lambdatest.Process)) (done bool) {
 	for {
 		met := false
@@ -76,8 +75,8 @@ func (s *suite) killAt(at step) func(context.Context, *rand.Rand) (bool, error) 
 	}
 }
 
-// freezeAt stops a drainer for longer than its lease, so that another one takes
-// its claims and delivers them too.
+// freezeAt stops a drainer for longer than its lease, so that another drainer takes
+// its claims and delivers them as well.
 func (s *suite) freezeAt(at step) func(context.Context, *rand.Rand) (bool, error) {
 	return func(ctx context.Context, _ *rand.Rand) (bool, error) {
 		done := s.springOn(ctx, at, false, func(p *lambdatest.Process) {
@@ -94,7 +93,7 @@ func (s *suite) expireLease(ctx context.Context, _ *rand.Rand) (bool, error) {
 	return done, ctx.Err()
 }
 
-// killIngest kills a process amid its work, wherever that is.
+// killIngest kills a process at a random moment of its work.
 func (s *suite) killIngest(ctx context.Context, random *rand.Rand) (bool, error) {
 	sleep(ctx, time.Duration(random.IntN(300))*time.Millisecond)
 	all := s.functions.ingest.Processes()

@@ -8,30 +8,29 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// fault is one thing that is done to the service. It returns when that is undone
-// again, or when ctx ends, and reports whether it came to it: some have to wait
-// for a function to come to a step.
+// fault is something that is done to the pipeline. do returns when the fault has
+// been undone, or when ctx ends. It reports whether the fault took place: some
+// faults have to wait until a function reaches a step.
 type fault struct {
 	name string
 	do   func(ctx context.Context, random *rand.Rand) (done bool, err error)
 }
 
-// rage makes all faults, round after round, in three lanes side by side: what
-// happens to processes, to calls of the services, and to all that lies between.
-// Order and durations follow from the seed. The load is spread over the third
-// lane.
+// rage injects all faults, round after round, on three concurrent tracks: faults of
+// processes, of calls of services, and of everything in between. The seed determines
+// order and durations. The load is spread over the third track.
 func (s *suite) rage(ctx context.Context) error {
-	lanes, laneCtx := errgroup.WithContext(ctx)
+	tracks, trackCtx := errgroup.WithContext(ctx)
 	for i, faults := range [][]fault{s.processFaults(), s.serviceFaults()} {
 		planned := plan(s.selected(faults), s.options.Rounds, newRandom(s.options.Seed, uint64(3+i)))
-		lanes.Go(func() error {
-			return s.lane(laneCtx, planned, func(during func() error) error { return during() })
+		tracks.Go(func() error {
+			return s.track(trackCtx, planned, func(during func() error) error { return during() })
 		})
 	}
 	between := plan(s.selected(s.betweenFaults()), s.options.Rounds, newRandom(s.options.Seed, 5))
-	lanes.Go(func() error {
+	tracks.Go(func() error {
 		slot := 0
-		err := s.lane(laneCtx, between, func(during func() error) error {
+		err := s.track(trackCtx, between, func(during func() error) error {
 			slot++
 			goal := int64(s.options.Records) * int64(slot) / int64(len(between))
 			s.load.rate.Store(max(leastRate, (goal-s.load.goal.Load())*5/4))
@@ -39,15 +38,15 @@ func (s *suite) rage(ctx context.Context) error {
 			if err := during(); err != nil {
 				return err
 			}
-			s.load.await(laneCtx)
-			return laneCtx.Err()
+			s.load.await(trackCtx)
+			return trackCtx.Err()
 		})
-		// The other lanes need load for as long as they last.
+		// The other tracks need load for as long as they last.
 		s.load.goal.Store(int64(s.options.Records))
 		s.load.rate.Store(leastRate * 4)
 		return err
 	})
-	if err := lanes.Wait(); err != nil {
+	if err := tracks.Wait(); err != nil {
 		return err
 	}
 	s.load.rate.Store(0)
@@ -55,7 +54,7 @@ func (s *suite) rage(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// leastRate is the least load under a fault, in records per second.
+// leastRate is the lowest load under a fault, in records per second.
 const leastRate = 100
 
 func (s *suite) selected(all []fault) []fault {
@@ -71,14 +70,14 @@ func (s *suite) selected(all []fault) []fault {
 	return some
 }
 
-// planned is a fault of the schedule, with the seed of all that is random in it:
-// how one fault went changes nothing of the next.
+// planned is a fault of the schedule with its own seed, so that the course of one
+// fault does not change the next.
 type planned struct {
 	fault
 	seed uint64
 }
 
-// plan is the schedule of a lane: every fault once in each round.
+// plan returns the schedule of a track: every fault once in each round.
 func plan(faults []fault, rounds int, random *rand.Rand) []planned {
 	var all []planned
 	for range rounds {
@@ -89,8 +88,8 @@ func plan(faults []fault, rounds int, random *rand.Rand) []planned {
 	return all
 }
 
-// lane makes the faults one after the other, each inside of around.
-func (s *suite) lane(ctx context.Context, faults []planned, around func(during func() error) error) error {
+// track injects the faults one after the other, each inside of around.
+func (s *suite) track(ctx context.Context, faults []planned, around func(during func() error) error) error {
 	for _, f := range faults {
 		err := around(func() error {
 			begun := time.Now()
@@ -112,7 +111,7 @@ func (s *suite) lane(ctx context.Context, faults []planned, around func(during f
 	return nil
 }
 
-// hold is how long a fault of the surroundings lasts.
+// hold waits for as long as a fault between functions and services lasts.
 func hold(ctx context.Context, random *rand.Rand) {
 	sleep(ctx, 300*time.Millisecond+time.Duration(random.IntN(400))*time.Millisecond)
 }

@@ -10,56 +10,56 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// kind is what is to become of a record.
+// kind is the intended fate of a record.
 type kind int
 
 const (
-	// healthy records end in the archive.
+	// healthy records end up in the archive.
 	healthy kind = iota
-	// invalid ones carry a partition key for which Kinesis refuses them, and end
-	// under failed/.
+	// invalid records have a partition key that Kinesis refuses, and end up under
+	// failed/.
 	invalid
-	// undecodable ones are pushed to the queue as no envelope at all, and end
+	// undecodable records are pushed to the queue without an envelope, and end up
 	// under failed/.
 	undecodable
-	// unarchivable ones are on the tap, and carry a mark for which Firehose refuses
-	// the record that they are packed into. They end under failed/, with all that
-	// was packed with them.
+	// unarchivable records have a mark that Firehose refuses, and end up under
+	// failed/.
 	unarchivable
 )
 
-// record is one record that the suite sends. All of it follows from its number
-// and the seed, so that nothing of it needs to be kept.
+// record is one record that the suite sends. It is a function of the seed and its
+// number, so that the suite does not have to keep it.
 type record struct {
 	n      int
 	stream stream.Stream
 	kind   kind
-	// body is what the service keeps of it.
+	// body is what the service must keep.
 	body []byte
-	// gzipped records are sent as the public clients send: compressed, with a
-	// newline behind the body. asText ones go as text in the event.
+	// gzipped records are sent as the original clients send: with a newline after
+	// the body, compressed. asText records are sent as text in the event.
 	gzipped, asText bool
 	partitionKey    string
 }
 
 const (
-	// poisonEvery is how many records have one that can never be delivered.
+	// One record in poisonEvery is invalid or undecodable.
 	poisonEvery = 1000
-	// oversizeEvery is how many records have one that is too large for the tap.
+	// One record in oversizeEvery is too large for the tap.
 	oversizeEvery = 5000
-	// invalidKey begins the partition keys that Kinesis refuses here.
+	// invalidKey is the prefix of the partition keys that this Kinesis refuses.
 	invalidKey = "invalid-"
-	// unarchivableEvery is how many records have one that Firehose refuses, and
-	// unarchivableAt the first of them. That is few, for each takes others along.
+	// One record in unarchivableEvery is unarchivable, the first at unarchivableAt.
+	// These are rare, because each one affects its neighbours.
 	unarchivableEvery = 2500
 	unarchivableAt    = 300
-	// unarchivableMark is what Firehose refuses here. No other body of lines has
-	// such letters, and none of a raw stream so many in this order.
+	// unarchivableMark is the mark that this Firehose refuses. It has characters
+	// that no other body of a lines stream has, and is too long to occur in a raw
+	// stream by chance.
 	unarchivableMark = "!!!not-for-firehose!!!"
 )
 
-// A body begins with its number and its length, so that it can be found again
-// among others: {"n":0000001234,"len":00000567,"x":"….
+// A body begins with its number and its length, so that it can be found in an
+// object: {"n":0000001234,"len":00000567,"x":"….
 const (
 	bodyBegin    = `{"n":`
 	headerFormat = `{"n":%010d,"len":%08d,"x":"`
@@ -71,7 +71,7 @@ const (
 	lengthLen    = 8
 )
 
-// makeRecord returns record n.
+// makeRecord returns record n of a seed.
 func makeRecord(seed uint64, n int) record {
 	random := rand.New(rand.NewPCG(seed, uint64(n))) //nolint:gosec // reproducible on purpose
 	r := record{n: n, stream: streamList[n%len(streamList)]}
@@ -124,7 +124,7 @@ func bodySize(random *rand.Rand, n int) int {
 
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-// fill writes random letters, and for raw streams any bytes.
+// fill writes random letters, or random bytes for raw streams.
 func fill(b []byte, random *rand.Rand, format stream.Format) {
 	var word [8]byte
 	for len(b) > 0 {
@@ -154,5 +154,5 @@ func parseHeader(b []byte) (n, length int, ok bool) {
 // undecodableMark is a MessagePack code that is never used.
 const undecodableMark = 0xc1
 
-// notEnvelope is what the suite pushes for an undecodable record.
+// notEnvelope returns what the suite pushes for an undecodable record.
 func notEnvelope(r record) []byte { return append([]byte{undecodableMark}, r.body...) }

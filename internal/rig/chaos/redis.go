@@ -1,34 +1,48 @@
 package chaos
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/rig/redistest"
 )
 
-// redisServer is the cache behind the service: a real one, or the nodes of a
+// redisServer is the real Redis behind the functions: one server, or the nodes of a
 // cluster.
 type redisServer struct {
-	nodes []*redistest.Server
-	// queue is the suite's own way to the queues, around all links.
+	nodes []*redisNode
+	// queue reaches the queues directly, without any link.
 	queue *queue.Queue
-	// owners are the nodes of slots that moved, by their positions.
+	// owners are the indices of the nodes that own moved slots.
 	owners map[int]int
 }
 
-// startRedis runs a Redis, or a cluster. A durable one has written a record to its
-// file before it answers, and can be killed.
+// redisNode is a server and a client of it that uses no link.
+type redisNode struct {
+	*redistest.Server
+	client *redis.Client
+}
+
+func newRedisNode(s *redistest.Server) *redisNode {
+	return &redisNode{Server: s, client: redis.NewClient(&redis.Options{Network: "unix", Addr: s.Socket})}
+}
+
+func (n *redisNode) close() {
+	_ = n.client.Close()
+	n.Remove()
+}
+
+// startRedis starts a server or a cluster. A durable server syncs every write to its
+// append-only file before it replies, so that it can be killed without loss.
 func startRedis(dir string, durable, cluster bool) (*redisServer, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("starting Redis: %w", err)
@@ -40,23 +54,26 @@ func startRedis(dir string, durable, cluster bool) (*redisServer, error) {
 	r := &redisServer{owners: make(map[int]int)}
 	url := ""
 	if cluster {
-		// As in ElastiCache: what is there serves, whatever is not.
+		// As in ElastiCache, the other nodes keep serving when one is down.
 		c, err := redistest.RunCluster(dir, redistest.ClusterOptions{Args: append(args, "--cluster-require-full-coverage", "no")})
 		if err != nil {
 			return nil, err
 		}
-		r.nodes, url = c.Nodes, c.URL
+		for _, server := range c.Nodes {
+			r.nodes = append(r.nodes, newRedisNode(server))
+		}
+		url = c.URL
 	} else {
 		server, err := redistest.Run(dir, args...)
 		if err != nil {
 			return nil, err
 		}
-		r.nodes, url = []*redistest.Server{server}, server.URL
+		r.nodes, url = []*redisNode{newRedisNode(server)}, server.URL
 	}
 	var err error
 	if r.queue, err = queue.Open(queue.Options{Deployment: deployment, URL: url, PushTimeout: 5 * time.Second}); err != nil {
 		for _, node := range r.nodes {
-			node.Remove()
+			node.close()
 		}
 		return nil, err
 	}
@@ -71,89 +88,64 @@ func (r *redisServer) addrs() []string {
 	return addrs
 }
 
-// any is one of the nodes.
-func (r *redisServer) any(random *rand.Rand) *redistest.Server {
+// any returns a random node.
+func (r *redisServer) any(random *rand.Rand) *redisNode {
 	return r.nodes[random.IntN(len(r.nodes))]
 }
 
 func (r *redisServer) close() {
 	_ = r.queue.Close()
 	for _, node := range r.nodes {
-		node.Remove()
+		node.close()
 	}
 }
 
-// restart brings a node back after it was killed.
-func (r *redisServer) restart(ctx context.Context, node *redistest.Server) error {
+// restart starts a node again after a kill.
+func (r *redisServer) restart(ctx context.Context, node *redisNode) error {
 	if err := node.Restart(); err != nil {
 		return err
 	}
 	if len(r.nodes) == 1 {
 		return nil
 	}
-	// A node takes its time until it serves again.
+	// A node needs some time to rejoin its cluster.
 	if !within(ctx, 20*time.Second, func() bool {
-		info, err := do(node, "CLUSTER", "INFO")
-		return err == nil && bytes.Contains(info.text, []byte("cluster_state:ok"))
+		info, err := node.client.ClusterInfo(ctx).Result()
+		return err == nil && strings.Contains(info, "cluster_state:ok")
 	}) {
-		return errors.Join(errors.New("a node does not come back to its cluster"), ctx.Err())
+		return errors.Join(errors.New("a node did not rejoin its cluster"), ctx.Err())
 	}
 	return nil
 }
 
-// do runs a command on a connection of its own.
-func do(node *redistest.Server, args ...string) (respValue, error) {
-	conn, err := net.DialTimeout("unix", node.Socket, 5*time.Second)
-	if err != nil {
-		return respValue{}, fmt.Errorf("calling Redis: %w", err)
-	}
-	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second)) // of a socket: it does
-	if _, err := conn.Write(appendCommand(nil, args...)); err != nil {
-		return respValue{}, fmt.Errorf("calling Redis: %w", err)
-	}
-	answer, raw, err := readRESP(bufio.NewReader(conn), nil)
-	if err != nil {
-		return respValue{}, fmt.Errorf("calling Redis: %w", err)
-	}
-	if answer.kind == '-' {
-		return respValue{}, fmt.Errorf("calling Redis: %s", answer.text)
-	}
-	if answer.kind == '$' && answer.text == nil { // a long one
-		_, text, _ := strings.Cut(string(raw), "\r\n")
-		answer.text = []byte(text)
-	}
-	return answer, nil
-}
-
-// limitMemory lets every node use so much more memory than now; 0 for no limit.
-func (r *redisServer) limitMemory(more int) error {
-	for _, node := range r.nodes {
-		most := 0
+// limitMemory limits the memory of every node to more bytes above its present use;
+// 0 removes the limit.
+func (r *redisServer) limitMemory(ctx context.Context, more int) error {
+	for _, n := range r.nodes {
+		limit := 0
 		if more > 0 {
-			used, err := usedMemory(node)
+			used, err := n.usedMemory(ctx)
 			if err != nil {
 				return err
 			}
-			most = used + more
+			limit = used + more
 		}
-		if _, err := do(node, "CONFIG", "SET", "maxmemory", strconv.Itoa(most)); err != nil {
-			return err
+		if err := n.client.ConfigSet(ctx, "maxmemory", strconv.Itoa(limit)).Err(); err != nil {
+			return fmt.Errorf("limiting the memory of Redis: %w", err)
 		}
 	}
 	return nil
 }
 
-// usedMemory is what counts against maxmemory, in bytes.
-func usedMemory(node *redistest.Server) (int, error) {
-	info, err := do(node, "INFO", "memory")
+// usedMemory returns the number of bytes that count against maxmemory.
+func (n *redisNode) usedMemory(ctx context.Context) (int, error) {
+	info, err := n.client.InfoMap(ctx, "memory").Result()
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("reading the memory use of Redis: %w", err)
 	}
-	for line := range strings.Lines(string(info.text)) {
-		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "used_memory:"); ok {
-			return strconv.Atoi(value)
-		}
+	used, err := strconv.Atoi(info["Memory"]["used_memory"])
+	if err != nil {
+		return 0, fmt.Errorf("reading the memory use of Redis: %w", err)
 	}
-	return 0, fmt.Errorf("calling Redis: INFO has no used_memory")
+	return used, nil
 }

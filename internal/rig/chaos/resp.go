@@ -8,21 +8,22 @@ import (
 	"strconv"
 )
 
-// respValue is one value of Redis' protocol, as far as the suite looks at it.
+// respValue is one value of the Redis protocol, reduced to what the suite needs.
 type respValue struct {
-	// kind is the value's first byte: '+' '-' ':' '$' '*' …
+	// kind is the first byte of the value: '+' '-' ':' '$' '*' …
 	kind byte
-	// text is what a line or a short string says; nil for a longer one.
+	// text is the text of a line or of a string of at most shortText bytes; nil for
+	// a longer string.
 	text []byte
-	// items are those of an array.
+	// items are the elements of an array, a set or a map.
 	items []respValue
 }
 
-// shortText is up to which length the text of a string is kept.
+// shortText is the length in bytes up to which the text of a string is kept.
 const shortText = 512
 
-// readRESP reads one value and appends its bytes to raw. It knows the protocol's
-// versions 2 and 3.
+// readRESP reads one value and appends its bytes to raw. It reads versions 2 and 3
+// of the protocol.
 func readRESP(r *bufio.Reader, raw []byte) (respValue, []byte, error) {
 	line, err := r.ReadSlice('\n')
 	if err != nil {
@@ -72,20 +73,11 @@ func readRESP(r *bufio.Reader, raw []byte) (respValue, []byte, error) {
 	return v, raw, nil
 }
 
-// number is the integer that the text is; -1 if it is none.
+// number returns the text as an integer, or -1 if it is not an integer.
 func (v respValue) number() int {
 	n, err := strconv.Atoi(string(v.text))
 	if err != nil {
 		return -1
 	}
 	return n
-}
-
-// appendCommand appends a command as Redis wants it.
-func appendCommand(b []byte, args ...string) []byte {
-	b = fmt.Appendf(b, "*%d\r\n", len(args))
-	for _, arg := range args {
-		b = fmt.Appendf(b, "$%d\r\n%s\r\n", len(arg), arg)
-	}
-	return b
 }

@@ -13,58 +13,61 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/env"
 )
 
-// RotationOptions say how fast passwords are rotated. The zero values are a load
-// of 80 requests a second and the stack's age of a copy of the secret, one minute.
+// RotationOptions configure Rotation. The zero values are a load of 80 requests a
+// second and the stack's maximum age of a copy of the secret, one minute.
 type RotationOptions struct {
 	Lab
-	// Rate is how many requests a second the client's machines send together.
+	// Rate is the number of requests a second of all machines together.
 	Rate int
-	// MaxAge is how old an ingest's copy of the clients' secret may get.
+	// MaxAge is the maximum age of a process' copy of the clients' secret.
 	MaxAge time.Duration
-	// Step is how long a step of the rotation takes at least.
+	// Step is the least duration of a step of the rotation.
 	Step time.Duration
 }
 
-// machines is how many there are of the client that rotates. They send at the
-// same moments, so that as many processes of ingest are at work.
+// machines is the number of machines of the client that rotates. They send at the
+// same moments, so that as many processes of ingest are busy.
 const machines = 8
 
-// RotationReport is what became of the requests.
+// RotationReport is the result of Rotation.
 type RotationReport struct {
-	// Requests is how many had a password that was live, and Accepted how many of
-	// them were answered with 202.
+	// Requests is the number of requests with a live password. Accepted is the
+	// number of those answered with 202.
 	Requests, Accepted int
-	// Unauthorized is how many of them were answered with 401.
+	// Unauthorized is the number of requests with a live password that were answered
+	// with 401.
 	Unauthorized int
-	// Revoked is how long after it was revoked a password was last accepted, and
-	// RevokedRefused how often it was refused.
+	// Revoked is the time from the revocation of a password to the last request that
+	// was accepted with it. RevokedRefused is the number of requests that were
+	// refused with it.
 	Revoked, MaxAge time.Duration
 	RevokedRefused  int
-	// Strangers is how many requests with a wrong password were refused during
-	// another rotation.
+	// Strangers is the number of requests with a wrong password that were refused
+	// during the second rotation.
 	Strangers int
-	// Away is how long Secrets Manager was away, half of it refusing and half of
-	// it silent, and Refusing and Silent are the requests' latencies; Beside those
-	// beside strangers, and Usual all others.
-	Away             time.Duration
+	// Down is how long Secrets Manager is unreachable: in the first half it refuses
+	// connections, in the second it does not answer. Refusing and Silent are the
+	// latencies of the requests in the two halves, Beside that of the requests
+	// beside strangers, and Usual that of all others.
+	Down             time.Duration
 	Usual, Beside    Latency
 	Refusing, Silent Latency
-	// Cold is the status that a request got then from a new process, which has no
-	// copy of the secret.
+	// Cold is the status of a request to a new process, which has no copy of the
+	// secret, while Secrets Manager does not answer.
 	Cold int
-	// Verdict is that of the archive.
+	// Verdict is the verdict on the archive.
 	Verdict Verdict
 }
 
-// String is one line.
+// String returns the report as one line.
 func (r RotationReport) String() string {
-	return fmt.Sprintf("rotation: requests=%d accepted=%d unauthorized=%d lost=%d revoked accepted=%.2fs of %.0fs refused=%d strangers=%d usual: %v beside: %v away=%.0fs refusing: %v silent: %v cold=%d",
+	return fmt.Sprintf("rotation: requests=%d accepted=%d unauthorized=%d lost=%d revoked accepted=%.2fs of %.0fs refused=%d strangers=%d usual: %v beside: %v down=%.0fs refusing: %v silent: %v cold=%d",
 		r.Requests, r.Accepted, r.Unauthorized, r.Verdict.Lost, r.Revoked.Seconds(), r.MaxAge.Seconds(), r.RevokedRefused,
-		r.Strangers, r.Usual, r.Beside, r.Away.Seconds(), r.Refusing, r.Silent, r.Cold)
+		r.Strangers, r.Usual, r.Beside, r.Down.Seconds(), r.Refusing, r.Silent, r.Cold)
 }
 
-// Err says which promise is broken; nil when none is. The times in them are
-// bounds that follow from the order of things, and no slow machine breaks them.
+// Err returns the broken promises; nil if there are none. Its time bounds follow
+// from the order of events, so a slow machine does not break them.
 func (r RotationReport) Err() error {
 	var list []error
 	if r.Accepted < r.Requests || r.Requests == 0 {
@@ -79,17 +82,17 @@ func (r RotationReport) Err() error {
 	return errors.Join(append(list, r.Verdict.Err())...)
 }
 
-// Rotation rotates a client's password under load, again among strangers, and
-// takes Secrets Manager away.
+// Rotation rotates a client's password under load, rotates it again beside requests
+// with a wrong password, and makes Secrets Manager unreachable.
 func Rotation(ctx context.Context, o RotationOptions) (RotationReport, error) {
 	if o.Rate == 0 {
 		o.Rate, o.MaxAge, o.Step = 80, time.Minute, 10*time.Second
 	}
 	set := deployed()
-	set.ingest = machines      // each with a copy of the secret when it is taken away
-	set.schedule = time.Second // what happens behind ingest is not the point here
+	set.ingest = machines      // each has a copy of the secret before the outage
+	set.schedule = time.Second // what happens after ingest does not matter here
 	set.ingestEnv = []string{env.ClientsMaxAge + "=" + o.MaxAge.String()}
-	r := RotationReport{MaxAge: o.MaxAge, Away: 3 * o.MaxAge}
+	r := RotationReport{MaxAge: o.MaxAge, Down: 3 * o.MaxAge}
 	err := inLab(ctx, o.Lab, set, func(s *suite) error {
 		return (&rotation{suite: s, options: o, report: &r}).run(ctx)
 	}, func() error { return r.Err() })
@@ -112,17 +115,17 @@ func (s *rotation) run(ctx context.Context) error {
 	s.warm(machines, basic(clientName, "first"))
 	s.note(s.whilePosting(ctx, s.rotate), &s.report.Usual)
 	s.amongStrangers(ctx)
-	s.log.printf("Secrets Manager is away")
+	s.log.printf("Secrets Manager is unreachable")
 	s.links.secretsMgr.cut()
-	s.note(s.whilePosting(ctx, func(ctx context.Context) { sleep(ctx, s.report.Away/2) }), &s.report.Refusing)
-	err := s.links.secretsMgr.become(swallowToxic)
-	s.note(s.whilePosting(ctx, func(ctx context.Context) { sleep(ctx, s.report.Away/2) }), &s.report.Silent)
+	s.note(s.whilePosting(ctx, func(ctx context.Context) { sleep(ctx, s.report.Down/2) }), &s.report.Refusing)
+	err := s.links.secretsMgr.reopen(blackHoleToxic)
+	s.note(s.whilePosting(ctx, func(ctx context.Context) { sleep(ctx, s.report.Down/2) }), &s.report.Silent)
 	s.functions.ingest.Renew()
 	s.report.Cold, _ = s.load.post(s.ledger.nextHealthy(), basic(clientName, "third"))
-	if err := errors.Join(err, s.links.secretsMgr.mend(), ctx.Err()); err != nil {
+	if err := errors.Join(err, s.links.secretsMgr.restore(), ctx.Err()); err != nil {
 		return err
 	}
-	if err := s.drainToTheEnd(ctx); err != nil {
+	if err := s.drain(ctx); err != nil {
 		return err
 	}
 	endTriggers()
@@ -130,12 +133,12 @@ func (s *rotation) run(ctx context.Context) error {
 	return err
 }
 
-// live makes passwords the client's, and returns when they are.
+// live sets the client's passwords.
 func (s *rotation) live(passwords ...string) {
 	s.aws.server.SetSecret(clientsSecret, fmt.Sprintf(`{%q:{"passwords":["%s"]}}`, clientName, strings.Join(passwords, `","`)))
 }
 
-// give has a machine use a password from now on.
+// give makes a machine use a password.
 func (s *rotation) give(machine int, password string) { s.passwords[machine].Store(&password) }
 
 func (s *rotation) giveAll(password string) {
@@ -144,12 +147,12 @@ func (s *rotation) giveAll(password string) {
 	}
 }
 
-// whilePosting has the machines post while something is done.
+// whilePosting lets the machines post while do runs.
 func (s *rotation) whilePosting(ctx context.Context, do func(context.Context)) []post {
 	return s.whileSending(ctx, s.options.Rate, func(at int) string { return *s.passwords[at].Load() }, do)
 }
 
-// whileTrying has somebody try a password at all processes while something is done.
+// whileTrying sends requests with a password to all processes while do runs.
 func (s *rotation) whileTrying(ctx context.Context, password string, do func(context.Context)) []post {
 	return s.whileSending(ctx, 4*machines, func(int) string { return password }, do)
 }
@@ -170,7 +173,7 @@ func (s *rotation) whileSending(ctx context.Context, rate int, password func(at 
 	return posts
 }
 
-// note counts posts whose password was live.
+// note counts posts with a live password.
 func (s *rotation) note(posts []post, into *Latency) {
 	var all []time.Duration
 	for _, p := range posts {
@@ -186,12 +189,12 @@ func (s *rotation) note(posts []post, into *Latency) {
 	*into = newLatency(all)
 }
 
-// rotate adds a password, has one machine after the other use it, and takes the
-// old one out, which somebody goes on to try.
+// rotate adds a password, lets one machine after the other use it, and revokes the
+// old one, which is still tried.
 func (s *rotation) rotate(ctx context.Context) {
 	sleep(ctx, s.options.Step)
 	s.live("first", "second")
-	s.log.printf("there is a second password")
+	s.log.printf("added a second password")
 	for i := range machines {
 		s.give(i, "second")
 		sleep(ctx, s.options.Step/machines)
@@ -201,7 +204,7 @@ func (s *rotation) rotate(ctx context.Context) {
 		sleep(ctx, s.options.Step/2)
 		s.live("second")
 		revoked = time.Now()
-		s.log.printf("the first one is revoked")
+		s.log.printf("revoked the first password")
 		sleep(ctx, s.options.MaxAge+s.options.Step)
 	})
 	for _, p := range tries {
@@ -214,15 +217,15 @@ func (s *rotation) rotate(ctx context.Context) {
 	}
 }
 
-// amongStrangers rotates as the command does, which waits until every copy of the
-// secret has the new password, while others try a wrong one: their tries use up
-// the refreshes that a password which is not known yet would need.
+// amongStrangers rotates a password as the command does, which waits until every
+// copy of the secret has the new password. Meanwhile requests with a wrong password
+// use up the refreshes that an unknown new password would need.
 func (s *rotation) amongStrangers(ctx context.Context) {
 	tries := s.whileTrying(ctx, "wrong", func(ctx context.Context) {
 		s.note(s.whilePosting(ctx, func(ctx context.Context) {
 			sleep(ctx, s.options.Step)
 			s.live("second", "third")
-			s.log.printf("there is a third password, among strangers")
+			s.log.printf("added a third password, beside strangers")
 			sleep(ctx, s.options.MaxAge)
 			s.giveAll("third")
 			sleep(ctx, s.options.Step)

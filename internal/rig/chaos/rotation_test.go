@@ -7,7 +7,7 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/chaos"
 )
 
-func TestARotationRefusesNobodyWithALivePassword(t *testing.T) {
+func TestARotationRefusesNoLivePassword(t *testing.T) {
 	r, err := chaos.Rotation(t.Context(), chaos.RotationOptions{Lab: lab(t), Rate: 40, MaxAge: 2 * time.Second, Step: time.Second})
 	if err != nil {
 		t.Fatal(err)
@@ -16,7 +16,7 @@ func TestARotationRefusesNobodyWithALivePassword(t *testing.T) {
 	if err := r.Err(); err != nil {
 		t.Error(err)
 	}
-	if r.Refusing.Count == 0 || r.Silent.Count == 0 || r.Verdict.Acked < r.Accepted {
-		t.Errorf("the rotation was not what it should be: %+v", r)
-	}
+	wantAtLeast(t, "requests while Secrets Manager refuses connections", r.Refusing.Count, 1)
+	wantAtLeast(t, "requests while Secrets Manager does not answer", r.Silent.Count, 1)
+	wantAtLeast(t, "acknowledged records", r.Verdict.Acked, r.Accepted)
 }

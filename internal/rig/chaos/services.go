@@ -8,7 +8,7 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/awstest"
 )
 
-// serviceFaults are what happens to calls of the services.
+// serviceFaults are the faults of calls of AWS services.
 func (s *suite) serviceFaults() []fault {
 	const kinesis, firehose = awstest.ServiceKinesis, awstest.ServiceFirehose
 	return []fault{
@@ -33,13 +33,14 @@ func (s *suite) resetAfter(name, service string) fault {
 	return s.trouble("reset calls of "+name+" after they took effect", service, 0.5, awstest.Fault{Fail: awstest.Reset, After: true})
 }
 
-// leastCalls is how many calls a trouble waits for, and troubleTimeout how long.
+// A trouble lasts until leastCalls calls have met it, but for at most
+// troubleTimeout.
 const (
 	leastCalls     = 3
 	troubleTimeout = 15 * time.Second
 )
 
-// trouble has a share of a service's calls meet a fault for a while.
+// trouble injects f into a share of a service's calls for a while.
 func (s *suite) trouble(name, service string, share float64, f awstest.Fault) fault {
 	return fault{name, func(ctx context.Context, random *rand.Rand) (bool, error) {
 		met, end := s.aws.makeTrouble(service, share, f)

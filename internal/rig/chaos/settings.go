@@ -8,15 +8,15 @@ import (
 
 const (
 	realDrainer = "./functions/drainer"
-	// lease is that of hurried: short, so that many run out.
+	// lease is the lease of hurried settings: short, so that many leases end during
+	// a run.
 	lease = 3 * time.Second
-	// sweepInterval is that of hurried: a minute in the stack, but here the
-	// drainers are to be at work whenever a fault comes.
+	// sweepInterval is the interval of sweeps in hurried settings. The stack's is a
+	// minute, but a run needs drainers at work whenever a fault comes.
 	sweepInterval = 250 * time.Millisecond
 )
 
-// hurried are the settings of a run in which as much as can be is to go wrong in
-// little time.
+// hurried are the settings with which as much as possible goes wrong in little time.
 func hurried() settings {
 	return settings{
 		ingest: 8, drainers: 6, bridges: 4, drainer: realDrainer,
@@ -29,8 +29,8 @@ func hurried() settings {
 	}
 }
 
-// deployed are the settings with which the stack deploys the functions, with as
-// many processes as one machine can bear.
+// deployed are the settings of the stack, with as many processes as one machine can
+// bear.
 func deployed() settings {
 	return settings{
 		ingest: 64, drainers: 40, bridges: 8, drainer: realDrainer,

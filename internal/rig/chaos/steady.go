@@ -8,22 +8,23 @@ import (
 	"time"
 )
 
-// post is one request of a steady load, and its answer.
+// post is one request of a steady load and its answer.
 type post struct {
 	n      int    // of the record
-	at     int    // in its burst
-	id     string // that ingest gave it
-	status int    // 0 for no answer
-	// due is when it was to be sent, and took how long from then on the answer
-	// took: a start of a process and a wait for one are in it.
+	at     int    // position in its burst
+	id     string // id that ingest returned
+	status int    // 0 if there was no answer
+	// due is the time at which the request was due. took is the time from then to
+	// the answer, which includes the wait for a process and its start.
 	due  time.Time
 	took time.Duration
 }
 
-// steady posts so many requests a second until ctx ends, burst of them at once,
-// each at its time, whether those before it have been answered or not, as clients
-// do that know nothing of each other. next is called concurrently, with the
-// position in the burst. It returns when all are answered, in the order of due.
+// steady posts rate requests a second until ctx ends, in bursts of burst concurrent
+// requests. Each request is sent at its time, even if earlier ones are not answered,
+// as independent clients do. next is called concurrently with the position in the
+// burst. steady returns when all requests are answered, with the posts ordered by
+// due.
 func (s *suite) steady(ctx context.Context, rate, burst int, next func(at int) (r record, authorization string)) []post {
 	var mu sync.Mutex
 	var posts []post
@@ -50,8 +51,7 @@ func (s *suite) steady(ctx context.Context, rate, burst int, next func(at int) (
 	return posts
 }
 
-// warm has so many processes of ingest started, as a service has them that has
-// been in use.
+// warm starts processes of ingest, so that a load does not begin with cold starts.
 func (s *suite) warm(processes int, authorization string) {
 	var wg sync.WaitGroup
 	for range processes {
@@ -60,7 +60,7 @@ func (s *suite) warm(processes int, authorization string) {
 	wg.Wait()
 }
 
-// Latency is the distribution of some durations.
+// Latency is a distribution of durations.
 type Latency struct {
 	Count         int
 	P50, P99, Max time.Duration
@@ -75,7 +75,7 @@ func newLatency(all []time.Duration) Latency {
 	return Latency{Count: len(all), P50: at(0.5), P99: at(0.99), Max: at(1)}
 }
 
-// String is p50, p99 and max, in milliseconds.
+// String returns p50, p99 and max in milliseconds.
 func (l Latency) String() string {
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	return fmt.Sprintf("p50=%.1fms p99=%.1fms max=%.1fms", ms(l.P50), ms(l.P99), ms(l.Max))

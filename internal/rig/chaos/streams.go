@@ -7,8 +7,8 @@ import (
 // deployment is the name of the suite's deployment.
 const deployment = "chaos"
 
-// streamsJSON has one stream of each kind; of page-views a long backlog goes
-// straight to the archive.
+// streamsJSON has one stream of each kind. The backlog bound of page-views produces
+// overflow records.
 const streamsJSON = `{
   "streams": [
     {"name": "orders", "shards": 2},
@@ -20,10 +20,10 @@ const streamsJSON = `{
 var streams = func() *stream.Set {
 	set, err := stream.Parse([]byte(streamsJSON))
 	if err != nil {
-		panic(err) // it is a constant
+		panic(err) // a constant
 	}
 	return set
 }()
 
-// streamList is the same in the order of the file.
+// streamList has the streams in the order of the file.
 var streamList = streams.All()

@@ -2,8 +2,8 @@ package chaos
 
 import "sync"
 
-// step is a moment in the work of a function that the suite can see from
-// outside: on the wire to Redis, or at the endpoint.
+// step is a moment in the work of a function that the suite can observe: on the
+// connection to Redis, or at the AWS endpoint.
 type step string
 
 const (
@@ -13,22 +13,24 @@ const (
 	afterPut    step = "after put"
 	beforeAck   step = "before ack"
 	afterAck    step = "after ack"
-	// The same of a bridge's call of Firehose.
-	beforeDelivery step = "before delivery"
-	afterDelivery  step = "after delivery"
+	// The steps of a bridge's call of Firehose.
+	beforeFirehose step = "before PutRecordBatch"
+	afterFirehose  step = "after PutRecordBatch"
 )
 
-// trap is what happens to the next function that comes to a step.
+// trap is an action on the next function that reaches a step.
 type trap struct {
-	// do is told which function it is, and holds it up at the step.
+	// do runs while the function waits at the step. caller identifies the function's
+	// process.
 	do func(caller string)
-	// drop ends the step there: what the function sent, or was to hear, is lost.
+	// drop drops the function's message at the step: the request or the reply is
+	// lost.
 	drop bool
-	// sprung is closed after do.
+	// sprung is closed after do has returned.
 	sprung chan struct{}
 }
 
-// traps are the armed ones. A trap springs once. Safe for concurrent use.
+// traps are the armed traps. Each trap springs once. Safe for concurrent use.
 type traps struct {
 	mu    sync.Mutex
 	armed map[step]*trap
@@ -44,7 +46,7 @@ func (t *traps) arm(s step, drop bool, do func(caller string)) *trap {
 	return t.armed[s]
 }
 
-// disarm takes a trap away, and reports whether it was still there.
+// disarm removes a trap and reports whether it was still armed.
 func (t *traps) disarm(s step) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -53,7 +55,7 @@ func (t *traps) disarm(s step) bool {
 	return armed
 }
 
-// take returns the trap of a step, if there is one, and disarms it.
+// take disarms and returns the trap of a step; nil if there is none.
 func (t *traps) take(s step) *trap {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -62,8 +64,8 @@ func (t *traps) take(s step) *trap {
 	return trap
 }
 
-// spring lets the trap of a step do what it is for, if there is one, and reports
-// whether the step ends there.
+// spring runs the trap of a step, if there is one, and reports whether the message
+// is dropped.
 func (t *traps) spring(s step, caller string) (drop bool) {
 	trap := t.take(s)
 	if trap == nil {

@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	// visibility is after what time a wake-up that was not served comes again,
-	// and wakeUpTries how often it comes: the schedule serves what it named.
+	// visibility is the time after which a wake-up that failed is delivered again.
+	// wakeUpTries is the number of deliveries, after which the schedule takes over.
 	visibility  = drainerTimeout + time.Second
 	wakeUpTries = 3
-	// sweeps is how many may run at once.
+	// sweeps is the number of sweeps that may run at once.
 	sweeps = 2
 )
 
@@ -56,8 +56,8 @@ func (s *suite) serveWakeUp(ctx context.Context, sent awstest.Sent) bool {
 	return json.Unmarshal(answer, &response) == nil && len(response.BatchItemFailures) == 0
 }
 
-// schedule sweeps all queues at every interval, whether the sweep before has
-// ended or not. What a sweep could not do the next one does.
+// schedule invokes a sweep at every interval, even if the previous sweep is still
+// running.
 func (s *suite) schedule(ctx context.Context) {
 	ticker := time.NewTicker(s.settings.schedule)
 	defer ticker.Stop()

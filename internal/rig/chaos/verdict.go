@@ -17,56 +17,57 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/awstest"
 )
 
-// Verdict is how a run ended.
+// Verdict is the result of a run.
 type Verdict struct {
-	// Acked is how many records were acknowledged; Archived how many of them were
-	// found again, in the archive, or under failed/ where they can never be
-	// delivered; Lost the rest.
+	// Acked is the number of acknowledged records. Archived is the number of those
+	// that were found in the archive or, if they cannot be delivered, under failed/.
+	// Lost is the number of the others.
 	Acked, Archived, Lost int
-	// Duplicates counts the copies beyond the first of all records that were
-	// sent, and Bound how many the faults allow.
+	// Duplicates is the number of copies beyond the first of all records, Bound the
+	// number that the faults allow.
 	Duplicates int
 	Bound      Bound
-	// Kills counts SIGKILLs, Faults all faults of the schedule; Missed those that
-	// it did not come to.
+	// Kills is the number of SIGKILLs, Faults the number of faults that took place,
+	// Missed the number of faults that did not.
 	Kills, Faults, Missed int
-	// FailedCalls counts the calls of AWS that failed as a whole, and Fallbacks
-	// the records that ingest wrote to the archive because Redis did not take them.
+	// FailedCalls is the number of AWS calls that failed as a whole, Fallbacks the
+	// number of fallback records.
 	FailedCalls, Fallbacks int
-	// Unarchivable counts what was found under failed/ because Firehose calls it
-	// invalid, without what was packed with it.
+	// Unarchivable is the number of records under failed/ that Firehose calls
+	// invalid.
 	Unarchivable int
-	// Problems are what must never happen, in words.
+	// Problems describe what must never happen.
 	Problems []string
 }
 
-// Bound is how many duplicates the faults allow, by what they did.
+// Bound is the number of duplicates that the faults allow, by cause.
 type Bound struct {
-	// Claims is the records of claims that were in flight in a drainer which was
-	// killed, frozen or kept from Redis until the lease had run out.
+	// Claims is the number of records in claims of drainers that were killed,
+	// frozen, or disconnected from Redis until the lease ended.
 	Claims int
-	// Puts is the records of PutRecords calls that took effect unseen: they
-	// failed, timed out, or their answer was lost.
+	// Puts is the number of records of PutRecords calls that took effect without an
+	// answer: they failed, timed out, or the answer was lost.
 	Puts int
-	// Deliveries is the same of PutRecordBatch calls, and Batches the records of
-	// Kinesis batches that a bridge which was killed, or ran out of time, left.
-	Deliveries, Batches int
-	// Pushes is the records that ingest wrote to the archive although Redis may
-	// have taken them.
+	// Firehose is the same for PutRecordBatch calls. Batches is the number of
+	// records in Kinesis batches that a bridge did not deliver, because it was
+	// killed or ran out of time.
+	Firehose, Batches int
+	// Pushes is the number of fallback records: Redis may have taken them although
+	// it did not answer.
 	Pushes int
 }
 
-// Sum is the whole bound.
-func (b Bound) Sum() int { return b.Claims + b.Puts + b.Deliveries + b.Batches + b.Pushes }
+// Sum returns the whole bound.
+func (b Bound) Sum() int { return b.Claims + b.Puts + b.Firehose + b.Batches + b.Pushes }
 
-// Err says what is not in order; nil when all is.
+// Err returns what is wrong; nil if nothing is.
 func (v Verdict) Err() error {
 	var list []error
 	if v.Lost > 0 {
 		list = append(list, fmt.Errorf("%d records are lost", v.Lost))
 	}
 	if v.Duplicates > v.Bound.Sum() {
-		list = append(list, fmt.Errorf("%d duplicates, the faults allow %d", v.Duplicates, v.Bound.Sum()))
+		list = append(list, fmt.Errorf("%d duplicates, but the faults allow %d", v.Duplicates, v.Bound.Sum()))
 	}
 	for _, p := range v.Problems {
 		list = append(list, errors.New(p))
@@ -74,14 +75,14 @@ func (v Verdict) Err() error {
 	return errors.Join(list...)
 }
 
-// String is the verdict in three lines, of which the last one stays as it is.
+// String returns the verdict in three lines. The form of the last line is fixed.
 func (v Verdict) String() string {
 	return fmt.Sprintf("chaos: failed calls=%d fallbacks=%d refused by Firehose=%d missed faults=%d\n", v.FailedCalls, v.Fallbacks, v.Unarchivable, v.Missed) +
-		fmt.Sprintf("chaos: bound=%d claims=%d puts=%d deliveries=%d batches=%d pushes=%d\n", v.Bound.Sum(), v.Bound.Claims, v.Bound.Puts, v.Bound.Deliveries, v.Bound.Batches, v.Bound.Pushes) +
+		fmt.Sprintf("chaos: bound=%d claims=%d puts=%d firehose=%d batches=%d pushes=%d\n", v.Bound.Sum(), v.Bound.Claims, v.Bound.Puts, v.Bound.Firehose, v.Bound.Batches, v.Bound.Pushes) +
 		fmt.Sprintf("chaos: acked=%d archived=%d lost=%d duplicates=%d kills=%d faults=%d", v.Acked, v.Archived, v.Lost, v.Duplicates, v.Kills, v.Faults)
 }
 
-// verdict reads everything that was written and compares.
+// verdict reads the whole archive and compares it with the ledger.
 func (s *suite) verdict() (Verdict, error) {
 	fallbacks, err := s.readArchive()
 	if err != nil {
@@ -97,11 +98,11 @@ func (s *suite) verdict() (Verdict, error) {
 	v.FailedCalls, _ = s.aws.counts()
 	unsettled, late := s.claims.total()
 	v.Bound = Bound{
-		Claims:     unsettled,
-		Puts:       late + calls[awstest.ServiceKinesis],
-		Deliveries: calls[awstest.ServiceFirehose],
-		Batches:    calls[bridgeBatches],
-		Pushes:     v.Fallbacks,
+		Claims:   unsettled,
+		Puts:     late + calls[awstest.ServiceKinesis],
+		Firehose: calls[awstest.ServiceFirehose],
+		Batches:  calls[bridgeBatches],
+		Pushes:   v.Fallbacks,
 	}
 	if err := s.checkCounters(); err != nil {
 		return Verdict{}, err
@@ -111,27 +112,27 @@ func (s *suite) verdict() (Verdict, error) {
 		v.Problems = append(v.Problems, fmt.Sprintf("%d records were acknowledged, want %d", v.Acked, s.options.Records))
 	}
 	if len(lost) > 0 {
-		v.Problems = append(v.Problems, fmt.Sprintf("the first records that are lost: %v", lost[:min(len(lost), 10)]))
+		v.Problems = append(v.Problems, fmt.Sprintf("the first lost records: %v", lost[:min(len(lost), 10)]))
 	}
 	return v, nil
 }
 
-// checkCounters holds the queues' own counts against each other.
+// checkCounters compares the counters of the empty queues.
 func (s *suite) checkCounters() error {
 	for _, name := range streams.Names() {
 		state, err := s.redis.queue.Inspect(context.Background(), name)
 		if err != nil {
-			return fmt.Errorf("looking at the queue: %w", err)
+			return fmt.Errorf("inspecting the queue: %w", err)
 		}
 		if state.Accepted != state.Forwarded+state.Aside || state.AcceptedBytes != state.ForwardedBytes+state.AsideBytes {
-			s.problems.add("the empty queue of %s counts %d accepted, %d forwarded and %d aside", name, state.Accepted, state.Forwarded, state.Aside)
+			s.problems.add("the empty queue of %s counts %d accepted, %d forwarded and %d dead letters", name, state.Accepted, state.Forwarded, state.Aside)
 		}
 	}
 	return nil
 }
 
-// readArchive counts every body in every object, and the objects that ingest
-// wrote because Redis did not take the record.
+// readArchive counts every body in every object, and returns the number of fallback
+// records.
 func (s *suite) readArchive() (fallbacks int, err error) {
 	keys, err := s.aws.server.S3.Keys(bucket, "")
 	if err != nil {
@@ -156,30 +157,29 @@ func (s *suite) readArchive() (fallbacks int, err error) {
 				bodies = append(bodies, bodyOf(a))
 				return nil
 			})
-			s.ledger.foundAside(key, bodies...)
+			s.ledger.foundDeadLetters(key, bodies...)
 			if err != nil {
 				s.ledger.complain(key, err.Error())
 			}
 		default:
-			s.ledger.complain(key, "is of no stream")
+			s.ledger.complain(key, "belongs to no stream")
 		}
 	}
 	return fallbacks, nil
 }
 
-// isFallback reports whether ingest wrote an object because Redis did not take
-// the record.
+// isFallback reports whether an object is a fallback record.
 func isFallback(key string) bool {
 	return strings.HasPrefix(path.Base(key), string(archive.Fallback)+"-")
 }
 
-// isDirect reports whether an object is one that ingest wrote.
+// isDirect reports whether an object is a direct record.
 func isDirect(key string) bool {
 	reason, _, _ := strings.Cut(path.Base(key), "-")
 	return slices.Contains([]archive.Reason{archive.Fallback, archive.Overflow, archive.Oversize}, archive.Reason(reason))
 }
 
-// bodyOf is the body of a record that was put aside, as the suite made it.
+// bodyOf returns the body of a dead letter, as the suite made it.
 func bodyOf(a archive.DeadLetter) []byte {
 	if len(a.Envelope) > 0 && a.Envelope[0] == undecodableMark {
 		return a.Envelope[1:]
@@ -196,7 +196,7 @@ func (s *suite) readObject(key string) ([]byte, error) {
 	var r io.Reader = f
 	if strings.HasSuffix(key, ".gz") {
 		if r, err = gzip.NewReader(f); err != nil {
-			s.ledger.complain(key, "is no gzip")
+			s.ledger.complain(key, "is not gzip")
 			return nil, nil
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/chaos"
 )
 
-func TestTheLastLineOfAVerdict(t *testing.T) {
+func TestTheLastLineOfAVerdictHasAFixedForm(t *testing.T) {
 	t.Parallel()
 	v := chaos.Verdict{Acked: 50_000, Archived: 49_998, Lost: 2, Duplicates: 17, Kills: 10, Faults: 50}
 	lines := strings.Split(v.String(), "\n")
@@ -17,18 +17,18 @@ func TestTheLastLineOfAVerdict(t *testing.T) {
 	}
 }
 
-func TestAVerdictIsNotInOrder(t *testing.T) {
+func TestAVerdictWithAProblemIsAnError(t *testing.T) {
 	t.Parallel()
-	inOrder := chaos.Verdict{Acked: 9, Archived: 9, Duplicates: 15, Bound: chaos.Bound{Claims: 1, Puts: 2, Deliveries: 3, Batches: 4, Pushes: 5}}
-	if err := inOrder.Err(); err != nil {
-		t.Errorf("%+v: %v", inOrder, err)
+	good := chaos.Verdict{Acked: 9, Archived: 9, Duplicates: 15, Bound: chaos.Bound{Claims: 1, Puts: 2, Firehose: 3, Batches: 4, Pushes: 5}}
+	if err := good.Err(); err != nil {
+		t.Errorf("%+v: %v", good, err)
 	}
 	for why, change := range map[string]func(*chaos.Verdict){
-		"a loss":               func(v *chaos.Verdict) { v.Lost = 1 },
-		"too many":             func(v *chaos.Verdict) { v.Duplicates = 16 },
-		"something impossible": func(v *chaos.Verdict) { v.Problems = []string{"a body differs"} },
+		"a loss":              func(v *chaos.Verdict) { v.Lost = 1 },
+		"too many duplicates": func(v *chaos.Verdict) { v.Duplicates = 16 },
+		"a problem":           func(v *chaos.Verdict) { v.Problems = []string{"a body differs"} },
 	} {
-		v := inOrder
+		v := good
 		if change(&v); v.Err() == nil {
 			t.Errorf("%s: no error", why)
 		}

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// wire is one drainer's way to Redis, or to one node of a cluster: it passes
-// everything on and watches the claims go by. At a step with a trap it stops until
+// wire is a proxy between one client and Redis, or one node of a cluster. It
+// forwards everything and watches the claims. At a step with a trap it stops until
 // the trap has done its work.
 type wire struct {
 	watch
 	upstream string
-	// nodes, of a cluster, has what to say instead of each node's port, so that its
-	// clients go by the wires to all of them.
+	// nodes, in a cluster, replaces the port of each node by the port of its wire,
+	// so that the client connects to the wires.
 	nodes *strings.Replacer
 
 	listener net.Listener
@@ -27,10 +27,10 @@ type wire struct {
 	closed   bool
 }
 
-// watch is what a wire watches.
+// watch configures what a wire watches.
 type watch struct {
 	caller string
-	// timeUp reports whether the drainer's invocation is near its end.
+	// timeUp reports whether the drainer's invocation is about to end.
 	timeUp  func() bool
 	leasing leasing
 	claims  *claimTable
@@ -61,7 +61,7 @@ func (w *wire) accept() {
 
 func (w *wire) addr() string { return w.listener.Addr().String() }
 
-// close cuts all connections.
+// close closes all connections and waits until their goroutines have ended.
 func (w *wire) close() {
 	_ = w.listener.Close()
 	w.mu.Lock()
@@ -73,7 +73,7 @@ func (w *wire) close() {
 	w.wg.Wait()
 }
 
-// keep registers a connection to be closed with the wire.
+// keep registers a connection, so that close closes it.
 func (w *wire) keep(conn net.Conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -90,7 +90,8 @@ func (w *wire) forget(conn net.Conn) {
 	delete(w.conns, conn)
 }
 
-// serve passes requests and answers on until one side ends or a trap ends it.
+// serve forwards requests and replies until one side closes its connection or a trap
+// drops it.
 func (w *wire) serve(drainer net.Conn) {
 	w.keep(drainer)
 	defer w.forget(drainer)
@@ -100,22 +101,22 @@ func (w *wire) serve(drainer net.Conn) {
 	}
 	w.keep(redis)
 	defer w.forget(redis)
-	asked := make(chan command, 1024) // in the order of the answers
+	asked := make(chan command, 1024) // in the order of the replies
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		w.passRequests(drainer, redis, asked)
+		w.forwardRequests(drainer, redis, asked)
 		close(asked)
 		_ = redis.Close()
 	})
-	w.passAnswers(redis, drainer, asked)
+	w.forwardReplies(redis, drainer, asked)
 	_ = drainer.Close()
 	_ = redis.Close()
-	for range asked { // until the requests' side has ended too
+	for range asked { // wait until forwardRequests has ended too
 	}
 	wg.Wait()
 }
 
-func (w *wire) passRequests(drainer, redis net.Conn, asked chan<- command) {
+func (w *wire) forwardRequests(drainer, redis net.Conn, asked chan<- command) {
 	r := bufio.NewReaderSize(drainer, 16<<10)
 	var raw []byte
 	for {
@@ -144,7 +145,7 @@ func (w *wire) passRequests(drainer, redis net.Conn, asked chan<- command) {
 	}
 }
 
-func (w *wire) passAnswers(redis, drainer net.Conn, asked <-chan command) {
+func (w *wire) forwardReplies(redis, drainer net.Conn, asked <-chan command) {
 	r := bufio.NewReaderSize(redis, 64<<10)
 	var raw []byte
 	for {
@@ -153,7 +154,7 @@ func (w *wire) passAnswers(redis, drainer net.Conn, asked <-chan command) {
 			return
 		}
 		raw = bytes
-		if v.kind == '>' { // no answer, a push
+		if v.kind == '>' { // a push message, not a reply
 			if _, err := drainer.Write(raw); err != nil {
 				return
 			}
@@ -166,7 +167,7 @@ func (w *wire) passAnswers(redis, drainer net.Conn, asked <-chan command) {
 		switch {
 		case c.verb == claimVerb && len(v.items) == 2 && len(v.items[1].items) > 0:
 			if w.traps.spring(afterClaim, w.caller) {
-				return // The drainer never learns of it.
+				return // the reply never reaches the drainer
 			}
 			w.claims.claimed(c.claim, w.caller, len(v.items[1].items), c.at)
 		case c.verb == settleVerb && v.kind == ':':
@@ -184,11 +185,11 @@ func (w *wire) passAnswers(redis, drainer net.Conn, asked <-chan command) {
 	}
 }
 
-// wires are one client's ways to all nodes.
+// wires are the proxies between one client and all nodes.
 type wires []*wire
 
-// startWires runs a wire to each upstream, of which nodes are the addresses that
-// the nodes give themselves.
+// startWires starts a wire to each upstream. nodes are the addresses by which the
+// nodes call themselves.
 func startWires(as watch, upstreams, nodes []string) (wires, error) {
 	var all wires
 	var ports []string
@@ -199,8 +200,8 @@ func startWires(as watch, upstreams, nodes []string) (wires, error) {
 			return nil, err
 		}
 		all = append(all, w)
-		// At the end of a line stands a node's port in the layout, and in the errors
-		// that send a client to another node.
+		// The port of a node ends a line in the layout of the cluster and in
+		// redirections.
 		_, real, _ := strings.Cut(nodes[i], ":")
 		_, own, _ := strings.Cut(w.addr(), ":")
 		ports = append(ports, ":"+real+"\r\n", ":"+own+"\r\n")
@@ -214,7 +215,7 @@ func startWires(as watch, upstreams, nodes []string) (wires, error) {
 	return all, nil
 }
 
-// url is where the client reaches Redis.
+// url returns the URL that the client connects to.
 func (all wires) url() string {
 	url := "redis://" + all[0].addr()
 	if len(all) > 1 {
@@ -238,17 +239,16 @@ const (
 	slotsVerb  // CLUSTER SLOTS
 )
 
-// command is what the suite has to know of a command.
+// command is the part of a Redis command that the suite needs.
 type command struct {
 	verb verb
-	// claim is the claim's key: claims of two streams may have the same id.
+	// claim is the key of the claim. Ids are unique within a stream only.
 	claim string
-	left  int // records that a release returns
+	left  int // records that a release returns to the queue
 	at    time.Time
 }
 
-// parseCommand knows the drainers' scripts by the keys that each gets: the
-// queue's design says which those are.
+// parseCommand recognises the drainer's scripts by their keys.
 func (l leasing) parseCommand(v respValue) command {
 	if len(v.items) == 2 && bytes.EqualFold(v.items[0].text, []byte("cluster")) && bytes.EqualFold(v.items[1].text, []byte("slots")) {
 		return command{verb: slotsVerb}

@@ -8,10 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2/proto"
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestRESPIsPassedOnAsItIs(t *testing.T) {
+func TestReadRESPReturnsTheBytesItRead(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 2*shortText)
 	stream := "*2\r\n:17\r\n*2\r\n$5\r\nhello\r\n$" + fmt.Sprint(len(long)) + "\r\n" + long + "\r\n" +
@@ -28,17 +29,17 @@ func TestRESPIsPassedOnAsItIs(t *testing.T) {
 		got = append(got, fmt.Sprintf("%c%s%d", v.kind, v.text, len(v.items)))
 	}
 	if string(all) != stream {
-		t.Errorf("passed on %q, want %q", all, stream)
+		t.Errorf("read %q, want %q", all, stream)
 	}
 	if diff := cmp.Diff([]string{"*2", "-NOSCRIPT no0", "$0", "*0", "%2", ">2", ":50"}, got); diff != "" {
 		t.Errorf("values differ (-want +got):\n%s", diff)
 	}
 	if _, _, err := readRESP(bufio.NewReader(strings.NewReader("$5\r\nhel")), nil); err == nil {
-		t.Error("a value that is cut off: no error")
+		t.Error("a truncated value: no error")
 	}
 }
 
-func TestClaimsAreChargedUnlessTheyAreSettled(t *testing.T) {
+func TestClaimsThatAreNotSettledCountAsDuplicates(t *testing.T) {
 	t.Parallel()
 	p := new(problems)
 	table := newClaimTable(p, lease)
@@ -57,12 +58,12 @@ func TestClaimsAreChargedUnlessTheyAreSettled(t *testing.T) {
 	if unsettled, _ := table.total(); unsettled != 2+4+8+16 {
 		t.Errorf("%d records may come twice, want %d", unsettled, 2+4+8+16)
 	}
-	if all := p.all(); len(all) != 1 || !strings.Contains(all[0], "taken of 16 records was gone") {
-		t.Errorf("problems %v, want the claim that was taken within its lease", all)
+	if all := p.all(); len(all) != 1 || !strings.Contains(all[0], "taken of 16 records was taken") {
+		t.Errorf("problems %v, want the claim that was taken before its lease ended", all)
 	}
 }
 
-func TestParseCommandKnowsTheStepsOfADrainer(t *testing.T) {
+func TestParseCommandRecognisesTheScriptsOfADrainer(t *testing.T) {
 	t.Parallel()
 	k := func(suffix string) string { return "d:{orders}:" + suffix }
 	for _, c := range []struct {
@@ -76,7 +77,11 @@ func TestParseCommandKnowsTheStepsOfADrainer(t *testing.T) {
 		{[]string{"hello", "3"}, command{}},
 		{[]string{"cluster", "slots"}, command{verb: slotsVerb}},
 	} {
-		v, _, err := readRESP(bufio.NewReader(bytes.NewReader(appendCommand(nil, c.args...))), nil)
+		var raw bytes.Buffer
+		if err := proto.Write(&raw, c.args); err != nil {
+			t.Fatal(err)
+		}
+		v, _, err := readRESP(bufio.NewReader(&raw), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,6 @@
-// Command chaos makes a run of package chaos, or one of its scenarios. It exits
-// with 1 when a record is lost, a body differs, duplicates exceed what the faults
-// allow, or the scenario's promise is broken.
+// Command chaos performs a run of package chaos, or one of its scenarios. It exits
+// with status 1 if a record is lost, a body differs, duplicates exceed the bound, or
+// the promise of the scenario is broken.
 package main
 
 import (
@@ -15,13 +15,14 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/chaos"
 )
 
-// report is how a run ended. Its last line has a fixed form.
+// report is the result of a run or a scenario. The last line of its text has a fixed
+// form.
 type report interface {
 	fmt.Stringer
 	Err() error
 }
 
-// scenarios are those beside the run of everything.
+// scenarios are the runs that -scenario selects.
 var scenarios = map[string]func(context.Context, chaos.Lab) (report, error){
 	"outage": func(ctx context.Context, l chaos.Lab) (report, error) {
 		return chaos.Outage(ctx, chaos.OutageOptions{Lab: l})
@@ -35,15 +36,15 @@ var scenarios = map[string]func(context.Context, chaos.Lab) (report, error){
 }
 
 func main() {
-	scenario := flag.String("scenario", "", "isolation, outage or rotation; empty for everything at once, to which the other flags belong")
-	records := flag.Int("n", 50_000, "records to acknowledge, at least")
-	seed := flag.Uint64("seed", 1, "determines bodies and faults")
-	rounds := flag.Int("rounds", 0, "how often every fault is made; 0: once for each 12,500 records, 16 at most")
-	faults := flag.String("faults", "", "make only the faults whose names match this regular expression")
-	cluster := flag.Bool("cluster", false, "have Redis be a cluster of three nodes")
+	scenario := flag.String("scenario", "", "isolation, outage or rotation; empty for a run with all faults, which the other flags configure")
+	records := flag.Int("n", 50_000, "least number of records to acknowledge")
+	seed := flag.Uint64("seed", 1, "seed of the bodies and the faults")
+	rounds := flag.Int("rounds", 0, "number of times that every fault is injected; 0: one for each 12,500 records, at most 16")
+	faults := flag.String("faults", "", "inject only the faults whose names match this `regexp`")
+	cluster := flag.Bool("cluster", false, "run Redis as a cluster of three nodes")
 	flag.Parse()
 	if *records < 1 || *rounds < 0 || flag.NArg() > 0 || *scenario != "" && scenarios[*scenario] == nil {
-		fmt.Fprintln(os.Stderr, "chaos: want -n of 1 or more, -rounds of 0 or more, a scenario that there is, and no arguments")
+		fmt.Fprintln(os.Stderr, "chaos: want -n of 1 or more, -rounds of 0 or more, a known scenario and no arguments")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -60,7 +61,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
 		os.Exit(1)
 	}
-	// What is wrong comes first: the last line is the report's.
+	// The report is the last line, so print what is wrong before it.
 	wrong := r.Err()
 	if wrong != nil {
 		fmt.Fprintln(os.Stderr, wrong)

@@ -1,6 +1,6 @@
-// Command hasty is a drainer with the fault that package chaos is there to find:
-// it acknowledges a claim before its records are put. All else is the real
-// drainer's. A test shows that the suite reports what it loses.
+// Command hasty is a drainer with the defect that package chaos must find: it
+// acknowledges a claim before its records are put. Everything else is the real
+// drainer. A test shows that a run reports the loss.
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
@@ -24,7 +25,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/wake"
 )
 
-// hastyQueue acknowledges every claim at once.
+// hastyQueue acknowledges every claim as soon as it is made.
 type hastyQueue struct{ *queue.Queue }
 
 func (q hastyQueue) Claim(ctx context.Context, stream, id string, lease time.Duration, maxRecords, maxBytes int) (queue.Claim, error) {
@@ -36,7 +37,7 @@ func (q hastyQueue) Claim(ctx context.Context, stream, id string, lease time.Dur
 	return c, err
 }
 
-// Ack does nothing: Claim has done it.
+// Ack does nothing, because Claim has acknowledged the claim already.
 func (q hastyQueue) Ack(context.Context, queue.Claim, []int) (bool, error) { return true, nil }
 
 func main() {
@@ -58,7 +59,7 @@ func newHandler(ctx context.Context) (lambda.Handler, error) {
 	}
 	return drain.New(drain.Options{
 		Deployment: e.Name, Streams: streams, Queue: hastyQueue{q},
-		Sink:    &sink.Writer{Service: plainKinesis{}, Limits: sink.KinesisLimits, MaxAttempts: 4},
+		Sink:    &sink.Writer{Service: sink.NewKinesis(kinesis.NewFromConfig(cfg)), Limits: sink.KinesisLimits, MaxAttempts: 4},
 		Archive: archive.New(archive.NewS3(s3.NewFromConfig(cfg), e.ArchiveBucket), e.Name),
 		Waker:   wake.New(sqs.NewFromConfig(cfg), e.Wake.QueueURL),
 		Lease:   e.Lease, ClaimRecords: e.ClaimRecords, ClaimBytes: e.ClaimBytes, ClaimsInFlight: e.ClaimsInFlight, WakeInterval: e.Wake.Interval,
