@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -24,6 +23,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 	"github.com/data-sink/data-sink/internal/rig/metrictest"
 )
 
@@ -113,8 +113,7 @@ func emitted(t *testing.T, deployment string) []metrictest.Point {
 	packs := bridge.New(bridge.Config{
 		Deployment: deployment, Streams: set, Firehose: &trouble{}, Archive: kept{}, Log: silent, Observe: bridge.Metrics{Writer: writer}.Observe,
 	})
-	batch := fmt.Sprintf(`{"Records":[{"kinesis":{"sequenceNumber":"1","data":"YQ==","approximateArrivalTimestamp":1},`+
-		`"eventSourceARN":"arn:aws:kinesis:eu-west-1:123456789012:stream/%s.orders"}]}`, deployment)
+	batch := string(lambdatest.KinesisEvent(lambdatest.KinesisRecord{Stream: deployment + ".orders", Sequence: "1", Data: []byte("a")}))
 
 	verifies := verifier.New(verifier.Config{
 		Streams: set, Every: time.Hour, Objects: bucket.New(empty{}, "archive"), Settle: func(stream.Stream) time.Duration { return 0 }, Log: silent,

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 )
 
 // giveUp writes an object of records that the drainer gave up, and returns its
@@ -93,13 +95,15 @@ func TestFailedRecordsAreSentAgain(t *testing.T) {
 // their shard and sequence number.
 func (d *dev) giveUpBatch(t *testing.T, records map[string]string) {
 	t.Helper()
-	var list []string
+	var list []lambdatest.KinesisRecord
 	for _, id := range slices.Sorted(maps.Keys(records)) {
-		list = append(list, fmt.Sprintf(`{"eventID":%q,"eventSourceARN":"arn:aws:kinesis:us-east-1:000000000000:stream/datasink.orders","kinesis":{"data":%q,"partitionKey":"k","approximateArrivalTimestamp":%d}}`,
-			id, base64.StdEncoding.EncodeToString([]byte(records[id])), time.Now().Add(-time.Minute).Unix()))
+		shard, sequence, _ := strings.Cut(id, ":")
+		list = append(list, lambdatest.KinesisRecord{
+			Stream: "datasink.orders", Shard: shard, Sequence: sequence, Arrived: time.Now().Add(-time.Minute), Data: []byte(records[id]),
+		})
 	}
 	content := fmt.Sprintf(`{"requestContext":{"condition":"RecordAgeExceeded"},"timestamp":%q,"KinesisBatchInfo":{"streamArn":"arn:aws:kinesis:us-east-1:000000000000:stream/datasink.orders"},"payload":%q}`,
-		time.Now().UTC().Format(time.RFC3339), `{"Records":[`+strings.Join(list, ",")+`]}`)
+		time.Now().UTC().Format(time.RFC3339), lambdatest.KinesisEvent(list...))
 	path := filepath.Join(d.data, "archive", "aws", "lambda", "mapping", "shard", "2026", "11", "22", "x")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 )
 
 // What the objects hold becomes a number of records, whichever is told first.
@@ -69,13 +72,14 @@ func TestContentLengthLooksIntoGzip(t *testing.T) {
 
 func TestTakenRecords(t *testing.T) {
 	t.Parallel()
-	var records []string
+	var records []lambdatest.KinesisRecord
 	for i := range 4 {
-		// The key tries to look like the end of a record.
-		records = append(records, fmt.Sprintf(`{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey":"\"approximateArrivalTimestamp\":2000","sequenceNumber":"%d",`+
-			`"data":"eA==","approximateArrivalTimestamp":%d.500},"eventSourceARN":"arn:aws:kinesis:us-east-1:000000000000:stream/datasink.orders"}`, i, 1000+i))
+		records = append(records, lambdatest.KinesisRecord{
+			Stream: "datasink.orders", Sequence: strconv.Itoa(i), Arrived: time.UnixMilli(1000_500 + int64(i)*1000), Data: []byte("x"),
+			Key: `"approximateArrivalTimestamp":2000`, // looks like the end of a record
+		})
 	}
-	event := []byte(`{"Records":[` + strings.Join(records, ",") + `]}`)
+	event := lambdatest.KinesisEvent(records...)
 	for _, tt := range []struct {
 		answer string
 		since  int64

@@ -20,6 +20,7 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/resume"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
+	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 	"github.com/data-sink/data-sink/internal/rig/s3test"
 	"github.com/google/go-cmp/cmp"
 )
@@ -108,20 +109,15 @@ func (b *bench) fill() {
 func lambdaObject(t *testing.T, stream string, bodies ...string) string {
 	t.Helper()
 	type object = map[string]any
-	var records []object
+	var records []lambdatest.KinesisRecord
 	for i, body := range bodies {
-		records = append(records, object{
-			"eventID": fmt.Sprint("shardId-0:", 100+i), "eventSourceARN": "arn:aws:kinesis:eu-west-1:123456789012:stream/datasink." + stream,
-			"kinesis": object{"data": base64.StdEncoding.EncodeToString([]byte(body)), "partitionKey": "lk", "approximateArrivalTimestamp": 1795388700.123},
+		records = append(records, lambdatest.KinesisRecord{
+			Stream: "datasink." + stream, Shard: "shardId-0", Sequence: fmt.Sprint(100 + i), Key: "lk", Arrived: time.UnixMilli(1795388700_123), Data: []byte(body),
 		})
-	}
-	event, err := json.Marshal(object{"Records": records})
-	if err != nil {
-		t.Fatal(err)
 	}
 	content, err := json.Marshal(object{
 		"KinesisBatchInfo": object{"streamArn": "arn:aws:kinesis:eu-west-1:123456789012:stream/datasink." + stream},
-		"payload":          string(event), "requestContext": object{"condition": "RetryAttemptsExhausted"}, "timestamp": "2026-11-22T23:05:00.000Z",
+		"payload":          string(lambdatest.KinesisEvent(records...)), "requestContext": object{"condition": "RetryAttemptsExhausted"}, "timestamp": "2026-11-22T23:05:00.000Z",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -20,6 +18,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 	"github.com/data-sink/data-sink/internal/rig/s3test"
 )
 
@@ -85,20 +84,11 @@ func (w *world) tapped(bodies ...string) {
 func (w *world) batch(from int, bodies ...string) {
 	w.t.Helper()
 	w.now = w.now.Add(time.Second)
-	type record map[string]any
-	var records []record
+	var records []lambdatest.KinesisRecord
 	for i, body := range bodies {
-		sequence := w.tap[from+i].Sequence
-		records = append(records, record{
-			"kinesis": record{"data": base64.StdEncoding.EncodeToString([]byte(body)), "sequenceNumber": sequence, "partitionKey": "k"},
-			"eventID": "shardId-0:" + sequence, "eventSourceARN": "arn:aws:kinesis:us-east-1:0:stream/d.orders",
-		})
+		records = append(records, lambdatest.KinesisRecord{Stream: "d.orders", Shard: "shardId-0", Sequence: w.tap[from+i].Sequence, Data: []byte(body)})
 	}
-	event, err := json.Marshal(record{"Records": records})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if _, err := w.bridge.Invoke(w.t.Context(), event); err != nil {
+	if _, err := w.bridge.Invoke(w.t.Context(), lambdatest.KinesisEvent(records...)); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -16,7 +16,7 @@ import (
 func TestBodiesAreFramedAndPackedIntoOne(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	if first := invoke(t, b.Handler, t.Context(), event(t, records("a", "b\n", "", "\x00\xff", "c\nd"))); first != "" {
+	if first := invoke(t, b.Handler, t.Context(), event(records("a", "b\n", "", "\x00\xff", "c\nd"))); first != "" {
 		t.Errorf("undelivered from %q on, want nothing", first)
 	}
 	if want := [][]byte{[]byte("a\nb\n\n\x00\xff\nc\nd\n")}; !cmp.Equal(b.firehose.took, want) || b.firehose.name != "datasink.orders" {
@@ -31,7 +31,7 @@ func TestRawBodiesStayAsTheyAre(t *testing.T) {
 	for i := range list {
 		list[i].stream = "datasink.legacy/consumer/fast:1"
 	}
-	if first := invoke(t, b.Handler, t.Context(), event(t, list)); first != "" {
+	if first := invoke(t, b.Handler, t.Context(), event(list)); first != "" {
 		t.Errorf("undelivered from %q on, want nothing", first)
 	}
 	if want := [][]byte{[]byte("a\x1f\x8b")}; !cmp.Equal(b.firehose.took, want) {
@@ -42,7 +42,7 @@ func TestRawBodiesStayAsTheyAre(t *testing.T) {
 func TestRetiredStreamsDrain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	if first := invoke(t, b.Handler, t.Context(), event(t, []sent{{"datasink.gone", "1", []byte("a")}})); first != "" || string(b.firehose.bytes()) != "a\n" {
+	if first := invoke(t, b.Handler, t.Context(), event([]sent{{"datasink.gone", "1", []byte("a")}})); first != "" || string(b.firehose.bytes()) != "a\n" {
 		t.Errorf("undelivered from %q on, Firehose took %q, want all delivered", first, b.firehose.took)
 	}
 }
@@ -57,7 +57,7 @@ func TestNothingToDo(t *testing.T) {
 	}
 	b := setup(t)
 	list := []sent{{"datasink.legacy", "1", []byte{}}}
-	if first := invoke(t, b.Handler, t.Context(), event(t, list)); first != "" || len(b.firehose.took) > 0 {
+	if first := invoke(t, b.Handler, t.Context(), event(list)); first != "" || len(b.firehose.took) > 0 {
 		t.Errorf("a raw record of no bytes: undelivered from %q on, Firehose took %q, want nothing", first, b.firehose.took)
 	}
 }
@@ -67,7 +67,7 @@ func TestStreamThatIsNotInTheSetIsKept(t *testing.T) {
 	for _, name := range []string{"datasink.removed", "other.orders", "orders", "datasink.", "datasinkxorders", ""} {
 		b := setup(t)
 		list := append(records("a"), sent{name, "2", []byte("b")})
-		answer, err := b.Invoke(t.Context(), event(t, list))
+		answer, err := b.Invoke(t.Context(), event(list))
 		if err == nil || !strings.Contains(err.Error(), "stream/"+name+": not a stream of datasink") || answer != nil {
 			t.Errorf("stream %q: Invoke = %s, %v, want an error that names it", name, answer, err)
 		}
@@ -86,7 +86,7 @@ func TestSeveralStreamsInOneEvent(t *testing.T) {
 		{"datasink.orders", "6", []byte("d")},
 	}
 	b := setup(t)
-	if first := invoke(t, b.Handler, t.Context(), event(t, list)); first != "" || string(b.firehose.bytes()) != "a\nbcd\n" {
+	if first := invoke(t, b.Handler, t.Context(), event(list)); first != "" || string(b.firehose.bytes()) != "a\nbcd\n" {
 		t.Errorf("undelivered from %q on, Firehose took %q, want each in its format", first, b.firehose.took)
 	}
 	b = setup(t)
@@ -96,7 +96,7 @@ func TestSeveralStreamsInOneEvent(t *testing.T) {
 		}
 		return sink.Result{}
 	}
-	if first := invoke(t, b.Handler, t.Context(), event(t, list)); first != "8" || string(b.firehose.bytes()) != "a\n" {
+	if first := invoke(t, b.Handler, t.Context(), event(list)); first != "8" || string(b.firehose.bytes()) != "a\n" {
 		t.Errorf("undelivered from %q on, Firehose took %q, want 8 and only what stands before it", first, b.firehose.took)
 	}
 }
@@ -119,7 +119,7 @@ func TestConcurrentInvocationsKeepApart(t *testing.T) {
 		body := strings.Repeat(string(rune('A'+i)), 10_000)
 		wg.Go(func() {
 			for range 10 {
-				if first := invoke(t, h, t.Context(), event(t, records(body, body))); first != "" {
+				if first := invoke(t, h, t.Context(), event(records(body, body))); first != "" {
 					t.Errorf("undelivered from %q on, want nothing", first)
 				}
 			}

@@ -27,7 +27,7 @@ func pairs(n int) []sent {
 func TestTheFirstUndeliveredRecordIsNamedByPosition(t *testing.T) {
 	t.Parallel()
 	const n = 6 // the sequence numbers 10, 11 and 12 are smaller than 9 as texts
-	event := event(t, pairs(n))
+	event := event(pairs(n))
 	lefts := [][]int{nil}
 	for i := range n {
 		lefts = append(lefts, []int{i})
@@ -58,7 +58,7 @@ func TestTheNextRunDeliversTheRest(t *testing.T) {
 	b.firehose.refuse = func([]sink.Entry) sink.Result {
 		return sink.Result{Left: []int{2, 4}, Err: errors.New("putting 2 entries: throttled"), Calls: 3, Retried: 2, Throttled: 4}
 	}
-	first := invoke(t, b.Handler, t.Context(), event(t, list))
+	first := invoke(t, b.Handler, t.Context(), event(list))
 	if first != "5" {
 		t.Fatalf("undelivered from %q on, want 5", first)
 	}
@@ -67,7 +67,7 @@ func TestTheNextRunDeliversTheRest(t *testing.T) {
 		t.Errorf("log has no line, or several, with %s:\n%s", line, &b.log)
 	}
 	b.firehose.refuse = nil
-	if first := invoke(t, b.Handler, t.Context(), event(t, list[4:])); first != "" {
+	if first := invoke(t, b.Handler, t.Context(), event(list[4:])); first != "" {
 		t.Fatalf("undelivered from %q on in the second run, want nothing", first)
 	}
 	for i := range 5 {
@@ -104,7 +104,7 @@ func TestWhatFirehoseNeverTakesIsPutAside(t *testing.T) {
 		return sink.Result{Invalid: []sink.Invalid{{Index: 1, Reason: "refused"}}}
 	}
 	for range 2 { // a retry replaces the object
-		if first := invoke(t, b.Handler, t.Context(), event(t, list)); first != "" {
+		if first := invoke(t, b.Handler, t.Context(), event(list)); first != "" {
 			t.Errorf("undelivered from %q on, want nothing", first)
 		}
 	}
@@ -142,7 +142,7 @@ func TestBodiesOverTheLimitArePutAside(t *testing.T) {
 		record(4, []byte("e")),
 	}
 	b := setup(t)
-	if first := invoke(t, b.Handler, t.Context(), event(t, list)); first != "" {
+	if first := invoke(t, b.Handler, t.Context(), event(list)); first != "" {
 		t.Errorf("undelivered from %q on, want nothing", first)
 	}
 	if want := [][]byte{[]byte("a\n"), list[2].body, []byte("e\n")}; !cmp.Equal(want, b.firehose.took, cmp.Comparer(bytes.Equal)) {
@@ -175,7 +175,7 @@ func TestWhatCannotBePutAsideIsUndelivered(t *testing.T) {
 		b := setup(t)
 		b.failed.err = errors.New("archive away")
 		b.firehose.refuse = func([]sink.Entry) sink.Result { return tt.result }
-		if first := invoke(t, b.Handler, t.Context(), event(t, list)); first != tt.want || len(b.failed.puts) != tt.puts {
+		if first := invoke(t, b.Handler, t.Context(), event(list)); first != tt.want || len(b.failed.puts) != tt.puts {
 			t.Errorf("%s: undelivered from %q on, %d tries to put aside, want %q and %d", name, first, len(b.failed.puts), tt.want, tt.puts)
 		}
 		if b.summaries[0].Aside != 0 || strings.Contains(b.log.String(), bridge.LogAside) || strings.Count(b.log.String(), bridge.LogUndelivered) != 1 {
@@ -194,7 +194,7 @@ func TestNamesOfWhatIsPutAsideFitAKey(t *testing.T) {
 	} {
 		b := setup(t)
 		list := []sent{{"datasink.orders", sequence, bytes.Repeat([]byte{'z'}, stream.MaxFramedBytes)}}
-		invoke(t, b.Handler, t.Context(), event(t, list))
+		invoke(t, b.Handler, t.Context(), event(list))
 		if len(b.failed.puts) != 1 || b.failed.puts[0] != "bridge/orders/"+want {
 			t.Errorf("sequence number %q: put aside as %q, want %q", sequence, b.failed.puts, want)
 		}

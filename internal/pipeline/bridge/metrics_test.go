@@ -18,7 +18,7 @@ func TestWhatBecameOfABatchBecomesMetrics(t *testing.T) {
 	var out bytes.Buffer
 	observe := bridge.Metrics{Writer: metric.NewWriter(&out, "datasink", false)}.Observe
 	large := record(2, bytes.Repeat([]byte("x"), stream.MaxFramedBytes+1))
-	invoke(t, b.Handler, t.Context(), event(t, []sent{record(0, []byte("a")), record(1, []byte("b")), large}))
+	invoke(t, b.Handler, t.Context(), event([]sent{record(0, []byte("a")), record(1, []byte("b")), large}))
 	observe(b.summaries[0])
 	want := []string{
 		"Bridged Service=datasink: 2", "DeadLettered Service=datasink Stream=orders: 1", "DeadLettered Service=datasink: 1",
@@ -30,7 +30,7 @@ func TestWhatBecameOfABatchBecomesMetrics(t *testing.T) {
 
 	out.Reset()
 	b.firehose.refuse = func(entries []sink.Entry) sink.Result { return sink.Result{Left: []int{0}} }
-	invoke(t, b.Handler, t.Context(), event(t, records("c", "d")))
+	invoke(t, b.Handler, t.Context(), event(records("c", "d")))
 	observe(b.summaries[1])
 	want = []string{"Undelivered Service=datasink: 2"}
 	if diff := cmp.Diff(want, metrictest.Texts(metrictest.Read(t, out.Bytes()))); diff != "" {

@@ -30,7 +30,7 @@ func TestSmallRecordsAreBilledForWhatTheyAre(t *testing.T) {
 		list = append(list, record(i, bytes.Repeat([]byte{'x'}, 200)))
 	}
 	b := setup(t)
-	invoke(t, b.Handler, t.Context(), event(t, list))
+	invoke(t, b.Handler, t.Context(), event(list))
 	// Firehose bills each record rounded up to the next 5 KB.
 	const step = 5 << 10
 	real, billed := 0, 0
@@ -50,7 +50,7 @@ func TestPackedLinesTellWhatFirehoseGot(t *testing.T) {
 		list = append(list, record(i, bytes.Repeat([]byte{byte('a' + i)}, 300_000)))
 	}
 	b := setup(t)
-	invoke(t, b.Handler, t.Context(), event(t, list))
+	invoke(t, b.Handler, t.Context(), event(list))
 	var want []pack.Line
 	for i, body := range b.firehose.took {
 		want = append(want, pack.Line{
@@ -80,7 +80,7 @@ func BenchmarkInvoke(b *testing.B) {
 			for total := 0; total < 5<<20; total += 560 + size*4/3 { // of an event's JSON
 				list = append(list, record(len(list), body))
 			}
-			event := event(b, list)
+			event := event(list)
 			h := bridge.New(bridge.Config{
 				Deployment: "datasink", Streams: streams(b), Archive: &failed{}, Log: slog.New(slog.DiscardHandler),
 				Firehose: put(func([]sink.Entry) sink.Result { return sink.Result{} }),

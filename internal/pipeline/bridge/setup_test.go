@@ -3,7 +3,6 @@ package bridge_test
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -17,6 +16,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/bridge"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 )
 
 var (
@@ -129,29 +129,16 @@ func records(bodies ...string) []sent {
 	return list
 }
 
-func event(tb testing.TB, list []sent) []byte {
-	tb.Helper()
-	event := []byte(`{"Records":[`)
-	for i, r := range list {
-		if i > 0 {
-			event = append(event, ',')
-		}
-		event = append(event, `{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey":"019ab1c2-0000-7000-8000-000000000001","data":"`...)
-		event = base64.StdEncoding.AppendEncode(event, r.body)
-		sequence, err := json.Marshal(r.sequence)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		id, err := json.Marshal("shardId-000000000007:" + r.sequence)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		event = fmt.Appendf(event, `","sequenceNumber":%s,"approximateArrivalTimestamp":%d.%03d},"eventID":%s,`, sequence, arrival.Unix(), arrival.Nanosecond()/1e6, id)
-		event = append(event, `"eventSource":"aws:kinesis","eventVersion":"1.0","eventName":"aws:kinesis:record","awsRegion":"eu-central-1",`...)
-		event = append(event, `"invokeIdentityArn":"arn:aws:iam::123456789012:role/datasink-bridge",`...)
-		event = fmt.Appendf(event, `"eventSourceARN":"arn:aws:kinesis:eu-central-1:123456789012:stream/%s"}`, r.stream)
+// event returns the Kinesis event of these records, all of one shard.
+func event(list []sent) []byte {
+	var records []lambdatest.KinesisRecord
+	for _, r := range list {
+		records = append(records, lambdatest.KinesisRecord{
+			Stream: r.stream, Shard: "shardId-000000000007", Sequence: r.sequence,
+			Key: "019ab1c2-0000-7000-8000-000000000001", Arrived: arrival, Data: r.body,
+		})
 	}
-	return append(event, "]}"...)
+	return lambdatest.KinesisEvent(records...)
 }
 
 // invoke returns the sequence number of the first undelivered record, or "".

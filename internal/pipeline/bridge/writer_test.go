@@ -40,7 +40,7 @@ func TestSendingEndsBeforeTheDeadline(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), tt.timeout)
 				defer cancel()
 				start := time.Now()
-				if first := invoke(t, h, ctx, event(t, list)); first != "2" {
+				if first := invoke(t, h, ctx, event(list)); first != "2" {
 					t.Errorf("undelivered from %q on, want 2", first)
 				}
 				if took := time.Since(start); took > tt.most || (service.calls == 0) != (tt.most == 0) {
@@ -86,7 +86,7 @@ func TestNothingIsLostWhateverFails(t *testing.T) {
 			if runs == 100 {
 				t.Fatal("not done after 100 runs")
 			}
-			first := invoke(t, h, t.Context(), event(t, left))
+			first := invoke(t, h, t.Context(), event(left))
 			if first == "" {
 				break
 			}

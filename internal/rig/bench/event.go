@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 )
 
 // jsonBody is a body of that size as an application would send it.
@@ -63,26 +64,21 @@ func kinesisEvent(size int) (event []byte, records int) { return kinesisEventOf(
 func kinesisEventOf(size, most int) (event []byte, records int) {
 	const mostBytes = 6_000_000
 	body := bytes.TrimSuffix(jsonBody(size), []byte("\n"))
-	var e struct{ Records []events.KinesisEventRecord }
-	record := events.KinesisEventRecord{
-		AwsRegion: "eu-central-1", EventName: "aws:kinesis:record", EventSource: "aws:kinesis", EventVersion: "1.0",
-		EventSourceArn:    "arn:aws:kinesis:eu-central-1:123456789012:stream/" + deployment + "." + orders,
-		InvokeIdentityArn: "arn:aws:iam::123456789012:role/datasink-bridge",
-		Kinesis:           events.KinesisRecord{Data: body, KinesisSchemaVersion: "1.0", ApproximateArrivalTimestamp: events.SecondsEpochTime{Time: time.Now()}},
-	}
-	for bytes := 0; len(e.Records) < most; {
-		record.Kinesis.PartitionKey = newID()
-		record.Kinesis.SequenceNumber = fmt.Sprintf("49590338271490256608559692%030d", len(e.Records))
-		record.EventID = "shardId-000000000006:" + record.Kinesis.SequenceNumber
-		if len(e.Records) == 0 {
-			bytes = len(marshal(record))
+	var list []lambdatest.KinesisRecord
+	for bytes := 0; len(list) < most; {
+		record := lambdatest.KinesisRecord{
+			Stream: deployment + "." + orders, Shard: "shardId-000000000006", Sequence: fmt.Sprintf("49590338271490256608559692%030d", len(list)),
+			Key: newID(), Arrived: time.Now(), Data: body,
 		}
-		if (len(e.Records)+1)*(bytes+1) > mostBytes {
+		if len(list) == 0 {
+			bytes = len(lambdatest.KinesisEvent(record))
+		}
+		if (len(list)+1)*(bytes+1) > mostBytes {
 			break
 		}
-		e.Records = append(e.Records, record)
+		list = append(list, record)
 	}
-	return marshal(e), len(e.Records)
+	return lambdatest.KinesisEvent(list...), len(list)
 }
 
 func marshal(v any) []byte {

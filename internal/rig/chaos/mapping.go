@@ -2,10 +2,8 @@ package chaos
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
@@ -13,6 +11,7 @@ import (
 
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/data-sink/data-sink/internal/rig/awstest"
+	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 )
 
 // The settings of the event source mapping are the stack's, except for a shorter
@@ -117,26 +116,13 @@ func (m *mapping) invoke(ctx context.Context, batch []awstest.Record) (taken int
 
 // event builds a Kinesis event as Lambda does.
 func (m *mapping) event(batch []awstest.Record) []byte {
-	size := 64
-	for i := range batch {
-		size += base64.StdEncoding.EncodedLen(len(batch[i].Data)) + 512
-	}
-	e := append(make([]byte, 0, size), `{"Records":[`...)
+	records := make([]lambdatest.KinesisRecord, len(batch))
 	for i, r := range batch {
-		if i > 0 {
-			e = append(e, ',')
+		records[i] = lambdatest.KinesisRecord{
+			Stream: m.resource, Shard: m.shard.ID, Sequence: r.SequenceNumber, Key: r.PartitionKey, Arrived: r.ArrivedAt, Data: r.Data,
 		}
-		e = append(e, `{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey":`...)
-		e = strconv.AppendQuote(e, r.PartitionKey) // the suite's own keys: ASCII letters
-		e = append(e, `,"sequenceNumber":"`+r.SequenceNumber+`","data":"`...)
-		e = base64.StdEncoding.AppendEncode(e, r.Data)
-		e = append(e, `","approximateArrivalTimestamp":`...)
-		e = strconv.AppendFloat(e, float64(r.ArrivedAt.UnixMilli())/1000, 'f', 3, 64)
-		e = append(e, `},"eventSource":"aws:kinesis","eventVersion":"1.0","eventID":"`+m.shard.ID+":"+r.SequenceNumber...)
-		e = append(e, `","eventName":"aws:kinesis:record","invokeIdentityArn":"arn:aws:iam::000000000000:role/bridge","awsRegion":"us-east-1"`...)
-		e = append(e, `,"eventSourceARN":"arn:aws:kinesis:us-east-1:000000000000:stream/`+m.resource+`"}`...)
 	}
-	return append(e, "]}"...)
+	return lambdatest.KinesisEvent(records...)
 }
 
 // sleep waits for d or until ctx ends.

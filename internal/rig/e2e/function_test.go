@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 )
 
 // invocation is what came of one.
@@ -100,23 +101,12 @@ func (c *cloud) restart(tb testing.TB, name string, f function) {
 	})
 }
 
-// kinesisEvent is what a stream's mapping hands to the bridge for one record.
-func kinesisEvent(tb testing.TB, stream string, data []byte) string {
-	tb.Helper()
-	event, err := json.Marshal(map[string]any{"Records": []any{map[string]any{
-		"kinesis": map[string]any{
-			"kinesisSchemaVersion": "1.0", "partitionKey": "key", "sequenceNumber": "49590338271490256608559692538361571095921575989136588898",
-			"data": data, "approximateArrivalTimestamp": float64(time.Now().UnixMilli()) / 1000,
-		},
-		"eventSource": "aws:kinesis", "eventVersion": "1.0", "eventName": "aws:kinesis:record", "awsRegion": region,
-		"eventID":           "shardId-000000000006:49590338271490256608559692538361571095921575989136588898",
-		"invokeIdentityArn": "arn:aws:iam::" + account + ":role/bridge",
-		"eventSourceARN":    "arn:aws:kinesis:" + region + ":" + account + ":stream/" + stackName + "." + stream,
-	}}})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return string(event)
+// kinesisEvent is the event with which a stream's mapping invokes the bridge for
+// one record.
+func kinesisEvent(stream string, data []byte) string {
+	return string(lambdatest.KinesisEvent(lambdatest.KinesisRecord{
+		Stream: stackName + "." + stream, Sequence: "49590338271490256608559692538361571095921575989136588898", Arrived: time.Now(), Data: data,
+	}))
 }
 
 // postEvent is what API Gateway hands to ingest for a POST.

@@ -140,7 +140,7 @@ func (d *deployment) testBridgePermissions(t *testing.T) {
 // not. Denied, it tries until its time is up.
 func (d *deployment) deliver(t *testing.T, name string, body []byte) error {
 	t.Helper()
-	i := d.cloud.invoke(t, d.outputs.BridgeFunction, kinesisEvent(t, name, body))
+	i := d.cloud.invoke(t, d.outputs.BridgeFunction, kinesisEvent(name, body))
 	var response events.KinesisEventResponse
 	if err := json.Unmarshal(i.answer, &response); err != nil || i.failure != "" || len(response.BatchItemFailures) > 0 {
 		return fmt.Errorf("%s %s\n%s", i.failure, i.answer, i.log)

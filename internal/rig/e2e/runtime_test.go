@@ -76,7 +76,7 @@ func TestLambdaRuntime(t *testing.T) {
 	}
 	for _, r := range records {
 		var bridged events.KinesisEventResponse
-		l.invoke(t, "bridge", kinesisEvent(t, "orders", r.Data), &bridged)
+		l.invoke(t, "bridge", kinesisEvent("orders", r.Data), &bridged)
 		if len(bridged.BatchItemFailures) > 0 {
 			t.Errorf("the bridge failed on %+v", bridged)
 		}
