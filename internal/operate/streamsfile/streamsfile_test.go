@@ -56,11 +56,11 @@ func TestAddRefuses(t *testing.T) {
 		add     stream.Stream
 		want    string
 	}{
-		{content, stream.Stream{Name: "a"}, `streams[1].name: "a" is the name of streams[0] already`},
+		{content, stream.Stream{Name: "a"}, `streams[1].name: "a" is also the name of streams[0]`},
 		{content, stream.Stream{Name: "B", Shards: 501}, "streams[1].shards: 501: want 1 to 500"},
 		{content, stream.Stream{}, "streams[1].name: missing"},
 		{`{"streams":[{"nam":"a"}]}`, stream.Stream{Name: "b"}, "streams[0].nam: unknown field"},
-		{"", stream.Stream{Name: "b"}, "ends before"},
+		{"", stream.Stream{Name: "b"}, "unexpected end"},
 	} {
 		if _, err := streamsfile.Add([]byte(tt.content), tt.add); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("Add to %s = %v, want %q", tt.content, err, tt.want)

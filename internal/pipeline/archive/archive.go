@@ -1,9 +1,8 @@
-// Package archive writes objects straight to the archive: single records that
-// cannot take the way through the tap, and under failed/ the records that can
-// never be delivered.
+// Package archive writes the objects that do not come from Firehose: direct
+// records, which bypass the tap, and dead letters under failed/.
 //
-// Every object is written whole or not at all. A key holds nothing of unknown
-// origin unescaped, so no name can leave the folder that it belongs to.
+// Every object is written completely or not at all. Names from outside are
+// escaped before they become part of a key, so no name can leave its folder.
 package archive
 
 import (
@@ -19,49 +18,50 @@ import (
 
 // Store holds objects by key. Its methods are safe for concurrent use.
 type Store interface {
-	// Put writes one object, whole or not at all; an object that has the key
-	// already is replaced. It does not keep body after it returns.
+	// Put writes one object completely or not at all. It replaces an object with
+	// the same key. It does not retain body after it returns.
 	Put(ctx context.Context, key string, body []byte) error
-	// Check reports why a Put could not work now.
+	// Check returns the reason why a Put would fail now, or nil.
 	Check(ctx context.Context) error
 }
 
-// Archive writes records into a Store under the keys of this project. It is safe
-// for concurrent use.
+// Archive writes direct records and dead letters into a Store. It is safe for
+// concurrent use.
 type Archive struct {
 	store      Store
 	deployment string
 }
 
-// New returns the archive of a deployment, whose name stands in errors.
+// New returns the archive of a deployment. The deployment's name appears in
+// errors.
 func New(store Store, deployment string) *Archive {
 	return &Archive{store: store, deployment: deployment}
 }
 
-// Reason says why a record was written straight to the archive; it stands in the
-// object's name.
+// Reason is the reason why a record became a direct record. It is the first part
+// of the object's name.
 type Reason string
 
 const (
-	// Oversize is a body over the record limit of the tap.
+	// Oversize means that the framed body exceeds the record limit of the tap.
 	Oversize Reason = "oversize"
-	// Fallback is a record that the queue did not take.
+	// Fallback means that the queue did not accept the record.
 	Fallback Reason = "fallback"
-	// Overflow is a record past the bound on its stream's backlog.
+	// Overflow means that the stream's backlog has reached its bound.
 	Overflow Reason = "overflow"
 )
 
-// Put writes r as an object of its own and returns its key,
+// Put writes r as a direct record and returns the key of its object,
 //
 //	<stream>/dt=YYYY-MM-DD/hour=HH/<reason>-<id><suffix>
 //
-// with the UTC hour of r.ReceivedAt. The object is the body framed as the
-// stream's format says, compressed as the stream says. The key depends on
-// nothing else, so a Put may be repeated. It fails when the store does, and for
-// a stream, reason or id that cannot stand in a key.
+// with the UTC hour of r.ReceivedAt. The object holds the body, framed and
+// compressed as the stream's options say. The key depends on nothing else, so a
+// Put can be repeated. Put returns an error if the store fails, or if the
+// stream's name, the reason or the id is not a valid part of a key.
 func (a *Archive) Put(ctx context.Context, s stream.Stream, r envelope.Record, why Reason) (key string, err error) {
 	if s.Name == "" || s.Name != escape(s.Name) {
-		return "", fmt.Errorf("archiving record: stream name %q cannot stand in a key", s.Name)
+		return "", fmt.Errorf("archiving record: stream name %q is not a valid part of a key", s.Name)
 	}
 	name := string(why) + "-" + r.ID
 	if err := checkName(name); err != nil {
@@ -80,7 +80,7 @@ func (a *Archive) Put(ctx context.Context, s stream.Stream, r envelope.Record, w
 	return key, a.put(ctx, key, body)
 }
 
-// Check reports why the archive could not take an object now; nil when it could.
+// Check returns the reason why the archive would refuse an object now, or nil.
 func (a *Archive) Check(ctx context.Context) error {
 	if err := a.store.Check(ctx); err != nil {
 		return fmt.Errorf("checking the archive of %s: %w", a.deployment, err)
@@ -95,8 +95,8 @@ func (a *Archive) put(ctx context.Context, key string, body []byte) error {
 	return nil
 }
 
-// compressors are kept, for each holds tables of several hundred kilobytes. The
-// fastest level: a client waits for this.
+// compressors are pooled because each has tables of several hundred kilobytes.
+// They use the fastest level because a client waits for the result.
 var compressors = sync.Pool{New: func() any {
 	w, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
 	if err != nil {

@@ -88,7 +88,7 @@ func TestPutAgainReplacesItsObject(t *testing.T) {
 	}
 }
 
-func TestPutRefusesWhatCannotStandInAKey(t *testing.T) {
+func TestPutRefusesInvalidPartsOfAKey(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ stream, id, reason string }{
 		{"", "1", "fallback"},
@@ -115,16 +115,16 @@ func TestPutRefusesWhatCannotStandInAKey(t *testing.T) {
 
 func TestErrorsOfTheStorePassThrough(t *testing.T) {
 	t.Parallel()
-	away := errors.New("away")
-	a := archive.New(&store{err: away}, "datasink")
+	down := errors.New("down")
+	a := archive.New(&store{err: down}, "datasink")
 	_, err := a.Put(t.Context(), stream.Stream{Name: "orders"}, envelope.Record{ID: "1", ReceivedAt: receivedAt, Body: []byte("secret")}, archive.Fallback)
-	if !errors.Is(err, away) || !strings.Contains(err.Error(), "orders/dt=2026-11-22/hour=23/fallback-1") || strings.Contains(err.Error(), "secret") {
+	if !errors.Is(err, down) || !strings.Contains(err.Error(), "orders/dt=2026-11-22/hour=23/fallback-1") || strings.Contains(err.Error(), "secret") {
 		t.Errorf("Put = %v, want the store's error with the key and no body", err)
 	}
-	if err := a.Check(t.Context()); !errors.Is(err, away) {
+	if err := a.Check(t.Context()); !errors.Is(err, down) {
 		t.Errorf("Check = %v, want the store's error", err)
 	}
-	if _, err := a.PutDeadLetters(t.Context(), archive.StageBridge, "orders", "1", []archive.DeadLetter{{Reason: "r", FailedAt: receivedAt}}); !errors.Is(err, away) {
+	if _, err := a.PutDeadLetters(t.Context(), archive.StageBridge, "orders", "1", []archive.DeadLetter{{Reason: "r", FailedAt: receivedAt}}); !errors.Is(err, down) {
 		t.Errorf("PutDeadLetters = %v, want the store's error", err)
 	}
 	if err := archive.New(&store{}, "datasink").Check(t.Context()); err != nil {
@@ -156,7 +156,7 @@ func TestConcurrentPutsKeepApart(t *testing.T) {
 	}
 }
 
-// content is what a reader of the archive gets from an object.
+// content returns an object's content after decompression.
 func content(tb testing.TB, key string, object []byte) []byte {
 	tb.Helper()
 	if !strings.HasSuffix(key, ".gz") {

@@ -14,43 +14,44 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// Stages of the pipeline that put records aside.
+// Stages of the pipeline that write dead letters.
 const (
 	StageDrainer = "drainer"
 	StageBridge  = "bridge"
 )
 
-// maxLineBytes bounds a line that ReadDeadLetters takes: 48 MiB of bytes in base64,
-// far over all that the pipeline lets in.
+// maxLineBytes bounds a line that ReadDeadLetters accepts. It holds 48 MiB in
+// base64, three times the largest body.
 const maxLineBytes = 64 << 20
 
-// DeadLetter is one record that can never be delivered, or one envelope that cannot
-// be decoded, with what is known of it.
+// DeadLetter is a record that can never be delivered, or an envelope that cannot
+// be decoded.
 type DeadLetter struct {
-	// Stage is the part of the pipeline that gave it up; PutDeadLetters sets it.
+	// Stage is StageDrainer or StageBridge. PutDeadLetters sets it.
 	Stage string
-	// Stream is the name of the stream; PutDeadLetters sets it where it is empty.
+	// Stream is the name of the stream. PutDeadLetters sets it if it is empty.
 	Stream string
-	// Reason says why, for a person.
+	// Reason tells an operator why the record cannot be delivered.
 	Reason string
-	// FailedAt is when it was given up.
+	// FailedAt is the time at which the record became a dead letter.
 	FailedAt time.Time
-	// ReceivedAt is when ingest accepted the record; of one that the bridge gave
-	// up, when Kinesis did. Zero when unknown.
+	// ReceivedAt is the time at which ingest received the record. In a dead letter
+	// of the bridge it is the time at which Kinesis received it. Zero if unknown.
 	ReceivedAt time.Time
-	// ID is the record's id; of one that the bridge gave up, the shard and the
-	// sequence number. Empty when unknown.
+	// ID is the record's id. In a dead letter of the bridge it is the shard and the
+	// sequence number. Empty if unknown.
 	ID string
-	// PartitionKey is the client's, or the Kinesis partition key at the bridge.
+	// PartitionKey is the client's partition key. In a dead letter of the bridge it
+	// is the Kinesis partition key.
 	PartitionKey string
-	// Body is the original body, unframed.
+	// Body is the original body, without framing.
 	Body []byte
-	// Envelope stands instead of Body when the envelope cannot be decoded.
+	// Envelope is set instead of Body if the envelope cannot be decoded.
 	Envelope []byte
 }
 
-// deadLetterLine is a line of an object under failed/. The form is a contract with
-// the tools that read it, held by a golden test.
+// deadLetterLine is one line of an object under failed/. A golden test holds its
+// form, because other tools read it.
 type deadLetterLine struct {
 	Stream       string    `json:"stream"`
 	Stage        string    `json:"stage"`
@@ -67,12 +68,13 @@ type deadLetterLine struct {
 //
 //	failed/<stage>/<stream>/dt=YYYY-MM-DD/hour=HH/<name>.ndjson
 //
-// with the earliest hour (UTC) in which one of them was received, or failed
-// where that is unknown of all. Each line is one record as a JSON object; a text
-// that is not UTF-8 has U+FFFD for each bad byte. The same name and records give
-// the same key, so that a repeated PutDeadLetters replaces its object. streamName may
-// be anything, see DeadLetterPrefix; stage and name consist of letters, digits and
-// "._-". The object is built in memory, with 4/3 of the records' bytes.
+// with the earliest UTC hour in which one of the records was received. If no time
+// of receipt is known, the hour is that of the earliest failure. Each line is one
+// record as a JSON object. In text fields, U+FFFD replaces each byte that is not
+// UTF-8. The same name and records give the same key, so a repeated call replaces
+// its object. streamName can be any text, see DeadLetterPrefix. stage and name
+// consist of letters, digits and "._-". The object is built in memory and takes
+// 4/3 of the records' bytes.
 func (a *Archive) PutDeadLetters(ctx context.Context, stage, streamName, name string, records []DeadLetter) (key string, err error) {
 	if err := errors.Join(checkName(stage), checkName(name)); err != nil {
 		return "", fmt.Errorf("writing dead letters records of %q: %w", streamName, err)
@@ -93,16 +95,16 @@ func (a *Archive) PutDeadLetters(ctx context.Context, stage, streamName, name st
 			err = lines.Encode(line)
 		}
 		if err != nil {
-			return "", fmt.Errorf("writing dead letters record %d of %q: %w", i, streamName, err)
+			return "", fmt.Errorf("writing dead letter %d of %q: %w", i, streamName, err)
 		}
 	}
 	key = DeadLetterPrefix(stage, streamName) + stream.TimeFolder(deadLetterTime(records)) + name + ".ndjson"
 	return key, a.put(ctx, key, buf.Bytes())
 }
 
-// DeadLetterPrefix is what the keys of a stage's objects of one stream begin with.
-// The name may come from anywhere (a Redis key, say): what streams.json would
-// not allow in it is escaped.
+// DeadLetterPrefix returns the prefix of the keys of one stage's dead letters of
+// one stream. streamName can come from outside, for example from a Redis key:
+// characters that streams.json does not allow are escaped.
 func DeadLetterPrefix(stage, streamName string) string {
 	return "failed/" + stage + "/" + escape(streamName) + "/"
 }
@@ -132,8 +134,8 @@ func (r DeadLetter) line(stage, streamName string) (deadLetterLine, error) {
 	return line, nil
 }
 
-// isWritable reports whether JSON has a form for t. A foreign envelope may hold
-// any time; it must not keep the record from being put aside.
+// isWritable reports whether t can be written as JSON. A foreign envelope can
+// hold any time, which must not prevent the record from becoming a dead letter.
 func isWritable(t time.Time) bool {
 	year := t.UTC().Year()
 	return !t.IsZero() && 1 <= year && year <= 9999
@@ -156,9 +158,9 @@ func deadLetterTime(records []DeadLetter) time.Time {
 	return received
 }
 
-// ReadDeadLetters calls each with every record of an object that PutDeadLetters wrote. It
-// holds one line at a time, of 64 MiB at most, and stops at the first error: that
-// of r, that of each, or a line that PutDeadLetters cannot have written.
+// ReadDeadLetters calls each with every record of an object that PutDeadLetters
+// wrote. It holds one line of at most 64 MiB in memory. It stops at the first
+// error: an error of r, an error of each, or a malformed line.
 func ReadDeadLetters(r io.Reader, each func(DeadLetter) error) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxLineBytes)
@@ -197,9 +199,9 @@ func parseDeadLetter(b []byte) (DeadLetter, error) {
 	case !isWritable(line.FailedAt):
 		return DeadLetter{}, errors.New("failedAt: missing or beyond the year 9999")
 	case line.Body == nil && line.Envelope == nil:
-		return DeadLetter{}, errors.New("body: missing, and envelope too")
+		return DeadLetter{}, errors.New("body and envelope: both missing")
 	case line.Body != nil && line.Envelope != nil:
-		return DeadLetter{}, errors.New("body and envelope: want one of the two")
+		return DeadLetter{}, errors.New("body and envelope: want only one")
 	}
 	return DeadLetter{
 		Stage: line.Stage, Stream: line.Stream, Reason: line.Reason, FailedAt: line.FailedAt, ReceivedAt: line.ReceivedAt,

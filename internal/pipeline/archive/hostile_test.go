@@ -12,15 +12,15 @@ import (
 	"pgregory.net/rapid"
 )
 
-// names are drawn from what is plain, from what is special in a key, and from
-// anything at all.
+// names draws plain names, names with characters that are special in a key, and
+// any text.
 var names = rapid.OneOf(
 	rapid.StringMatching(`[a-z0-9-]{1,40}`), rapid.StringMatching(`[a-zA-Z0-9._-]{1,50}`), rapid.StringOf(rapid.SampledFrom([]rune("a0-._/\\%{}:*?#=\x00\n \"'<>éаａ\u202e"))), rapid.String(),
 	rapid.SampledFrom([]string{"", ".", "..", "../..", "orders", "failed", "aws", "a/../b", "dt=2026-01-01"}),
 )
 
-// Whatever stands in a stream's name, a reason or an id: the object lies in the
-// stream's folder, under a name of the documented form, or there is none.
+// For any stream name, reason and id, the object is in the stream's folder under a
+// name of the documented form, or no object is written.
 func TestAnObjectStaysInItsFolder(t *testing.T) {
 	t.Parallel()
 	form := regexp.MustCompile(`^[a-z0-9-]+/dt=2026-11-22/hour=23/[A-Za-z0-9_-][A-Za-z0-9._-]*$`)
@@ -44,8 +44,8 @@ func TestAnObjectStaysInItsFolder(t *testing.T) {
 	})
 }
 
-// The same of what is put aside, where the stream's name may come from anywhere.
-func TestWhatIsPutAsideStaysInItsFolder(t *testing.T) {
+// Dead letters stay in their folder for any name of a stream.
+func TestDeadLettersStayInTheirFolder(t *testing.T) {
 	t.Parallel()
 	form := regexp.MustCompile(`^failed/[A-Za-z0-9_-][A-Za-z0-9._-]*/[a-z0-9_-]+/dt=2026-11-22/hour=23/[A-Za-z0-9_-][A-Za-z0-9._-]*\.ndjson$`)
 	rapid.Check(t, func(t *rapid.T) {

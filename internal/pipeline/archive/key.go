@@ -8,20 +8,20 @@ import (
 )
 
 const (
-	// An S3 key has at most 1,024 bytes and a file name 255. These leave room for
-	// the rest of the key and for ".ndjson".
+	// An S3 key has at most 1,024 bytes and a file name at most 255. These limits
+	// leave room for the rest of the key and for ".ndjson".
 	maxNameLen   = 200
 	maxStreamLen = 120
 )
 
-// checkName refuses a name that could be more than one plain component of a key.
+// checkName returns an error unless name is a single plain component of a key.
 func checkName(name string) error {
 	if name == "" || len(name) > maxNameLen || name[0] == '.' {
-		return fmt.Errorf("name %.220q cannot stand in a key: want 1 to %d characters, the first no full stop", name, maxNameLen)
+		return fmt.Errorf("name %.220q is not a valid part of a key: want 1 to %d characters that do not begin with a full stop", name, maxNameLen)
 	}
 	for i := range len(name) {
 		if !isNameByte(name[i]) {
-			return fmt.Errorf("name %q cannot stand in a key: want letters, digits and ._- only", name)
+			return fmt.Errorf("name %q is not a valid part of a key: want only letters, digits and ._-", name)
 		}
 	}
 	return nil
@@ -35,10 +35,11 @@ func isStreamByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-'
 }
 
-// escape turns the name of a stream into one component of a key. The names that
-// streams.json allows stay as they are. Of any other, each byte but a-z, 0-9 and
-// "-" becomes "_" and two hex digits, so that two names never meet; an empty
-// name becomes "_", and the end of a very long one "_-" and its digest.
+// escape returns the name of a stream as one component of a key. Names that
+// streams.json allows are unchanged. In all other names, each byte except a-z,
+// 0-9 and "-" becomes "_" and two hexadecimal digits, so different names stay
+// different. An empty name becomes "_". The end of a very long name is replaced
+// by "_-" and the digest of the name.
 func escape(name string) string {
 	if name == "" {
 		return "_"

@@ -19,8 +19,8 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/s3test"
 )
 
-// client is an S3 client as a function has it: default options but for where
-// the service is and who calls.
+// client returns an S3 client with the options of the functions. Only the endpoint
+// and the credentials differ.
 func client(server *httptest.Server) *s3.Client {
 	return s3.New(s3.Options{
 		Region: "us-east-1", BaseEndpoint: &server.URL, HTTPClient: server.Client(),
@@ -61,7 +61,7 @@ func TestS3PutsPlainObjects(t *testing.T) {
 	}
 }
 
-func TestS3RetriesWhatTheServiceMayTakeLater(t *testing.T) {
+func TestS3RetriesTransientErrors(t *testing.T) {
 	t.Parallel()
 	calls, received := 0, []byte(nil)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -77,7 +77,7 @@ func TestS3RetriesWhatTheServiceMayTakeLater(t *testing.T) {
 	}
 }
 
-func TestS3SaysWhatWentWrong(t *testing.T) {
+func TestS3ErrorsNameTheCauseAndNeverTheBody(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusForbidden)

@@ -165,8 +165,8 @@ func FuzzParse(f *testing.F) {
 		if !ok && user+password != "" {
 			t.Errorf("ParseHeader(%q) = %q, %q, false, want nothing", authorization, user, password)
 		}
-		// The standard library's parser wants one space and all padding; it passes
-		// over line ends, and has no bound.
+		// The standard library's parser requires one space and the padding. It skips
+		// line ends, and it has no limit.
 		r := &http.Request{Header: http.Header{"Authorization": {authorization}}}
 		if u, p, std := r.BasicAuth(); std && !strings.ContainsAny(authorization, "\r\n") && len(authorization) <= 8<<10 && (!ok || u != user || p != password) {
 			t.Errorf("ParseHeader(%q) = %q, %q, %v, want %q, %q as net/http has it", authorization, user, password, ok, u, p)

@@ -9,36 +9,36 @@ import (
 )
 
 const (
-	// RetryInterval is the least time between two fetches that failed checks
-	// cause, and between a fetch that failed and the next that age causes.
+	// RetryInterval is the minimum time between two fetches caused by failed checks,
+	// and between a failed fetch and the next fetch caused by age.
 	RetryInterval = 3 * time.Second
-	// fetchTimeout bounds one fetch, so that a secret store that hangs does not
-	// use up the time of a request; refetchTimeout one that a request could do
-	// without, for there is a copy.
+	// fetchTimeout bounds one fetch, so that an unresponsive secret store does not
+	// use up the time of a request. refetchTimeout bounds a fetch while a usable
+	// copy exists.
 	fetchTimeout   = 3 * time.Second
 	refetchTimeout = time.Second
 )
 
 // Cache holds a copy of the clients' secret with bounded staleness:
 //
-//   - A copy that has reached its maximal age is fetched anew before the check.
-//   - A failed check with a well-formed header fetches it anew too, at most once
-//     per RetryInterval, and is repeated: a password added a moment ago works.
-//   - When a fetch fails, a secret that does not parse included, the last good
-//     copy serves until it is maxStale old: it lets in whom it knows. Of whom it
-//     does not know there is no answer, for the password may be newer than the
-//     copy, and after maxStale of nobody.
+//   - A copy that has reached maxAge is refreshed before the check.
+//   - A failed check with a well-formed header also refreshes the copy, at most
+//     once per RetryInterval, and is repeated. So a new password works at once.
+//   - If a refresh fails, or if the new secret does not parse, the last good copy
+//     is used until it is maxStale old. Known clients are let in. Unknown clients
+//     get an error instead of a refusal, because their password may be newer than
+//     the copy. After maxStale, every check returns an error.
 //
-// So a revoked password is refused once maxAge has passed, or maxStale while the
-// secret cannot be read. Ages are differences of the wall clock: a frozen
-// environment refreshes nothing, and its monotonic clock may stand still.
+// So a revoked password is refused after maxAge, or after maxStale while the
+// secret cannot be read. Ages are differences of the wall clock, because the
+// monotonic clock of a frozen environment can stop.
 //
 // Set the exported fields before the first use. A Cache is safe for concurrent
-// use; one fetch runs at a time, and who needs its outcome waits for it.
+// use. One fetch runs at a time, and checks that need its result wait for it.
 type Cache struct {
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
-	// OnFailure, if set, hears of each fetch that failed, once.
+	// OnFailure, if set, is called once for each failed fetch.
 	OnFailure func(ctx context.Context, err error)
 
 	fetch            func(context.Context) ([]byte, error)
@@ -46,19 +46,19 @@ type Cache struct {
 	// fetching holds a token while a fetch runs.
 	fetching chan struct{}
 
-	mu sync.Mutex // guards what follows
-	// copy is the last good one, nil before the first.
+	mu sync.Mutex // guards the fields below
+	// copy is the last good copy, nil before the first fetch.
 	copy *Credentials
-	// fetchedAt is when the fetch of copy began.
+	// fetchedAt is the time at which the fetch of copy began.
 	fetchedAt time.Time
-	// failedAt is when the last fetch failed, zero if it did not.
+	// failedAt is the time at which the last fetch failed, zero if it succeeded.
 	failedAt time.Time
 	failure  error
-	// forcedAt is when a failed check last caused a fetch.
+	// forcedAt is the time at which a failed check last caused a fetch.
 	forcedAt time.Time
 }
 
-// NewCache returns a Cache without a copy; fetch reads the secret.
+// NewCache returns an empty Cache. fetch reads the secret.
 func NewCache(fetch func(context.Context) ([]byte, error), maxAge, maxStale time.Duration) *Cache {
 	return &Cache{
 		Now: time.Now, fetch: fetch, maxAge: maxAge, maxStale: max(maxAge, maxStale),
@@ -66,8 +66,8 @@ func NewCache(fetch func(context.Context) ([]byte, error), maxAge, maxStale time
 	}
 }
 
-// Check is Credentials.Check on a copy that is fresh enough. It returns an error
-// when there is none, and so no telling whether the credentials are good.
+// Check calls Credentials.Check on a copy that is fresh enough. It returns an
+// error if there is no such copy, so that the credentials cannot be judged.
 func (c *Cache) Check(ctx context.Context, authorization string) (Client, bool, error) {
 	held, err := c.usable(ctx)
 	if err != nil {
@@ -96,14 +96,14 @@ func (c *Cache) Check(ctx context.Context, authorization string) (Client, bool, 
 	return client, ok, nil
 }
 
-// Ready returns nil when Check has a usable copy, fetching one if need be.
+// Ready returns nil if Check has a usable copy. It fetches one if necessary.
 func (c *Cache) Ready(ctx context.Context) error {
 	_, err := c.usable(ctx)
 	return err
 }
 
-// usable returns a copy that is younger than maxAge, or younger than maxStale
-// when no newer one can be had.
+// usable returns a copy that is younger than maxAge. If the secret cannot be
+// fetched, it returns a copy that is younger than maxStale.
 func (c *Cache) usable(ctx context.Context) (*Credentials, error) {
 	if held, age := c.held(); held != nil && 0 <= age && age < c.maxAge {
 		return held, nil
@@ -139,8 +139,8 @@ func (c *Cache) unusable(ctx context.Context) error {
 	}
 }
 
-// refresh fetches the secret if that is due, after any fetch that is under way.
-// due is called with c.mu held.
+// refresh waits for a running fetch and then fetches the secret if due reports
+// true. due is called with c.mu held.
 func (c *Cache) refresh(ctx context.Context, due func(now time.Time) bool) {
 	select {
 	case c.fetching <- struct{}{}:
@@ -157,7 +157,7 @@ func (c *Cache) refresh(ctx context.Context, due func(now time.Time) bool) {
 	}
 	fetched, err := c.fetchOnce(ctx)
 	if err != nil && ctx.Err() != nil {
-		return // The caller gave up; that says nothing about the secret.
+		return // The caller canceled, which says nothing about the secret.
 	}
 	c.mu.Lock()
 	c.failure = err
@@ -190,11 +190,11 @@ func (c *Cache) fetchOnce(ctx context.Context) (*Credentials, error) {
 	return credentials, nil
 }
 
-// now is the wall clock alone.
+// now returns the wall clock time without its monotonic part.
 func (c *Cache) now() time.Time { return c.Now().Round(0) }
 
-// recent reports whether at is less than RetryInterval ago; a time that lies
-// ahead is not, for the clock was set back.
+// recent reports whether at is less than RetryInterval ago. A time in the future
+// is not recent, because the clock was set back.
 func recent(now, at time.Time) bool {
 	since := now.Sub(at)
 	return !at.IsZero() && since >= 0 && since < RetryInterval

@@ -17,7 +17,7 @@ const (
 	maxStale = time.Hour
 )
 
-// store is a secret that tests change, and the clock by which a Cache ages.
+// store is a secret that tests change, and the clock of a Cache.
 type store struct {
 	secret   string
 	err      error
@@ -37,7 +37,8 @@ func newCache(s *store) *basicauth.Cache {
 	return c
 }
 
-// check compares one Check with what it has to answer and to cost.
+// check compares the answer of one Check and the number of its fetches with what
+// is wanted.
 func (s *store) check(t *testing.T, c *basicauth.Cache, what, password string, want bool, fetches int) {
 	t.Helper()
 	before := s.fetches
@@ -79,8 +80,8 @@ func TestARotatedPasswordWorksAtOnce(t *testing.T) {
 	s.check(t, c, "after the interval", "newer", true, 1)
 }
 
-// Whenever the copy was fetched, whatever strangers try meanwhile, and whether the
-// secret can be read or not: a new password is not refused once maxAge has passed.
+// A new password is not refused once maxAge has passed, independent of when the
+// copy was fetched, of failed checks of others, and of failing fetches.
 func TestANewPasswordIsNotRefusedAfterMaxAge(t *testing.T) {
 	t.Parallel()
 	for copied := time.Duration(0); copied < maxAge; copied += 500 * time.Millisecond {

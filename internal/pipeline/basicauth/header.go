@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// maxHeader bounds the header that ParseHeader looks at; API Gateway takes at
-// most 10,240 bytes for all headers together.
+// maxHeader bounds the header that ParseHeader accepts, in bytes. API Gateway
+// accepts at most 10,240 bytes for all headers together.
 const maxHeader = 8 << 10
 
-// ParseHeader returns the user name and the password of an Authorization
-// header, and whether it is one of the Basic scheme. The name of the scheme may
-// come in any case, the base64 with or without its padding. The password is all
-// that follows the first colon, other colons included. Neither need be UTF-8.
+// ParseHeader returns the user name and the password of an Authorization header,
+// and whether the header uses the Basic scheme. The scheme's name is not case
+// sensitive, and the padding of the base64 is optional. The password is everything
+// after the first colon. User name and password need not be UTF-8.
 func ParseHeader(authorization string) (user, password string, ok bool) {
 	if len(authorization) > maxHeader {
 		return "", "", false
@@ -22,7 +22,7 @@ func ParseHeader(authorization string) (user, password string, ok bool) {
 		return "", "", false
 	}
 	encoded = strings.TrimLeft(encoded, " ")
-	// The decoder passes over line ends, which have no business here.
+	// The decoder would skip line ends, which are not valid here.
 	if strings.ContainsAny(encoded, "\r\n") {
 		return "", "", false
 	}

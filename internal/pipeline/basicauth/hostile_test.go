@@ -18,7 +18,7 @@ func basic(credentials string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(credentials))
 }
 
-// Headers that are near to good credentials, none of which may be taken for them.
+// Headers that are similar to correct credentials are refused.
 func TestHeadersThatAreNearlyRight(t *testing.T) {
 	t.Parallel()
 	c := mustParse(t, `{"datasink": "hunter2", "ünïcode": "é"}`)
@@ -46,8 +46,8 @@ func TestHeadersThatAreNearlyRight(t *testing.T) {
 	}
 }
 
-// The standard library's answer to a request with two headers is the first; here
-// they come joined, and two are none, whatever the order.
+// API Gateway joins two headers of one name. The standard library takes the first
+// of two headers; here two joined headers are refused in any order.
 func TestTwoAuthorizationHeadersAreNone(t *testing.T) {
 	t.Parallel()
 	c := mustParse(t, `{"datasink": "hunter2"}`)
@@ -68,8 +68,8 @@ func TestTwoAuthorizationHeadersAreNone(t *testing.T) {
 	}
 }
 
-// A secret of the 64 KiB that Secrets Manager takes costs memory in proportion,
-// whatever its shape: many clients, many passwords of one, or both.
+// The memory for a secret of 64 KiB, the limit of Secrets Manager, is in proportion
+// to its size for many clients, for many passwords of one client, and for both.
 func TestAHostileSecretCostsNoMemory(t *testing.T) { // not parallel: it measures the whole process
 	const size = 64 << 10
 	list := func(form string, from, to int) string {
@@ -110,7 +110,7 @@ func TestAHostileSecretCostsNoMemory(t *testing.T) { // not parallel: it measure
 	}
 }
 
-// Every client of a secret gets in with each of its passwords and with no other.
+// Every client is let in with each of its passwords and with no other password.
 func TestClientsOfAnyShape(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -15,17 +15,17 @@ import (
 	"unicode/utf8"
 )
 
-// hashPrefix marks a password that stands in the secret as its digest.
+// hashPrefix marks a password that the secret holds as a digest.
 const hashPrefix = "sha256:"
 
-// patternForm is a stream's name in which "*" stands for any run of characters.
-// Few secrets have patterns, and to compile it is 2 % of a cold start.
+// patternForm matches a stream's name in which "*" stands for any characters. It
+// is compiled on first use, because few secrets have patterns.
 var patternForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9*][a-z0-9*-]{0,39}$`) })
 
-// Parse reads a clients' secret. Its error lists every problem on a line of its
-// own with the client's position, its name where that is well formed, and never
-// a password, a hash or any other value. A secret without clients is in order:
-// nobody may write.
+// Parse reads a clients' secret. Its error lists each problem on one line, with
+// the client's position and its name if the name is well formed. The error never
+// contains a password, a hash or any other value. A secret without clients is
+// valid: then no client may write.
 func Parse(secret []byte) (*Credentials, error) {
 	p := parser{accounts: make(map[digest]account), seen: make(map[digest]bool)}
 	p.secret(secret)
@@ -43,7 +43,7 @@ func Parse(secret []byte) (*Credentials, error) {
 type parser struct {
 	accounts map[digest]account
 	problems []error
-	// seen are the passwords of the present client.
+	// seen holds the digests of the current client's passwords.
 	seen map[digest]bool
 }
 
@@ -52,12 +52,12 @@ func (p *parser) problem(format string, args ...any) {
 }
 
 func (p *parser) secret(secret []byte) {
-	// The decoder's own errors repeat parts of what they found.
+	// The decoder's own errors would repeat parts of the secret.
 	var whole json.RawMessage
 	var syntax *json.SyntaxError
 	switch err := json.Unmarshal(secret, &whole); {
 	case errors.As(err, &syntax):
-		p.problem("not JSON, from byte %d on", syntax.Offset)
+		p.problem("not JSON: error at byte %d", syntax.Offset)
 		return
 	case err != nil:
 		p.problem("not JSON")
@@ -68,12 +68,12 @@ func (p *parser) secret(secret []byte) {
 	}
 	clients, ok := members(whole)
 	if !ok {
-		p.problem("not a JSON object, want clients by name")
+		p.problem("not a JSON object: want an object that maps names to passwords")
 		return
 	}
 	for i, c := range clients {
 		at := fmt.Sprintf("client %d", i+1)
-		// What is no name may be a password in the wrong place.
+		// A malformed name may be a password in the wrong place.
 		if wrong := checkName(c.name); wrong != "" {
 			p.problem("%s: name %s", at, wrong)
 			p.client(at, c)
@@ -83,7 +83,7 @@ func (p *parser) secret(secret []byte) {
 		a := p.client(at, c)
 		name := sha256.Sum256([]byte(c.name))
 		if _, taken := p.accounts[name]; taken {
-			p.problem("%s: given twice", at)
+			p.problem("%s: duplicate name", at)
 		}
 		p.accounts[name] = a
 	}
@@ -101,7 +101,7 @@ func checkName(name string) string {
 	return ""
 }
 
-// client reads one client: a password, or an object.
+// client reads one client, which is a password or an object.
 func (p *parser) client(at string, c member) account {
 	a := account{client: Client{Name: c.name}}
 	clear(p.seen)
@@ -120,7 +120,7 @@ func (p *parser) client(at string, c member) account {
 		case f.name != "passwords" && f.name != "streams":
 			p.problem("%s: field %d is unknown, want passwords or streams", at, i+1)
 		case seen[f.name]:
-			p.problem("%s: %s given twice", at, f.name)
+			p.problem("%s: duplicate field %s", at, f.name)
 		case f.name == "passwords":
 			p.passwords(at+": passwords", f.value, &a)
 		default:
@@ -129,7 +129,7 @@ func (p *parser) client(at string, c member) account {
 		seen[f.name] = true
 	}
 	if !seen["passwords"] {
-		p.problem("%s: passwords missing", at)
+		p.problem("%s: missing passwords", at)
 	}
 	return a
 }
@@ -137,7 +137,7 @@ func (p *parser) client(at string, c member) account {
 func (p *parser) passwords(at string, value json.RawMessage, a *account) {
 	passwords, ok := asStrings(value)
 	if !ok {
-		p.problem("%s: want a list of strings, at least one", at)
+		p.problem("%s: want a list of at least one string", at)
 	}
 	for i, password := range passwords {
 		p.password(fmt.Sprintf("%s[%d]", at, i), password, a)
@@ -152,7 +152,7 @@ func (p *parser) password(at, password string, a *account) {
 		p.problem("%s: empty", at)
 		return
 	case hasControl(password):
-		p.problem("%s: has a control character, a line end perhaps", at)
+		p.problem("%s: has a control character, for example a line end", at)
 		return
 	case isHash && (err != nil || len(n) != sha256.Size):
 		p.problem("%s: malformed hash, want %s and %d hexadecimal digits", at, hashPrefix, 2*sha256.Size)
@@ -160,9 +160,9 @@ func (p *parser) password(at, password string, a *account) {
 	case isHash:
 		d = digest(n)
 	}
-	// One of two that are the same would live on after a revocation.
+	// If one of two equal passwords were removed, the other would stay valid.
 	if p.seen[d] {
-		p.problem("%s: the same as one before it", at)
+		p.problem("%s: duplicate password", at)
 		return
 	}
 	p.seen[d] = true
@@ -172,7 +172,7 @@ func (p *parser) password(at, password string, a *account) {
 func (p *parser) streams(at string, value json.RawMessage, a *account) {
 	patterns, ok := asStrings(value)
 	if !ok {
-		p.problem("%s: want a list of strings, at least one; without the field the client may write to all", at)
+		p.problem("%s: want a list of at least one string; without this field the client may write to all streams", at)
 	}
 	for i, pattern := range patterns {
 		if !patternForm().MatchString(pattern) {
@@ -188,8 +188,8 @@ type member struct {
 	value json.RawMessage
 }
 
-// members returns the members of a valid JSON value, duplicates included, and
-// whether it is an object.
+// members returns the members of a valid JSON value, including duplicates, and
+// reports whether the value is an object.
 func members(value json.RawMessage) ([]member, bool) {
 	d := json.NewDecoder(bytes.NewReader(value))
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {
@@ -216,7 +216,8 @@ func asString(value json.RawMessage) (string, bool) {
 	return *s, true
 }
 
-// asStrings refuses an empty list and null too, as a value or in the list.
+// asStrings reports false for an empty list and for null, as a value or in the
+// list.
 func asStrings(value json.RawMessage) ([]string, bool) {
 	var list []*string
 	if json.Unmarshal(value, &list) != nil || len(list) == 0 || slices.Contains(list, nil) {

@@ -13,37 +13,37 @@ func TestParseListsAllProblems(t *testing.T) {
 		secret string
 		want   []string
 	}{
-		"empty":           {"", []string{"not JSON, from byte 0 on"}},
-		"cut off":         {`{"a": "Zecret`, []string{"not JSON, from byte 13 on"}},
-		"trailing data":   {`{} {}`, []string{"not JSON, from byte 4 on"}},
-		"a bare password": {`Zecret`, []string{"not JSON, from byte 1 on"}},
+		"empty":           {"", []string{"not JSON: error at byte 0"}},
+		"cut off":         {`{"a": "Zecret`, []string{"not JSON: error at byte 13"}},
+		"trailing data":   {`{} {}`, []string{"not JSON: error at byte 4"}},
+		"a bare password": {`Zecret`, []string{"not JSON: error at byte 1"}},
 		"a string":        {`"Zecret"`, []string{"not a JSON object"}},
 		"null":            {`null`, []string{"not a JSON object"}},
 		"a list":          {`["Zecret"]`, []string{"not a JSON object"}},
 		"not UTF-8":       {"{\"a\": \"Zecret\xff\"}", []string{"not UTF-8"}},
 		"names": {
 			`{"": "Zecret", "Zecret:x": "Zecret", "tab\tbed": "Zecret", "a": "Zecret1", "a": "Zecret2"}`,
-			[]string{"client 1: name is empty", "client 2: name has a colon", "client 3: name has a control", `client 5 ("a"): given twice`},
+			[]string{"client 1: name is empty", "client 2: name has a colon", "client 3: name has a control", `client 5 ("a"): duplicate name`},
 		},
 		"values": {
 			`{"a": 1234567890, "b": null, "c": ["Zecret"], "d": true, "e": "", "f": "Zecret\n", "g": {}}`,
 			[]string{
 				`client 1 ("a"): want a password, or an object`, `client 2 ("b"): want a password, or`, `client 3 ("c"): want a password, or`,
 				`client 4 ("d"): want a password, or`, `client 5 ("e"): password: empty`, `client 6 ("f"): password: has a control character`,
-				`client 7 ("g"): passwords missing`,
+				`client 7 ("g"): missing passwords`,
 			},
 		},
 		"fields": {
 			`{"a": {"Zecret": 1, "passwords": ["Zecret"], "passwords": ["Zecret"], "Streams": ["b"]}}`,
-			[]string{`client 1 ("a"): field 1 is unknown`, `client 1 ("a"): passwords given twice`, `client 1 ("a"): field 4 is unknown`},
+			[]string{`client 1 ("a"): field 1 is unknown`, `client 1 ("a"): duplicate field passwords`, `client 1 ("a"): field 4 is unknown`},
 		},
 		"passwords": {
 			`{"a": {"passwords": "Zecret"}, "b": {"passwords": []}, "c": {"passwords": [null]}, "d": {"passwords": ["", "Zecret", "Zecret", "sha256:Zecret", "` +
 				hash("x")[:70] + `", "` + hash("Zecret") + `"]}}`,
 			[]string{
 				`client 1 ("a"): passwords: want a list`, `client 2 ("b"): passwords: want a list`, `client 3 ("c"): passwords: want a list`,
-				`client 4 ("d"): passwords[0]: empty`, `client 4 ("d"): passwords[2]: the same`, `client 4 ("d"): passwords[3]: malformed hash`,
-				`client 4 ("d"): passwords[4]: malformed hash`, `client 4 ("d"): passwords[5]: the same`,
+				`client 4 ("d"): passwords[0]: empty`, `client 4 ("d"): passwords[2]: duplicate password`, `client 4 ("d"): passwords[3]: malformed hash`,
+				`client 4 ("d"): passwords[4]: malformed hash`, `client 4 ("d"): passwords[5]: duplicate password`,
 			},
 		},
 		"streams": {
@@ -78,8 +78,8 @@ func TestParseListsAllProblems(t *testing.T) {
 	}
 }
 
-// FuzzSecret looks for a secret that makes the parser fail, or one that lets in
-// a client without a name or a password.
+// FuzzSecret searches for a secret that makes the parser panic, or that lets in a
+// client without a name or a password.
 func FuzzSecret(f *testing.F) {
 	for _, seed := range []string{`{}`, `{"a":"b"}`, `{"a":{"passwords":["b","` + hash("c") + `"],"streams":["a-*"]}}`, `{"a":{"a":{}}}`, `[[[[`, "{\"\xff\":\"\"}", `{"\ud800":"a"}`} {
 		f.Add([]byte(seed))

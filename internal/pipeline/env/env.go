@@ -1,5 +1,5 @@
-// Package env declares the environment of every function: the CDK app sets
-// exactly these variables, and the functions parse them from here.
+// Package env declares the environment variables of every function. The CDK app
+// sets exactly these variables, and the functions parse them with this package.
 package env
 
 import (
@@ -36,7 +36,7 @@ const (
 	VerifyEvery     = "DATASINK_VERIFY_EVERY"
 )
 
-// Base is what all functions need.
+// Base holds the variables that all functions have.
 type Base struct {
 	// Name is the deployment's name.
 	Name string
@@ -44,8 +44,8 @@ type Base struct {
 	Streams string
 	// ArchiveBucket is the name of the archive's bucket.
 	ArchiveBucket string
-	// AllStreamMetrics is whether each stream has all metrics that a stream can
-	// have, and not only a few.
+	// AllStreamMetrics reports whether every per-stream metric is written, instead
+	// of only a few.
 	AllStreamMetrics bool
 }
 
@@ -55,22 +55,22 @@ const (
 	AllStreamMetrics = "all"
 )
 
-// Redis is how to reach the queue.
+// Redis holds the address and the credentials of the queue's Redis.
 type Redis struct {
-	// URL is redis:// or rediss:// without credentials. With ?cluster=true the
-	// address is that of a cluster.
+	// URL is a redis:// or rediss:// URL without credentials. With ?cluster=true it
+	// is the address of a cluster.
 	URL string
 	// Secret is the ARN or name of the secret with Redis credentials: a
 	// password, or a JSON object with username and password. Empty for none.
 	Secret string
 }
 
-// Wake is how a drainer is woken.
+// Wake holds the settings of wake-ups.
 type Wake struct {
 	// QueueURL is the URL of the SQS queue of wake-ups.
 	QueueURL string
-	// Interval is the least time between two wake-ups of one stream, in whole
-	// seconds, for it is the delivery delay of a wake-up too.
+	// Interval is the minimum time between two wake-ups of one stream. It is also
+	// the delivery delay of a wake-up, so it is in whole seconds.
 	Interval time.Duration
 }
 
@@ -79,21 +79,22 @@ type Ingest struct {
 	Base
 	Redis Redis
 	Wake  Wake
-	// WaitReplicas is how many replicas must have a record before the answer;
-	// 0 waits for none.
+	// WaitReplicas is the number of replicas that must have a record before the
+	// answer.
 	WaitReplicas int
-	// PushTimeout is how long a push to Redis may take before the record goes
-	// straight to the archive.
+	// PushTimeout is the time after which a push to Redis has failed and the record
+	// becomes a direct record.
 	PushTimeout time.Duration
 	// ClientsSecret is the ARN or name of the secret of clients.
 	ClientsSecret string
-	// ClientsMaxAge is the age past which the copy of the clients' secret is
-	// refreshed before the next check.
+	// ClientsMaxAge is the age at which the copy of the clients' secret is refreshed
+	// before the next check.
 	ClientsMaxAge time.Duration
-	// ClientsMaxStale is the age up to which that copy serves when Secrets
-	// Manager does not answer.
+	// ClientsMaxStale is the age up to which the copy is used while Secrets Manager
+	// does not answer.
 	ClientsMaxStale time.Duration
-	// MaxBodyBytes bounds a body as received, MaxDecodedBytes as decoded.
+	// MaxBodyBytes bounds a body as received, and MaxDecodedBytes a body after
+	// content decoding.
 	MaxBodyBytes, MaxDecodedBytes int
 }
 
@@ -102,18 +103,19 @@ type Drainer struct {
 	Base
 	Redis Redis
 	Wake  Wake
-	// Lease is how long a claim belongs to the drainer that took it: far longer
-	// than a put takes, and no longer than records may wait when a drainer dies,
-	// or when Redis runs a claim for which nobody waits any more.
+	// Lease is the time for which a drainer owns a claim. It must be far longer than
+	// a put takes. If a drainer stops, or if the answer to a claim is lost, its
+	// records wait for this time.
 	Lease time.Duration
-	// ClaimRecords and ClaimBytes bound a claim. One envelope that is larger
-	// than ClaimBytes is a claim of its own.
+	// ClaimRecords and ClaimBytes bound a claim. An envelope larger than ClaimBytes
+	// is the only envelope of its claim.
 	ClaimRecords, ClaimBytes int
-	// ClaimsInFlight is how many claims of one stream a drainer works on at once.
+	// ClaimsInFlight is the number of claims of one stream that a drainer processes
+	// at once.
 	ClaimsInFlight int
 	// ScaleOutRecords is the depth of a queue for which one drainer is enough.
 	ScaleOutRecords int
-	// MaxDrainers is how many drainers one stream may have at once.
+	// MaxDrainers is the maximum number of drainers of one stream at once.
 	MaxDrainers int
 	// PutBytes bounds one PutRecords call.
 	PutBytes int
@@ -131,8 +133,8 @@ type Verifier struct {
 	DrainerFunction string
 	// BridgeLog is the name of the bridge's log group.
 	BridgeLog string
-	// Every is the time between two runs, which is that which a run verifies, in
-	// whole hours.
+	// Every is the time between two runs and the length of the period that each run
+	// verifies, in whole hours.
 	Every time.Duration
 }
 
@@ -149,7 +151,7 @@ func ParseIngest(getenv func(string) string) (Ingest, error) {
 		ClientsSecret:   r.required(ClientsSecret),
 		ClientsMaxAge:   r.duration(ClientsMaxAge, time.Minute),
 		ClientsMaxStale: r.duration(ClientsMaxStale, time.Hour),
-		// A body is base64 in an event of at most 6 MB.
+		// An event of at most 6 MB contains the body as base64.
 		MaxBodyBytes:    r.number(MaxBodyBytes, 4<<20, 1),
 		MaxDecodedBytes: r.number(MaxDecodedBytes, 16<<20, 1),
 	}
@@ -202,17 +204,18 @@ func ParseVerifier(getenv func(string) string) (Verifier, error) {
 // Setting is a variable that a function reads.
 type Setting struct {
 	Name string
-	// Default is the value when the variable is empty or missing.
+	// Default is the value of an empty or missing variable.
 	Default string
-	// Required reports whether the function refuses to start without it.
+	// Required reports whether the function refuses to start without the variable.
 	Required bool
 }
 
-// Settings returns the variables of one function, in the order in which it
-// reads them, as in Settings(ParseIngest).
+// Settings returns the variables of one function in the order in which its parser
+// reads them, for example Settings(ParseIngest).
 func Settings[T any](parse func(getenv func(string) string) (T, error)) []Setting {
 	var settings []Setting
-	// The parsers are the declaration: one that is given nothing asks for all.
+	// The parsers are the declaration: an empty environment makes a parser read
+	// every variable.
 	_, err := parse(func(name string) string {
 		settings = append(settings, Setting{Name: name})
 		return ""

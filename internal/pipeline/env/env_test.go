@@ -10,7 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// required are the variables without a default, as the stack sets them.
+// required holds the variables without a default, with values as the stack sets
+// them.
 var required = map[string]string{
 	env.Name: "datasink", env.ArchiveBucket: "bucket", env.RedisURL: "rediss://cache:6379?cluster=true",
 	env.ClientsSecret: "arn:clients", env.WakeQueueURL: "https://sqs/queue",

@@ -61,24 +61,25 @@ func (r *reader) redis() Redis {
 	if e.URL == "" {
 		return e
 	}
-	// The value stays out of the messages: a malformed URL may hold a password.
+	// The messages never contain the value, because a malformed URL may contain a
+	// password.
 	u, err := url.Parse(e.URL)
 	switch {
 	case err != nil:
 		r.problem(RedisURL, "not a URL")
 	case u.Scheme != "redis" && u.Scheme != "rediss" && u.Scheme != "unix":
-		r.problem(RedisURL, "scheme %q, want redis, rediss or unix", u.Scheme)
+		r.problem(RedisURL, "scheme %q: want redis, rediss or unix", u.Scheme)
 	case u.User != nil:
-		r.problem(RedisURL, "has credentials; they belong into the secret that %s names", RedisSecret)
+		r.problem(RedisURL, "has credentials: put them into the secret that %s names", RedisSecret)
 	}
 	return e
 }
 
 func (r *reader) wake() Wake {
 	w := Wake{QueueURL: r.required(WakeQueueURL), Interval: r.duration(WakeInterval, time.Second)}
-	// SQS delays by whole seconds, 15 minutes at most.
+	// SQS delays a message by whole seconds, up to 15 minutes.
 	if w.Interval%time.Second != 0 || w.Interval > 15*time.Minute {
-		r.problem(WakeInterval, "%v: want whole seconds, 15m at most", w.Interval)
+		r.problem(WakeInterval, "%v: want whole seconds, at most 15m", w.Interval)
 	}
 	return w
 }
@@ -119,7 +120,7 @@ func (r *reader) duration(name string, byDefault time.Duration) time.Duration {
 	value := r.optional(name, byDefault.String())
 	d, err := time.ParseDuration(value)
 	if err != nil || d <= 0 {
-		r.problem(name, "%q: want a duration as in 250ms or 1m30s", value)
+		r.problem(name, "%q: want a duration, for example 250ms or 1m30s", value)
 	}
 	return d
 }

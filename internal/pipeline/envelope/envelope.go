@@ -5,8 +5,8 @@
 //	[stream str, received_at timestamp (ext -1), id str, partition_key str, body bin]
 //
 // The bytes are a contract between deployed versions, held by golden tests. A
-// later version may only append elements; a decoder ignores those that it does
-// not know, so that old and new functions run side by side during a deploy.
+// later version may only append elements. A decoder ignores elements that it does
+// not know, so old and new functions can run side by side during a deploy.
 package envelope
 
 import (
@@ -21,24 +21,24 @@ import (
 	"github.com/vmihailenco/msgpack/v5/msgpcode"
 )
 
-// elements is the number of array elements that this version writes and needs.
+// elements is the number of array elements that this version writes and requires.
 const elements = 5
 
-// Record is one body that a client sent, with what the service knows of it.
+// Record is one body that a client sent, with its metadata.
 type Record struct {
 	// Stream is the name of the stream, as in streams.json.
 	Stream string
-	// ReceivedAt is when ingest accepted the record, by ingest's own clock.
+	// ReceivedAt is the time at which ingest received the record, by its own clock.
 	ReceivedAt time.Time
-	// ID is a UUIDv7 in its canonical text form.
+	// ID is a UUID in its canonical text form.
 	ID string
-	// PartitionKey is the client's partition key; empty when it gave none.
+	// PartitionKey is the client's partition key, or empty.
 	PartitionKey string
-	// Body is what the client sent, as the stream's format keeps it.
+	// Body is the body, content-decoded if the stream's format requires it.
 	Body []byte
 }
 
-// KinesisKey returns the Kinesis partition key: the client's, else the id.
+// KinesisKey returns the Kinesis partition key: the client's key, or else the id.
 func (r Record) KinesisKey() string {
 	if r.PartitionKey != "" {
 		return r.PartitionKey
@@ -46,7 +46,7 @@ func (r Record) KinesisKey() string {
 	return r.ID
 }
 
-// Encode returns the envelope of r in a buffer of its own.
+// Encode returns the envelope of r in a new buffer.
 func Encode(r Record) ([]byte, error) {
 	// 64 covers the array header, the timestamp and the length prefixes.
 	buf := bytes.NewBuffer(make([]byte, 0, 64+len(r.Stream)+len(r.ID)+len(r.PartitionKey)+len(r.Body)))
@@ -75,10 +75,11 @@ func encodeBin(enc *msgpack.Encoder, body []byte) error {
 	return enc.EncodeBytes(body)
 }
 
-// Decode returns the record that b holds. Body aliases b, which the caller must
-// not change while the record is in use. Any shape but an array of five or more
-// elements of the documented kinds, and any byte after it, is an error that
-// names what was found and never contains a part of the body.
+// Decode returns the record in the envelope b. The record's Body aliases b, so the
+// caller must not change b while the record is in use. Decode returns an error if
+// b is not an array of five or more elements of the documented types, or if bytes
+// follow the array. The error says what was found and never contains a part of the
+// body.
 func Decode(b []byte) (Record, error) {
 	d := newDecoder(b)
 	defer d.free()
@@ -93,8 +94,8 @@ func Decode(b []byte) (Record, error) {
 	return r, nil
 }
 
-// ReceivedAt returns the time of an envelope of which b holds at least the
-// beginning: the first 64 bytes are always enough.
+// ReceivedAt returns the time of receipt from the beginning of an envelope. The
+// first 64 bytes are always enough.
 func ReceivedAt(b []byte) (time.Time, error) {
 	d := newDecoder(b)
 	defer d.free()
@@ -105,7 +106,7 @@ func ReceivedAt(b []byte) (time.Time, error) {
 	return r.ReceivedAt, nil
 }
 
-// decoder reads element after element and keeps the first error.
+// decoder reads one element after another and keeps the first error.
 type decoder struct {
 	b       []byte
 	r       bytes.Reader
@@ -130,7 +131,7 @@ func (d *decoder) free() {
 	decoders.Put(d)
 }
 
-// head reads what stands before the id: the array's length, stream and time.
+// head reads the elements before the id: stream and time.
 func (d *decoder) head() Record {
 	if d.expect("an array", "array", isArray) {
 		d.length, d.err = d.msgpack.DecodeArrayLen()
@@ -142,7 +143,7 @@ func (d *decoder) head() Record {
 	return Record{Stream: stream, ReceivedAt: d.time("received_at")}
 }
 
-// expect reports whether the next element is of the wanted kind.
+// expect reports whether the next element has the wanted type.
 func (d *decoder) expect(want, element string, is func(code byte) bool) bool {
 	if d.err != nil {
 		return false
@@ -172,8 +173,9 @@ func (d *decoder) bin(element string) []byte {
 	return d.span(element)
 }
 
-// span returns the bytes of a string or bin without copying them. It checks the
-// length against what is there first: a hostile length must not allocate.
+// span returns the bytes of a string or bin without copying them. It compares the
+// stated length with the remaining bytes first, so that a hostile length does not
+// cause an allocation.
 func (d *decoder) span(element string) []byte {
 	n, err := d.msgpack.DecodeBytesLen()
 	if err != nil {
@@ -181,7 +183,7 @@ func (d *decoder) span(element string) []byte {
 		return nil
 	}
 	if n < 0 || n > d.r.Len() {
-		d.err = fmt.Errorf("%s: says %d bytes, %d are left", element, n, d.r.Len())
+		d.err = fmt.Errorf("%s: length is %d bytes, but only %d bytes remain", element, n, d.r.Len())
 		return nil
 	}
 	start := len(d.b) - d.r.Len()
@@ -203,8 +205,8 @@ func (d *decoder) time(element string) time.Time {
 	return t.UTC()
 }
 
-// end refuses trailing bytes. The elements of a later version stay unread: to
-// pass over nested ones would let an envelope choose the depth of the stack.
+// end refuses trailing bytes. It does not read the elements of a later version,
+// because skipping nested elements would let an envelope choose the stack depth.
 func (d *decoder) end() {
 	if d.err == nil && d.length == elements && d.r.Len() > 0 {
 		d.err = fmt.Errorf("%d bytes after the array", d.r.Len())
@@ -215,9 +217,9 @@ func isArray(code byte) bool {
 	return msgpcode.IsFixedArray(code) || code == msgpcode.Array16 || code == msgpcode.Array32
 }
 
-// isTimestamp reports whether an element can be a timestamp: those are extensions
-// of 4, 8 or 12 bytes. Of a longer one the library would take the length on trust
-// and allocate up to 4 GiB before it finds that the bytes are not there.
+// isTimestamp reports whether an element can be a timestamp: an extension of 4, 8
+// or 12 bytes. For a longer extension, the library would trust the length and
+// allocate up to 4 GiB before it finds that the bytes are missing.
 // https://github.com/msgpack/msgpack/blob/master/spec.md#timestamp-extension-type
 func isTimestamp(code byte) bool {
 	return code == msgpcode.FixExt4 || code == msgpcode.FixExt8 || code == msgpcode.Ext8

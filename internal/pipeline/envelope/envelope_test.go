@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// records are the goldens: one for each way in which an element can be encoded.
+// records are the golden records: one for each encoding of an element.
 var records = map[string]envelope.Record{
 	"plain": {
 		Stream: "orders", ReceivedAt: time.Date(2026, 11, 22, 23, 0, 1, 0, time.UTC),
@@ -127,8 +127,8 @@ func TestDecodeNamesWhatItFound(t *testing.T) {
 		{"another extension", "95a16fd60100000000", "received_at: "},
 		{"body is a string", head + "a162", "body: MessagePack code 0xa1, want a bin"},
 		{"body is missing", head, "body: unexpected EOF"},
-		{"body is shorter than it says", head + "c40561", "body: says 5 bytes, 1 are left"},
-		{"body claims four gigabytes", head + "c6ffffffff61", "body: says 4294967295 bytes, 1 are left"},
+		{"body is shorter than it says", head + "c40561", "body: length is 5 bytes, but only 1 bytes remain"},
+		{"body claims four gigabytes", head + "c6ffffffff61", "body: length is 4294967295 bytes, but only 1 bytes remain"},
 		{"bytes after the array", head + "c40161" + "00", "1 bytes after the array"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -171,7 +171,7 @@ func TestKinesisKey(t *testing.T) {
 	}
 }
 
-// A length is no reason to allocate before the bytes are seen.
+// A stated length does not cause an allocation before the bytes are read.
 func TestDecodeAllocatesNoLengthThatIsAClaim(t *testing.T) { // not parallel: it counts what the process allocates
 	const record = "95a16fd6ff00000000a0a0c400"
 	for name, hostile := range map[string]string{

@@ -8,7 +8,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 )
 
-// What a later version appends is not even looked at, however deep it is.
+// The elements of a later version are not read, so their depth does not matter.
 func TestWhatALaterVersionAppendsMayBeAnything(t *testing.T) {
 	t.Parallel()
 	b, err := envelope.Encode(envelope.Record{Stream: "orders", ID: "i", ReceivedAt: time.Unix(1, 0), Body: []byte("b")})

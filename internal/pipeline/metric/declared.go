@@ -2,7 +2,7 @@ package metric
 
 import "strings"
 
-// declared are all metrics in the order of their declaration.
+// declared holds all metrics in the order of their declaration.
 var declared []Metric
 
 func declare(m Metric) Metric {
@@ -10,14 +10,14 @@ func declare(m Metric) Metric {
 	return m
 }
 
-// Of ingest.
+// Metrics of ingest.
 var (
 	Accepted      = declare(Metric{"Accepted", Count, Sum, OnRequest, "ingest", "records answered with 202"})
-	AcceptedBytes = declare(Metric{"AcceptedBytes", Bytes, Sum, OnRequest, "ingest", "bytes of their bodies as kept"})
-	PushLatency   = declare(Metric{"PushLatency", Milliseconds, Distribution, Never, "ingest", "how long a push to the queue took, whether it worked or not"})
+	AcceptedBytes = declare(Metric{"AcceptedBytes", Bytes, Sum, OnRequest, "ingest", "bytes of the bodies of accepted records, as kept"})
+	PushLatency   = declare(Metric{"PushLatency", Milliseconds, Distribution, Never, "ingest", "duration of a push to the queue, successful or not"})
 
 	archived = declareByName(func(reason, name string) Metric {
-		return Metric{"Archived" + name, Count, Sum, OnRequest, "ingest", "accepted records that went straight to the archive, reason `" + reason + "`"}
+		return Metric{"Archived" + name, Count, Sum, OnRequest, "ingest", "direct records with reason `" + reason + "`"}
 	}, "oversize", "fallback", "overflow")
 
 	refused = declareByName(func(code, name string) Metric {
@@ -30,40 +30,39 @@ var (
 		"body_too_large", "unsupported_encoding", "unavailable", other)
 )
 
-// Of the drainer, and of the bridge.
+// Metrics of the drainer and the bridge.
 var (
 	QueueDepth           = declare(Metric{"QueueDepth", Count, Snapshot, Always, "drainer", "records waiting in the queue, once a minute"})
-	OldestRecordAge      = declare(Metric{"OldestRecordAge", Seconds, Snapshot, Always, "drainer", "age of the oldest record in queue and claims, 0 for none, once a minute"})
+	OldestRecordAge      = declare(Metric{"OldestRecordAge", Seconds, Snapshot, Always, "drainer", "age of the oldest record in the queue and its claims, once a minute; 0 if there is none"})
 	ClaimsOutstanding    = declare(Metric{"ClaimsOutstanding", Count, Snapshot, OnRequest, "drainer", "claims that drainers hold, once a minute"})
-	EvictionPolicyUnsafe = declare(Metric{"EvictionPolicyUnsafe", Count, Snapshot, Never, "drainer", "1 when the eviction policy of Redis may drop records, else 0; nothing when Redis does not tell"})
+	EvictionPolicyUnsafe = declare(Metric{"EvictionPolicyUnsafe", Count, Snapshot, Never, "drainer", "1 if the eviction policy of Redis can drop records, else 0; no value if Redis does not report the policy"})
 	Claimed              = declare(Metric{"Claimed", Count, Sum, OnRequest, "drainer", "records taken from the queue"})
-	Forwarded            = declare(Metric{"Forwarded", Count, Sum, OnRequest, "drainer", "records that Kinesis took"})
-	Retried              = declare(Metric{"Retried", Count, Sum, OnRequest, "drainer", "records sent to Kinesis again"})
+	Forwarded            = declare(Metric{"Forwarded", Count, Sum, OnRequest, "drainer", "records that Kinesis accepted"})
+	Retried              = declare(Metric{"Retried", Count, Sum, OnRequest, "drainer", "records that were sent to Kinesis again"})
 	Throttled            = declare(Metric{"Throttled", Count, Sum, OnRequest, "drainer", "records that Kinesis refused for lack of throughput"})
-	TapAge               = declare(Metric{"TapAge", Seconds, Distribution, OnRequest, "drainer", "longest time from a record's receipt until Kinesis had it, of each invocation and stream"})
-	DeadLettered         = declare(Metric{"DeadLettered", Count, Sum, Always, "drainer, bridge", "records put aside under `failed/`"})
-	Bridged              = declare(Metric{"Bridged", Count, Sum, OnRequest, "bridge", "records that Firehose took"})
-	Packed               = declare(Metric{"Packed", Count, Sum, OnRequest, "bridge", "Firehose records that they were packed into"})
-	Undelivered          = declare(Metric{"Undelivered", Count, Sum, OnRequest, "bridge", "records that Firehose did not take, and that come again"})
-	FirehoseAge          = declare(Metric{"FirehoseAge", Seconds, Distribution, OnRequest, "bridge", "time from a batch's first record being on the tap until Firehose had the batch"})
+	TapAge               = declare(Metric{"TapAge", Seconds, Distribution, OnRequest, "drainer", "longest time from the receipt of a record until Kinesis had it, one value for each invocation and stream"})
+	DeadLettered         = declare(Metric{"DeadLettered", Count, Sum, Always, "drainer, bridge", "dead letters, which are written under `failed/`"})
+	Bridged              = declare(Metric{"Bridged", Count, Sum, OnRequest, "bridge", "records that Firehose accepted"})
+	Packed               = declare(Metric{"Packed", Count, Sum, OnRequest, "bridge", "Firehose records into which those records were packed"})
+	Undelivered          = declare(Metric{"Undelivered", Count, Sum, OnRequest, "bridge", "records that Firehose did not accept and that will be redelivered"})
+	FirehoseAge          = declare(Metric{"FirehoseAge", Seconds, Distribution, OnRequest, "bridge", "time from the arrival of a batch's first record on the tap until Firehose had the batch"})
 )
 
-// Of the verifier, once for each run that could verify anything.
+// Metrics of the verifier, written once for each run that verified anything.
 var (
-	Verified    = declare(Metric{"Verified", Count, Sum, Never, "verifier", "records that stand in the archive as the bridge sent them"})
-	Missing     = declare(Metric{"Missing", Count, Sum, Never, "verifier", "records that the bridge sent and that stand in no object"})
-	Differences = declare(Metric{"Differences", Count, Snapshot, Never, "verifier", "what is not as it should be: records missing or there twice, bytes changed or of unknown origin, objects that cannot be read, counters that do not add up; 0 for none"})
+	Verified    = declare(Metric{"Verified", Count, Sum, Never, "verifier", "records that are in the archive exactly as the bridge sent them"})
+	Missing     = declare(Metric{"Missing", Count, Sum, Never, "verifier", "records that the bridge sent and that are in no object"})
+	Differences = declare(Metric{"Differences", Count, Snapshot, Never, "verifier", "differences found: records missing or duplicated, bytes changed or of unknown origin, unreadable objects, inconsistent counters"})
 )
 
-// other is the code of what is counted together, so that the number of metrics
-// is bounded.
+// other is the code under which all codes without a metric of their own are
+// counted, so that the number of metrics is bounded.
 const other = "other"
 
-// Archived is the metric of records that went straight to the archive for a
-// reason.
+// Archived returns the metric of direct records with a reason.
 func Archived(reason string) Metric { return archived[reason] }
 
-// Refused is the metric of requests that were refused with a code.
+// Refused returns the metric of requests that were refused with a code.
 func Refused(code string) Metric {
 	if m, ok := refused[code]; ok {
 		return m

@@ -1,7 +1,6 @@
-// Package metric declares every metric of the service and writes them as lines
-// in CloudWatch's Embedded Metric Format, out of which CloudWatch Logs makes
-// metrics. The functions emit, and the stack watches and draws, what stands in
-// declared.go and nothing else.
+// Package metric declares every metric of the service. It writes them as log lines
+// in CloudWatch's Embedded Metric Format, from which CloudWatch Logs extracts the
+// metrics. The functions and the stack use only the metrics in declared.go.
 package metric
 
 import (
@@ -9,13 +8,13 @@ import (
 	"time"
 )
 
-// Namespace is the CloudWatch namespace of all metrics. Their dimensions are
-// Service alone, or Service and Stream.
+// Namespace is the CloudWatch namespace of all metrics. A metric has the dimension
+// Service, or the dimensions Service and Stream.
 const (
 	Namespace = "DataSink"
-	// Service is the deployment's name.
+	// Service is the dimension whose value is the deployment's name.
 	Service = "Service"
-	// Stream is the stream's name.
+	// Stream is the dimension whose value is the stream's name.
 	Stream = "Stream"
 )
 
@@ -30,56 +29,57 @@ const (
 	Milliseconds Unit = "Milliseconds"
 )
 
-// Kind is how values of a metric go together.
+// Kind is the way in which values of a metric are aggregated.
 type Kind int
 
 const (
-	// Sum is a count of what happened: values add up, and 0 is not written.
+	// Sum is a count of events. Values are added, and 0 is not written.
 	Sum Kind = iota
-	// Distribution is a measurement of which every value counts.
+	// Distribution is a measurement. Every value is written.
 	Distribution
-	// Snapshot is how things stand at a moment. The value of the service is not
-	// made of those of the streams: each is written for itself.
+	// Snapshot is a state at one moment. The value of the service is written
+	// separately from the values of the streams.
 	Snapshot
 )
 
-// PerStream is whether a metric has the dimension Stream too, and so costs for
-// each stream.
+// PerStream says whether a metric also has the dimension Stream. Such a metric is
+// billed once for each stream.
 type PerStream int
 
 const (
-	// Never: the metric is of the service alone.
+	// Never means that the metric has only the dimension Service.
 	Never PerStream = iota
-	// OnRequest: also of each stream, when the setting asks for detail.
+	// OnRequest means that the metric has the dimension Stream if the setting
+	// streamMetrics asks for it.
 	OnRequest
-	// Always: also of each stream.
+	// Always means that the metric has the dimension Stream.
 	Always
 )
 
-// Metric is a metric's declaration.
+// Metric is the declaration of a metric.
 type Metric struct {
 	Name      string
 	Unit      Unit
 	Kind      Kind
 	PerStream PerStream
-	// By names the functions that emit it, Means says what a value is.
+	// By names the functions that emit the metric. Means describes its values.
 	By, Means string
 }
 
-// All returns every metric, in the order of declared.go.
+// All returns every metric in the order of declared.go.
 func All() []Metric { return slices.Clone(declared) }
 
-// Sample is values of a metric.
+// Sample is a list of values of one metric.
 type Sample struct {
 	Metric Metric
 	Values []float64
 }
 
-// Of returns values of m, in its unit.
+// Of returns a sample of m. The values are in m's unit.
 func (m Metric) Of(values ...float64) Sample { return Sample{m, values} }
 
-// For returns a duration as a value of m, whose unit is one of time. Clocks of
-// two machines may make it negative, which is taken as none.
+// For returns a sample of m with a duration. The unit of m is Seconds or
+// Milliseconds. A negative duration, from the clocks of two machines, becomes 0.
 func (m Metric) For(d time.Duration) Sample {
 	d = max(d, 0)
 	if m.Unit == Milliseconds {

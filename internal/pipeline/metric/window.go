@@ -7,29 +7,28 @@ import (
 	"time"
 )
 
-// window is the time in which a Window adds up.
+// window is the time for which a Window collects samples.
 const window = 10 * time.Second
 
-// Window adds samples up and writes a line at most every ten seconds, or when a
-// metric has MaxValues values: a line for each request would cost more than the
-// request. It is safe for concurrent use.
+// Window collects samples. It writes a line at most every ten seconds, or when a
+// metric has MaxValues values, because a line for each request would cost more
+// than the request. It is safe for concurrent use.
 //
-// A frozen environment runs nothing, so what came in less than ten seconds after
-// a line waits for the next request, or for Flush when the environment is shut
-// down. It is written then, with the time at which it came. Only what an
-// environment holds that is killed without Flush is lost: less than ten seconds
-// of counts, or MaxValues measurements.
+// A frozen environment runs no code. Its pending samples are written by the next
+// request, or by Flush when the environment shuts down, with the time of the last
+// sample. An environment that is killed without Flush loses its pending samples:
+// at most ten seconds of counts, or MaxValues measurements.
 type Window struct {
 	writer *Writer
 
-	mu          sync.Mutex // guards what follows
+	mu          sync.Mutex // guards the fields below
 	streams     map[string]pending
-	first, last time.Time // of what is pending
+	first, last time.Time // times of the first and last pending sample
 	written     time.Time
 }
 
-// pending are the samples of one stream, or of the service alone, by the names
-// of their metrics: a count has one value, a measurement all of them.
+// pending holds the samples of one stream, or of the service, by the names of
+// their metrics. A count has one value; a measurement has all of its values.
 type pending map[string]*Sample
 
 // NewWindow returns a Window that writes to w.
@@ -37,15 +36,16 @@ func NewWindow(w *Writer) *Window {
 	return &Window{writer: w, streams: make(map[string]pending)}
 }
 
-// Add adds samples of a stream, or of the service alone. They may not be
-// snapshots, and a count has one value.
+// Add adds samples of a stream, or of the service if stream is empty. It does not
+// accept snapshots. The sample of a count has exactly one value.
 func (w *Window) Add(stream string, samples ...Sample) {
 	if !w.writer.detailed {
 		stream = ""
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	// By the wall clock: the other one stands still in a frozen environment.
+	// The wall clock is used because the monotonic clock of a frozen environment can
+	// stop.
 	now := w.writer.now().Round(0)
 	if !w.first.IsZero() && over(w.first, now) {
 		w.flush()
@@ -78,14 +78,14 @@ func (w *Window) Add(stream string, samples ...Sample) {
 	}
 }
 
-// over reports whether a window that began at start is over. A clock that was
-// set back ends it too.
+// over reports whether a window that began at start has ended. It has also ended
+// if the clock was set back.
 func over(start, now time.Time) bool {
 	since := now.Sub(start)
 	return since >= window || since < 0
 }
 
-// Flush writes what is pending.
+// Flush writes the pending samples.
 func (w *Window) Flush() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// MaxValues is how many values of a metric a line may have.
+// MaxValues is the maximum number of values of one metric in a line.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 const MaxValues = 100
 
-// Writer writes metrics, each line with one call of its Writer's Write: beside a
-// logger that does the same no line breaks another. It is safe for concurrent
-// use if that is.
+// Writer writes metrics. It writes each line with one call of the underlying
+// io.Writer, so lines do not mix with those of a logger that does the same. It is
+// safe for concurrent use if the io.Writer is.
 type Writer struct {
 	out      io.Writer
 	service  string
@@ -21,15 +21,15 @@ type Writer struct {
 	now      func() time.Time
 }
 
-// NewWriter returns a Writer of a deployment's metrics to out, which in Lambda
-// is standard output. With detailed, metrics that are OnRequest are written for
-// each stream too.
+// NewWriter returns a Writer that writes a deployment's metrics to out, which is
+// the standard output in Lambda. If detailed is true, OnRequest metrics are also
+// written for each stream.
 func NewWriter(out io.Writer, service string, detailed bool) *Writer {
 	return &Writer{out: out, service: service, detailed: detailed, now: time.Now}
 }
 
-// directive tells CloudWatch which members of a line are metrics, and with which
-// dimensions.
+// directive tells CloudWatch which members of a line are metrics, and which
+// dimensions they have.
 type directive struct {
 	Namespace  string       `json:"Namespace"`
 	Dimensions [][]string   `json:"Dimensions"`
@@ -41,18 +41,18 @@ type definition struct {
 	Unit Unit   `json:"Unit"`
 }
 
-// Write writes samples as one line, or none when there is nothing to tell. With
-// a stream they are of that stream, and counts and measurements of the service
-// as well; without, of the service.
+// Write writes samples as one line, or no line if there is no value. Samples of a
+// stream are written for that stream, and counts and measurements also for the
+// service. If stream is empty, the samples are written for the service.
 //
-// A line that cannot be written is lost: there is no one else to tell.
+// Write ignores errors of the underlying io.Writer.
 func (w *Writer) Write(stream string, samples ...Sample) { w.write(w.now(), stream, samples) }
 
 func (w *Writer) write(at time.Time, stream string, samples []Sample) {
 	ofService := directive{Namespace: Namespace, Dimensions: [][]string{{Service}}}
 	ofStream := directive{Namespace: Namespace, Dimensions: [][]string{{Service, Stream}}}
 	var values bytes.Buffer
-	var more []Sample // for another line
+	var more []Sample // for the next line
 	for _, s := range samples {
 		m := s.Metric
 		if len(s.Values) == 0 || m.Kind == Sum && s.Values[0] == 0 {
@@ -99,7 +99,7 @@ func (w *Writer) write(at time.Time, stream string, samples []Sample) {
 	}
 }
 
-// value is a number, or an array of them.
+// value returns one number, or a list of numbers.
 func (s Sample) value() any {
 	if len(s.Values) == 1 {
 		return s.Values[0]
@@ -117,7 +117,7 @@ func member(b *bytes.Buffer, name string, value any) {
 func encode(b *bytes.Buffer, value any) {
 	text, err := json.Marshal(value)
 	if err != nil {
-		panic(err) // text and finite numbers always have a JSON form
+		panic(err) // strings and finite numbers can always be encoded
 	}
 	b.Write(text)
 }

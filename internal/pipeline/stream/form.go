@@ -10,9 +10,10 @@ const (
 	digits = "0123456789"
 )
 
-// form is that of a name: one character of first, then lower-case letters, digits
-// and hyphens, most characters in all. It is what the regular expression that
-// String returns says; to compile two of these is 3 % of a function's cold start.
+// form is the form of a name: one character of first, then lower-case letters,
+// digits and hyphens, with at most most characters in total. It is equivalent to
+// the regular expression that String returns, which would have to be compiled at
+// each cold start.
 type form struct {
 	first string
 	most  int

@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A form matches what the regular expression that stands for it matches.
+// A form matches the same names as its regular expression.
 func TestFormIsItsExpression(t *testing.T) {
 	t.Parallel()
 	for _, f := range []form{nameForm, deploymentForm} {

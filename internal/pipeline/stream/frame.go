@@ -1,11 +1,11 @@
 package stream
 
-// MaxFramedBytes is the largest framed body that passes through the tap: the
-// record limit of Firehose, the smallest on the way.
+// MaxFramedBytes is the size of the largest framed body on the tap. It is the
+// record limit of Firehose, which is lower than that of Kinesis.
 // https://docs.aws.amazon.com/firehose/latest/dev/limits.html
 const MaxFramedBytes = 1_024_000
 
-// FramedLen is the length of AppendFramed's addition.
+// FramedLen returns the number of bytes that AppendFramed appends.
 func (f Format) FramedLen(body []byte) int {
 	if f.needsNewline(body) {
 		return len(body) + 1
@@ -13,7 +13,7 @@ func (f Format) FramedLen(body []byte) int {
 	return len(body)
 }
 
-// AppendFramed appends body to dst as it stands in an object of the archive.
+// AppendFramed appends body to dst in the form that objects of the archive hold.
 func (f Format) AppendFramed(dst, body []byte) []byte {
 	dst = append(dst, body...)
 	if f.needsNewline(body) {

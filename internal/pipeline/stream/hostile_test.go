@@ -12,15 +12,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// hostileNames are what no stream may be called, as JSON has it.
+// hostileNames are invalid names of streams, escaped as in JSON.
 var hostileNames = []string{
 	"", ".", "..", "../a", "a/b", "/a", "a/", `a\\b`, "a.b", "a:b", "{a}", "}a{", "a}:queue", "a*", "a?", "[a]", "a%2fb", "%61", "a b", " a", "a ", "a+b", "a_b", "A", "aA",
 	`a\u0000`, `\u0000`, `a\n`, `a\r\n`, `a\u001b[31m`, `a\u2028`, "é", "ａ", "а", `a\u200d`, `\ufeffa`, `a\ud800`, "a\xff", "-", "-a", "failed", "aws", "$default",
 	strings.Repeat("a", 41), strings.Repeat("a", 10_000), strings.Repeat("é", 20),
 }
 
-// Neither a name nor what stands beside it can break out of the line of its
-// problem, or make it long.
+// A hostile name, field or value cannot add lines to the error, or make it long.
 func TestHostileNamesAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, name := range hostileNames {
@@ -88,7 +87,7 @@ func TestHostileFilesAreRefused(t *testing.T) { // not parallel: it measures the
 	}
 }
 
-// Whatever Parse accepts names a folder of its own and a resource of its own.
+// Every name that Parse accepts has a folder and a resource name of its own.
 func TestNamesStayInTheirPlace(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 22, 23, 7, 0, 0, time.UTC)

@@ -14,9 +14,9 @@ import (
 
 // File is the whole of streams.json.
 type File struct {
-	// Schema lets editors find the JSON Schema; it is not read.
-	Schema string `json:"$schema,omitempty" jsonschema_description:"Where the JSON Schema of this file stands."`
-	// Streams lists the streams; their order means nothing.
+	// Schema is the path of the JSON Schema, for editors.
+	Schema string `json:"$schema,omitempty" jsonschema_description:"Path of the JSON Schema of this file."`
+	// Streams lists the streams in any order.
 	Streams []Stream `json:"streams" jsonschema_description:"The streams of the deployment, in any order."`
 }
 
@@ -27,7 +27,7 @@ var Schema []byte
 
 // Load reads the streams.json at path.
 func Load(path string) (*Set, error) {
-	b, err := os.ReadFile(path) // #nosec G304 -- whoever runs the program names the file.
+	b, err := os.ReadFile(path) // #nosec G304 -- the path comes from the operator.
 	if err != nil {
 		return nil, fmt.Errorf("reading streams: %w", err)
 	}
@@ -38,8 +38,8 @@ func Load(path string) (*Set, error) {
 	return set, nil
 }
 
-// Parse reads a streams.json. Its error lists every problem on a line of its
-// own, each with its path, as in `streams[1].name: …`.
+// Parse reads a streams.json. Its error lists each problem on one line with its
+// path, as in `streams[1].name: …`.
 func Parse(b []byte) (*Set, error) {
 	file, problems := decode(b)
 	if len(problems) > 0 {
@@ -51,7 +51,7 @@ func Parse(b []byte) (*Set, error) {
 		at := fmt.Sprintf("streams[%d]", i)
 		problems = append(problems, s.validate(at)...)
 		if first, taken := firstAt[s.Name]; taken {
-			problems = append(problems, fmt.Errorf("%s.name: %.*q is the name of streams[%d] already", at, maxShown, s.Name, first))
+			problems = append(problems, fmt.Errorf("%s.name: %.*q is also the name of streams[%d]", at, maxShown, s.Name, first))
 			continue
 		}
 		firstAt[s.Name] = i
@@ -65,8 +65,8 @@ func Parse(b []byte) (*Set, error) {
 	return set, nil
 }
 
-// decode reads the entries one by one, so that a problem in one does not hide
-// those of the others.
+// decode reads the entries one by one, so that a problem in one entry does not
+// hide the problems of the others.
 func decode(b []byte) (File, []error) {
 	fields, err := object(b)
 	if err != nil {
@@ -74,7 +74,7 @@ func decode(b []byte) (File, []error) {
 	}
 	var problems []error
 	for _, name := range duplicateFields(b) {
-		problems = append(problems, fmt.Errorf("%s: given twice", shown(name)))
+		problems = append(problems, fmt.Errorf("%s: duplicate field", shown(name)))
 	}
 	for _, name := range sortedKeys(fields) {
 		if name != "$schema" && name != "streams" {
@@ -100,8 +100,8 @@ func decode(b []byte) (File, []error) {
 	return file, problems
 }
 
-// object decodes one JSON object. Names count as they are spelt, where a struct
-// would take them in any case.
+// object decodes one JSON object. Its field names are case sensitive, unlike
+// those of a struct.
 func object(b []byte) (map[string]json.RawMessage, error) {
 	var fields map[string]json.RawMessage
 	var mismatch *json.UnmarshalTypeError
@@ -114,7 +114,7 @@ func object(b []byte) (map[string]json.RawMessage, error) {
 	return fields, nil
 }
 
-// checkFields decodes one entry and names each field that does not fit.
+// checkFields decodes one entry and returns a problem for each invalid field.
 func checkFields(at string, entry json.RawMessage, s *Stream) []error {
 	fields, err := object(entry)
 	if err != nil {
@@ -122,7 +122,7 @@ func checkFields(at string, entry json.RawMessage, s *Stream) []error {
 	}
 	var problems []error
 	for _, name := range duplicateFields(entry) {
-		problems = append(problems, fmt.Errorf("%s.%s: given twice", at, shown(name)))
+		problems = append(problems, fmt.Errorf("%s.%s: duplicate field", at, shown(name)))
 	}
 	for _, name := range sortedKeys(fields) {
 		one, err := json.Marshal(map[string]json.RawMessage{name: fields[name]})
@@ -132,11 +132,11 @@ func checkFields(at string, entry json.RawMessage, s *Stream) []error {
 		var mismatch *json.UnmarshalTypeError
 		switch err := strict(one, s); {
 		case err == nil && !slices.Contains(fieldNames, name):
-			problems = append(problems, fmt.Errorf("%s.%s: unknown field, did you mean another case?", at, shown(name)))
+			problems = append(problems, fmt.Errorf("%s.%s: unknown field: names are case sensitive", at, shown(name)))
 		case err == nil && isEmpty(name, fields[name]):
-			problems = append(problems, fmt.Errorf("%s.%s: %s, leave the field out for its default", at, name, fields[name]))
+			problems = append(problems, fmt.Errorf("%s.%s: %s: omit the field to use its default", at, name, fields[name]))
 		case errors.As(err, &mismatch):
-			problems = append(problems, fmt.Errorf("%s.%s: is a JSON %.80s, want %s", at, name, mismatch.Value, kindName(mismatch.Type.Kind())))
+			problems = append(problems, fmt.Errorf("%s.%s: is a JSON %.80s: want %s", at, name, mismatch.Value, kindName(mismatch.Type.Kind())))
 		case err != nil:
 			problems = append(problems, fmt.Errorf("%s.%s: unknown field", at, shown(name)))
 		}
@@ -144,7 +144,7 @@ func checkFields(at string, entry json.RawMessage, s *Stream) []error {
 	return problems
 }
 
-// shown is a field's name as it can stand in a line of an error.
+// shown returns a field's name in a form that is safe in one line of an error.
 func shown(name string) string {
 	if strings.Trim(strings.ToLower(name), lower+digits+"$_-") == "" && name != "" && len(name) <= maxShown {
 		return name
@@ -152,20 +152,20 @@ func shown(name string) string {
 	return fmt.Sprintf("%.*q", maxShown, name)
 }
 
-// isEmpty reports whether a value was written that would read as one left out.
+// isEmpty reports whether the file states a value that means the same as no value.
 func isEmpty(name string, value json.RawMessage) bool {
 	switch string(value) {
 	case "null":
 		return true
 	case `""`:
-		return name != "name" // validate says it better
+		return name != "name" // validate has a better message
 	case "0":
 		return name != "maxBacklogMiB" // where 0 means no bound
 	}
 	return false
 }
 
-// strict decodes one JSON value and refuses unknown fields and trailing data.
+// strict decodes one JSON value. It refuses unknown fields and trailing data.
 func strict(b []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
@@ -176,7 +176,7 @@ func strict(b []byte, into any) error {
 			return fmt.Errorf("line %d: %w", line, err)
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return errors.New("ends before its JSON value does")
+			return errors.New("unexpected end of the JSON value")
 		}
 		return err
 	}

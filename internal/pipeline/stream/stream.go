@@ -1,5 +1,5 @@
-// Package stream loads streams.json: the list of streams from which the cloud
-// is synthesized and which every function reads from its own asset.
+// Package stream loads streams.json, the list of streams. The CDK app synthesizes
+// the stack from it, and every function reads it from its own asset.
 package stream
 
 import (
@@ -9,14 +9,15 @@ import (
 	"time"
 )
 
-// Format says how a body becomes bytes of the archive.
+// Format is the way in which bodies are stored in the archive.
 type Format string
 
 const (
-	// Lines decodes the body's content encoding at the edge and archives the
-	// body as a line of its own: its bytes, and "\n" if they do not end in one.
+	// Lines means that ingest decodes the body's content encoding, and that the
+	// archive holds the body followed by "\n", unless the body ends in "\n".
 	Lines Format = "lines"
-	// Raw archives the bytes as they came, and nothing between two bodies.
+	// Raw means that the archive holds the bytes exactly as received, with nothing
+	// between two bodies.
 	Raw Format = "raw"
 )
 
@@ -30,54 +31,56 @@ const (
 	OnDemand Capacity = "on-demand"
 )
 
-// Compression is how objects of the archive are compressed.
+// Compression is the compression of the archive's objects.
 type Compression string
 
 const (
-	// Gzip compresses objects; their names end in ".gz".
+	// Gzip means that objects are compressed and that their names end in ".gz".
 	Gzip Compression = "gzip"
-	// None leaves objects as they are.
+	// None means that objects are not compressed.
 	None Compression = "none"
 )
 
-// Overflow is what becomes of a record when its stream's backlog is full.
+// Overflow is the handling of records while the stream's backlog is full.
 type Overflow string
 
 const (
-	// ToArchive writes the record straight to the archive: the tap misses it.
+	// ToArchive means that such a record becomes a direct record, which the tap
+	// misses.
 	ToArchive Overflow = "archive"
-	// Refuse answers 503, so that the client may try again.
+	// Refuse means that the answer is 503, so that the client can retry.
 	Refuse Overflow = "refuse"
 )
 
-// Stream is an entry of streams.json. In a Set every field has its value:
-// defaults are filled in by Parse. The zero value of a field means the default.
+// Stream is an entry of streams.json. The zero value of a field means its default.
+// In a Set, Parse has replaced zero values by the defaults.
 type Stream struct {
 	// Name is the stream's name in URLs, paths and resource names.
 	Name string `json:"name" jsonschema:"pattern=^[a-z0-9][a-z0-9-]{0\\,39}$" jsonschema_description:"Name of the stream in URLs, archive paths and resource names. Unique; not failed or aws."`
-	// Format says how a body becomes bytes of the archive. Default lines.
-	Format Format `json:"format,omitempty" jsonschema:"enum=lines,enum=raw,default=lines" jsonschema_description:"lines: each body is decoded and archived as a line of its own. raw: the bytes as they came, nothing added."`
+	// Format is the way in which bodies are stored in the archive. Default lines.
+	Format Format `json:"format,omitempty" jsonschema:"enum=lines,enum=raw,default=lines" jsonschema_description:"lines: each body is decoded and archived as a separate line. raw: the bytes are archived exactly as received."`
 	// Capacity is the Kinesis capacity mode. Default provisioned.
 	Capacity Capacity `json:"capacity,omitempty" jsonschema:"enum=provisioned,enum=on-demand,default=provisioned" jsonschema_description:"Kinesis capacity mode."`
 	// Shards is the number of shards of a provisioned stream. Default 1.
 	Shards int `json:"shards,omitempty" jsonschema:"minimum=1,maximum=500,default=1" jsonschema_description:"Number of Kinesis shards; each takes 1 MB/s and 1,000 records/s. Not with on-demand capacity."`
-	// RetentionHours is how long Kinesis keeps a record. Default 24.
+	// RetentionHours is the time for which Kinesis keeps a record. Default 24.
 	RetentionHours int `json:"retentionHours,omitempty" jsonschema:"minimum=24,maximum=8760,default=24" jsonschema_description:"Hours for which the tap and the bridge can read a record."`
 	// BufferSeconds is the time after which Firehose writes an object. Default 60.
 	BufferSeconds int `json:"bufferSeconds,omitempty" jsonschema:"minimum=1,maximum=900,default=60" jsonschema_description:"Firehose writes an object after this many seconds, or after bufferMiB."`
 	// BufferMiB is the size after which Firehose writes an object. Default 64.
 	BufferMiB int `json:"bufferMiB,omitempty" jsonschema:"minimum=1,maximum=128,default=64" jsonschema_description:"Firehose writes an object after this many MiB, or after bufferSeconds."`
-	// Compression is how objects are compressed. Default gzip for lines, none for raw.
+	// Compression is the compression of the objects. Default gzip for lines, none
+	// for raw.
 	Compression Compression `json:"compression,omitempty" jsonschema:"enum=gzip,enum=none" jsonschema_description:"Compression of the objects. Default gzip for lines, none for raw."`
-	// MaxBacklogMiB bounds the bytes that wait in the queue. Default 0: no bound.
-	MaxBacklogMiB int `json:"maxBacklogMiB,omitempty" jsonschema:"minimum=0,maximum=1048576,default=0" jsonschema_description:"Bound on what waits in the queue, in MiB; 0 is no bound. See overflow."`
-	// Overflow is what becomes of a record past MaxBacklogMiB. Default archive.
-	Overflow Overflow `json:"overflow,omitempty" jsonschema:"enum=archive,enum=refuse,default=archive" jsonschema_description:"Past maxBacklogMiB: archive writes the record straight to the archive, refuse answers 503."`
-	// Retired makes POST answer 404 while everything behind it drains.
-	Retired bool `json:"retired,omitempty" jsonschema:"default=false" jsonschema_description:"true: POST answers 404 while everything behind it drains; then the entry can be deleted."`
+	// MaxBacklogMiB bounds the backlog in Redis. Default 0: no bound.
+	MaxBacklogMiB int `json:"maxBacklogMiB,omitempty" jsonschema:"minimum=0,maximum=1048576,default=0" jsonschema_description:"Bound on the backlog in Redis, in MiB; 0 is no bound. See overflow."`
+	// Overflow is the handling of records over MaxBacklogMiB. Default archive.
+	Overflow Overflow `json:"overflow,omitempty" jsonschema:"enum=archive,enum=refuse,default=archive" jsonschema_description:"Over maxBacklogMiB: archive writes direct records, which the tap misses; refuse answers 503."`
+	// Retired means that POST answers 404 while the backlog drains.
+	Retired bool `json:"retired,omitempty" jsonschema:"default=false" jsonschema_description:"true: POST answers 404 while the backlog drains; after that the entry can be deleted."`
 }
 
-// withDefaults is the one place where defaults are applied.
+// withDefaults returns s with its defaults. No other code applies defaults.
 func (s Stream) withDefaults() Stream {
 	s.Format = orDefault(s.Format, Lines)
 	s.Capacity = orDefault(s.Capacity, Provisioned)
@@ -104,7 +107,7 @@ func orDefault[T comparable](value, byDefault T) T {
 	return value
 }
 
-// Suffix is how the names of the stream's objects end: ".gz" or nothing.
+// Suffix returns the end of the names of the stream's objects: ".gz" or nothing.
 func (s Stream) Suffix() string {
 	if s.Compression == Gzip {
 		return ".gz"
@@ -112,30 +115,31 @@ func (s Stream) Suffix() string {
 	return ""
 }
 
-// Folder is the key prefix of the objects that hold records of time t.
+// Folder returns the key prefix of the objects with the records of t's UTC hour.
 func (s Stream) Folder(t time.Time) string {
 	return s.Name + "/" + TimeFolder(t)
 }
 
-// TimeFolder is the part of an object's key that names its hour, in UTC.
+// TimeFolder returns the part of an object's key that names t's UTC hour.
 func TimeFolder(t time.Time) string {
 	return t.UTC().Format("dt=2006-01-02/hour=15/")
 }
 
-// ResourceName is the name of the stream's Kinesis stream and Firehose in a
-// deployment. A full stop joins the two: no name has one, so no two pairs meet.
+// ResourceName returns the name of the stream's Kinesis stream and delivery stream
+// in a deployment. Neither name contains the full stop that joins them, so each
+// pair has a different resource name.
 func ResourceName(deployment, name string) string {
 	return deployment + "." + name
 }
 
-// Set is the streams of a streams.json. It does not change after Parse and is
-// safe for concurrent use.
+// Set is the list of streams of a streams.json. It does not change after Parse and
+// is safe for concurrent use.
 type Set struct {
 	inOrder []Stream
 	byName  map[string]Stream
 }
 
-// Lookup returns the stream of that name, retired ones included.
+// Lookup returns the stream of that name, which can be retired.
 func (s *Set) Lookup(name string) (Stream, bool) {
 	found, ok := s.byName[name]
 	return found, ok
@@ -150,12 +154,12 @@ func (s *Set) Names() []string { return slices.Sorted(maps.Keys(s.byName)) }
 var (
 	nameForm       = form{first: lower + digits, most: 40}
 	deploymentForm = form{first: lower, most: 20}
-	// reserved names are folders of the archive with a meaning of their own.
+	// reserved are the names of the archive's other folders.
 	reserved = []string{"failed", "aws"}
 )
 
-// ValidateDeployment reports what is wrong with a deployment's name, which
-// stands in names of AWS resources and in Redis keys.
+// ValidateDeployment returns an error if name is not a valid name of a deployment.
+// The name is part of the names of AWS resources and of Redis keys.
 func ValidateDeployment(name string) error {
 	if !deploymentForm.matches(name) {
 		return fmt.Errorf("deployment name %q: want %s", name, deploymentForm)

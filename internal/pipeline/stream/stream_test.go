@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// files are streams.json with the problems that Parse must list, in order.
-// beyondSchema marks what a JSON Schema cannot say.
+// files are streams.json files with the problems that Parse must list, in order.
+// beyondSchema marks the problems that a JSON Schema cannot express.
 var files = map[string]struct {
 	json         string
 	problems     []string
@@ -34,13 +34,13 @@ var files = map[string]struct {
 	"streams by name":  {json: `{"streams":{"orders":{}}}`, problems: []string{"streams: want a list"}},
 	"schema no text":   {json: `{"$schema":7,"streams":[]}`, problems: []string{"$schema: want a string"}},
 	"schema null":      {json: `{"$schema":null,"streams":[]}`, problems: []string{"$schema: want a string"}},
-	"streams twice":    {beyondSchema: true, json: `{"streams":[{"name":"a"}],"streams":[]}`, problems: []string{"streams: given twice"}},
-	"schema twice":     {beyondSchema: true, json: `{"$schema":"a","$schema":"b","streams":[]}`, problems: []string{"$schema: given twice"}},
+	"streams twice":    {beyondSchema: true, json: `{"streams":[{"name":"a"}],"streams":[]}`, problems: []string{"streams: duplicate field"}},
+	"schema twice":     {beyondSchema: true, json: `{"$schema":"a","$schema":"b","streams":[]}`, problems: []string{"$schema: duplicate field"}},
 	"twice, once escaped": {
-		beyondSchema: true, json: `{"streams":[{"name":"a"}],"str\u0065ams":[]}`, problems: []string{"streams: given twice"},
+		beyondSchema: true, json: `{"streams":[{"name":"a"}],"str\u0065ams":[]}`, problems: []string{"streams: duplicate field"},
 	},
 	"option twice, once escaped": {
-		beyondSchema: true, json: `{"streams":[{"name":"a","shards":2,"sh\u0061rds":3}]}`, problems: []string{"streams[0].shards: given twice"},
+		beyondSchema: true, json: `{"streams":[{"name":"a","shards":2,"sh\u0061rds":3}]}`, problems: []string{"streams[0].shards: duplicate field"},
 	},
 	"entry is no object": {
 		json: `{"streams":["orders",null]}`, problems: []string{"streams[0]: want an object", "streams[1]: want an object"},
@@ -51,7 +51,7 @@ var files = map[string]struct {
 			{"shard":1,"format":7},
 			{"name":"a","format":"csv","retentionHours":23,"bufferSeconds":901,"bufferMiB":129,"capacity":"big","compression":"zip","overflow":"drop"}]}`,
 		problems: []string{
-			"streams[0].shards: 0, leave the field out", "streams[1].format: is a JSON number, want a string", "streams[1].shard: unknown field",
+			"streams[0].shards: 0: omit the field", "streams[1].format: is a JSON number: want a string", "streams[1].shard: unknown field",
 		},
 	},
 	"values out of bounds": {
@@ -64,12 +64,12 @@ var files = map[string]struct {
 	},
 	"name missing":          {json: `{"streams":[{"shards":1}]}`, problems: []string{"streams[0].name: missing"}},
 	"another case":          {json: `{"streams":[{"Name":"orders"}]}`, problems: []string{"streams[0].Name: unknown field"}},
-	"null option":           {json: `{"streams":[{"name":"a","shards":null}]}`, problems: []string{"streams[0].shards: null, leave"}},
-	"fraction":              {json: `{"streams":[{"name":"a","shards":1.5}]}`, problems: []string{"streams[0].shards: is a JSON number 1.5, want a whole number"}},
-	"retired as text":       {json: `{"streams":[{"name":"a","retired":"yes"}]}`, problems: []string{"streams[0].retired: is a JSON string, want true or false"}},
-	"twice the same name":   {beyondSchema: true, json: `{"streams":[{"name":"a"},{"name":"b"},{"name":"a"}]}`, problems: []string{`streams[2].name: "a" is the name of streams[0] already`}},
+	"null option":           {json: `{"streams":[{"name":"a","shards":null}]}`, problems: []string{"streams[0].shards: null: omit"}},
+	"fraction":              {json: `{"streams":[{"name":"a","shards":1.5}]}`, problems: []string{"streams[0].shards: is a JSON number 1.5: want a whole number"}},
+	"retired as text":       {json: `{"streams":[{"name":"a","retired":"yes"}]}`, problems: []string{"streams[0].retired: is a JSON string: want true or false"}},
+	"twice the same name":   {beyondSchema: true, json: `{"streams":[{"name":"a"},{"name":"b"},{"name":"a"}]}`, problems: []string{`streams[2].name: "a" is also the name of streams[0]`}},
 	"reserved names":        {beyondSchema: true, json: `{"streams":[{"name":"failed"},{"name":"aws"}]}`, problems: []string{`streams[0].name: "failed" is reserved`, `streams[1].name: "aws" is reserved`}},
-	"shards with on-demand": {beyondSchema: true, json: `{"streams":[{"name":"a","capacity":"on-demand","shards":2}]}`, problems: []string{"streams[0].shards: 2: only with provisioned capacity"}},
+	"shards with on-demand": {beyondSchema: true, json: `{"streams":[{"name":"a","capacity":"on-demand","shards":2}]}`, problems: []string{"streams[0].shards: 2: valid only with provisioned capacity"}},
 }
 
 func TestParseListsAllProblems(t *testing.T) {
@@ -100,14 +100,14 @@ func TestParseListsAllProblems(t *testing.T) {
 	}
 }
 
-func TestParseRefusesWhatIsNoJSON(t *testing.T) {
+func TestParseRefusesMalformedJSON(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ json, want string }{
-		{"", "ends before its JSON value does"},
-		{`{"streams":[`, "ends before its JSON value does"},
+		{"", "unexpected end of the JSON value"},
+		{`{"streams":[`, "unexpected end of the JSON value"},
 		{"{\n\"streams\":[\n}", "line 3: invalid character"},
 		{`{"streams":[]} {}`, "data after the JSON value"},
-		{`{"streams":[{"name":"a","name":"b"}]}`, "streams[0].name: given twice"},
+		{`{"streams":[{"name":"a","name":"b"}]}`, "streams[0].name: duplicate field"},
 	} {
 		if err := parseError(tt.json); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("Parse(%q) = %v, want an error with %q", tt.json, err, tt.want)

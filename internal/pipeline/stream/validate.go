@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Bounds of Kinesis and Firehose. Sources:
+// Limits of Kinesis and Firehose. Sources:
 // https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
 // https://docs.aws.amazon.com/firehose/latest/APIReference/API_BufferingHints.html
 const (
@@ -22,11 +22,11 @@ const (
 	maxBacklogMiB     = 1 << 20
 )
 
-// maxShown is how many characters of a name or value stand in an error.
+// maxShown is the number of characters of a name or value that an error shows.
 const maxShown = 80
 
-// validate lists what is wrong with an entry as it stands in the file, where a
-// zero value means that the field was left out.
+// validate returns the problems of an entry before defaults are applied. A zero
+// value means that the file has no such field.
 func (s Stream) validate(at string) []error {
 	var problems []error
 	problem := func(field, format string, args ...any) {
@@ -38,7 +38,7 @@ func (s Stream) validate(at string) []error {
 	case !nameForm.matches(s.Name):
 		problem("name", "%.*q: want %s", maxShown, s.Name, nameForm)
 	case slices.Contains(reserved, s.Name):
-		problem("name", "%q is reserved, as a folder of the archive", s.Name)
+		problem("name", "%q is reserved: it is a folder of the archive", s.Name)
 	}
 	oneOf(problem, "format", s.Format, Lines, Raw)
 	oneOf(problem, "capacity", s.Capacity, Provisioned, OnDemand)
@@ -55,7 +55,7 @@ func (s Stream) validate(at string) []error {
 	between("bufferMiB", s.BufferMiB, 1, maxBufferMiB)
 	between("maxBacklogMiB", s.MaxBacklogMiB, 1, maxBacklogMiB)
 	if s.Capacity == OnDemand && s.Shards != 0 {
-		problem("shards", "%d: only with provisioned capacity", s.Shards)
+		problem("shards", "%d: valid only with provisioned capacity", s.Shards)
 	}
 	return problems
 }
@@ -71,7 +71,7 @@ func oneOf[T ~string](problem func(field, format string, args ...any), field str
 	problem(field, "%.*q: want %s", maxShown, value, strings.Join(names, " or "))
 }
 
-// fieldNames are the names of an entry's fields, as they must be spelt.
+// fieldNames are the names of an entry's fields.
 var fieldNames = func() []string {
 	var names []string
 	for i := range reflect.TypeFor[Stream]().NumField() {
@@ -96,8 +96,8 @@ func sortedKeys(m map[string]json.RawMessage) []string {
 	return slices.Sorted(maps.Keys(m))
 }
 
-// duplicateFields returns the names that stand more than once in an object,
-// of which encoding/json would silently keep the last.
+// duplicateFields returns the names that occur more than once in an object. Of
+// duplicates, encoding/json would silently keep the last.
 func duplicateFields(object []byte) []string {
 	d := json.NewDecoder(bytes.NewReader(object))
 	if _, err := d.Token(); err != nil {

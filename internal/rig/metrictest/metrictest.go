@@ -1,5 +1,5 @@
-// Package metrictest reads lines in CloudWatch's Embedded Metric Format as
-// CloudWatch does, for tests.
+// Package metrictest parses lines in CloudWatch's Embedded Metric Format, as
+// CloudWatch does. It is for tests.
 package metrictest
 
 import (
@@ -19,18 +19,18 @@ import (
 //go:embed emf.schema.json
 var schema string
 
-// Point is what a line says of one metric with one set of dimensions.
+// Point is one metric with one set of dimensions in a line.
 type Point struct {
 	Namespace, Name, Unit string
-	// Dimensions are dimensions and their values, as in "Service=a Stream=b".
+	// Dimensions are the dimensions with their values, as in "Service=a Stream=b".
 	Dimensions string
 	At         time.Time
 	Values     []float64
 }
 
-// Read returns the points of all lines of output that are metrics; lines that
-// have no _aws are passed over. It fails the test for a line that is not as the
-// format's schema and its words demand.
+// Read returns the points of all metric lines in output. It skips lines without
+// the member _aws. It fails the test if a line violates the format's schema or the
+// rules of the format that the schema does not express.
 func Read(tb testing.TB, output []byte) []Point {
 	tb.Helper()
 	valid := compile(tb)
@@ -45,7 +45,7 @@ func Read(tb testing.TB, output []byte) []Point {
 			continue
 		}
 		if err := valid.Validate(value); err != nil {
-			tb.Fatalf("not as the schema says: %v: %s", err, line)
+			tb.Fatalf("validating against the schema: %v: %s", err, line)
 		}
 		of, err := read(line, root)
 		if err != nil {
@@ -73,8 +73,8 @@ func compile(tb testing.TB) *jsonschema.Schema {
 	return compiled
 }
 
-// read holds what the schema does not: that what a directive names is there, and
-// how much of it.
+// read checks the rules that the schema does not express: each dimension and
+// metric of a directive has a value, and their numbers are within the limits.
 func read(line []byte, root map[string]any) ([]Point, error) {
 	var meta struct {
 		AWS struct {
@@ -130,7 +130,7 @@ func numbers(value any) ([]float64, error) {
 	for _, v := range list {
 		n, ok := v.(json.Number)
 		if !ok {
-			return nil, fmt.Errorf("%v is no number", v)
+			return nil, fmt.Errorf("%v is not a number", v)
 		}
 		f, err := n.Float64()
 		if err != nil {
@@ -141,7 +141,8 @@ func numbers(value any) ([]float64, error) {
 	return values, nil
 }
 
-// Texts are points as "Name Service=a Stream=b: value value", sorted.
+// Texts returns the points in the form "Name Service=a Stream=b: value value",
+// sorted.
 func Texts(points []Point) []string {
 	texts := make([]string, len(points))
 	for i, p := range points {
