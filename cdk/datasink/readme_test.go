@@ -7,15 +7,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/data-sink/data-sink/internal/pipeline/metric"
 )
 
-var update = flag.Bool("update", false, "rewrite the README's tables of settings, alarms and metrics")
+var update = flag.Bool("update", false, "rewrite the README's tables of settings and alarms")
 
 func TestReadmeHasTheTables(t *testing.T) {
 	const path = "../../README.md"
-	for _, section := range []struct{ name, want string }{{"settings", settingsTable()}, {"runbook", runbook()}, {"metrics", metric.Table()}} {
+	for _, section := range []struct{ name, want string }{{"settings", settingsTable()}, {"runbook", runbook()}} {
 		begin, end := "<!-- "+section.name+" -->\n", "<!-- /"+section.name+" -->"
 		before, rest, found := strings.Cut(string(readFile(t, path)), begin)
 		got, after, ended := strings.Cut(rest, end)

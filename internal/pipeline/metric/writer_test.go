@@ -191,21 +191,6 @@ func TestDeclarations(t *testing.T) {
 	}
 }
 
-func TestTheTableNamesEveryMetricAndItsCost(t *testing.T) {
-	t.Parallel()
-	table := metric.Table()
-	for _, m := range metric.All() {
-		if !strings.Contains(table, "| `"+m.Name+"` | "+string(m.Unit)+" |") {
-			t.Errorf("the table has no %s", m.Name)
-		}
-	}
-	for _, want := range []string{"$0.30 a month", "each stream adds up to 3 ($0.90)"} {
-		if !strings.Contains(table, want) {
-			t.Errorf("the table does not say %q:\n%s", want, table)
-		}
-	}
-}
-
 // lines are the texts of what was written since the last call.
 func lines(t *testing.T, out *bytes.Buffer) []string {
 	t.Helper()

@@ -1,37 +1,37 @@
 package stream_test
 
 import (
-	"os"
-	"reflect"
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/rig/readmetest"
+	"github.com/invopop/jsonschema"
 )
 
-// TestReadmeIsTrue holds the README's example and its table of fields.
-func TestReadmeIsTrue(t *testing.T) {
+func TestReadmeHasTheFields(t *testing.T) {
 	t.Parallel()
-	b, err := os.ReadFile("../../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, found := strings.Cut(string(b), "\n## streams.json\n")
-	if !found {
-		t.Fatal("the README has no section on streams.json")
-	}
-	_, rest, _ := strings.Cut(section, "```json\n")
-	example, _, ended := strings.Cut(rest, "```")
-	if !ended {
-		t.Fatal("the section has no example")
-	}
-	if _, err := stream.Parse([]byte(example)); err != nil {
-		t.Errorf("the README's example: %v", err)
-	}
-	for i := range reflect.TypeFor[stream.Stream]().NumField() {
-		name, _, _ := strings.Cut(reflect.TypeFor[stream.Stream]().Field(i).Tag.Get("json"), ",")
-		if !strings.Contains(section, "| `"+name+"` |") {
-			t.Errorf("the README's table has no row for %s", name)
+	readmetest.Section(t, "../../../README.md", "streams", fieldTable(t), *update)
+}
+
+// fieldTable returns the reference of the fields of a stream in Markdown.
+func fieldTable(tb testing.TB) string {
+	tb.Helper()
+	var b strings.Builder
+	b.WriteString("| field | default | meaning |\n|---|---|---|\n")
+	reflector := jsonschema.Reflector{ExpandedStruct: true, DoNotReference: true, Anonymous: true}
+	for field := reflector.Reflect(stream.Stream{}).Properties.Oldest(); field != nil; field = field.Next() {
+		byDefault := ""
+		if field.Value.Default != nil {
+			value, err := json.Marshal(field.Value.Default)
+			if err != nil {
+				tb.Fatal(err)
+			}
+			byDefault = "`" + strings.Trim(string(value), `"`) + "`"
 		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", field.Key, byDefault, field.Value.Description)
 	}
+	return b.String()
 }

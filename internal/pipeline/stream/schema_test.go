@@ -13,7 +13,7 @@ import (
 	validator "github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-var update = flag.Bool("update", false, "rewrite schema.json")
+var update = flag.Bool("update", false, "rewrite schema.json and the table in README.md")
 
 func TestSchemaIsThatOfTheGoType(t *testing.T) {
 	t.Parallel()
