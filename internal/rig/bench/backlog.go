@@ -7,17 +7,19 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 )
 
-// backlogBody is small: a million of them are to fit into memory.
+// backlogBody is the size of bodies in bytes: small, because a million of them must
+// fit into memory.
 const backlogBody = 100
 
-// backlog is a number of records in the queues of some streams.
+// backlog is a number of records in the queues of several streams.
 type backlog struct {
 	name             string
 	records, streams int
 }
 
-// backlogScale is the rate at which backlogs of several lengths are drained, and
-// then one that several streams share. The floor of each is the best of its kind.
+// backlogScale measures the rate at which backlogs of several lengths are drained,
+// and the rate for one backlog spread over several streams. The floor of each is the
+// best of its kind.
 func backlogScale(l *lab, rounds int) ([]figure, error) {
 	lengths, err := l.drainInTurns(rounds, []backlog{{"backlog.scale.10k", 10_000, 1}, {"backlog.scale.100k", 100_000, 1}, {"backlog.scale.1m", 1_000_000, 1}})
 	if err != nil {
@@ -27,8 +29,8 @@ func backlogScale(l *lab, rounds int) ([]figure, error) {
 	return append(lengths, streams...), err
 }
 
-// drainInTurns drains one backlog after the other. Of the short ones several in a
-// row make a sample: a tenth of a million records at least.
+// drainInTurns drains the backlogs in turn. A sample has at least 100,000 records,
+// so a short backlog is drained several times.
 func (l *lab) drainInTurns(rounds int, backlogs []backlog) ([]figure, error) {
 	rates, costs := make([]figure, len(backlogs)), make([]figure, len(backlogs))
 	drainers := make([]*drain.Handler, len(backlogs))
@@ -62,7 +64,7 @@ func (l *lab) drainInTurns(rounds int, backlogs []backlog) ([]figure, error) {
 	return append(rates, costs...), nil
 }
 
-// againstTheBest makes the best of some figures the floor of all.
+// againstTheBest makes the best of the figures the floor of all.
 func againstTheBest(figures []figure, best func([]float64) float64) {
 	var medians []float64
 	for _, f := range figures {

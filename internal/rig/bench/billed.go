@@ -12,38 +12,38 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// memories are the settings of the table, in MB. Lambda brings CPU in proportion
-// to memory: one vCPU at 1,769.
+// memories are the memory settings of the table in MB. Lambda allots CPU in
+// proportion to memory: one vCPU at 1,769 MB.
 // https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 var memories = []int{128, 256, 512, wholeCPU}
 
 const (
 	wholeCPU = 1769
-	// perGBSecond is the price of arm64 in US dollars, in us-east-1.
+	// perGBSecond is the price of a GB-second on arm64 in us-east-1, in US dollars.
 	// https://aws.amazon.com/lambda/pricing/
 	perGBSecond = 0.0000133334
 )
 
-// job is what a function does in one invocation.
+// job is one kind of invocation.
 type job struct {
 	name, function string
 	event          []byte
 	records        int
-	// backlog, if there is one, is the size of the records that stand in the
-	// queue before each invocation.
+	// backlog, if not 0, is the size in bytes of the records that are queued before
+	// each invocation.
 	backlog int
-	// times is how often it is measured.
+	// times is the number of measured invocations.
 	times int
-	// wait is how long the invocation waits for services, at the least, beside what
-	// it computes: an estimate, for here they answer at once.
+	// wait is the estimated time that an invocation waits for services. Here they
+	// answer at once.
 	wait time.Duration
-	// overlaps says that the waiting goes on while others compute.
+	// overlaps reports whether the function computes while it waits.
 	overlaps bool
-	// largest is the job that takes the most memory, of the same function.
+	// largest is the job of the same function that needs the most memory.
 	largest *job
 }
 
-// round trips, as they are within a Region.
+// Round trips within a Region, estimated.
 const (
 	redisTrip   = 700 * time.Microsecond // over TLS
 	kinesisTrip = 20 * time.Millisecond
@@ -78,8 +78,8 @@ func (l *lab) jobs() ([]job, error) {
 	}, nil
 }
 
-// largestBody is the event of a body that unpacks to 11 MiB, from almost
-// the 4 MiB that may be received.
+// largestBody returns the event of a body of 11 MiB that is compressed to almost the
+// 4 MiB that ingest accepts.
 func largestBody() ([]byte, error) {
 	var packed bytes.Buffer
 	w, err := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
@@ -88,7 +88,7 @@ func largestBody() ([]byte, error) {
 	}
 	body := randomBody(11 << 20)
 	for i := range body {
-		body[i] = "ACGT"[body[i]&3] // two bits of each byte are left to know
+		body[i] = "ACGT"[body[i]&3] // compresses to two bits a byte
 	}
 	if _, err := w.Write(body); err != nil {
 		return nil, err
@@ -100,9 +100,9 @@ func largestBody() ([]byte, error) {
 	return bytes.Replace(event, []byte(`"content-type"`), []byte(`"content-encoding":"gzip","content-type"`), 1), nil
 }
 
-// billed notes, as Markdown, what records cost in each function at several
-// settings of memory, estimated from the CPU time of the function's own process,
-// and the peak of its memory, by the largest records, at each.
+// billed writes a Markdown table of the cost of records in each function at several
+// memory settings, estimated from the CPU time of the function's process, and of the
+// peak memory with the largest records.
 func billed(l *lab, _ int) ([]figure, error) {
 	jobs, err := l.jobs()
 	if err != nil {
@@ -143,7 +143,7 @@ func billed(l *lab, _ int) ([]figure, error) {
 	return nil, nil
 }
 
-// billedMillis is what Lambda bills for one invocation: whole milliseconds.
+// billedMillis returns the milliseconds that Lambda bills for one invocation.
 func (j job) billedMillis(cpu time.Duration, memory int) float64 {
 	computing := cpu.Seconds() * 1000 * wholeCPU / float64(memory)
 	waiting := j.wait.Seconds() * 1000
@@ -165,7 +165,7 @@ func (l *lab) cpuOf(j job) (time.Duration, error) {
 		return 0, err
 	}
 	defer f.Close()
-	if err := l.invoke(f, j); err != nil { // the first one warms it up
+	if err := l.invoke(f, j); err != nil { // the first invocation warms the process up
 		return 0, err
 	}
 	pid := f.Processes()[0].PID()
@@ -185,8 +185,8 @@ func (l *lab) cpuOf(j job) (time.Duration, error) {
 	return (after - before) / time.Duration(j.times), l.empty("")
 }
 
-// peakOf is the peak of the memory, in bytes, of a process that believes to have
-// that many MB and does a job five times.
+// peakOf returns the peak memory in bytes of a process with a memory setting in MB
+// that does a job five times.
 func (l *lab) peakOf(j job, memory int) (float64, error) {
 	f, err := l.function("ours", j.function, fmt.Sprintf("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", memory))
 	if err != nil {
@@ -205,7 +205,7 @@ func (l *lab) peakOf(j job, memory int) (float64, error) {
 	return peak, l.empty("")
 }
 
-// invoke does a job once, and checks that it was done.
+// invoke does a job once and checks the answer.
 func (l *lab) invoke(f *lambdatest.Function, j job) error {
 	if j.backlog > 0 {
 		e := envelopeOf(orders, randomBody(j.backlog))

@@ -17,8 +17,8 @@ import (
 
 var functions = []string{"ingest", "drainer", "bridge"}
 
-// buildBootstraps builds the functions, as they are deployed, and a hello-world
-// with the same clients for each, as ours-<name> and hello-<name> under dir.
+// buildBootstraps builds the functions as they are deployed, and for each a
+// hello-world program with the same clients, as ours-<name> and hello-<name> in dir.
 func buildBootstraps(dir string) error {
 	const module = "github.com/data-sink/data-sink/"
 	for _, f := range functions {
@@ -37,8 +37,8 @@ func buildBootstraps(dir string) error {
 	return nil
 }
 
-// function runs a bootstrap as Lambda does, its clients at the endpoints. more is
-// added to its environment.
+// function returns a bootstrap that runs as on Lambda, with its clients connected to
+// the endpoints. more is added to its environment.
 func (l *lab) function(kind, name string, more ...string) (*lambdatest.Function, error) {
 	dir, err := l.bootstraps()
 	if err != nil {
@@ -57,10 +57,10 @@ func (l *lab) function(kind, name string, more ...string) (*lambdatest.Function,
 	}), nil
 }
 
-// anyEvent is one that each function answers, with an error or without.
+// anyEvent is an event that each function answers, with or without an error.
 var anyEvent = []byte(`{}`)
 
-// coldStart is the time from the start of a process to its first call of the
+// coldStart measures the time from the start of a process to its first call of the
 // Runtime API.
 func coldStart(l *lab, rounds int) ([]figure, error) {
 	var all []figure
@@ -74,9 +74,9 @@ func coldStart(l *lab, rounds int) ([]figure, error) {
 				defer f.Close()
 				ctx, cancel := invocation(10)
 				defer cancel()
-				// Whatever the function says: it has started.
-				var said *lambdatest.FunctionError
-				if _, err := f.Invoke(ctx, anyEvent); err != nil && !errors.As(err, &said) {
+				// The function may return an error: it has started nevertheless.
+				var functionError *lambdatest.FunctionError
+				if _, err := f.Invoke(ctx, anyEvent); err != nil && !errors.As(err, &functionError) {
 					return nil, err
 				}
 				took := f.Processes()[0].ColdStart()
@@ -92,7 +92,7 @@ func coldStart(l *lab, rounds int) ([]figure, error) {
 	return all, nil
 }
 
-// binarySize is that of the stripped bootstraps.
+// binarySize measures the size of the stripped bootstraps.
 func binarySize(l *lab, _ int) ([]figure, error) {
 	dir, err := l.bootstraps()
 	if err != nil {
@@ -104,7 +104,7 @@ func binarySize(l *lab, _ int) ([]figure, error) {
 		for kind, samples := range map[string]*[]float64{"ours": &f.ours, "hello": &f.floor} {
 			info, err := os.Stat(filepath.Join(dir, kind+"-"+name, "bootstrap"))
 			if err != nil {
-				return nil, fmt.Errorf("looking at a bootstrap: %w", err)
+				return nil, fmt.Errorf("reading the size of a bootstrap: %w", err)
 			}
 			*samples = []float64{float64(info.Size()) / 1e6}
 		}
@@ -113,7 +113,7 @@ func binarySize(l *lab, _ int) ([]figure, error) {
 	return all, nil
 }
 
-// peakMemory is the most resident memory that a process ever had, in bytes.
+// peakMemory returns the largest resident set that a process ever had, in bytes.
 func peakMemory(pid int) (float64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -127,13 +127,14 @@ func peakMemory(pid int) (float64, error) {
 	return float64(kB) * 1024, nil
 }
 
-// usedCPU is the CPU time that a process has used, to a hundredth of a second.
+// usedCPU returns the CPU time of a process, to a hundredth of a second.
 func usedCPU(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, fmt.Errorf("reading the CPU time: %w", err)
 	}
-	// "<id> (<name>) <state> …", user and system time being fields 14 and 15.
+	// The form is "<id> (<name>) <state> …"; user and system time are fields 14 and
+	// 15.
 	_, rest, _ := bytes.Cut(stat, []byte(") "))
 	fields := bytes.Fields(rest)
 	if len(fields) < 13 {

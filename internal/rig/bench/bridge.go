@@ -18,11 +18,12 @@ func newBridge(service sink.Service) *bridge.Handler {
 	return bridge.New(bridge.Config{
 		Deployment: deployment, Streams: streams(1), Archive: noArchive{},
 		Firehose: &sink.Writer{Service: service, Limits: sink.FirehoseLimits},
-		Log:      slog.New(slog.NewJSONHandler(io.Discard, nil)), // its lines are part of the work
+		Log:      slog.New(slog.NewJSONHandler(io.Discard, nil)), // writing log lines is part of the work
 	})
 }
 
-// bridgeRate is MB of events a second, in full batches of 200 bytes and of 1 KiB.
+// bridgeRate measures the MB of events a second, in full batches of records of 1 KiB
+// and of 200 bytes.
 func bridgeRate(l *lab, rounds int) ([]figure, error) {
 	h := newBridge(sink.NewFirehose(firehose.NewFromConfig(l.aws(l.atOnce))))
 	config := l.aws(l.atOnce)
@@ -68,9 +69,8 @@ func bridgeOurs(h *bridge.Handler, event []byte) error {
 	return err
 }
 
-// bridgeFloor decodes an event with the fastest decoder at hand, which does the
-// base64 too, and sends the bodies behind one another, as few Firehose records as
-// can be.
+// bridgeFloor decodes an event with the fastest decoder, which also decodes base64,
+// and sends the bodies in as few Firehose records as possible.
 func bridgeFloor(client *firehose.Client, event []byte) error {
 	var e kinesisRecords
 	if err := json.Unmarshal(event, &e, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
@@ -102,11 +102,10 @@ func bridgeFloor(client *firehose.Client, event []byte) error {
 	}
 }
 
-// billing is a Firehose that counts what it would bill.
+// billing is a Firehose that counts the bytes that it would bill.
 type billing struct{ billed, real int }
 
-// billedUnit is what Firehose rounds every record up to.
-// https://aws.amazon.com/firehose/pricing/
+// billedUnit is the unit in bytes to which Firehose rounds every record up.
 const billedUnit = 5 << 10
 
 func (b *billing) Put(_ context.Context, _ string, entries []sink.Entry) ([]sink.Failure, error) {
@@ -117,7 +116,7 @@ func (b *billing) Put(_ context.Context, _ string, entries []sink.Entry) ([]sink
 	return nil, nil
 }
 
-// bridgeBilled is how many bytes Firehose bills for a full batch of 200-byte
+// bridgeBilled measures the bytes that Firehose bills for a full batch of 200-byte
 // records. The floor is the bytes themselves.
 func bridgeBilled(*lab, int) ([]figure, error) {
 	event, _ := kinesisEvent(200)

@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestTheFloorsDecodersAgree(t *testing.T) {
+func TestTheDecodersOfTheFloorAgree(t *testing.T) {
 	t.Parallel()
 	for _, event := range [][]byte{postEvent(jsonBody(1<<10), true), postEvent(randomBody(1<<10), false)} {
 		a, err := decodeWithJSONParser(event)
@@ -23,7 +23,7 @@ func TestTheFloorsDecodersAgree(t *testing.T) {
 	}
 }
 
-// BenchmarkFloorDecoder chooses the floor.
+// BenchmarkFloorDecoder compares the decoders for the floor.
 func BenchmarkFloorDecoder(b *testing.B) {
 	for _, c := range []struct {
 		name  string

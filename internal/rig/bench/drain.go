@@ -32,7 +32,7 @@ func drainSmall(l *lab, rounds int) ([]figure, error) {
 	return compareDrain(l, rounds, "drain.small", l.redis.URL, "tcp", l.redis.Addr, 100_000, 100)
 }
 
-// newDrainer wires a drainer as functions/drainer does.
+// newDrainer builds a drainer as functions/drainer does.
 func (l *lab) newDrainer(url string, streams *stream.Set) (*drain.Handler, error) {
 	e, err := env.ParseDrainer(func(name string) string {
 		return map[string]string{env.Name: deployment, env.ArchiveBucket: "archive", env.RedisURL: url, env.WakeQueueURL: "http://127.0.0.1/wake"}[name]
@@ -55,7 +55,7 @@ func (l *lab) newDrainer(url string, streams *stream.Set) (*drain.Handler, error
 	}), nil
 }
 
-// compareDrain drains n records of that size in one invocation.
+// compareDrain drains n records of a size in one invocation.
 func compareDrain(l *lab, rounds int, name, url, network, addr string, n, size int) ([]figure, error) {
 	h, err := l.newDrainer(url, streams(1))
 	if err != nil {
@@ -77,7 +77,7 @@ func compareDrain(l *lab, rounds int, name, url, network, addr string, n, size i
 	return compare(rounds, ours, floor)
 }
 
-// rate is a side that has n records in Redis put to the endpoint, all of them.
+// rate returns a side that drains n records from Redis to the endpoint.
 func (l *lab) rate(name string, n int, fill, drain func() error) side {
 	return func() ([]measure, error) {
 		if err := fill(); err != nil {
@@ -94,8 +94,8 @@ func (l *lab) rate(name string, n int, fill, drain func() error) side {
 	}
 }
 
-// arrival does a job of which n records arrive at the endpoint, and measures it.
-// The CPU time is that of this process, with the endpoint, and of Redis.
+// arrival measures a job that delivers n records to the endpoint. The CPU time is
+// that of Redis and of this process, which includes the endpoint.
 func (l *lab) arrival(n int, job func() error) (took, cpu time.Duration, err error) {
 	redisBefore, err := usedCPU(l.redis.PID())
 	if err != nil {
@@ -116,13 +116,14 @@ func (l *lab) arrival(n int, job func() error) (took, cpu time.Duration, err err
 	return took, cpu + redisAfter - redisBefore, nil
 }
 
-// floorClaim moves records into a claim, and knows neither leases nor sizes.
+// floorClaim moves records into a claim without a lease or a limit of bytes.
 //
 //go:embed claim.lua
 var floorClaim string
 
-// floorDrainer is the smallest loop that drains a list and loses nothing when it
-// dies: claim 500, put them, forget the claim; so many at once.
+// floorDrainer is the smallest loop that drains a list without losing records in a
+// crash: claim 500 records, put them, delete the claim. Several workers do so at
+// once.
 type floorDrainer struct {
 	redis   *redis.Client
 	kinesis *kinesis.Client
@@ -171,8 +172,9 @@ func (f *floorDrainer) work(ctx context.Context, worker int) error {
 	}
 }
 
-// plainBody keeps net/http from closing connections when an answer comes before
-// the body's end was asked for: see package sink. Without it the floor is lower.
+// plainBody prevents net/http from closing the connection when the answer arrives
+// before the body has been read to its end, see package sink. It makes the floor
+// faster.
 type plainBody struct {
 	next interface {
 		Do(*http.Request) (*http.Response, error)

@@ -12,13 +12,13 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 )
 
-// jsonBody is a body of that size as an application would send it.
+// jsonBody returns a body of a size as an application would send it.
 func jsonBody(size int) []byte {
 	const object = `{"orderId":"8d7c11e0","amount":1999,"currency":"EUR","note":"two days","items":[17,23]},`
 	return append(bytes.Repeat([]byte(object), size/len(object)+1)[:size-1], ']')
 }
 
-// randomBody is a body of that size that does not compress.
+// randomBody returns a body of a size that does not compress.
 func randomBody(size int) []byte {
 	source := rand.New(rand.NewPCG(1, uint64(size))) //nolint:gosec // the same bytes in every run
 	body := make([]byte, size)
@@ -28,8 +28,8 @@ func randomBody(size int) []byte {
 	return body
 }
 
-// postEvent is the event of a POST as an HTTP API sends it: the body as text, or
-// as base64.
+// postEvent returns the event of a POST through an HTTP API, with the body as text
+// or as base64.
 func postEvent(body []byte, asText bool) []byte {
 	e := events.APIGatewayV2HTTPRequest{
 		Version: "2.0", RouteKey: "POST /archives/{stream}", RawPath: "/archives/orders",
@@ -56,11 +56,11 @@ func postEvent(body []byte, asText bool) []byte {
 	return marshal(e)
 }
 
-// kinesisEvent is the event of a full batch of records of that size, as the
-// mapping sends it: 10,000 records or 6 MB.
+// kinesisEvent returns the event of a full batch of records of a size: 10,000
+// records or 6 MB.
 func kinesisEvent(size int) (event []byte, records int) { return kinesisEventOf(size, 10_000) }
 
-// kinesisEventOf is the same with at most that many records.
+// kinesisEventOf is kinesisEvent with a limit on the number of records.
 func kinesisEventOf(size, most int) (event []byte, records int) {
 	const mostBytes = 6_000_000
 	body := bytes.TrimSuffix(jsonBody(size), []byte("\n"))
@@ -84,7 +84,7 @@ func kinesisEventOf(size, most int) (event []byte, records int) {
 func marshal(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // strings, numbers and times
+		panic(err) // strings, numbers and times always encode
 	}
 	return b
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// noQueue takes every record and keeps none; noArchive and noWaker are for
-// handlers that need neither.
+// noQueue accepts every record and keeps none. noArchive and noWaker serve handlers
+// that must not need them.
 type (
 	noQueue   struct{}
 	noArchive struct{}
@@ -44,7 +44,7 @@ func (noArchive) Check(context.Context) error { return io.ErrClosedPipe }
 
 func (noWaker) Wake(context.Context, string, time.Duration) error { return nil }
 
-// ingestConfig is a handler's without its queue.
+// ingestConfig returns the configuration of a handler, without a queue.
 func ingestConfig() ingest.Config {
 	return ingest.Config{
 		Streams: streams(1), Archive: noArchive{}, Waker: noWaker{}, Logger: slog.New(slog.DiscardHandler),
@@ -56,17 +56,17 @@ func (l *lab) openQueue(url string, wakeInterval time.Duration) (*queue.Queue, e
 	return queue.Open(queue.Options{Deployment: deployment, URL: url, Password: redisPassword, WakeInterval: wakeInterval, PushTimeout: 5 * time.Second})
 }
 
-// floorClient is a client for the floors, as plain as can be.
+// floorClient returns a client with default options for the floors.
 func (l *lab) floorClient(network, addr string) *redis.Client {
 	return redis.NewClient(&redis.Options{Network: network, Addr: addr, Password: redisPassword})
 }
 
-// invocation is the context of one invocation, with Lambda's deadline.
+// invocation returns the context of one invocation, with Lambda's deadline.
 func invocation(seconds int) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), time.Duration(seconds)*time.Second)
 }
 
-// invokeOurs is a whole request, checked. Lambda's runtime makes the context.
+// invokeOurs serves one request and checks the answer.
 func invokeOurs(ctx context.Context, h *ingest.Handler, event []byte) error {
 	out, err := h.Invoke(ctx, event)
 	if err == nil && !bytes.HasPrefix(out, []byte(`{"statusCode":202`)) {
@@ -75,11 +75,11 @@ func invokeOurs(ctx context.Context, h *ingest.Handler, event []byte) error {
 	return err
 }
 
-// floorAnswer is the digest of the password that the floor lets in.
+// floorDigest is the digest of the credentials that the floor accepts.
 var floorDigest = sha256.Sum256([]byte("Basic ZGF0YXNpbms6aHVudGVyMg=="))
 
-// invokeFloor is the least that answers a request: decode the event, check a
-// digest, hand the body on.
+// invokeFloor does the least that can answer a request: decode the event, check a
+// digest, push the body.
 func invokeFloor(event []byte, push func(stream string, body []byte) error) ([]byte, error) {
 	r, err := decodeWithJSONParser(event)
 	if err != nil {
@@ -123,8 +123,8 @@ func compareInvoke(l *lab, rounds int, name, url, network, addr string) ([]figur
 	})
 }
 
-// ingestInvokeWake is the request of which the push finds a wake-up to be due:
-// one a second and stream.
+// ingestInvokeWake measures the request whose push makes a wake-up due, which is one
+// a second and stream.
 func ingestInvokeWake(l *lab, rounds int) ([]figure, error) {
 	event := postEvent(jsonBody(1<<10), true)
 	q, err := l.openQueue(l.redis.URL, time.Hour)
@@ -137,7 +137,7 @@ func ingestInvokeWake(l *lab, rounds int) ([]figure, error) {
 	h := ingest.New(config)
 	ctx, cancel := invocation(3600)
 	defer cancel()
-	// Without its key the next push is the first of its interval.
+	// Deleting the key makes the wake-up of the next push due.
 	due := func() error { return l.raw.Del(context.Background(), deployment+":{"+orders+"}:wake").Err() }
 
 	plain, wakeUp := l.floorClient("tcp", l.redis.Addr), `{"stream":"orders"}`
@@ -154,8 +154,8 @@ func ingestInvokeWake(l *lab, rounds int) ([]figure, error) {
 	})
 }
 
-// ingestCPU is a request without Redis. The floor is nothing but the fastest
-// decoder at hand.
+// ingestCPU measures a request without Redis. The floor is the fastest decoder
+// alone.
 func ingestCPU(l *lab, rounds int) ([]figure, error) {
 	config := ingestConfig()
 	config.Queue = noQueue{}

@@ -22,36 +22,37 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// deployment and orders are the names of everything that is measured.
+// deployment and orders are the names of the deployment and of its first stream.
 const (
 	deployment = "datasink"
 	orders     = "orders"
 )
 
 // lab is what the rows share: a real Redis, an endpoint that answers Kinesis and
-// Firehose calls at once, one of the other AWS services, and the bootstraps.
+// Firehose calls at once, an endpoint for the other AWS services, and the
+// bootstraps.
 type lab struct {
 	short bool
 	// dir is a temporary folder.
 	dir   string
 	redis *redistest.Server
-	// raw reaches Redis past package queue.
+	// raw is a client that bypasses package queue.
 	raw *redis.Client
-	// atOnce is the URL of the endpoint for Kinesis and Firehose, and sinks its
+	// atOnce is the URL of the endpoint for Kinesis and Firehose. sinks is its
 	// handler.
 	atOnce string
 	sinks  *awstest.AtOnce
 	// services has the secrets and the queue of wake-ups.
 	services *awstest.Server
-	// bootstraps returns the folder of the built bootstraps.
+	// bootstraps builds the bootstraps once and returns their folder.
 	bootstraps func() (string, error)
-	// notes is what stands before the report.
+	// notes is printed before the report.
 	notes strings.Builder
 
 	server *http.Server
 }
 
-// redisPassword and clientsSecret are what the bootstraps find in their secrets.
+// redisPassword and clientsSecret are the values of the bootstraps' secrets.
 const (
 	redisPassword = "Zecret"
 	clientsSecret = `{"datasink":"hunter2"}`
@@ -65,7 +66,7 @@ func newLab(short bool) (_ *lab, err error) {
 		}
 	}()
 	if l.dir, err = os.MkdirTemp("", "bench"); err != nil {
-		return nil, fmt.Errorf("making a folder: %w", err)
+		return nil, fmt.Errorf("creating a folder: %w", err)
 	}
 	l.bootstraps = sync.OnceValues(func() (string, error) {
 		dir := filepath.Join(l.dir, "bootstraps")
@@ -73,7 +74,7 @@ func newLab(short bool) (_ *lab, err error) {
 	})
 	data := filepath.Join(l.dir, "redis")
 	if err := os.Mkdir(data, 0o700); err != nil {
-		return nil, fmt.Errorf("making a folder: %w", err)
+		return nil, fmt.Errorf("creating a folder: %w", err)
 	}
 	if l.redis, err = redistest.Run(data, "--requirepass", redisPassword); err != nil {
 		return nil, err
@@ -108,7 +109,7 @@ func (l *lab) close() {
 	_ = os.RemoveAll(l.dir)
 }
 
-// few is n, or less where a pass has only to show that it works.
+// few returns n, or a hundredth of it in a short run.
 func (l *lab) few(n int) int {
 	if l.short {
 		return max(1, n/100)
@@ -116,8 +117,8 @@ func (l *lab) few(n int) int {
 	return n
 }
 
-// aws is the configuration of a client of the endpoint, with a connection for
-// each of many callers.
+// aws returns the configuration of clients of an endpoint, with enough idle
+// connections for concurrent callers.
 func (l *lab) aws(endpoint string) aws.Config {
 	client := awshttp.NewBuildableClient().WithTimeout(10 * time.Second).WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConnsPerHost = 32
@@ -131,7 +132,7 @@ func (l *lab) aws(endpoint string) aws.Config {
 	}
 }
 
-// streams returns a set of n streams, of which the first is orders.
+// streams returns a set of n streams. The first one is orders.
 func streams(n int) *stream.Set {
 	names := make([]string, n)
 	for i := range names {
@@ -139,7 +140,7 @@ func streams(n int) *stream.Set {
 	}
 	set, err := stream.Parse([]byte(`{"streams":[` + strings.Join(names, ",") + `]}`))
 	if err != nil {
-		panic(err) // the names are in order
+		panic(err) // the names are valid
 	}
 	return set
 }
@@ -153,10 +154,10 @@ func streamName(i int) string {
 
 func queueKey(stream string) string { return deployment + ":{" + stream + "}:queue" }
 
-// fill puts n values behind one another into a list of Redis. A list of the
-// product's is filled past package queue, some twenty times as fast.
+// fill pushes n values to a list of Redis. It bypasses package queue, which makes it
+// about twenty times as fast.
 func (l *lab) fill(key string, n int, value func(i int) []byte) error {
-	const most, mostBytes = 1000, 4 << 20 // of one command
+	const most, mostBytes = 1000, 4 << 20 // limits of one command
 	ctx := context.Background()
 	for i := 0; i < n; {
 		var values []any
@@ -172,14 +173,14 @@ func (l *lab) fill(key string, n int, value func(i int) []byte) error {
 	return nil
 }
 
-// empty removes everything from Redis, and checks that the list at key, if any,
-// was empty.
+// empty deletes everything in Redis. If key is not empty, it first checks that the
+// list at key is empty.
 func (l *lab) empty(key string) error {
 	ctx := context.Background()
 	if key != "" {
 		left, err := l.raw.LLen(ctx, key).Result()
 		if err != nil {
-			return fmt.Errorf("looking what is left: %w", err)
+			return fmt.Errorf("counting the records that are left: %w", err)
 		}
 		if left != 0 {
 			return fmt.Errorf("%d records are left in %s", left, key)
@@ -188,15 +189,15 @@ func (l *lab) empty(key string) error {
 	return l.raw.FlushAll(ctx).Err()
 }
 
-// envelopeOf returns the envelope of a record with that body.
+// envelopeOf returns the envelope of a record with a body.
 func envelopeOf(stream string, body []byte) []byte {
 	e, err := envelope.Encode(envelope.Record{Stream: stream, ReceivedAt: time.Now(), ID: newID(), Body: body})
 	if err != nil {
-		panic(err) // writing to memory does not fail
+		panic(err) // encoding to memory does not fail
 	}
 	return e
 }
 
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
-var errUnexpected = errors.New("the answer is not what it should be")
+var errUnexpected = errors.New("unexpected answer")

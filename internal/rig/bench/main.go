@@ -1,16 +1,16 @@
-// Bench measures every hop of a record's way, and beside each the floor: the
-// smallest loop that could do the same work with the same parts. Both take turns
-// in one run, so that the ratio of the two holds on a machine that is busy
-// with other things, where neither of the figures does.
+// Bench measures every hop of the pipeline. Beside each hop it measures the floor:
+// the smallest loop that can do the same work with the same parts. Both alternate in
+// one run, so that their ratio is valid on a busy machine, where neither of the
+// figures is.
 //
 //	go run ./internal/rig/bench [-short] [-only regexp] [-samples file]
 //
-// The last lines it prints are the report, one figure a line:
+// The report is at the end of the output, one figure a line:
 //
 //	bench: <name> <value> <unit> floor=<value> ratio=<value>
 //
-// where the values are medians over the rounds. The file of samples holds every
-// round in the form of Go's benchmarks, for benchstat.
+// The values are medians over the rounds. The file of samples has every round in the
+// format of Go's benchmarks, for benchstat.
 package main
 
 import (
@@ -26,10 +26,10 @@ import (
 	"time"
 )
 
-// row is a part of the report that is measured by itself.
+// row is a part of the report that can be measured alone.
 type row struct {
 	name string
-	// rounds is how often each side is measured.
+	// rounds is the number of measurements of each side.
 	rounds int
 	run    func(l *lab, rounds int) ([]figure, error)
 }
@@ -56,11 +56,11 @@ func rows() []row {
 
 func main() {
 	var o options
-	flag.BoolVar(&o.short, "short", false, "one short round of everything: shows that it works, and nothing else")
+	flag.BoolVar(&o.short, "short", false, "measure one short round of everything, to check that it works")
 	flag.StringVar(&o.only, "only", "", "measure only the rows whose name matches `regexp`")
-	flag.IntVar(&o.times, "times", 1, "measure that many `times` as many rounds")
-	flag.StringVar(&o.samples, "samples", "", "write the samples of all rounds to `file`, for benchstat")
-	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile to `file`; the label side tells ours from floor")
+	flag.IntVar(&o.times, "times", 1, "multiply the number of rounds by `times`")
+	flag.StringVar(&o.samples, "samples", "", "write the samples of all rounds to `file` for benchstat")
+	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile to `file`; its label side is ours or floor")
 	flag.Parse()
 	log.SetFlags(0)
 	if err := run(o, os.Stdout); err != nil {

@@ -12,29 +12,29 @@ import (
 	"time"
 )
 
-// measure is one value that one side had in one round.
+// measure is one value of one side in one round.
 type measure struct {
 	name, unit string
 	value      float64
 }
 
-// side does a job once, in its own way, and says what it measured: always the
-// same measures in the same order.
+// side does a job once and returns what it measured: always the same measures in the
+// same order.
 type side func() ([]measure, error)
 
-// figure is a line of the report: the samples of all rounds.
+// figure is a line of the report with the samples of all rounds.
 type figure struct {
 	name, unit  string
 	ours, floor []float64
 }
 
-// line is the figure as the report has it.
+// line returns the line of the report.
 func (f figure) line() string {
 	ours, floor := median(f.ours), median(f.floor)
 	return fmt.Sprintf("bench: %s %s %s floor=%s ratio=%.2f", f.name, short(ours), f.unit, short(floor), ours/floor)
 }
 
-// short has three digits or more.
+// short formats v with at least three digits.
 func short(v float64) string {
 	switch {
 	case v >= 100:
@@ -53,9 +53,8 @@ func median(samples []float64) float64 {
 	return percentile(samples, 50)
 }
 
-// compare lets both sides take turns and returns a figure for each measure. Each
-// round begins with the other side. What comes first in a process warms it up and
-// does not count.
+// compare alternates both sides and returns a figure for each measure. The order of
+// the sides alternates with each round. The first round warms up and does not count.
 func compare(rounds int, ours, floor side) ([]figure, error) {
 	var figures []figure
 	note := func(ms []measure, of func(*figure) *[]float64) {
@@ -105,9 +104,9 @@ func compare(rounds int, ours, floor side) ([]figure, error) {
 }
 
 // compareLatency measures n calls of each side a round, one at a time. The sides
-// take turns call by call: how fast an answer of another process arrives depends
-// on where the system has put the two processes, which changes every few
-// milliseconds. before, if there is one, goes before each call and does not count.
+// alternate call by call, because the latency of an answer from another process
+// depends on where the scheduler has placed the two processes, which changes every
+// few milliseconds. before, if not nil, runs before each call and is not measured.
 func (l *lab) compareLatency(rounds int, name string, n int, before, ours, floor func() error) ([]figure, error) {
 	p50, p99 := figure{name: name + ".p50", unit: "us"}, figure{name: name + ".p99", unit: "us"}
 	n = max(l.few(n), 10)
@@ -152,9 +151,9 @@ func percentile(samples []float64, p int) float64 {
 	return sorted[len(sorted)*p/100]
 }
 
-// cost runs n calls and returns the CPU time and the allocations of one. The CPU
-// time is that of the whole process, garbage collection included: other
-// processes that have the processor meanwhile do not count.
+// cost runs n calls and returns the CPU time in ns and the number of allocations of
+// one. The CPU time is that of this process, including garbage collection; other
+// processes do not count.
 func cost(n int, call func() error) (ns, allocs float64, err error) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -169,11 +168,11 @@ func cost(n int, call func() error) (ns, allocs float64, err error) {
 	return float64(took.Nanoseconds()) / float64(n), float64(after.Mallocs-before.Mallocs) / float64(n), nil
 }
 
-// cpuTime is the CPU time that this process has used.
+// cpuTime returns the CPU time that this process has used.
 func cpuTime() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		panic(err) // the arguments are in order
+		panic(err) // the arguments are valid
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 )
 
-// memoryDrain is the peak memory of the drainer's own process while it drains
-// 1 GB. The floor is its peak with a quarter of that: what comes of the backlog's
-// size would show.
+// memoryDrain measures the peak memory of a drainer's process that drains 1 GB. The
+// floor is its peak with a quarter of that, so that the ratio shows how memory grows
+// with the backlog.
 func memoryDrain(l *lab, _ int) ([]figure, error) {
 	backlog := 1_000_000_000
 	if l.short {
@@ -26,10 +26,11 @@ func memoryDrain(l *lab, _ int) ([]figure, error) {
 	return []figure{{name: "memory.drain", unit: "MB", ours: []float64{whole / 1e6}, floor: []float64{quarter / 1e6}}}, nil
 }
 
-// mixedSizes are sizes of bodies and how much of the bytes is of each, in percent.
+// mixedSizes are sizes of bodies in bytes, with the share of each in all bytes.
 var mixedSizes = []struct{ size, percent int }{{100, 2}, {1 << 10, 18}, {10 << 10, 30}, {100 << 10, 30}, {900_000, 20}}
 
-// peakWhileDraining drains that many bytes in mixed sizes and random order.
+// peakWhileDraining drains a number of bytes in mixed sizes and random order, and
+// returns the peak memory in bytes.
 func (l *lab) peakWhileDraining(bytes int) (float64, error) {
 	var sizes []int
 	for _, m := range mixedSizes {

@@ -24,25 +24,25 @@ import (
 type bucket struct {
 	s3   *s3.Client
 	name string
-	// read keeps what was read: every key of the archive is written once.
+	// read caches the objects: every key of the archive is written once.
 	read map[string][]byte
 	// accepted are the bodies that were answered with 202, by stream.
 	accepted map[string][]accepted
 }
 
-// accepted is a body that the archive has to hold.
+// accepted is a body that the archive must contain.
 type accepted struct {
 	framed []byte
-	// why it goes straight to the archive; empty when it goes by way of the tap.
-	why archive.Reason
+	// reason of a direct record; empty for a record that goes through the tap
+	reason archive.Reason
 }
 
-// accept notes a body, in its stream's format, that was answered with 202.
-func (b *bucket) accept(stream string, framed []byte, why archive.Reason) {
-	b.accepted[stream] = append(b.accepted[stream], accepted{framed, why})
+// accept records that a body, framed in its stream's format, was answered with 202.
+func (b *bucket) accept(stream string, framed []byte, reason archive.Reason) {
+	b.accepted[stream] = append(b.accepted[stream], accepted{framed, reason})
 }
 
-// objects reads all objects under a prefix.
+// objects returns all objects under a prefix.
 func (b *bucket) objects(tb testing.TB, prefix string) map[string][]byte {
 	tb.Helper()
 	objects := make(map[string][]byte)
@@ -76,13 +76,14 @@ func (b *bucket) get(tb testing.TB, key string) []byte {
 	return content
 }
 
-// awaitAll waits until the archive of every stream is what was accepted.
+// awaitAll waits until the archive of every stream contains exactly what was
+// accepted.
 func (b *bucket) awaitAll(tb testing.TB, limit time.Duration) {
 	tb.Helper()
 	b.await(tb, limit, slices.Collect(maps.Keys(b.accepted))...)
 }
 
-// await waits until the archive of each of the streams is what was accepted.
+// await waits until the archive of each stream contains exactly what was accepted.
 func (b *bucket) await(tb testing.TB, limit time.Duration, streams ...string) {
 	tb.Helper()
 	for _, stream := range streams {
@@ -90,20 +91,19 @@ func (b *bucket) await(tb testing.TB, limit time.Duration, streams ...string) {
 	}
 }
 
-// check reports how the archive of a stream differs from what was accepted. Its
-// objects must consist of accepted bodies and of nothing else, each of them
-// there exactly once, in any order.
+// check returns an error if the archive of a stream differs from what was accepted.
+// Its objects must consist of accepted bodies, each of them once, in any order.
 func (b *bucket) check(tb testing.TB, stream string) error {
 	tb.Helper()
 	found := make([]int, len(b.accepted[stream]))
 	var problems []error
 	for key, object := range b.objects(tb, stream+"/dt=") {
-		why, content, err := unpacked(key, object)
+		reason, content, err := unpacked(key, object)
 		if err != nil {
 			return fmt.Errorf("%s: %w", key, err)
 		}
-		if rest := take(content, why, b.accepted[stream], found); len(rest) > 0 {
-			problems = append(problems, fmt.Errorf("%s holds what nobody sent: %.80q", key, rest))
+		if rest := take(content, reason, b.accepted[stream], found); len(rest) > 0 {
+			problems = append(problems, fmt.Errorf("%s contains bytes that were not sent: %.80q", key, rest))
 		}
 	}
 	for i, n := range found {
@@ -114,32 +114,32 @@ func (b *bucket) check(tb testing.TB, stream string) error {
 	return errors.Join(problems...)
 }
 
-// unpacked is an object without its compression, and why ingest wrote it, if it
-// did. The emulator's Firehose compresses nothing.
+// unpacked decompresses an object and returns the reason of a direct record. The
+// emulator's Firehose does not compress.
 func unpacked(key string, object []byte) (archive.Reason, []byte, error) {
 	name, _, _ := strings.Cut(path.Base(key), "-")
-	why := archive.Reason(name)
-	if why != archive.Oversize && why != archive.Fallback && why != archive.Overflow {
+	reason := archive.Reason(name)
+	if reason != archive.Oversize && reason != archive.Fallback && reason != archive.Overflow {
 		return "", object, nil
 	}
 	if !strings.HasSuffix(key, ".gz") {
-		return why, object, nil
+		return reason, object, nil
 	}
 	r, err := gzip.NewReader(bytes.NewReader(object))
 	if err != nil {
-		return why, nil, err
+		return reason, nil, err
 	}
 	content, err := io.ReadAll(r)
-	return why, content, err
+	return reason, content, err
 }
 
-// take takes bodies that came that way from the front of content, for as long as
-// there is one, and counts them. It returns what is left.
-func take(content []byte, why archive.Reason, bodies []accepted, found []int) []byte {
+// take removes bodies with a reason from the front of content, as long as there is
+// one, and counts them. It returns the rest of content.
+func take(content []byte, reason archive.Reason, bodies []accepted, found []int) []byte {
 	for len(content) > 0 {
 		longest := -1
 		for i, body := range bodies {
-			if body.why == why && bytes.HasPrefix(content, body.framed) && (longest < 0 || len(body.framed) > len(bodies[longest].framed)) {
+			if body.reason == reason && bytes.HasPrefix(content, body.framed) && (longest < 0 || len(body.framed) > len(bodies[longest].framed)) {
 				longest = i
 			}
 		}
@@ -152,8 +152,8 @@ func take(content []byte, why archive.Reason, bodies []accepted, found []int) []
 	return nil
 }
 
-// aside are the records that a stage put aside for a stream.
-func (b *bucket) aside(tb testing.TB, stage, stream string) []archive.DeadLetter {
+// deadLetters returns the dead letters of a stream that a stage wrote.
+func (b *bucket) deadLetters(tb testing.TB, stage, stream string) []archive.DeadLetter {
 	tb.Helper()
 	var all []archive.DeadLetter
 	for key, object := range b.objects(tb, archive.DeadLetterPrefix(stage, stream)) {

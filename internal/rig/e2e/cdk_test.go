@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// stackName is that of the default stack.
+// stackName is the name of the default stack.
 const stackName = "datasink"
 
-// commandLimit is far over what a command of the CDK takes on a slow machine
-// that has to build everything first.
+// commandLimit is far above the time that a command of the CDK takes on a slow
+// machine with cold caches.
 const commandLimit = 10 * time.Minute
 
-// outputs are those of the stack, as the README lists them.
+// outputs are the outputs of the stack, as the README lists them.
 type outputs struct {
 	ApiUrl, ArchiveBucket, ClientsSecret, WakeQueue string //nolint:revive // the stack's names
 	IngestFunction, DrainerFunction, BridgeFunction string
@@ -27,12 +27,12 @@ type outputs struct {
 	VerifierFunction string
 }
 
-// cdkApp runs the real CDK command on the app as it is in cdk/.
+// cdkApp runs the real CDK CLI on the app in cdk/.
 type cdkApp struct {
 	emulator *emulator
 	home     string
 	settings []string
-	// assembly is the folder of what is synthesized.
+	// assembly is the folder of the synthesized stack.
 	assembly string
 }
 
@@ -45,8 +45,8 @@ func newCDKApp(tb testing.TB, e *emulator) *cdkApp {
 	home := tb.TempDir()
 	return &cdkApp{
 		emulator: e, home: home, assembly: filepath.Join(home, "cdk.out"),
-		// The default stack, but that the emulator runs functions as processes
-		// of this machine: they have to be of its architecture.
+		// The default stack, except for the architecture: the emulator runs
+		// functions as processes of this machine.
 		settings: []string{"-c", "architecture=" + architecture},
 	}
 }
@@ -63,11 +63,11 @@ func (a *cdkApp) run(tb testing.TB, dir string, args ...string) {
 
 func (a *cdkApp) bootstrap(tb testing.TB) {
 	tb.Helper()
-	// Where there is no app the command synthesizes none.
+	// In a folder without an app the CLI synthesizes nothing.
 	a.run(tb, a.home, "bootstrap", "aws://"+account+"/"+region)
 }
 
-// deploy rolls out the stack with the streams of a file.
+// deploy deploys the stack with the streams of a file.
 func (a *cdkApp) deploy(tb testing.TB, streams string, settings ...string) outputs {
 	tb.Helper()
 	out := filepath.Join(tb.TempDir(), "outputs.json")

@@ -25,14 +25,14 @@ type answer struct {
 	body   []byte
 }
 
-// code is the code of a problem, empty in any other answer.
+// code returns the code of a problem document; empty for any other answer.
 func (a answer) code() string {
 	var problem struct{ Code string }
-	_ = json.Unmarshal(a.body, &problem) // An answer of another form has none.
+	_ = json.Unmarshal(a.body, &problem) // Other answers have no code.
 	return problem.Code
 }
 
-// post sends a body as the given content type, as change may alter it.
+// post sends a body with a content type. change modifies the request.
 func (c *client) post(tb testing.TB, stream, contentType string, body []byte, change ...func(*http.Request)) answer {
 	tb.Helper()
 	request, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, c.url+"/archives/"+stream, bytes.NewReader(body))
@@ -63,8 +63,8 @@ func (c *client) do(tb testing.TB, request *http.Request) answer {
 
 const octets = "application/octet-stream"
 
-// gzipped is how the service's original clients send a body: with a newline,
-// compressed, and under a name of the encoding that no standard knows.
+// gzipped compresses a body as the original clients do, with a newline after it.
+// They declare the non-standard encoding application/gzip.
 func gzipped(tb testing.TB, body []byte) []byte {
 	tb.Helper()
 	var b bytes.Buffer
@@ -82,11 +82,11 @@ func encodedAs(encoding string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set("Content-Encoding", encoding) }
 }
 
-// text is a body of letters that no other body is like; about names it.
+// text returns a unique text body that begins with about.
 func text(about string) []byte { return []byte(about + " " + rand.Text()) }
 
-// binary is a body of n bytes of every value. It begins with a name, for the
-// reader of a failed test.
+// binary returns a random body of n bytes that begins with about, for the reader of
+// a failed test.
 func binary(about string, n int) []byte {
 	body := make([]byte, n)
 	_, _ = rand.Read(body) // It never fails.

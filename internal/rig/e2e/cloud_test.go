@@ -22,7 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
-// cloud is an operator's access to the emulator.
+// cloud has clients of the emulator with an operator's access.
 type cloud struct {
 	config         aws.Config
 	endpoint       string
@@ -51,7 +51,7 @@ func newCloud(e *emulator) *cloud {
 	}
 }
 
-// secret is the value of a secret.
+// secret returns the value of a secret.
 func (c *cloud) secret(tb testing.TB, id string) string {
 	tb.Helper()
 	out, err := c.secrets.GetSecretValue(tb.Context(), &secretsmanager.GetSecretValueInput{SecretId: &id})
@@ -61,7 +61,7 @@ func (c *cloud) secret(tb testing.TB, id string) string {
 	return *out.SecretString
 }
 
-// newSecret makes a secret and returns its ARN.
+// newSecret creates a secret and returns its ARN.
 func (c *cloud) newSecret(tb testing.TB, name, value string) string {
 	tb.Helper()
 	out, err := c.secrets.CreateSecret(tb.Context(), &secretsmanager.CreateSecretInput{Name: &name, SecretString: &value})
@@ -71,7 +71,7 @@ func (c *cloud) newSecret(tb testing.TB, name, value string) string {
 	return *out.ARN
 }
 
-// json calls a service that speaks JSON and for which these tests have no client.
+// json calls an operation of a service for which the module has no SDK client.
 func (c *cloud) json(tb testing.TB, service, target string, in, out any) {
 	tb.Helper()
 	body, err := json.Marshal(in)
@@ -84,7 +84,7 @@ func (c *cloud) json(tb testing.TB, service, target string, in, out any) {
 	}
 }
 
-// call makes a signed call to a service and returns the body of its answer.
+// call makes a signed call to a service and returns the body of the response.
 func (c *cloud) call(tb testing.TB, service string, header http.Header, body []byte) []byte {
 	tb.Helper()
 	request, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, c.endpoint+"/", bytes.NewReader(body))

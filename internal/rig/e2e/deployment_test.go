@@ -20,7 +20,7 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/redistest"
 )
 
-// deployment is a deployed stack with everything around it.
+// deployment is a deployed stack and everything around it.
 type deployment struct {
 	certificate certificate
 	redis       *redistest.Cluster
@@ -40,7 +40,7 @@ type deployment struct {
 	grants    map[string]grants
 }
 
-// newDeployment runs all that a deployment needs, and deploys nothing yet.
+// newDeployment starts everything that a deployment needs, and deploys nothing.
 func newDeployment(t *testing.T) *deployment {
 	t.Helper()
 	d := &deployment{certificate: newCertificate(t), functions: make(map[string]function), grants: make(map[string]grants)}
@@ -69,7 +69,7 @@ func newDeployment(t *testing.T) *deployment {
 	return d
 }
 
-// deploy deploys the streams as they are now.
+// deploy deploys the stack with the present streams.
 func (d *deployment) deploy(t *testing.T, settings ...string) {
 	t.Helper()
 	d.outputs = d.cdk.deploy(t, d.streamsFile(t), settings...)
@@ -89,13 +89,13 @@ func (d *deployment) streamsFile(t *testing.T) string {
 	return write(t, "streams.json", content)
 }
 
-// remove takes a stream's entry out of streams.json.
+// remove removes the entry of a stream from streams.json.
 func (d *deployment) remove(name string) {
 	d.streams.Streams = slices.DeleteFunc(d.streams.Streams, func(s stream.Stream) bool { return s.Name == name })
 }
 
-// takeToken makes the stack's generated token Redis' password, as ElastiCache
-// does before a new cache takes its first connection.
+// takeToken sets the stack's generated token as Redis' password, as ElastiCache does
+// before a new cache accepts connections.
 func (d *deployment) takeToken(t *testing.T) {
 	t.Helper()
 	d.token = d.cloud.secret(t, stackName+".cache")
@@ -111,7 +111,7 @@ func (d *deployment) takeToken(t *testing.T) {
 	d.queue = q
 }
 
-// requirePassword sets the password of a Redis that has none yet.
+// requirePassword sets the password of a Redis that has none.
 func requirePassword(socket, password string) error {
 	conn, err := net.Dial("unix", socket)
 	if err != nil {
@@ -128,8 +128,8 @@ func requirePassword(socket, password string) error {
 	return err
 }
 
-// send sends a body that the stream has to take and that the archive must hold
-// as it came, framed as the stream's format says.
+// send sends a body that the stream must accept. The archive must then contain it,
+// framed in the stream's format.
 func (d *deployment) send(t *testing.T, name string, body []byte) {
 	t.Helper()
 	d.mustAccept(t, d.client.post(t, name, octets, body))
@@ -140,12 +140,12 @@ func (d *deployment) mustAccept(t *testing.T, a answer) {
 	t.Helper()
 	var accepted struct{ ID string }
 	if err := json.Unmarshal(a.body, &accepted); err != nil || a.status != http.StatusAccepted || accepted.ID == "" {
-		t.Fatalf("the answer is %d %s, want 202 and an id", a.status, a.body)
+		t.Fatalf("answer %d %s, want 202 and an id", a.status, a.body)
 	}
 }
 
-// framed is a body as it has to stand in the archive. It is told here by itself:
-// what the functions do about newlines is what these tests are to find out.
+// framed returns a body as it must appear in the archive. It is implemented here
+// independently, because these tests check what the functions do about newlines.
 func (d *deployment) framed(t *testing.T, name string, body []byte) []byte {
 	t.Helper()
 	i := slices.IndexFunc(d.streams.Streams, func(s stream.Stream) bool { return s.Name == name })
@@ -158,12 +158,12 @@ func (d *deployment) framed(t *testing.T, name string, body []byte) []byte {
 	return append(bytes.Clone(body), '\n')
 }
 
-// clientPassword is the generated client's.
+// clientPassword returns the password of the generated client.
 func clientPassword(t *testing.T, secret string) string {
 	t.Helper()
 	var clients map[string]string
 	if err := json.Unmarshal([]byte(secret), &clients); err != nil || clients["datasink"] == "" || len(clients) != 1 {
-		t.Fatalf("the clients' secret holds %d clients (%v), want the generated one", len(clients), err)
+		t.Fatalf("the clients' secret has %d clients (%v), want the generated one", len(clients), err)
 	}
 	return clients["datasink"]
 }

@@ -1,16 +1,17 @@
-// Package e2e has the tests that deploy: the default stack, by the real CDK
-// command, onto an emulator of AWS on this machine that enforces IAM and speaks
-// HTTPS alone, with a real Redis cluster over TLS behind its cache endpoint. Real
-// records go through it, and permissions and settings are taken from it to see it
-// fail. The three programs also run under AWS's own Runtime Interface Emulator.
+// Package e2e deploys the default stack with the real CDK CLI onto a local AWS
+// emulator and tests the deployment. The emulator enforces IAM and speaks only
+// HTTPS; behind its cache endpoint is a real Redis cluster with TLS. The tests send
+// records through the pipeline, and remove permissions and settings to check that
+// the functions fail as expected. They also run the functions under AWS's Runtime
+// Interface Emulator.
 //
-// They need Python and Node packages and minutes, so they stand behind the build
-// tag e2e, and `go test ./...` does not run them. `make e2e` installs what they
-// need and runs them; `make test` and `make check` do so too:
+// The tests need Python and Node packages and several minutes, so they have the
+// build tag e2e. `make e2e` installs what they need and runs them, as do `make test`
+// and `make check`:
 //
 //	go test -tags e2e ./internal/rig/e2e/...
 //
-// A tool that is missing is a failure. Its path can be given by E2E_CDK (the CDK
-// command), E2E_MINISTACK_PYTHON and E2E_SAM_PYTHON (the Pythons that have the
+// A missing tool is a failure. These variables override the paths of the tools:
+// E2E_CDK (the CDK CLI), E2E_MINISTACK_PYTHON and E2E_SAM_PYTHON (Pythons with the
 // packages ministack and aws-sam-cli).
 package e2e

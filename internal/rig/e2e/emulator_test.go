@@ -25,7 +25,8 @@ const (
 	region  = "us-east-1"
 )
 
-// certificate is what the emulator and Redis show, and the CA that signed it.
+// certificate is the certificate of the emulator and Redis, and the CA that signed
+// it.
 type certificate struct {
 	cert, key, ca string // files
 	roots         *x509.CertPool
@@ -48,20 +49,20 @@ func newCertificate(tb testing.TB) certificate {
 	return c
 }
 
-// emulator is AWS on this machine, with IAM enforced and HTTPS alone.
+// emulator is a local AWS that enforces IAM and speaks only HTTPS.
 type emulator struct {
 	process  *process
 	endpoint string
-	// s3Endpoint has an address for a host, so that clients put the bucket into
-	// the path: the names under localhost resolve on some machines only.
+	// s3Endpoint has an IP address as its host, so that clients put the bucket into
+	// the path: not every machine resolves the names under localhost.
 	s3Endpoint  string
 	certificate certificate
-	// http trusts the certificate, and reaches every name under localhost.
+	// http trusts the certificate and resolves every name under localhost.
 	http *http.Client
 }
 
-// startEmulator runs the emulator. Behind each cache endpoint that a stack
-// creates on it stands the Redis at redisPort.
+// startEmulator starts the emulator. Each cache endpoint that a stack creates
+// connects to the Redis at redisPort.
 func startEmulator(tb testing.TB, c certificate, redisPort string) *emulator {
 	tb.Helper()
 	port := strconv.Itoa(freePort(tb))
@@ -69,14 +70,13 @@ func startEmulator(tb testing.TB, c certificate, redisPort string) *emulator {
 		endpoint: "https://localhost:" + port, s3Endpoint: "https://127.0.0.1:" + port,
 		certificate: c, http: &http.Client{Transport: transport(c.roots)},
 	}
-	// Its own command would listen on port 443 too, the server that it wraps
-	// listens where it is told to: so two runs stay apart. Without workers it
-	// is one process, and nothing of it is left when that is killed.
-	cmd := exec.Command(ministackPython(tb), "-m", "hypercorn", "mended:app",
+	// The emulator's own command also listens on port 443. The server that it wraps
+	// listens only where it is told to, so that two runs do not collide. Without
+	// workers it is one process, and killing it leaves nothing behind.
+	cmd := exec.Command(ministackPython(tb), "-m", "hypercorn", "patched:app",
 		"--bind", "127.0.0.1:"+port, "--certfile", c.cert, "--keyfile", c.key, "--keep-alive", "75", "--workers", "0")
 	cmd.Dir = tb.TempDir()
-	// Functions inherit this environment: from it they know where AWS is and
-	// whom to trust.
+	// Functions inherit this environment, which has the endpoint and the CA.
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "TMPDIR=" + cmd.Dir, "PYTHONDONTWRITEBYTECODE=1",
 		"PYTHONPATH=" + filepath.Join(root(tb), "internal/rig/e2e/testdata"),
@@ -87,13 +87,13 @@ func startEmulator(tb testing.TB, c certificate, redisPort string) *emulator {
 	e.process = start(tb, cmd)
 	tb.Cleanup(func() {
 		if tb.Failed() {
-			tb.Logf("the emulator's last lines:\n%s", e.process.log.tail(150))
+			tb.Logf("the emulator's last log lines:\n%s", e.process.log.tail(150))
 		}
 	})
 	await(tb, 30*time.Second, "the emulator", func() error {
 		select {
 		case <-e.process.done:
-			tb.Fatalf("the emulator has ended: %v\n%s", e.process.err, e.process.log)
+			tb.Fatalf("the emulator ended: %v\n%s", e.process.err, e.process.log)
 		default:
 		}
 		answer, err := e.http.Get(e.endpoint + "/_ministack/health")
@@ -109,8 +109,8 @@ func startEmulator(tb testing.TB, c certificate, redisPort string) *emulator {
 	return e
 }
 
-// environment is that of a user of AWS's command line tools, with a HOME of its
-// own: the CDK keeps what it knows of accounts there.
+// environment returns the environment of a user of AWS's command-line tools. HOME is
+// a folder of the run, where the CDK caches what it knows about accounts.
 func (e *emulator) environment(home string) []string {
 	return []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home,
@@ -147,13 +147,13 @@ func freePort(tb testing.TB) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// await repeats a look until it has no error. It fails the test with the last
-// error when limit is over.
-func await(tb testing.TB, limit time.Duration, what string, look func() error) {
+// await calls check until it returns no error. It fails the test with the last error
+// after limit.
+func await(tb testing.TB, limit time.Duration, what string, check func() error) {
 	tb.Helper()
 	deadline := time.Now().Add(limit)
 	for {
-		err := look()
+		err := check()
 		if err == nil {
 			return
 		}
@@ -164,7 +164,7 @@ func await(tb testing.TB, limit time.Duration, what string, look func() error) {
 	}
 }
 
-// write puts a file into a new folder and returns its path.
+// write writes a file into a new folder and returns its path.
 func write(tb testing.TB, name string, content []byte) string {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), name)

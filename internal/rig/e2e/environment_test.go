@@ -26,10 +26,11 @@ func (d *deployment) testVerifierEnvironment(t *testing.T) {
 	d.testEnvironment(t, d.outputs.VerifierFunction, env.Settings(env.ParseVerifier), nil)
 }
 
-// testEnvironment takes one variable after another from a function. Without one
-// that has no default the function does not start, and says which it misses.
-// Without the name of Redis' secret Redis refuses it, as probe finds. All others
-// are deployed with their defaults: without them nothing changes.
+// testEnvironment removes one variable after another from a function. Without a
+// variable that has no default, the function must not start, and must name the
+// variable. Without the name of Redis' secret, Redis must refuse the function, which
+// probe detects. All other variables must be deployed with their defaults, so that
+// removing them changes nothing.
 func (d *deployment) testEnvironment(t *testing.T, name string, settings []env.Setting, probe func(*testing.T) error) {
 	deployed := d.deployed(t, name)
 	for _, s := range settings {
@@ -51,16 +52,16 @@ func (d *deployment) testEnvironment(t *testing.T, name string, settings []env.S
 				t.Errorf("%s without %s: %v, want Redis to refuse it", name, s.Name, err)
 			}
 		case value != s.Default:
-			t.Errorf("%s has %s=%s, which is not its default %s: this test does not know what is lost with it", name, s.Name, value, s.Default)
+			t.Errorf("%s has %s=%s, which is not the default %s: this test does not know what fails without it", name, s.Name, value, s.Default)
 		}
 	}
 	if len(deployed.variables) != len(settings) {
-		t.Errorf("%s is deployed with %d variables, and reads %d", name, len(deployed.variables), len(settings))
+		t.Errorf("%s is deployed with %d variables but reads %d", name, len(deployed.variables), len(settings))
 	}
 	d.restart(t, name, nil)
 }
 
-// deployed is a function as the stack deployed it.
+// deployed returns a function as the stack deployed it.
 func (d *deployment) deployed(t *testing.T, name string) function {
 	t.Helper()
 	if _, ok := d.functions[name]; !ok {
@@ -69,8 +70,8 @@ func (d *deployment) deployed(t *testing.T, name string) function {
 	return d.functions[name]
 }
 
-// restart gives a function a new process, with the environment that the stack
-// set but for changes.
+// restart starts a new process of a function, with the environment of the stack plus
+// changes.
 func (d *deployment) restart(t *testing.T, name string, changes map[string]string) {
 	t.Helper()
 	f := d.deployed(t, name)

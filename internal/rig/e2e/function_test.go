@@ -16,9 +16,9 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 )
 
-// invocation is what came of one.
+// invocation is the result of an invocation.
 type invocation struct {
-	// failure is the function's error, empty for none.
+	// failure is the function's error; empty if there is none.
 	failure string
 	answer  []byte
 	// log is what all invocations logged meanwhile.
@@ -40,7 +40,7 @@ func (c *cloud) invoke(tb testing.TB, name, event string) invocation {
 	return i
 }
 
-// log is what a function has logged since then.
+// log returns what a function has logged since a time.
 func (c *cloud) log(tb testing.TB, name string, since time.Time) string {
 	tb.Helper()
 	_, short, _ := strings.Cut(name, "-")
@@ -54,14 +54,14 @@ func (c *cloud) log(tb testing.TB, name string, since time.Time) string {
 	return log.String()
 }
 
-// status is the HTTP status that ingest answered with; 0 for anything else.
+// status returns the HTTP status of ingest's answer; 0 for anything else.
 func (i invocation) status() int {
 	var response struct{ StatusCode int }
-	_ = json.Unmarshal(i.answer, &response) // What is no response has no status.
+	_ = json.Unmarshal(i.answer, &response) // Other answers have no status.
 	return response.StatusCode
 }
 
-// function is what a deployed function runs with.
+// function is the configuration of a deployed function.
 type function struct {
 	role      string
 	variables map[string]string
@@ -80,7 +80,8 @@ func (c *cloud) function(tb testing.TB, name string) function {
 	}
 }
 
-// restart gives a function an environment and a timeout, and with them a new process.
+// restart sets the environment and the time-out of a function, which starts a new
+// process.
 func (c *cloud) restart(tb testing.TB, name string, f function) {
 	tb.Helper()
 	_, err := c.lambda.UpdateFunctionConfiguration(tb.Context(), &lambda.UpdateFunctionConfigurationInput{
@@ -109,7 +110,7 @@ func kinesisEvent(stream string, data []byte) string {
 	}))
 }
 
-// postEvent is what API Gateway hands to ingest for a POST.
+// postEvent returns the event of a POST that API Gateway sends to ingest.
 func postEvent(tb testing.TB, stream, user, password string, body []byte) string {
 	tb.Helper()
 	event, err := json.Marshal(map[string]any{
@@ -131,6 +132,6 @@ func postEvent(tb testing.TB, stream, user, password string, body []byte) string
 	return string(event)
 }
 
-// healthEvent is what API Gateway hands to ingest for GET /health.
+// healthEvent is the event of GET /health that API Gateway sends to ingest.
 const healthEvent = `{"version":"2.0","routeKey":"GET /health","rawPath":"/health","rawQueryString":"","headers":{},` +
 	`"requestContext":{"stage":"$default","requestId":"request","http":{"method":"GET","path":"/health","protocol":"HTTP/1.1"}},"isBase64Encoded":false}`

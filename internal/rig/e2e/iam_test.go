@@ -22,7 +22,7 @@ type statement struct {
 	Condition        json.RawMessage `json:",omitempty"`
 }
 
-// words is a JSON string or list of strings.
+// words is a JSON string or a list of strings.
 type words []string
 
 func (w *words) UnmarshalJSON(b []byte) error {
@@ -33,7 +33,7 @@ func (w *words) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*[]string)(w))
 }
 
-// rolePolicy is the one policy of a role, and its name.
+// rolePolicy returns the only policy of a role, and its name.
 func (c *cloud) rolePolicy(tb testing.TB, role string) (name string, p policy) {
 	tb.Helper()
 	var list struct {
@@ -67,7 +67,7 @@ func (c *cloud) putRolePolicy(tb testing.TB, role, name string, p policy) {
 	c.iam(tb, url.Values{"Action": {"PutRolePolicy"}, "RoleName": {role}, "PolicyName": {name}, "PolicyDocument": {string(document)}}, nil)
 }
 
-// iam calls IAM, for which the module has no client.
+// iam calls IAM, for which the module has no SDK client.
 func (c *cloud) iam(tb testing.TB, values url.Values, answer any) {
 	tb.Helper()
 	values.Set("Version", "2010-05-08")

@@ -12,16 +12,15 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 )
 
-// undecodable is what no ingest ever pushed.
-var undecodable = []byte("this is no envelope")
+// undecodable is not an envelope.
+var undecodable = []byte("this is not an envelope")
 
-// left is the body that stays in the queue of the stream that is dropped.
+// left is the body that remains in the queue of the dropped stream.
 var left = text("left behind")
 
-// testLeaveQueued has records wait in the queues of two streams, because the
-// drainer may no longer put to their Kinesis streams, and an undecodable
-// envelope in that of a third. Nobody is woken for the latter: it is the
-// schedule that has to find it.
+// testLeaveQueued leaves a record in the queue of each of two streams, by denying
+// the drainer to put to their Kinesis streams. It also pushes an undecodable
+// envelope to a third stream without a wake-up, so that the schedule must find it.
 func (d *deployment) testLeaveQueued(t *testing.T) {
 	d.denyPuts(t, retiring, dropped)
 	if _, err := d.queue.Push(t.Context(), "orders", undecodable, 0); err != nil {
@@ -29,7 +28,7 @@ func (d *deployment) testLeaveQueued(t *testing.T) {
 	}
 	d.send(t, retiring, text("queued when its stream retires"))
 	d.mustAccept(t, d.client.post(t, dropped, octets, left))
-	d.send(t, "dispatcher-decisions", text("past two streams that stand still"))
+	d.send(t, "dispatcher-decisions", text("beside two blocked streams"))
 	d.archive.await(t, archived, "dispatcher-decisions")
 	for _, name := range []string{retiring, dropped} {
 		if err := d.queued(t, name, 1); err != nil {
@@ -38,8 +37,8 @@ func (d *deployment) testLeaveQueued(t *testing.T) {
 	}
 }
 
-// queued reports an error unless that many records of a stream wait, in its
-// queue or in a claim.
+// queued returns an error unless a stream has that number of records in its queue
+// and claims.
 func (d *deployment) queued(t *testing.T, name string, records int64) error {
 	t.Helper()
 	state, err := d.queue.Inspect(t.Context(), name)
@@ -49,8 +48,8 @@ func (d *deployment) queued(t *testing.T, name string, records int64) error {
 	return err
 }
 
-// testRetire retires a stream that has a record queued, for which POST then
-// refuses more, and lets its Kinesis stream have what waits.
+// testRetire retires a stream with a queued record. POST must then refuse more, and
+// the queued record must still be delivered once puts are allowed.
 func (d *deployment) testRetire(t *testing.T) {
 	for i := range d.streams.Streams {
 		if d.streams.Streams[i].Name == retiring {
@@ -59,7 +58,7 @@ func (d *deployment) testRetire(t *testing.T) {
 	}
 	d.deploy(t)
 	if a := d.client.post(t, retiring, octets, text("refused")); a.status != http.StatusNotFound || a.code() != "unknown_stream" {
-		t.Errorf("a stream that is retired: %d %s, want 404", a.status, a.body)
+		t.Errorf("a retired stream: %d %s, want 404", a.status, a.body)
 	}
 	if err := d.queued(t, retiring, 1); err != nil {
 		t.Fatal(err)
@@ -67,46 +66,47 @@ func (d *deployment) testRetire(t *testing.T) {
 	d.denyPuts(t, dropped)
 }
 
-// testQueued finds what was queued: in the archive what its stream can deliver,
-// under failed/ what nobody can decode.
+// testQueued finds the queued records: deliverable ones in the archive, the
+// undecodable one under failed/.
 func (d *deployment) testQueued(t *testing.T) {
 	d.archive.await(t, swept, retiring)
-	d.awaitAside(t, "orders", func(a archive.DeadLetter) bool { return slices.Equal(a.Envelope, undecodable) })
+	d.awaitDeadLetter(t, "orders", func(a archive.DeadLetter) bool { return slices.Equal(a.Envelope, undecodable) })
 }
 
-// testRemove removes the retired stream and another that was not retired first.
+// testRemove removes the retired stream, and another stream that was not retired
+// first.
 func (d *deployment) testRemove(t *testing.T) {
 	d.remove(retiring)
 	d.remove(dropped)
 	d.deploy(t)
 	for _, name := range []string{retiring, dropped} {
 		if a := d.client.post(t, name, octets, text("refused")); a.status != http.StatusNotFound {
-			t.Errorf("%s, which is removed: %d %s, want 404", name, a.status, a.body)
+			t.Errorf("removed stream %s: %d %s, want 404", name, a.status, a.body)
 		}
 	}
 	if slices.Contains(d.taps(t), stackName+"."+retiring) {
-		t.Errorf("the Kinesis stream of the retired stream still stands")
+		t.Errorf("the Kinesis stream of the retired stream still exists")
 	}
 	d.allow(t, d.outputs.DrainerFunction)
 }
 
-// testOrphan finds what was queued for the dropped stream under failed/.
+// testOrphan finds the queued record of the dropped stream under failed/.
 func (d *deployment) testOrphan(t *testing.T) {
-	d.awaitAside(t, dropped, func(a archive.DeadLetter) bool { return slices.Equal(a.Body, left) })
+	d.awaitDeadLetter(t, dropped, func(a archive.DeadLetter) bool { return slices.Equal(a.Body, left) })
 	await(t, archived, "the orphaned queue to be empty", func() error { return d.queued(t, dropped, 0) })
 }
 
-func (d *deployment) awaitAside(t *testing.T, name string, is func(archive.DeadLetter) bool) {
+func (d *deployment) awaitDeadLetter(t *testing.T, name string, is func(archive.DeadLetter) bool) {
 	t.Helper()
-	await(t, swept, "what the drainer puts aside for "+name, func() error {
-		if all := d.archive.aside(t, archive.StageDrainer, name); !slices.ContainsFunc(all, is) {
-			return fmt.Errorf("%d records put aside, and not the one", len(all))
+	await(t, swept, "a dead letter of "+name, func() error {
+		if all := d.archive.deadLetters(t, archive.StageDrainer, name); !slices.ContainsFunc(all, is) {
+			return fmt.Errorf("%d dead letters, none of them the expected one", len(all))
 		}
 		return nil
 	})
 }
 
-// taps are the names of all Kinesis streams.
+// taps returns the names of all Kinesis streams.
 func (d *deployment) taps(t *testing.T) []string {
 	t.Helper()
 	var list struct{ StreamNames []string }
@@ -114,8 +114,8 @@ func (d *deployment) taps(t *testing.T) []string {
 	return list.StreamNames
 }
 
-// testOwnRedis moves the deployment from the stack's cache to a Redis that the
-// user brings, with a secret of the user's.
+// testOwnRedis moves the deployment from the stack's cache to a Redis of the user,
+// with a secret of the user.
 func (d *deployment) testOwnRedis(t *testing.T) {
 	if kinds := d.resources(t); kinds["AWS::EC2::VPC"] != 1 || kinds["AWS::ElastiCache::ReplicationGroup"] != 1 {
 		t.Fatalf("before: %v, want a VPC and a cache", kinds)
@@ -124,14 +124,14 @@ func (d *deployment) testOwnRedis(t *testing.T) {
 	d.deploy(t, "redisUrl="+d.redis.URL, "redisSecret="+secret)
 	for kind := range d.resources(t) {
 		if kind == "AWS::EC2::VPC" || kind == "AWS::ElastiCache::ReplicationGroup" {
-			t.Errorf("with a Redis of the user's own the stack still has an %s", kind)
+			t.Errorf("with a Redis of the user the stack still has an %s", kind)
 		}
 	}
-	d.send(t, "orders", text("by way of the user's own Redis"))
+	d.send(t, "orders", text("through the user's Redis"))
 	d.archive.awaitAll(t, archived)
 }
 
-// resources counts the stack's resources by their type.
+// resources counts the resources of the stack by type.
 func (d *deployment) resources(t *testing.T) map[string]int {
 	t.Helper()
 	kinds := make(map[string]int)
@@ -149,12 +149,12 @@ func (d *deployment) resources(t *testing.T) map[string]int {
 	return kinds
 }
 
-// testDestroy removes the stack. What holds records stays.
+// testDestroy removes the stack. The archive must remain.
 func (d *deployment) testDestroy(t *testing.T) {
 	d.cdk.destroy(t)
 	name := stackName
 	if _, err := d.cloud.cloudformation.DescribeStacks(t.Context(), &cloudformation.DescribeStacksInput{StackName: &name}); err == nil {
-		t.Error("the stack still stands")
+		t.Error("the stack still exists")
 	}
 	if err := d.archive.check(t, "orders"); err != nil {
 		t.Errorf("the archive after the stack: %v", err)

@@ -10,31 +10,32 @@ import (
 	"testing"
 )
 
-// notEmulated is what AWS does and the emulator does not, so that these tests
-// cannot show it, with the tests that do: claims on the template, and the same
-// behaviour in the one-machine pipeline or against a scripted service.
+// notEmulated lists behaviour of AWS that the emulator lacks, so that these tests
+// cannot show it. Each entry names the tests that show it elsewhere: claims on the
+// template, and the same behaviour in the local pipeline or against a scripted
+// service.
 var notEmulated = []struct {
 	what  string
 	shown []string // folder.Test
 }{
 	{"functions of another architecture than this machine's", []string{"cdk/datasink.TestFunctionsRunOnLambdasBareRuntime"}},
-	{"a configuration endpoint of a cache of one shard: testdata/mended.py has it one", []string{"cdk/datasink.TestTheCacheIsAQueue"}},
-	{"the network: functions reach everything that this machine does", []string{
+	{"a configuration endpoint of a cache with one shard: testdata/patched.py adds it", []string{"cdk/datasink.TestTheCacheIsAQueue"}},
+	{"the network: functions reach everything that this machine reaches", []string{
 		"cdk/datasink.TestIngestAndDrainerLiveInAVPCWithoutAWayOut", "cdk/datasink.TestSecurityGroupsLetThroughWhatIsNeeded",
 	}},
-	{"GET /health by way of the API, at which the emulator tells of its own", []string{"cdk/datasink.TestTheAPIHasTwoRoutesToIngest"}},
+	{"GET /health through the API, which the emulator answers itself", []string{"cdk/datasink.TestTheAPIHasTwoRoutesToIngest"}},
 	{"partial failures of the Kinesis mapping", []string{"cdk/datasink.TestTheMappingFromEachTapToTheBridge", "internal/local.TestMappingGoesOnBehindAPartialFailure"}},
-	{"its bisecting of batches that fail", []string{"cdk/datasink.TestTheMappingFromEachTapToTheBridge", "internal/local.TestMappingSplitsABatchThatFails"}},
-	{"its bounds of retries and age, and its S3 destination", []string{"cdk/datasink.TestTheMappingFromEachTapToTheBridge", "internal/local.TestMappingGivesUpByAge"}},
-	{"its window, in which slow streams pack", []string{"cdk/datasink.TestTheMappingFromEachTapToTheBridge"}},
+	{"its bisection of failed batches", []string{"cdk/datasink.TestTheMappingFromEachTapToTheBridge", "internal/local.TestMappingSplitsABatchThatFails"}},
+	{"its limits on retries and age, and its S3 destination", []string{"cdk/datasink.TestTheMappingFromEachTapToTheBridge", "internal/local.TestMappingGivesUpByAge"}},
+	{"its batching window", []string{"cdk/datasink.TestTheMappingFromEachTapToTheBridge"}},
 	{"Firehose's buffering", []string{"cdk/datasink.TestTheFirehoseOfEachStream", "internal/local.TestFirehoseWritesByAgeAndBySize"}},
 	{"Firehose's compression", []string{"cdk/datasink.TestTheFirehoseOfEachStream", "internal/local.TestFirehoseJoinsRecordsIntoObjects"}},
 	{"throttling of single records", []string{"internal/local.TestKinesisThrottlesEachShard", "internal/pipeline/sink.TestOnlyFailedEntriesAreSentAgainAndCallsAreToppedUp"}},
 	{"the permissions of Firehose, of the mappings, of the schedule and of Lambda itself", []string{"cdk/datasink.TestEachRoleMayDoItsOwnActionsOnItsOwnResources"}},
-	{"what a nested stack retains when it goes", []string{"cdk/datasink.TestOnlyARetiredStreamTakesItsTapWithIt"}},
+	{"resources that a deleted nested stack retains", []string{"cdk/datasink.TestOnlyARetiredStreamTakesItsTapWithIt"}},
 }
 
-// TestWhatIsNotEmulatedIsShownElsewhere keeps the list true.
+// TestWhatIsNotEmulatedIsShownElsewhere checks that the listed tests exist.
 func TestWhatIsNotEmulatedIsShownElsewhere(t *testing.T) {
 	t.Parallel()
 	for _, n := range notEmulated {
@@ -47,7 +48,7 @@ func TestWhatIsNotEmulatedIsShownElsewhere(t *testing.T) {
 	}
 }
 
-// declares reports whether a test of that name stands in the folder.
+// declares reports whether a folder has a test of that name.
 func declares(t *testing.T, dir, name string) bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))

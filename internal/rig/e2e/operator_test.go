@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// operator is the operator's command, with the access of a user of AWS.
+// operator is the command datasink with the access of an AWS user.
 type operator struct {
 	binary string
 	env    []string
@@ -29,12 +29,13 @@ func (d *deployment) operator(t *testing.T) *operator {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building the command: %v\n%s", err, out)
 	}
-	// The API is no service of AWS: its certificate is checked as any other.
+	// The API's certificate is checked against the system's roots, not
+	// AWS_CA_BUNDLE.
 	o.env = append(d.emulator.environment(t.TempDir()), "SSL_CERT_FILE="+d.certificate.ca)
 	return o
 }
 
-// run runs a verb, which must end with that code, and returns what it printed.
+// run runs a verb, which must exit with code, and returns what it printed.
 func (o *operator) run(t *testing.T, code int, input string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), o.binary, append(args, "--aws", "--name="+stackName)...)
@@ -51,8 +52,7 @@ func (o *operator) run(t *testing.T, code int, input string, args ...string) str
 	return out.String()
 }
 
-// testOperate works on the deployment by the operator's command, which knows
-// nothing of it but its name.
+// testOperate operates the deployment with the command, which knows only its name.
 func (d *deployment) testOperate(t *testing.T) {
 	const name = "dispatcher-decisions" // with several shards
 	began := time.Now().UTC()
@@ -86,7 +86,7 @@ func (d *deployment) testOperate(t *testing.T) {
 		}
 	}
 
-	// The steps before this one have sent records, too.
+	// Earlier steps have sent records as well.
 	var reports []struct {
 		Tap, Bridged, Archived struct{ Records int }
 	}
@@ -95,13 +95,13 @@ func (d *deployment) testOperate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r := reports[0]; r.Archived.Records < len(lines) || r.Bridged != r.Archived || r.Tap != r.Archived {
-		t.Errorf("verify counted %+v, want %d records at least at every hop", r, len(lines))
+		t.Errorf("verify counted %+v, want at least %d records at every hop", r, len(lines))
 	}
 
 	password := strings.TrimSpace(o.run(t, 0, "", "credentials", "add", "operator", "--streams="+name))
 	with := func(code int, stream string) {
 		t.Helper()
-		body := "as the operator's client, with " + stream
+		body := "from the operator's client, to " + stream
 		if code == 0 {
 			d.archive.accept(stream, []byte(body+"\n"), "")
 		}

@@ -9,20 +9,19 @@ import (
 	"testing"
 )
 
-// permission is an action that a function's code calls, the resource by a part
-// of its ARN that no other resource of the role has, and what is seen to fail
-// without it.
+// permission is an action that a function's code calls. resource is a part of its
+// resource's ARN that no other resource of the role has.
 type permission struct {
 	action, resource string
-	// lost is a part of the error that the probe then returns.
+	// lost is a part of the error that probe returns without the permission.
 	lost string
-	// probe starts the function anew and uses the permission.
+	// probe restarts the function and uses the permission.
 	probe func(*deployment, *testing.T) error
 }
 
-// unchecked is an action that the emulator does not check, and who needs it.
-// That the role has it on its own resources alone is a claim on the template:
-// cdk's TestEachRoleMayDoItsOwnActionsOnItsOwnResources.
+// unchecked is an action that the emulator does not check, and its user. Claims on
+// the template check its resources: cdk/datasink's
+// TestEachRoleMayDoItsOwnActionsOnItsOwnResources.
 type unchecked struct{ action, resource, who string }
 
 var uncheckedOfAll = []unchecked{
@@ -31,8 +30,8 @@ var uncheckedOfAll = []unchecked{
 	{"ec2:", "*", "Lambda puts the function into the VPC"},
 }
 
-// testPermissions takes one permission after another from a function and looks
-// for what fails. Every permission of the role must be in one of the tables.
+// testPermissions removes one permission after another from a function and checks
+// what fails. Every permission of the role must be in one of the tables.
 func (d *deployment) testPermissions(t *testing.T, function string, table []permission, others []unchecked) {
 	granted := d.granted(t, function)
 	for _, s := range granted.policy.Statement {
@@ -54,7 +53,7 @@ func (d *deployment) testPermissions(t *testing.T, function string, table []perm
 		t.Run(p.action+" "+p.resource, func(t *testing.T) {
 			d.put(t, function, deny(granted.policy, p.action, p.resource))
 			err := p.probe(d, t)
-			// A sweep of the schedule may have come between.
+			// A scheduled sweep may have interfered.
 			for tries := 1; err == nil && tries < 3; tries++ {
 				err = p.probe(d, t)
 			}
@@ -75,7 +74,7 @@ type grants struct {
 	policy     policy
 }
 
-// granted is what the stack granted to a function.
+// granted returns what the stack granted to a function.
 func (d *deployment) granted(t *testing.T, function string) grants {
 	t.Helper()
 	if g, ok := d.grants[function]; ok {
@@ -87,7 +86,7 @@ func (d *deployment) granted(t *testing.T, function string) grants {
 	return g
 }
 
-// allow gives a function back what the stack granted to it.
+// allow restores what the stack granted to a function.
 func (d *deployment) allow(t *testing.T, function string) {
 	t.Helper()
 	d.put(t, function, d.granted(t, function).policy)
@@ -99,7 +98,7 @@ func (d *deployment) put(t *testing.T, function string, p policy) {
 	d.cloud.putRolePolicy(t, g.role, g.name, p)
 }
 
-// denyPuts denies the drainer to put records to the named streams, and to no others.
+// denyPuts denies the drainer to put records to exactly the named streams.
 func (d *deployment) denyPuts(t *testing.T, names ...string) {
 	t.Helper()
 	p := d.granted(t, d.outputs.DrainerFunction).policy
@@ -110,7 +109,7 @@ func (d *deployment) denyPuts(t *testing.T, names ...string) {
 	d.put(t, d.outputs.DrainerFunction, policy{p.Version, append(slices.Clone(p.Statement), s)})
 }
 
-// deny is a policy without one action on the resources that part is in.
+// deny returns a policy without an action on the resources whose ARN contains part.
 func deny(p policy, action, part string) policy {
 	left := policy{Version: p.Version}
 	for _, s := range p.Statement {

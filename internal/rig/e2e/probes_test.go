@@ -25,7 +25,7 @@ func (d *deployment) testIngestPermissions(t *testing.T) {
 	d.testPermissions(t, d.outputs.IngestFunction, []permission{
 		{"secretsmanager:GetSecretValue", ":secret:datasink.clients-", "503", func(d *deployment, t *testing.T) error {
 			d.restart(t, d.outputs.IngestFunction, nil)
-			return d.try(t, "orders", text("after a look at the clients' secret"), "")
+			return d.try(t, "orders", text("after reading the clients' secret"), "")
 		}},
 		{"secretsmanager:GetSecretValue", ":secret:datasink.cache-", "fallback", func(d *deployment, t *testing.T) error {
 			d.restart(t, d.outputs.IngestFunction, nil)
@@ -37,7 +37,7 @@ func (d *deployment) testIngestPermissions(t *testing.T) {
 		}},
 		{"s3:PutObject", "/*/dt=*", "503", func(d *deployment, t *testing.T) error {
 			d.restart(t, d.outputs.IngestFunction, nil)
-			return d.try(t, "legacy-archives", binary("straight to the archive", 2<<20), archive.Oversize)
+			return d.try(t, "legacy-archives", binary("a direct record", 2<<20), archive.Oversize)
 		}},
 		{"s3:ListBucket", "", "503", func(d *deployment, t *testing.T) error {
 			d.restart(t, d.outputs.IngestFunction, map[string]string{env.RedisURL: "redis://localhost:1"})
@@ -47,22 +47,22 @@ func (d *deployment) testIngestPermissions(t *testing.T) {
 	d.restart(t, d.outputs.IngestFunction, nil)
 }
 
-// try sends a body, and returns an error unless it is accepted.
-func (d *deployment) try(t *testing.T, name string, body []byte, why archive.Reason) error {
+// try sends a body and returns an error unless it is accepted.
+func (d *deployment) try(t *testing.T, name string, body []byte, reason archive.Reason) error {
 	t.Helper()
 	a := d.client.post(t, name, octets, body)
 	if a.status != http.StatusAccepted {
 		return fmt.Errorf("%d %s", a.status, a.body)
 	}
-	d.archive.accept(name, d.framed(t, name, body), why)
+	d.archive.accept(name, d.framed(t, name, body), reason)
 	return nil
 }
 
-// mustQueue has ingest take a record. It returns an error if that goes straight
-// to the archive, or if its drainer is not woken.
+// mustQueue sends a record to ingest. It returns an error if the record becomes a
+// direct record, or if no drainer is woken.
 func (d *deployment) mustQueue(t *testing.T) error {
 	t.Helper()
-	// Past the interval in which a stream has one wake-up only.
+	// Wait for the next wake interval: a stream has one wake-up in each.
 	time.Sleep(1100 * time.Millisecond)
 	body := text("through ingest alone")
 	i := d.cloud.invoke(t, d.outputs.IngestFunction, postEvent(t, "orders", d.client.user, d.client.password, body))
@@ -70,19 +70,19 @@ func (d *deployment) mustQueue(t *testing.T) error {
 		return fmt.Errorf("%s %s\n%s", i.failure, i.answer, i.log)
 	}
 	var err error
-	why := archive.Reason("")
+	reason := archive.Reason("")
 	if strings.Contains(i.log, string(archive.Fallback)) {
-		why = archive.Fallback
+		reason = archive.Fallback
 	}
-	if why != "" || strings.Contains(i.log, "wake_failed") {
+	if reason != "" || strings.Contains(i.log, "wake_failed") {
 		err = errors.New(i.log)
 	}
-	d.archive.accept("orders", d.framed(t, "orders", body), why)
+	d.archive.accept("orders", d.framed(t, "orders", body), reason)
 	return err
 }
 
-// health asks ingest for its health. By way of the API the emulator would answer
-// by itself.
+// health invokes ingest with GET /health. The emulator answers that path of the API
+// itself.
 func (d *deployment) health(t *testing.T) error {
 	t.Helper()
 	i := d.cloud.invoke(t, d.outputs.IngestFunction, healthEvent)
@@ -93,14 +93,14 @@ func (d *deployment) health(t *testing.T) error {
 }
 
 func (d *deployment) testBridgePermissions(t *testing.T) {
-	// A bridge that is restarted amid its work delivers twice. When a record is
-	// in the archive, its invocation still has to end.
+	// A bridge that is restarted during an invocation delivers twice. When a record
+	// appears in the archive, its invocation has not ended yet.
 	d.archive.await(t, swept, "orders", "legacy-archives")
 	time.Sleep(500 * time.Millisecond)
 	mapping := "Lambda's mapping reads Kinesis as this role"
 	d.testPermissions(t, d.outputs.BridgeFunction, []permission{
 		{"firehose:PutRecordBatch", "", accessDenied, func(d *deployment, t *testing.T) error {
-			// Denied, it tries for as long as it may: less than its minute here.
+			// It retries until its time-out, so shorten that.
 			bridge := d.deployed(t, d.outputs.BridgeFunction)
 			bridge.timeout = 5 * time.Second
 			d.cloud.restart(t, d.outputs.BridgeFunction, bridge)
@@ -113,14 +113,14 @@ func (d *deployment) testBridgePermissions(t *testing.T) {
 		}},
 		{"s3:PutObject", "/failed/bridge/*", accessDenied, func(d *deployment, t *testing.T) error {
 			d.restart(t, d.outputs.BridgeFunction, nil)
-			body := binary("more than Firehose takes", 1_024_000)
-			body[len(body)-1] = 0 // not a newline: it needs one more byte
+			body := binary("more than Firehose accepts", 1_024_000)
+			body[len(body)-1] = 0 // no newline, so the frame is one byte longer
 			if err := d.deliver(t, "orders", body); err != nil {
 				return err
 			}
-			all := d.archive.aside(t, archive.StageBridge, "orders")
+			all := d.archive.deadLetters(t, archive.StageBridge, "orders")
 			if !slices.ContainsFunc(all, func(a archive.DeadLetter) bool { return slices.Equal(a.Body, body) }) {
-				return fmt.Errorf("%d records put aside, and not the one", len(all))
+				return fmt.Errorf("%d dead letters, none of them the expected one", len(all))
 			}
 			return nil
 		}},
@@ -130,14 +130,14 @@ func (d *deployment) testBridgePermissions(t *testing.T) {
 		{"kinesis:GetRecords", "", mapping},
 		{"kinesis:GetShardIterator", "", mapping},
 		{"kinesis:ListShards", "", mapping},
-		{"s3:PutObject", "/aws/lambda/*", "Lambda's mapping writes what it gives up"},
-		{"s3:ListBucket", "", "Lambda's mapping looks for the bucket of what it gives up"},
+		{"s3:PutObject", "/aws/lambda/*", "Lambda's mapping writes the batches that it gives up"},
+		{"s3:ListBucket", "", "Lambda's mapping checks the bucket for those batches"},
 	})
 	d.restart(t, d.outputs.BridgeFunction, nil)
 }
 
-// deliver has the bridge deliver a record, and returns what it logged if it did
-// not. Denied, it tries until its time is up.
+// deliver invokes the bridge with a record, and returns its log if it did not
+// deliver the record.
 func (d *deployment) deliver(t *testing.T, name string, body []byte) error {
 	t.Helper()
 	i := d.cloud.invoke(t, d.outputs.BridgeFunction, kinesisEvent(name, body))
@@ -162,7 +162,7 @@ func (d *deployment) testDrainerPermissions(t *testing.T) {
 		}},
 		{"s3:PutObject", "/failed/drainer/*", accessDenied, func(d *deployment, t *testing.T) error {
 			d.restart(t, d.outputs.DrainerFunction, nil)
-			if _, err := d.queue.Push(t.Context(), "orders", text("no envelope"), 0); err != nil {
+			if _, err := d.queue.Push(t.Context(), "orders", text("not an envelope"), 0); err != nil {
 				t.Fatal(err)
 			}
 			return d.sweep(t)
@@ -183,7 +183,7 @@ func (d *deployment) testDrainerPermissions(t *testing.T) {
 	d.archive.awaitAll(t, swept)
 }
 
-// push puts a record into a queue, with nobody woken.
+// push pushes a record to a queue without a wake-up.
 func (d *deployment) push(t *testing.T, name string, body []byte) {
 	t.Helper()
 	e, err := envelope.Encode(envelope.Record{Stream: name, ReceivedAt: time.Now(), ID: string(text("id")), Body: body})
@@ -196,8 +196,7 @@ func (d *deployment) push(t *testing.T, name string, body []byte) {
 	d.archive.accept(name, d.framed(t, name, body), "")
 }
 
-// sweep has the drainer look at all streams, and returns what it logged if
-// something is in its way.
+// sweep invokes the drainer with a sweep, and returns its log if something failed.
 func (d *deployment) sweep(t *testing.T) error {
 	t.Helper()
 	i := d.cloud.invoke(t, d.outputs.DrainerFunction, drain.SweepEvent)

@@ -13,22 +13,22 @@ import (
 	"time"
 )
 
-// process is a child process, together with all that it starts.
+// process is a child process together with the processes that it starts.
 type process struct {
 	log  *output
 	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
-	err  error         // how it ended; to be read after done
+	done chan struct{} // closed when the process has ended
+	err  error         // how the process ended; valid once done is closed
 }
 
-// start runs a command in a process group of its own and ends the group with
-// the test. Should the test binary be killed, the kernel ends the command.
+// start starts a command in its own process group and kills the group at the end of
+// the test. If the test binary is killed, the kernel kills the command.
 func start(tb testing.TB, cmd *exec.Cmd) *process {
 	tb.Helper()
 	p := &process{log: new(output), cmd: cmd, done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	// What outlives it may hold its output open.
+	// Processes that outlive the command may keep its output open.
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Start(); err != nil {
 		tb.Fatalf("starting %s: %v", cmd.Path, err)
@@ -41,8 +41,8 @@ func start(tb testing.TB, cmd *exec.Cmd) *process {
 	return p
 }
 
-// run runs a command to its end and returns its output. It fails the test if the
-// command fails or takes longer than limit.
+// run runs a command and returns its output. It fails the test if the command fails
+// or takes longer than limit.
 func run(tb testing.TB, limit time.Duration, cmd *exec.Cmd) string {
 	tb.Helper()
 	p := start(tb, cmd)
@@ -59,13 +59,12 @@ func run(tb testing.TB, limit time.Duration, cmd *exec.Cmd) string {
 	return p.log.String()
 }
 
-// end kills the process and all of its group, and waits for it. There is
-// nothing in them to be saved.
+// end kills the process group and waits for the process.
 func (p *process) end() {
 	select {
 	case <-p.done:
 	default:
-		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // It may end just now.
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // It may have ended just now.
 		<-p.done
 	}
 }
@@ -88,7 +87,7 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
-// tail is the end of the output, by lines.
+// tail returns the last lines of the output.
 func (o *output) tail(lines int) string {
 	all := strings.SplitAfter(o.String(), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "")

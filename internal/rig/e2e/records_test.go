@@ -14,8 +14,8 @@ import (
 // maxBody is the limit of a body as received.
 const maxBody = 4 << 20
 
-// testRefuse sends what has to be refused. That nothing of it is kept shows when
-// the archive is compared with what was accepted.
+// testRefuse sends what must be refused. The comparison of the archive with the
+// accepted bodies shows that none of it was kept.
 func (d *deployment) testRefuse(t *testing.T) {
 	withPassword := func(user, password string) func(*http.Request) {
 		return func(r *http.Request) { r.SetBasicAuth(user, password) }
@@ -33,7 +33,7 @@ func (d *deployment) testRefuse(t *testing.T) {
 		{"unknown stream", "no-such-stream", text("refused"), nil, 404, "unknown_stream"},
 		{"too large", "orders", binary("refused", maxBody+1), nil, 413, "body_too_large"},
 		{"empty", "orders", nil, nil, 400, "empty_body"},
-		{"not what its encoding says", "orders", text("refused"), encodedAs("gzip"), 400, "bad_encoding"},
+		{"not encoded as declared", "orders", text("refused"), encodedAs("gzip"), 400, "bad_encoding"},
 		{"unknown encoding", "orders", text("refused"), encodedAs("br"), 415, "unsupported_encoding"},
 		{"partition key too long", "orders?partition_key=" + strings.Repeat("k", 257), text("refused"), nil, 400, "bad_partition_key"},
 	} {
@@ -50,29 +50,29 @@ func (d *deployment) testRefuse(t *testing.T) {
 			}
 		})
 	}
-	// What the API answers without the function has a form of its own.
+	// API Gateway answers other paths itself.
 	if a := d.client.post(t, "orders/and/more", octets, text("refused")); a.status != http.StatusNotFound {
-		t.Errorf("a path that is none: %d %s, want 404", a.status, a.body)
+		t.Errorf("an unknown path: %d %s, want 404", a.status, a.body)
 	}
 	if err := d.health(t); err != nil {
 		t.Errorf("GET /health: %v", err)
 	}
 }
 
-// testAccept sends bodies of every form, and finds each in the archive as the
+// testAccept sends bodies of every form, and finds each in the archive with the
 // bytes that its stream's format promises.
 func (d *deployment) testAccept(t *testing.T) {
 	line := []byte("{\"a\":1,\"text\":\"Grüße — 你好\"}\r\n")
 	clients := append(bytes.Repeat([]byte("compressed by the original clients "), 40), text("")...)
 	compressed := gzipped(t, clients)
 	bytesOfAllKinds, largest := binary("", 2000), binary("largest", maxBody)
-	// So that it is sure to need a newline, and is no text.
+	// They end without a newline, and are not text.
 	bytesOfAllKinds[1999], largest[maxBody-1] = 0xff, 0
 	for _, tt := range []struct {
 		name, stream, contentType string
 		sent, archived            []byte
 		encoding                  string
-		why                       archive.Reason
+		reason                    archive.Reason
 	}{
 		{name: "text", stream: "orders", contentType: "text/plain; charset=utf-8", sent: []byte("plain text: Ä"), archived: []byte("plain text: Ä\n")},
 		{name: "JSON that ends in a newline", stream: "orders", contentType: "application/json", sent: line, archived: line},
@@ -81,7 +81,7 @@ func (d *deployment) testAccept(t *testing.T) {
 		{name: "original clients", stream: "dispatcher-decisions", contentType: octets, encoding: "application/gzip", sent: compressed, archived: append(bytes.Clone(clients), '\n')},
 		{name: "original clients, raw", stream: "legacy-archives", contentType: octets, encoding: "application/gzip", sent: compressed, archived: compressed},
 		{name: "raw text", stream: "legacy-archives", contentType: "text/plain", sent: []byte("raw text"), archived: []byte("raw text")},
-		{name: "more than the tap takes", stream: "page-views", contentType: octets, sent: largest, archived: append(bytes.Clone(largest), '\n'), why: archive.Oversize},
+		{name: "too large for the tap", stream: "page-views", contentType: octets, sent: largest, archived: append(bytes.Clone(largest), '\n'), reason: archive.Oversize},
 	} {
 		a := d.client.post(t, tt.stream, tt.contentType, tt.sent, func(r *http.Request) {
 			if tt.contentType == "" {
@@ -92,13 +92,13 @@ func (d *deployment) testAccept(t *testing.T) {
 			}
 		})
 		d.mustAccept(t, a)
-		d.archive.accept(tt.stream, tt.archived, tt.why)
+		d.archive.accept(tt.stream, tt.archived, tt.reason)
 	}
 	d.archive.awaitAll(t, archived)
 }
 
-// testTap reads a record where anyone can tap the stream: its data is the body
-// and nothing else, and its key is the client's, or else the id.
+// testTap reads records from the tap: the data must be the body alone, and the
+// partition key the client's, or else the id.
 func (d *deployment) testTap(t *testing.T) {
 	keyed, unkeyed := text("with a key"), text("without a key")
 	d.mustAccept(t, d.client.post(t, "orders?partition_key=K%26%C3%9F", octets, keyed))
@@ -114,7 +114,8 @@ func (d *deployment) testTap(t *testing.T) {
 	}
 }
 
-// tapped reads a Kinesis stream of one shard: the partition keys by their data.
+// tapped reads a Kinesis stream of one shard, and returns the partition keys by
+// data.
 func (d *deployment) tapped(t *testing.T, name string) map[string]string {
 	t.Helper()
 	in := map[string]any{"StreamName": stackName + "." + name, "ShardId": "shardId-000000000000", "ShardIteratorType": "TRIM_HORIZON"}

@@ -25,11 +25,11 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/redistest"
 )
 
-// lambdas are the three functions under AWS's own Runtime Interface Emulator,
-// between a real Redis and an AWS of this process.
+// lambdas are the three functions under AWS's Runtime Interface Emulator, with a
+// real Redis and an AWS endpoint of this process.
 type lambdas struct {
 	aws *awstest.Server
-	// addresses are where the emulators listen, by function.
+	// addresses are the addresses of the emulators, by function.
 	addresses map[string]string
 }
 
@@ -40,9 +40,9 @@ const (
 	wakePath      = "/" + account + "/wake"
 )
 
-// TestLambdaRuntime takes records through the three programs as they are
-// deployed, run by the emulator that AWS puts into Lambda's images, with the
-// events of API Gateway, SQS, the schedule and Kinesis.
+// TestLambdaRuntime sends records through the functions as they are deployed, run by
+// the emulator of AWS's Lambda images, with the events of API Gateway, SQS, the
+// schedule and Kinesis.
 func TestLambdaRuntime(t *testing.T) {
 	t.Parallel()
 	l := startLambdas(t)
@@ -82,20 +82,20 @@ func TestLambdaRuntime(t *testing.T) {
 		}
 	}
 	if got := l.archived(t, "orders/"); got != "woken\nswept\n" {
-		t.Errorf("the archive holds %q, want both bodies as lines", got)
+		t.Errorf("the archive contains %q, want both bodies as lines", got)
 	}
 }
 
-// TestLambdaRuntimeAfterFailures finds the programs alive after events that are
-// none, and their answers as they have to be.
+// TestLambdaRuntimeAfterFailures checks that the functions survive invalid events
+// and still answer correctly.
 func TestLambdaRuntimeAfterFailures(t *testing.T) {
 	t.Parallel()
 	l := startLambdas(t)
 	for _, function := range []string{"ingest", "drainer", "bridge"} {
 		var failure struct{ ErrorMessage string }
-		l.invoke(t, function, `"no event"`, &failure)
+		l.invoke(t, function, `"not an event"`, &failure)
 		if failure.ErrorMessage == "" {
-			t.Errorf("%s: an event that is none: no error", function)
+			t.Errorf("%s: an invalid event: no error", function)
 		}
 	}
 	var answer events.APIGatewayV2HTTPResponse
@@ -108,9 +108,9 @@ func TestLambdaRuntimeAfterFailures(t *testing.T) {
 		t.Errorf("health: %+v", answer)
 	}
 	var drained events.SQSEventResponse
-	l.invoke(t, "drainer", sqsEvent(t, awstest.Sent{ID: "bad", Body: "no wake-up"}), &drained)
+	l.invoke(t, "drainer", sqsEvent(t, awstest.Sent{ID: "bad", Body: "not a wake-up"}), &drained)
 	if len(drained.BatchItemFailures) != 1 || drained.BatchItemFailures[0].ItemIdentifier != "bad" {
-		t.Errorf("a wake-up that is none: %+v, want it returned", drained)
+		t.Errorf("an invalid wake-up: %+v, want it returned", drained)
 	}
 }
 
@@ -141,8 +141,8 @@ func startLambdas(t *testing.T) *lambdas {
 	return l
 }
 
-// buildFunctions builds the functions as the CDK app does, but for this machine,
-// and returns the folder of each.
+// buildFunctions builds the functions as the CDK app does, but for this machine, and
+// returns the folder of each.
 func buildFunctions(t *testing.T) map[string]string {
 	t.Helper()
 	dirs := make(map[string]string)
@@ -161,8 +161,8 @@ func buildFunctions(t *testing.T) map[string]string {
 	return dirs
 }
 
-// startRuntime runs a function under the Runtime Interface Emulator, and returns
-// the address where that takes invocations.
+// startRuntime starts a function under the Runtime Interface Emulator, and returns
+// the address for invocations.
 func startRuntime(t *testing.T, function, dir string, settings map[string]string) string {
 	t.Helper()
 	address := "127.0.0.1:" + strconv.Itoa(freePort(t))
@@ -176,7 +176,7 @@ func startRuntime(t *testing.T, function, dir string, settings map[string]string
 	p := start(t, cmd)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("%s says:\n%s", function, p.log.tail(40))
+			t.Logf("log of %s:\n%s", function, p.log.tail(40))
 		}
 	})
 	await(t, 20*time.Second, "the runtime of "+function, func() error {
@@ -189,7 +189,8 @@ func startRuntime(t *testing.T, function, dir string, settings map[string]string
 	return address
 }
 
-// runtimeEmulator is in the package of the SAM CLI.
+// runtimeEmulator returns the path of the emulator, which the package of the SAM CLI
+// contains.
 func runtimeEmulator(t *testing.T) string {
 	t.Helper()
 	python := tool(t, "E2E_SAM_PYTHON", ".tools/sam/bin/python")
@@ -202,8 +203,7 @@ func runtimeEmulator(t *testing.T) string {
 	return filepath.Join(strings.TrimSpace(string(out)), "local", "rapid", name)
 }
 
-// invoke invokes a function and reads what it answers, be it its response or its
-// error.
+// invoke invokes a function and decodes its response or its error.
 func (l *lambdas) invoke(t *testing.T, function, event string, into any) {
 	t.Helper()
 	url := "http://" + l.addresses[function] + "/2015-03-31/functions/function/invocations"
@@ -221,7 +221,7 @@ func (l *lambdas) invoke(t *testing.T, function, event string, into any) {
 	}
 }
 
-// archived is all objects under a prefix, one behind the other.
+// archived returns the concatenation of all objects under a prefix.
 func (l *lambdas) archived(t *testing.T, prefix string) string {
 	t.Helper()
 	if err := l.aws.Firehose.Flush(); err != nil {
@@ -245,7 +245,7 @@ func (l *lambdas) archived(t *testing.T, prefix string) string {
 	return all.String()
 }
 
-// sqsEvent is what the mapping of the wake-ups hands to the drainer.
+// sqsEvent returns the event that the mapping of the wake-ups sends to the drainer.
 func sqsEvent(tb testing.TB, wakeUp awstest.Sent) string {
 	tb.Helper()
 	event, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{{

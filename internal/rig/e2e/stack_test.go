@@ -9,8 +9,8 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// TestDefaultStack deploys the default stack and lives through what a deployment
-// lives through. Its steps build on each other.
+// TestDefaultStack deploys the default stack and takes it through the life of a
+// deployment. Each step builds on the previous ones.
 func TestDefaultStack(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
@@ -28,7 +28,7 @@ func TestDefaultStack(t *testing.T) {
 		{"add a stream", (*deployment).testAddStream},
 		{"leave records queued", (*deployment).testLeaveQueued},
 		{"retire a stream", (*deployment).testRetire},
-		// These take the time that the schedule needs.
+		// Meanwhile the schedule runs.
 		{"ingest's permissions", (*deployment).testIngestPermissions},
 		{"bridge's permissions", (*deployment).testBridgePermissions},
 		{"what was queued", (*deployment).testQueued},
@@ -43,22 +43,22 @@ func TestDefaultStack(t *testing.T) {
 	} {
 		began := time.Now()
 		if !t.Run(step.name, func(t *testing.T) { step.run(d, t) }) {
-			t.Fatalf("the steps after %q build on it", step.name)
+			t.Fatalf("later steps build on %q", step.name)
 		}
 		t.Logf("%5.1f s  %s", time.Since(began).Seconds(), step.name)
 	}
 }
 
 const (
-	// archived is far over what a record takes into the archive when a wake-up
-	// announces it, swept when only the schedule does. The latter leaves room
-	// for a claim that a restarted drainer took along, whose lease is a minute.
+	// archived is far above the time that a record needs to reach the archive after
+	// a wake-up, swept the time without one. The latter includes the lease of a
+	// claim of a restarted drainer, a minute.
 	archived = 30 * time.Second
 	swept    = 150 * time.Second
 )
 
-// retiring is added, retired and removed; dropped is of the default stack and
-// removed without that.
+// retiring is added, retired and removed. dropped is a stream of the default stack
+// that is removed without retiring it.
 const (
 	retiring = "returns"
 	dropped  = "page-views"
@@ -83,7 +83,7 @@ func (d *deployment) testDeploy(t *testing.T) {
 func (d *deployment) testAddStream(t *testing.T) {
 	d.streams.Streams = append(d.streams.Streams, stream.Stream{Name: retiring})
 	d.deploy(t)
-	d.send(t, retiring, text("to the stream that was added"))
-	d.send(t, "orders", text("to a stream that was there before"))
+	d.send(t, retiring, text("to the new stream"))
+	d.send(t, "orders", text("to an existing stream"))
 	d.archive.awaitAll(t, archived)
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// root is the repository's.
+// root returns the root folder of the repository.
 func root(tb testing.TB) string {
 	tb.Helper()
 	dir, err := filepath.Abs("../../..")
@@ -20,7 +20,7 @@ func root(tb testing.TB) string {
 	return dir
 }
 
-// tool is the path of a program that make installs, or that the variable names.
+// tool returns the path of a program that make installs, or that variable overrides.
 func tool(tb testing.TB, variable, installed string) string {
 	tb.Helper()
 	path := os.Getenv(variable)
@@ -28,23 +28,24 @@ func tool(tb testing.TB, variable, installed string) string {
 		path = filepath.Join(root(tb), installed)
 	}
 	if _, err := os.Stat(path); err != nil {
-		tb.Fatalf("%s is missing: `make e2e` installs it and then runs these tests; to use another one, set %s to its path", path, variable)
+		tb.Fatalf("%s is missing: `make e2e` installs it and runs these tests; to use another one, set %s to its path", path, variable)
 	}
 	return path
 }
 
-// ministackPython is the Python that has the package ministack, an emulator of AWS.
+// ministackPython returns the Python that has the package ministack, an AWS
+// emulator.
 func ministackPython(tb testing.TB) string {
 	return tool(tb, "E2E_MINISTACK_PYTHON", ".tools/ministack/bin/python")
 }
 
-// cdkCommand is the pinned CDK command.
+// cdkCommand returns the pinned CDK CLI.
 func cdkCommand(tb testing.TB) string {
 	return tool(tb, "E2E_CDK", "cdk/node_modules/.bin/cdk")
 }
 
-// goSettings are those of this machine's Go, as environment variables: with a
-// HOME of its own a child would download and build everything again.
+// goSettings returns the settings of this machine's Go as environment variables.
+// Without them a child with its own HOME would download and build everything again.
 func goSettings(tb testing.TB) []string {
 	tb.Helper()
 	names := []string{"GOMODCACHE", "GOCACHE", "GOPROXY", "GOSUMDB", "GOFLAGS", "GOENV", "GOPATH"}
@@ -54,7 +55,7 @@ func goSettings(tb testing.TB) []string {
 	}
 	values := strings.Split(strings.TrimRight(string(out), "\n"), "\n")
 	if len(values) != len(names) {
-		tb.Fatalf("go env %v says %q", names, out)
+		tb.Fatalf("go env %v printed %q", names, out)
 	}
 	settings := make([]string, len(names))
 	for i, name := range names {

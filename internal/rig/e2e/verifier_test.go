@@ -18,9 +18,9 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/verifier"
 )
 
-// testVerify deploys the verifier, which finds all that was sent so far in the
-// archive, and then an object that stands there twice; and takes each permission
-// and each variable from it. The deployment after this step takes the verifier away.
+// testVerify deploys the verifier. The verifier must find everything that was sent
+// so far, and then an object that exists twice. Then the step removes each
+// permission and each variable. The next deployment removes the verifier.
 func (d *deployment) testVerify(t *testing.T) {
 	d.deploy(t, "verifyHours=1")
 	answer, i := d.verify(t)
@@ -28,9 +28,9 @@ func (d *deployment) testVerify(t *testing.T) {
 		t.Fatalf("%s\n%s", i.failure, i.log)
 	}
 	for _, s := range d.streams.Streams {
-		expected := len(slices.DeleteFunc(slices.Clone(d.archive.accepted[s.Name]), func(a accepted) bool { return a.why != "" }))
+		expected := len(slices.DeleteFunc(slices.Clone(d.archive.accepted[s.Name]), func(a accepted) bool { return a.reason != "" }))
 		if r := answer.Streams[s.Name]; r.Records != expected || r.Differences != 0 {
-			t.Errorf("%s: %+v, want the %d records that came by way of the tap\n%s", s.Name, r, expected, i.log)
+			t.Errorf("%s: %+v, want the %d records that went through the tap\n%s", s.Name, r, expected, i.log)
 		}
 	}
 
@@ -41,12 +41,12 @@ func (d *deployment) testVerify(t *testing.T) {
 	began := time.Now()
 	answer, i = d.verify(t)
 	if i.failure != "" || answer.Streams[name].Differences != 1 {
-		t.Errorf("an object that stands there twice: %+v %s\n%s", answer.Streams[name], i.failure, i.log)
+		t.Errorf("an object that exists twice: %+v %s\n%s", answer.Streams[name], i.failure, i.log)
 	}
 	await(t, archived, "the log to name the object", func() error {
-		// The emulator writes it a while after the answer.
+		// The emulator writes the log some time after the answer.
 		if log := d.cloud.log(t, d.outputs.VerifierFunction, began); !strings.Contains(log, "archive_differs") || !strings.Contains(log, again) {
-			return fmt.Errorf("it says:\n%s", log)
+			return fmt.Errorf("it contains:\n%s", log)
 		}
 		return nil
 	})
@@ -69,7 +69,7 @@ func (d *deployment) testVerify(t *testing.T) {
 	d.testVerifierEnvironment(t)
 }
 
-// verify has the verifier verify the hours of this test.
+// verify invokes the verifier for the hours of this test.
 func (d *deployment) verify(t *testing.T) (verifier.Answer, invocation) {
 	t.Helper()
 	now := time.Now().UTC()
@@ -84,16 +84,16 @@ func (d *deployment) verify(t *testing.T) (verifier.Answer, invocation) {
 	return answer, i
 }
 
-// archivedByFirehose is the key of an object of a stream that came by way of Firehose.
+// archivedByFirehose returns the key of an object of a stream that Firehose wrote.
 func (d *deployment) archivedByFirehose(t *testing.T, name string) string {
 	t.Helper()
 	objects := d.archive.objects(t, name+"/dt=")
 	for _, key := range slices.Sorted(maps.Keys(objects)) {
-		if why, content, err := unpacked(key, objects[key]); err == nil && why == "" && len(content) > 0 {
+		if reason, content, err := unpacked(key, objects[key]); err == nil && reason == "" && len(content) > 0 {
 			return key
 		}
 	}
-	t.Fatalf("no object of %s came by way of Firehose", name)
+	t.Fatalf("Firehose wrote no object of %s", name)
 	return ""
 }
 

@@ -1,9 +1,9 @@
-// Package lambdatest runs a function's bootstrap as AWS Lambda does: as
-// processes that ask a Runtime API for one invocation after another, each busy
-// with one at a time, started when all others are busy, and kept for the next.
+// Package lambdatest runs the bootstrap of a function as AWS Lambda does. Each
+// process serves one invocation at a time from the Runtime API. A new process starts
+// when all others are busy, and is kept for later invocations.
 //
-// A process can be killed and frozen at any moment. All end with Close, and with
-// the process that started them, even if that is killed. Other than on Lambda a
+// A process can be killed or frozen at any moment. All processes end with Close, and
+// when the process that started them ends, even by SIGKILL. Unlike on Lambda, a
 // process is not frozen between invocations.
 package lambdatest
 
@@ -17,32 +17,33 @@ import (
 	"time"
 )
 
-// Options say what to run.
+// Options configure a Function.
 type Options struct {
-	// Name is the function's name.
+	// Name is the name of the function.
 	Name string
-	// Bootstrap is the path of its binary, Dir the folder that it runs in: that of
-	// the function's asset.
+	// Bootstrap is the path of the binary. Dir is its working directory, the folder
+	// of the function's asset.
 	Bootstrap, Dir string
-	// Env is what its environment has besides what Lambda sets, as "NAME=value".
-	// It is asked for every process, which are numbered from 1 on. May be nil.
+	// Env returns the variables of a process, as "NAME=value", in addition to those
+	// that Lambda sets. It is called for each process; processes are numbered from
+	// 1. May be nil.
 	Env func(process int) []string
-	// Concurrency bounds the processes. Default 1.
+	// Concurrency is the maximum number of processes. Default 1.
 	Concurrency int
-	// Timeout bounds an invocation: a process that has not answered by then is
-	// killed. Default 30 s.
+	// Timeout is the time-out of an invocation, after which its process is killed.
+	// Default 30 s.
 	Timeout time.Duration
-	// Output takes what the processes print; nil for nobody. It is written to
+	// Output receives what the processes print; nil discards it. It is written to
 	// concurrently unless it is an *os.File.
 	Output io.Writer
-	// Ended, if set, is told of every process that ends before Close, and why.
-	// killed reports whether Kill, Renew or the time-out ended it.
+	// Ended, if set, is called for every process that ends before Close. killed
+	// reports whether Kill, Renew or the time-out ended it.
 	Ended func(p *Process, killed bool, err error)
 }
 
-// ErrProcessEnded says that the process ended before it answered, ErrTimedOut
-// that it was killed because it took too long. Whatever the invocation did until
-// then stays done.
+// ErrProcessEnded means that the process ended before it answered. ErrTimedOut means
+// that it was killed because the invocation took too long. Effects of the invocation
+// before that remain.
 var (
 	ErrProcessEnded = errors.New("the function's process ended")
 	ErrTimedOut     = errors.New("the invocation timed out")
@@ -50,7 +51,7 @@ var (
 
 // FunctionError is an error that the function returned.
 type FunctionError struct {
-	// Response is the error as the runtime reports it, a JSON object.
+	// Response is the error in the form of the Runtime API, a JSON object.
 	Response string
 }
 
@@ -59,18 +60,18 @@ func (e *FunctionError) Error() string { return "the function returned an error:
 // Function is a pool of processes of one function. It is safe for concurrent use.
 type Function struct {
 	options Options
-	// free has a token for each process that may run an invocation more.
+	// free holds a token for each running invocation.
 	free chan struct{}
 
-	mu      sync.Mutex // guards what follows
-	idle    []*Process // the one that was used last comes last
+	mu      sync.Mutex // guards the fields below
+	idle    []*Process // in the order of last use
 	all     []*Process
 	old     map[*Process]bool // serve no further invocation
 	started int
 	closed  bool
 }
 
-// New returns a function without processes: the first invocation starts one.
+// New returns a function without processes. The first invocation starts one.
 func New(o Options) *Function {
 	o.Concurrency = max(o.Concurrency, 1)
 	if o.Timeout <= 0 {
@@ -79,9 +80,9 @@ func New(o Options) *Function {
 	return &Function{options: o, free: make(chan struct{}, o.Concurrency), old: make(map[*Process]bool)}
 }
 
-// Invoke runs one invocation and returns the function's response. ctx bounds the
-// wait for a process; the invocation itself ends by its own time-out. A process
-// that does not start is an error of the invocation, as it is on Lambda.
+// Invoke runs one invocation and returns the function's response. ctx limits the
+// wait for a process; the invocation itself is limited by Options.Timeout. If a
+// process does not start, the invocation fails, as on Lambda.
 func (f *Function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	select {
 	case f.free <- struct{}{}:
@@ -109,11 +110,11 @@ func (f *Function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	}
 }
 
-// errEndedIdle says that a process which was ready before has ended before it
-// took an invocation: another one can have it.
+// errEndedIdle means that an idle process ended before it received the invocation.
+// Another process can serve it.
 var errEndedIdle = errors.New("the process ended while it was idle")
 
-// take returns the process that was idle last, or starts one.
+// take returns the process that became idle last, or starts one.
 func (f *Function) take() (*Process, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -146,8 +147,8 @@ func (f *Function) putBack(p *Process) {
 	f.idle = append(f.idle, p)
 }
 
-// Renew has new processes serve all further invocations, as after a deployment.
-// The old ones end when they are idle.
+// Renew makes new processes serve all further invocations, as a deployment does. Old
+// processes end when they are idle.
 func (f *Function) Renew() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -171,21 +172,21 @@ func (f *Function) ended(p *Process) {
 	}
 }
 
-// Processes returns all that run, the oldest first.
+// Processes returns the running processes, oldest first.
 func (f *Function) Processes() []*Process {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.all)
 }
 
-// Started is how many processes have been started.
+// Started returns the number of processes that have been started.
 func (f *Function) Started() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.started
 }
 
-// Close kills all processes and waits for their end.
+// Close kills all processes and waits until they have ended.
 func (f *Function) Close() {
 	f.mu.Lock()
 	f.closed = true

@@ -16,7 +16,7 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 )
 
-// The test binary is the function too, when it is told so.
+// The test binary is also the function, if LAMBDATEST_FUNCTION is set.
 func TestMain(m *testing.M) {
 	if os.Getenv("LAMBDATEST_FUNCTION") == "" {
 		os.Exit(m.Run())
@@ -27,9 +27,9 @@ func TestMain(m *testing.M) {
 	lambda.Start(func(ctx context.Context, in string) (string, error) {
 		switch in {
 		case "fail":
-			return "", errors.New("as told")
+			return "", errors.New("on request")
 		case "panic":
-			panic("as told")
+			panic("on request")
 		case "sleep":
 			time.Sleep(time.Hour)
 		case "nap":
@@ -100,7 +100,7 @@ func TestAnErrorKeepsTheProcessAndAPanicEndsIt(t *testing.T) {
 	t.Parallel()
 	f := newFunction(t, nil)
 	var functionError *lambdatest.FunctionError
-	if _, err := invoke(t, f, "fail"); !errors.As(err, &functionError) || !strings.Contains(functionError.Response, "as told") {
+	if _, err := invoke(t, f, "fail"); !errors.As(err, &functionError) || !strings.Contains(functionError.Response, "on request") {
 		t.Errorf("an error: %v", err)
 	}
 	if _, err := invoke(t, f, "hello"); err != nil || f.Started() != 1 {
@@ -145,7 +145,7 @@ func TestKillEndsAnInvocation(t *testing.T) {
 	}
 }
 
-func TestTheDeadlineIsToldAndEnforced(t *testing.T) {
+func TestTheDeadlineIsPassedOnAndEnforced(t *testing.T) {
 	t.Parallel()
 	f := newFunction(t, func(o *lambdatest.Options) { o.Timeout = 2 * time.Second })
 	out, err := invoke(t, f, "deadline")
@@ -193,10 +193,10 @@ func TestRenewEndsTheOldProcessesWhenTheyAreIdle(t *testing.T) {
 		t.Errorf("Invoke after Renew = %q, %v, want a new process", out, err)
 	}
 	if out := <-busy; out != "nap by 1 in echo<nil>" {
-		t.Errorf("the invocation that was under way: %s", out)
+		t.Errorf("the running invocation: %s", out)
 	}
 	for len(f.Processes()) != 1 {
-		time.Sleep(time.Millisecond) // the old one ends
+		time.Sleep(time.Millisecond) // the old process ends
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 
 // Process is one process of a function. Its methods are safe for concurrent use.
 type Process struct {
-	// Number is as in Options.Env.
+	// Number is the number of the process, as in Options.Env.
 	Number int
 
 	arn   string
@@ -33,13 +33,13 @@ type Process struct {
 	killed    atomic.Bool
 
 	done chan struct{} // closed when the process has ended
-	exit error         // why, once done
+	exit error         // set when done is closed
 
 	mu      sync.Mutex // guards current
 	current *invocation
 }
 
-// start runs a process with a Runtime API of its own.
+// start starts a process with its own Runtime API.
 func start(o Options, number int, ended func(*Process)) (*Process, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -68,7 +68,7 @@ func start(o Options, number int, ended func(*Process)) (*Process, error) {
 		_ = l.Close()
 		return nil, fmt.Errorf("starting process %d: %w", number, err)
 	}
-	go func() { _ = p.api.Serve(l) }() // until Close
+	go func() { _ = p.api.Serve(l) }() // until the process ends
 	go func() {
 		p.exit = p.cmd.Wait()
 		_ = p.api.Close()
@@ -78,11 +78,11 @@ func start(o Options, number int, ended func(*Process)) (*Process, error) {
 	return p, nil
 }
 
-// PID is the process id.
+// PID returns the process id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// ColdStart is how long the process took from its start to its first call of the
-// Runtime API; 0 if it has not come to that.
+// ColdStart returns the time from the start of the process to its first call of the
+// Runtime API, or 0 if it has not called yet.
 func (p *Process) ColdStart() time.Duration {
 	select {
 	case <-p.ready:
@@ -98,20 +98,20 @@ func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill() // It may have ended.
 }
 
-// Freeze stops the process with SIGSTOP until Thaw: its connections stay open,
-// and its clock goes on. It returns when the process stands still.
+// Freeze stops the process with SIGSTOP until Thaw. Its connections stay open and
+// its clock runs on. Freeze returns when all threads have stopped.
 func (p *Process) Freeze() {
 	_ = p.cmd.Process.Signal(syscall.SIGSTOP)
-	for !p.hasEnded() && !p.standsStill() {
+	for !p.hasEnded() && !p.hasStopped() {
 		time.Sleep(time.Millisecond)
 	}
 }
 
-// standsStill reports whether all threads are stopped.
-func (p *Process) standsStill() bool {
+// hasStopped reports whether all threads are stopped.
+func (p *Process) hasStopped() bool {
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.PID()))
 	if err != nil || len(threads) == 0 {
-		return true // it has ended
+		return true // the process has ended
 	}
 	for _, thread := range threads {
 		stat, err := os.ReadFile(thread)
@@ -123,11 +123,11 @@ func (p *Process) standsStill() bool {
 	return true
 }
 
-// Thaw ends Freeze.
+// Thaw continues a frozen process.
 func (p *Process) Thaw() { _ = p.cmd.Process.Signal(syscall.SIGCONT) }
 
-// Deadline is that of the invocation that the process is busy with; zero when it
-// is idle.
+// Deadline returns the deadline of the current invocation; zero if the process is
+// idle.
 func (p *Process) Deadline() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -146,7 +146,7 @@ func (p *Process) hasEnded() bool {
 	}
 }
 
-// invoke hands an invocation over and waits for its end.
+// invoke passes an invocation to the process and waits for its result.
 func (p *Process) invoke(event []byte, timeout time.Duration) ([]byte, error) {
 	inv := newInvocation(event)
 	startup := time.NewTimer(initTimeout)
@@ -162,7 +162,7 @@ func (p *Process) invoke(event []byte, timeout time.Duration) ([]byte, error) {
 		p.Kill()
 		return nil, fmt.Errorf("%w: it did not ask for an invocation", ErrTimedOut)
 	}
-	// The API answers next with the deadline only now: a cold start is not in it.
+	// The deadline is set only now, so that it does not include a cold start.
 	inv.begin(timeout)
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
@@ -170,7 +170,7 @@ func (p *Process) invoke(event []byte, timeout time.Duration) ([]byte, error) {
 	case <-inv.answered:
 	case <-p.done:
 		select {
-		case <-inv.answered: // the last thing that it did
+		case <-inv.answered: // the answer came just before the end
 		default:
 			return nil, p.endedError()
 		}
@@ -181,7 +181,7 @@ func (p *Process) invoke(event []byte, timeout time.Duration) ([]byte, error) {
 	return inv.response, inv.err
 }
 
-// initTimeout is how long Lambda waits for a process to get ready.
+// initTimeout is how long Lambda waits for a process to initialize.
 const initTimeout = 10 * time.Second
 
 func (p *Process) endedError() error {

@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// invocation is one event on its way through a process.
+// invocation is one event and its result.
 type invocation struct {
 	id    string
 	event []byte
@@ -20,7 +20,7 @@ type invocation struct {
 	deadline time.Time
 
 	once     sync.Once
-	answered chan struct{} // closed when what follows is set
+	answered chan struct{} // closed when response and err are set
 	response []byte
 	err      error
 }
@@ -41,8 +41,7 @@ func (i *invocation) end(response []byte, err error) {
 	})
 }
 
-// routes is the Runtime API.
-// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+// routes returns the Runtime API.
 func (p *Process) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", p.next)
@@ -53,12 +52,12 @@ func (p *Process) routes() http.Handler {
 		p.finish(w, r, func(body []byte) ([]byte, error) { return nil, &FunctionError{Response: string(body)} })
 	})
 	mux.HandleFunc("POST /2018-06-01/runtime/init/error", func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusAccepted) // it will exit
+		w.WriteHeader(http.StatusAccepted) // the process exits by itself
 	})
 	return mux
 }
 
-// next answers with the next invocation, whenever there is one.
+// next waits for an invocation and answers with it.
 func (p *Process) next(w http.ResponseWriter, r *http.Request) {
 	p.readyOnce.Do(func() {
 		p.cold = time.Since(p.begun)
@@ -81,14 +80,14 @@ func (p *Process) next(w http.ResponseWriter, r *http.Request) {
 	h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(inv.deadline.UnixMilli(), 10))
 	h.Set("Lambda-Runtime-Invoked-Function-Arn", p.arn)
 	h.Set("Lambda-Runtime-Trace-Id", "Root=1-00000000-000000000000000000000000;Sampled=0")
-	_, _ = w.Write(inv.event) // If the process has ended, that is noticed.
+	_, _ = w.Write(inv.event) // Invoke notices if the process has ended.
 }
 
 // finish ends the current invocation.
 func (p *Process) finish(w http.ResponseWriter, r *http.Request, result func(body []byte) ([]byte, error)) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return // The process has ended amid its answer.
+		return // The process ended before the whole body arrived.
 	}
 	p.mu.Lock()
 	inv := p.current

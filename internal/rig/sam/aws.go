@@ -19,21 +19,20 @@ const (
 	clientPassword = "datasink"
 )
 
-// cloud is the endpoint that stands in for AWS. Its S3 is a folder; all else is
-// gone with it.
+// cloud is the AWS endpoint. Its S3 is a folder; the rest lives in memory.
 type cloud struct {
 	url    string
 	server *awstest.Server
 	http   *http.Server
 }
 
-// startAWS runs the endpoint where containers reach it.
+// startAWS starts the endpoint at an address that containers reach.
 func startAWS(host where, dir string, streams *stream.Set) (*cloud, error) {
 	shards, deliveries := make(map[string]int), make(map[string]awstest.Delivery)
 	for _, s := range streams.All() {
 		name := stream.ResourceName(deployment, s.Name)
 		shards[name] = max(s.Shards, 1)
-		// An object for each call, so that nothing has to be waited for.
+		// One object for each call, so that objects appear at once.
 		deliveries[name] = awstest.Delivery{
 			Bucket: archiveBucket, Folder: s.Folder, Suffix: s.Suffix(), Gzip: s.Compression == stream.Gzip, BufferBytes: 1,
 		}
@@ -56,13 +55,13 @@ func startAWS(host where, dir string, streams *stream.Set) (*cloud, error) {
 	}
 	go func() {
 		if err := c.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			panic(err) // accepting does not fail
+			panic(err) // Serve fails only when the listener is closed
 		}
 	}()
 	return c, nil
 }
 
-// Close ends the endpoint.
+// Close stops the endpoint.
 func (c *cloud) Close() {
 	_ = c.http.Close()
 	c.server.Close()

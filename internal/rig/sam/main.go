@@ -1,10 +1,9 @@
-// Command sam runs the SAM CLI on the synthesized template, and on this machine
-// what the functions in its containers need: a Redis, and an endpoint that
-// stands in for AWS. `make sam` calls it; `make sam-drain` and `make sam-bridge`
-// invoke functions beside it.
+// Command sam runs the SAM CLI on the synthesized template. It also starts what the
+// functions in SAM's containers need: a Redis and an AWS endpoint. `make sam` runs
+// it; `make sam-drain` and `make sam-bridge` invoke functions beside it.
 //
-// SAM sets only variables that a template declares, so the functions get
-// AWS_ENDPOINT_URL by a copy of the template with that one variable more.
+// SAM passes only variables that a template declares, so sam writes a copy
+// of the template that declares AWS_ENDPOINT_URL for each function.
 package main
 
 import (
@@ -23,17 +22,17 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// deployment is the name of the stack that was synthesized.
+// deployment is the name of the synthesized deployment.
 const deployment = "datasink"
 
 func main() {
 	var o options
-	flag.StringVar(&o.sam, "sam", "sam", "the SAM CLI")
-	flag.StringVar(&o.assembly, "assembly", "", "the folder that `make synth` wrote to")
-	flag.StringVar(&o.streams, "streams", "streams.json", "the list of streams")
-	flag.StringVar(&o.dir, "dir", "", "a folder for the archive and for what SAM reads")
-	flag.StringVar(&o.redisURL, "redis", "", "the Redis to use, as containers reach it; by default one is started")
-	flag.StringVar(&o.port, "port", "3000", "the port of the API")
+	flag.StringVar(&o.sam, "sam", "sam", "path of the SAM CLI")
+	flag.StringVar(&o.assembly, "assembly", "", "folder of the cloud assembly that `make synth` wrote")
+	flag.StringVar(&o.streams, "streams", "streams.json", "path of streams.json")
+	flag.StringVar(&o.dir, "dir", "", "folder for the archive and for SAM's input")
+	flag.StringVar(&o.redisURL, "redis", "", "URL at which containers reach Redis; default: start one")
+	flag.StringVar(&o.port, "port", "3000", "port of the API")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, o)
@@ -86,8 +85,8 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf(`The functions find Redis at %s, the archive is the folder %s.
-When SAM listens:
+	fmt.Printf(`The functions use Redis at %s. The archive is the folder %s.
+When SAM is ready:
 
   curl -i -u %s:%s -d hello http://127.0.0.1:%s/archives/%s
 
@@ -95,12 +94,12 @@ When SAM listens:
 	return runSAM(ctx, o.sam, "local", "start-api", "--template", template, "--env-vars", variables, "--port", o.port, "--skip-pull-image")
 }
 
-// runSAM runs the SAM CLI until it ends, or until ctx does.
+// runSAM runs the SAM CLI until it or ctx ends.
 func runSAM(ctx context.Context, sam string, args ...string) error {
 	cmd := exec.CommandContext(ctx, sam, args...)
 	cmd.Env = append(os.Environ(), "SAM_CLI_TELEMETRY=0")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	// So that it removes its containers.
+	// On SIGINT SAM removes its containers.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	err := cmd.Run()
 	if ctx.Err() != nil {
@@ -112,7 +111,7 @@ func runSAM(ctx context.Context, sam string, args ...string) error {
 	return nil
 }
 
-// where is how a server on this machine is reached by containers.
+// where is how containers reach a server on this machine.
 type where struct {
 	// listen is the address to listen on, name the host in URLs.
 	listen, name string

@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// endpointVariable tells the AWS SDK where AWS is.
+// endpointVariable is the variable from which the AWS SDK takes the URL of AWS.
 const endpointVariable = "AWS_ENDPOINT_URL"
 
-// copyTemplate copies what SAM reads of a CloudFormation template, and declares
-// endpointVariable for each function. The copy belongs beside the original, for
-// the paths in it are relative.
+// copyTemplate copies the parts of a CloudFormation template that SAM reads, and
+// declares endpointVariable for each function. Paths in the template are relative,
+// so the copy must be in the folder of the original.
 func copyTemplate(from, to string) error {
 	content, err := os.ReadFile(from)
 	if err != nil {
@@ -46,17 +46,18 @@ func declareEndpoint(content []byte) ([]byte, error) {
 			}
 			functions++
 		case !strings.HasPrefix(kind, "AWS::ApiGatewayV2::"):
-			// SAM reads no other, and writes a line about each.
+			// SAM ignores other types with a log line for each resource.
 			delete(resources, id)
 		}
 	}
 	if functions == 0 {
-		return nil, errors.New("reading the template: it has no functions")
+		return nil, errors.New("reading the template: it has no function")
 	}
 	return json.MarshalIndent(template, "", " ")
 }
 
-// declare declares endpointVariable for a function that has an environment.
+// declare declares endpointVariable for a function, and reports whether the function
+// has an environment.
 func declare(function map[string]any) bool {
 	properties, _ := function["Properties"].(map[string]any)
 	environment, _ := properties["Environment"].(map[string]any)
@@ -67,9 +68,10 @@ func declare(function map[string]any) bool {
 	return ok
 }
 
-// writeVariables writes the file with which SAM overrides what templates declare.
+// writeVariables writes the file with SAM's values of the variables that templates
+// declare.
 func writeVariables(path string, variables map[string]string) error {
-	// Under this name they count for every function that declares them.
+	// The name Parameters applies to every function that declares the variable.
 	content, err := json.MarshalIndent(map[string]any{"Parameters": variables}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encoding the variables: %w", err)

@@ -19,7 +19,7 @@ const template = `{
   "Outputs": {"Url": {"Value": "x"}}
 }`
 
-func TestTheCopyHasTheFunctionsAndTheEndpoint(t *testing.T) {
+func TestTheCopyHasTheFunctionsWithTheEndpoint(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	from, to := filepath.Join(dir, "datasink.template.json"), filepath.Join(dir, "sam.template.json")
@@ -49,7 +49,7 @@ func TestTheCopyHasTheFunctionsAndTheEndpoint(t *testing.T) {
 func TestATemplateWithoutFunctionsIsRefused(t *testing.T) {
 	t.Parallel()
 	for content, want := range map[string]string{
-		`{}`: "it has no functions",
+		`{}`: "it has no function",
 		`[`:  "reading the template",
 		`{"Resources":{"F":{"Type":"AWS::Lambda::Function"}}}`: "F has no environment",
 	} {
@@ -62,7 +62,7 @@ func TestATemplateWithoutFunctionsIsRefused(t *testing.T) {
 	}
 }
 
-func TestVariablesCountForEveryFunction(t *testing.T) {
+func TestVariablesApplyToEveryFunction(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "env.json")
 	if err := writeVariables(path, map[string]string{"A": "b"}); err != nil {

@@ -1,5 +1,5 @@
-// Command bridge is the least that a bootstrap with the clients of the bridge
-// function can be: the floor for its cold start and its size.
+// Command bridge is the smallest bootstrap with the clients of the bridge: the floor
+// for its cold start and its size.
 package main
 
 import (
@@ -18,7 +18,7 @@ func main() {
 		panic(err)
 	}
 	deliveries, objects := firehose.NewFromConfig(cfg), s3.NewFromConfig(cfg)
-	// What a call needs is there, and nobody calls.
+	// Linking the calls is enough; nothing invokes them.
 	lambda.Start(func(ctx context.Context, key string) (string, error) {
 		_, batchErr := deliveries.PutRecordBatch(ctx, &firehose.PutRecordBatchInput{DeliveryStreamName: &key})
 		_, putErr := objects.PutObject(ctx, &s3.PutObjectInput{Bucket: &key, Key: &key})

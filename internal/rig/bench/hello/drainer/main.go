@@ -1,5 +1,5 @@
-// Command drainer is the least that a bootstrap with the clients of the drainer
-// function can be: the floor for its cold start and its size.
+// Command drainer is the smallest bootstrap with the clients of the drainer: the
+// floor for its cold start and its size.
 package main
 
 import (
@@ -22,7 +22,7 @@ func main() {
 	}
 	secrets, records, objects, wakeUps := secretsmanager.NewFromConfig(cfg), kinesis.NewFromConfig(cfg), s3.NewFromConfig(cfg), sqs.NewFromConfig(cfg)
 	queue := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: []string{"127.0.0.1:1"}})
-	// What a call needs is there, and nobody calls.
+	// Linking the calls is enough; nothing invokes them.
 	lambda.Start(func(ctx context.Context, key string) (string, error) {
 		_, secretErr := secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &key})
 		_, recordsErr := records.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: &key})

@@ -1,5 +1,5 @@
-// Command ingest is the least that a bootstrap with the clients of the ingest
-// function can be: the floor for its cold start and its size.
+// Command ingest is the smallest bootstrap with the clients of ingest: the floor for
+// its cold start and its size.
 package main
 
 import (
@@ -21,7 +21,7 @@ func main() {
 	}
 	secrets, objects, wakeUps := secretsmanager.NewFromConfig(cfg), s3.NewFromConfig(cfg), sqs.NewFromConfig(cfg)
 	queue := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: []string{"127.0.0.1:1"}})
-	// What a call needs is there, and nobody calls.
+	// Linking the calls is enough; nothing invokes them.
 	lambda.Start(func(ctx context.Context, key string) (string, error) {
 		_, secretErr := secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &key})
 		_, putErr := objects.PutObject(ctx, &s3.PutObjectInput{Bucket: &key, Key: &key})

@@ -1,8 +1,8 @@
-"""The emulator, mended in one place where it differs from ElastiCache.
+"""The emulator with one patch, where it differs from ElastiCache.
 
-A replication group in cluster mode has a configuration endpoint on AWS, however
-many shards it has; the emulator gives it one from three shards on only. Without
-this the default stack, whose cache has one shard, could not be deployed as it is.
+On AWS a replication group in cluster mode has a configuration endpoint for any
+number of shards. The emulator adds one only from three shards on. Without the patch
+the default stack, whose cache has one shard, could not be deployed unchanged.
 """
 
 from ministack.app import app  # noqa: F401  (what the server runs)
