@@ -149,9 +149,15 @@ func TestTheDeadlineIsPassedOnAndEnforced(t *testing.T) {
 	t.Parallel()
 	f := newFunction(t, func(o *lambdatest.Options) { o.Timeout = 2 * time.Second })
 	out, err := invoke(t, f, "deadline")
-	left, parseErr := time.ParseDuration(out)
-	if err != nil || parseErr != nil || left <= 0 || left > 2*time.Second {
-		t.Errorf("the function saw a deadline in %q, %v", out, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, err := time.ParseDuration(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left <= 0 || left > 2*time.Second {
+		t.Errorf("the function saw a deadline in %v, want at most 2 s", left)
 	}
 	if _, err := invoke(t, f, "sleep"); !errors.Is(err, lambdatest.ErrTimedOut) {
 		t.Errorf("Invoke: %v, want %v", err, lambdatest.ErrTimedOut)
