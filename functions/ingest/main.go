@@ -29,9 +29,9 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/wake"
 )
 
-// Whatever init has not got ready by then is tried again when a request needs it:
-// a Redis that is silent must not hold up each new process, for then every
-// request wants one.
+// The initialization waits this long for the credentials and for Redis. After that
+// the first request tries again, so that an unresponsive service does not delay
+// each new process.
 const (
 	credentialsTimeout = 3 * time.Second
 	connectTimeout     = 500 * time.Millisecond
@@ -44,24 +44,24 @@ func main() {
 		log.Error("init", "error", err)
 		os.Exit(1)
 	}
-	lambdasize.Fit(os.Getenv) // after init, for which Lambda gives more
-	// Lambda sends SIGTERM, and waits half a second, only where it is asked to.
+	lambdasize.Fit(os.Getenv) // after the initialization, which has more CPU
+	// Lambda sends SIGTERM and waits half a second only if the option is set.
 	lambda.StartWithOptions(handler, lambda.WithEnableSIGTERM(func() {
 		handler.metrics.Flush()
 		os.Exit(0)
 	}))
 }
 
-// function is the handler with what it has to write before it ends.
+// function is the handler and the metrics that it must write before it exits.
 type function struct {
 	*ingest.Handler
 	metrics *metric.Window
 }
 
-// newHandler wires the function, whose metrics go to metrics. Its error lists
-// every setting that is missing or malformed. It needs no service to answer: a
-// function that starts without Redis keeps records in the archive, and one
-// without its clients answers 503 until it can read them.
+// newHandler returns the function, which writes its metrics to metrics. The error
+// lists every missing or malformed setting. No service needs to be available:
+// without Redis the function writes direct records, and without the clients'
+// secret it answers 503 until it can read it.
 func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logger, metrics io.Writer) (*function, error) {
 	e, envErr := env.ParseIngest(getenv)
 	streams, streamsErr := stream.Load(e.Streams)
@@ -98,8 +98,8 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 	})}, nil
 }
 
-// warm reads both secrets and connects to Redis, at the same time, so that the
-// first request finds all of them.
+// warm reads both secrets and connects to Redis at the same time, so that the first
+// request does not wait for them.
 func warm(ctx context.Context, log *slog.Logger, records *recordQueue, clients *basicauth.Cache) {
 	var wg sync.WaitGroup
 	wg.Go(func() {

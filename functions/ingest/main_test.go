@@ -48,9 +48,9 @@ func lookup(settings map[string]string) func(string) string {
 	return func(name string) string { return settings[name] }
 }
 
-// fakeAWS answers Secrets Manager, S3 and SQS, and counts what S3 is given.
+// fakeAWS answers as Secrets Manager, S3 and SQS. It counts the objects put to S3.
 type fakeAWS struct {
-	secrets map[string]string // nil: away
+	secrets map[string]string // nil: Secrets Manager is unavailable
 	objects int
 }
 
@@ -74,7 +74,7 @@ func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// start starts the function against a fake AWS and a real Redis.
+// start starts the function with a fake AWS and a real Redis.
 func start(t *testing.T, aws *fakeAWS, redisURL string) (post func() int, logs *bytes.Buffer) {
 	t.Helper()
 	server := httptest.NewServer(aws)
@@ -108,7 +108,7 @@ func start(t *testing.T, aws *fakeAWS, redisURL string) (post func() int, logs *
 	}, logs
 }
 
-func TestARecordOnItsWay(t *testing.T) {
+func TestARecordReachesRedis(t *testing.T) {
 	redis := redistest.Start(t, "--requirepass", "Zecret")
 	aws := &fakeAWS{secrets: map[string]string{"clients": `{"datasink":"hunter2"}`, "redis": "Zecret"}}
 	post, logs := start(t, aws, redis.URL)
@@ -128,8 +128,8 @@ func TestARecordOnItsWay(t *testing.T) {
 	}
 }
 
-// Started while all of AWS is away, the function says so in its answers.
-func TestInitNeedsNoOneToAnswer(t *testing.T) {
+// The function starts and answers 503 while Secrets Manager is unavailable.
+func TestInitNeedsNoAvailableService(t *testing.T) {
 	redis := redistest.Start(t, "--requirepass", "Zecret")
 	aws := &fakeAWS{}
 	post, logs := start(t, aws, redis.URL)
@@ -158,7 +158,7 @@ func TestWithoutRedisCredentialsRecordsGoToTheArchive(t *testing.T) {
 
 func TestAQueueThatCannotBeOpened(t *testing.T) {
 	t.Parallel()
-	away := errors.New("away")
+	down := errors.New("down")
 	e := env.Ingest{Base: env.Base{Name: "datasink"}, Redis: env.Redis{URL: "redis://127.0.0.1:1", Secret: "redis"}}
 	var value string
 	q, err := newRecordQueue(e, readerFunc(func(id string) ([]byte, error) {
@@ -166,18 +166,18 @@ func TestAQueueThatCannotBeOpened(t *testing.T) {
 			t.Errorf("read secret %q", id)
 		}
 		if value == "" {
-			return nil, away
+			return nil, down
 		}
 		return []byte(value), nil
 	}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := q.Ping(t.Context()); !errors.Is(err, away) {
+	if err := q.Ping(t.Context()); !errors.Is(err, down) {
 		t.Errorf("Ping = %v, want the reader's error", err)
 	}
 	value = `{"password":1}`
-	if _, err := q.Push(t.Context(), "orders", nil, 0); err == nil || errors.Is(err, away) {
+	if _, err := q.Push(t.Context(), "orders", nil, 0); err == nil || errors.Is(err, down) {
 		t.Errorf("Push with a malformed secret = %v, want the parser's error", err)
 	}
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 )
 
-// secretReader is *secret.Reader.
+// secretReader is implemented by *secret.Reader.
 type secretReader interface {
 	Get(ctx context.Context, id string) ([]byte, error)
 }
 
-// recordQueue is a queue that is opened once its credentials can be read. Until
-// then a push fails, and its record goes to the archive instead of being lost.
+// recordQueue is a queue that is opened when its credentials can be read. Until
+// then each push fails, and its record becomes a direct record.
 type recordQueue struct {
 	options queue.Options
 	secret  string
@@ -33,7 +33,7 @@ func newRecordQueue(e env.Ingest, secrets secretReader) (*recordQueue, error) {
 		WaitReplicas: e.WaitReplicas,
 		WakeInterval: e.Wake.Interval,
 	}}
-	// A URL that is malformed is better known now than at the first push.
+	// Opening the queue here reports a malformed URL before the first push.
 	open, err := queue.Open(q.options)
 	if err != nil {
 		return nil, err
@@ -70,8 +70,8 @@ func (q *recordQueue) Ping(ctx context.Context) error {
 	return open.Ping(ctx)
 }
 
-// opened returns the queue, reading its credentials first if that is yet to do.
-// Lambda hands a function one request at a time: nobody waits here for long.
+// opened returns the queue. It reads the credentials first if necessary. Lambda
+// passes a function one request at a time, so no other request waits for it.
 func (q *recordQueue) opened(ctx context.Context) (*queue.Queue, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

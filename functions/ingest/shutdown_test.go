@@ -18,7 +18,7 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/redistest"
 )
 
-// output is what a process prints.
+// output keeps the output of a process.
 type output struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -30,7 +30,8 @@ func (o *output) Write(b []byte) (int, error) {
 	return o.b.Write(b)
 }
 
-// metrics are the lines that are metrics; the runtime writes text as well.
+// metrics returns the metrics in the output, which also contains text lines of the
+// runtime.
 func (o *output) metrics(t *testing.T) []metrictest.Point {
 	t.Helper()
 	o.mu.Lock()
@@ -44,8 +45,7 @@ func (o *output) metrics(t *testing.T) []metrictest.Point {
 	return metrictest.Read(t, lines)
 }
 
-// What an environment has counted since its last line it writes when Lambda
-// shuts it down.
+// An environment writes its pending counts when Lambda shuts it down.
 func TestAnEnvironmentThatIsShutDownWritesItsCounts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -88,14 +88,14 @@ func TestAnEnvironmentThatIsShutDownWritesItsCounts(t *testing.T) {
 		return sum
 	}
 	if before := accepted(); before >= records {
-		t.Fatalf("%v records in the lines before the end, nothing would be left for it", before)
+		t.Fatalf("%v records in the lines before the shutdown, want fewer than %d", before, records)
 	}
 	if err := syscall.Kill(f.Processes()[0].PID(), syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	for end := time.Now().Add(10 * time.Second); len(f.Processes()) > 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal("the process runs on")
+			t.Fatal("the process does not exit")
 		}
 	}
 	if got := accepted(); got != records {

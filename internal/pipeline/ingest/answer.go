@@ -6,12 +6,12 @@ import (
 	"net/http"
 )
 
-// refusal is an answer that is an error: a status, a code for programs and a
-// detail for people.
+// refusal is an error answer. It has a status, a code for programs and a detail
+// for people.
 type refusal struct {
 	status       int
 	code, detail string
-	// header and value are one more header of the answer, if any.
+	// header and value are an additional header of the answer. Both can be empty.
 	header, value string
 }
 
@@ -19,8 +19,8 @@ type refusal struct {
 const retryAfter = "5"
 
 var (
-	notFound      = refusal{status: http.StatusNotFound, code: "not_found", detail: "there is nothing at this path"}
-	unknownStream = refusal{status: http.StatusNotFound, code: "unknown_stream", detail: "there is no stream of this name"}
+	notFound      = refusal{status: http.StatusNotFound, code: "not_found", detail: "the path does not exist"}
+	unknownStream = refusal{status: http.StatusNotFound, code: "unknown_stream", detail: "the stream does not exist"}
 	forbidden     = refusal{status: http.StatusForbidden, code: "forbidden", detail: "this client may not write to this stream"}
 	unauthorized  = refusal{
 		status: http.StatusUnauthorized, code: "unauthorized", detail: "the credentials are missing or wrong",
@@ -29,11 +29,11 @@ var (
 	emptyBody       = refusal{status: http.StatusBadRequest, code: "empty_body", detail: "the body is empty"}
 	badPartitionKey = refusal{
 		status: http.StatusBadRequest, code: "bad_partition_key",
-		detail: fmt.Sprintf("partition_key is not UTF-8 text of at most %d characters", maxPartitionKey),
+		detail: fmt.Sprintf("partition_key must be UTF-8 text of at most %d characters", maxPartitionKey),
 	}
 	unsupportedEncoding = refusal{
 		status: http.StatusUnsupportedMediaType, code: "unsupported_encoding",
-		detail: "the Content-Encoding is none of identity, gzip, x-gzip, application/gzip and zstd",
+		detail: "the Content-Encoding must be identity, gzip, x-gzip, application/gzip or zstd",
 	}
 	noCredentials = unavailable("the credentials cannot be checked at present")
 	notStored     = unavailable("the record cannot be stored at present")
@@ -47,7 +47,7 @@ func unavailable(detail string) refusal {
 
 func methodNotAllowed(allow string) refusal {
 	return refusal{
-		status: http.StatusMethodNotAllowed, code: "method_not_allowed", detail: "the method is not one for this path",
+		status: http.StatusMethodNotAllowed, code: "method_not_allowed", detail: "the path does not support this method",
 		header: "Allow", value: allow,
 	}
 }
@@ -56,16 +56,17 @@ func badEncoding(detail string) refusal {
 	return refusal{status: http.StatusBadRequest, code: "bad_encoding", detail: detail}
 }
 
-// tooLarge says the size of the body, received or decoded, as far as it is known.
+// tooLarge returns the refusal of a body of a size over limit. form is "received"
+// or "decoded".
 func tooLarge(form, size string, limit int) refusal {
 	return refusal{
 		status: http.StatusRequestEntityTooLarge, code: "body_too_large",
-		detail: fmt.Sprintf("the body has %s as %s, the limit is %d bytes", size, form, limit),
+		detail: fmt.Sprintf("the body has %s as %s; the limit is %d bytes", size, form, limit),
 	}
 }
 
-// problem is an error's body, as RFC 9457 has it. Its type is the default, so
-// that the title has to be the name of the status.
+// problem is the body of an error answer as defined by RFC 9457. The type is the
+// default, about:blank, which requires the status text as title.
 type problem struct {
 	Type      string `json:"type"`
 	Title     string `json:"title"`
@@ -83,7 +84,7 @@ type response struct {
 	IsBase64   bool              `json:"isBase64Encoded"`
 }
 
-// response is the refusal as API Gateway wants it.
+// response returns the refusal in API Gateway's response format.
 func (f *refusal) response(requestID string) ([]byte, error) {
 	body, err := json.Marshal(problem{"about:blank", http.StatusText(f.status), f.status, f.code, f.detail, requestID})
 	if err != nil {
@@ -100,13 +101,13 @@ func (f *refusal) response(requestID string) ([]byte, error) {
 	return out, nil
 }
 
-// accepted is the response to a record that is durable. It is put together by
-// hand, for it is the one that every good request gets; an id needs no escaping.
+// accepted returns the response for a durable record. It is built without an
+// encoder because every successful request gets it. An id needs no escaping.
 func accepted(id string) []byte {
 	const before, after = `{"statusCode":202,"headers":{"Content-Type":"application/json"},"body":"{\"id\":\"`, `\"}","isBase64Encoded":false}`
 	out := make([]byte, 0, len(before)+len(id)+len(after))
 	return append(append(append(out, before...), id...), after...)
 }
 
-// healthy is the response of a service that takes records.
+// healthy is the response of a service that accepts records.
 const healthy = `{"statusCode":200,"headers":{"Content-Type":"application/json","Cache-Control":"no-store"},"body":"{\"status\":\"ok\"}","isBase64Encoded":false}`

@@ -11,8 +11,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// benchEvent is an API Gateway event as AWS sends it, with a body of that size:
-// random bytes in base64, or JSON as text.
+// benchEvent returns an API Gateway event as AWS sends it, with a body of size
+// bytes: random bytes in base64, or JSON as text.
 func benchEvent(tb testing.TB, kind string, size int) []byte {
 	tb.Helper()
 	fixture, err := os.ReadFile("testdata/post.json")

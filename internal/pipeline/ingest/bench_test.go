@@ -18,7 +18,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// noQueue takes every record and keeps none; noArchive fails.
+// noQueue accepts every record and discards it. noArchive and noWaker fail.
 type (
 	noQueue   struct{}
 	noArchive struct{}
@@ -47,8 +47,8 @@ func benchHandler(tb testing.TB) *Handler {
 	})
 }
 
-// BenchmarkInvoke is a whole request but for Redis. Beside it stands what it is
-// measured against: encoding/json into the full event, and base64.
+// BenchmarkInvoke measures a request without Redis, and for comparison the decoding
+// of the event with encoding/json and base64.
 func BenchmarkInvoke(b *testing.B) {
 	h := benchHandler(b)
 	for _, size := range []int{1 << 10, 1<<20 - 1<<15} {

@@ -9,11 +9,11 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// errMalformedBody says that the body of the event is no JSON string.
+// errMalformedBody means that the body of the event is not a JSON string.
 var errMalformedBody = errors.New("parsing the event: malformed body")
 
-// body returns the body as the stream's format keeps it, in memory of its own,
-// or says why there is none. A raw body is never decoded.
+// body returns the body in the form that the stream's format keeps, or a refusal.
+// The body does not alias the event. A body of a raw stream is never decoded.
 func (h *Handler) body(r *request, format stream.Format) ([]byte, *refusal, error) {
 	received, refused, err := r.received(h.config.MaxBodyBytes)
 	if refused != nil || err != nil {
@@ -36,11 +36,11 @@ func (h *Handler) body(r *request, format stream.Format) ([]byte, *refusal, erro
 		f := tooLarge("decoded", large.Error(), h.config.MaxDecodedBytes)
 		return nil, &f, nil
 	case err != nil && !r.isBase64:
-		f := badEncoding("the body does not decode as its Content-Encoding says; it came as text, which cannot hold compressed bytes: " +
+		f := badEncoding("the body does not match its Content-Encoding; its Content-Type is a text type, which cannot carry compressed bytes: " +
 			"send it with Content-Type application/octet-stream")
 		return nil, &f, nil
 	case err != nil:
-		f := badEncoding("the body does not decode as its Content-Encoding says")
+		f := badEncoding("the body does not match its Content-Encoding")
 		return nil, &f, nil
 	case len(decoded) == 0:
 		return nil, &emptyBody, nil
@@ -48,8 +48,8 @@ func (h *Handler) body(r *request, format stream.Format) ([]byte, *refusal, erro
 	return decoded, nil, nil
 }
 
-// received returns the body as the client sent it, if it is within the limit.
-// The limit is held before anything is decoded.
+// received returns the body as the client sent it, or a refusal if it is larger
+// than limit. The limit is checked before anything is decoded.
 func (r *request) received(limit int) ([]byte, *refusal, error) {
 	body := r.body
 	if r.bodyAsIs && !r.isBase64 {
@@ -68,16 +68,16 @@ func (r *request) received(limit int) ([]byte, *refusal, error) {
 		return nil, &f, nil
 	}
 	if !r.isBase64 {
-		if r.bodyAsIs && len(body) == len(r.body) { // it may be the event's own memory
+		if r.bodyAsIs && len(body) == len(r.body) { // body may alias the event
 			body = bytes.Clone(body)
 		}
 		return body, nil, nil
 	}
 	decoded := make([]byte, base64.StdEncoding.DecodedLen(len(body)))
 	n, err := base64.StdEncoding.Decode(decoded, body)
-	// The decoder passes over line ends, which do not belong here.
+	// The decoder skips line ends, which are not valid here. Then n differs from size.
 	if err != nil || n != size || len(body)%4 != 0 {
-		f := badEncoding("the body is not the base64 that the event says it is")
+		f := badEncoding("the event says that the body is base64, but it is not")
 		return nil, &f, nil
 	}
 	return decoded[:n], nil, nil

@@ -25,7 +25,7 @@ func random(n int) string {
 	return string(body)
 }
 
-// bodies are what people send, and what nobody should.
+// bodies are ordinary and unusual bodies.
 var bodies = map[string]string{
 	"JSON": `{"order":"8d7c","note":"<a & b>"}`, "line": "hello\n", "newlines": "\n\n\r\n\n", "NUL": "\x00", "one byte": "x", "quotes": `"\"\\"`,
 	"not UTF-8": "\xff\xfe\xed\xa0\x80", "random": random(10_000), "beyond ASCII": "zażółć \U0001F600\u2028", "looks like gzip": "\x1f\x8b\x08", "base64": "aGVsbG8=",
@@ -65,7 +65,7 @@ func TestBodiesAreKeptAsTheyAre(t *testing.T) {
 func TestTextBodies(t *testing.T) {
 	t.Parallel()
 	for name, body := range bodies {
-		want := strings.ToValidUTF8(body, "\uFFFD") // what API Gateway leaves of it
+		want := strings.ToValidUTF8(body, "\uFFFD") // as API Gateway converts it
 		for _, path := range []string{"/archives/orders", "/archives/legacy"} {
 			s := newService(t)
 			s.do(post(t, body, with("Content-Type", "application/json; charset=utf-8"), at(path)), 202)
@@ -87,7 +87,7 @@ func TestARawBodyIsNeverDecoded(t *testing.T) {
 	}
 }
 
-func TestBase64ThatIsNone(t *testing.T) {
+func TestMalformedBase64(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{"a", "ab", "abc", "ab=", "=", "==", "====", "ab==cd==", "a-_b", "hell\n", "hello w=", "aGVs\nbG8h", "\xff\xff\xff\xff", "YQ==YQ=="} {
 		for _, path := range []string{"/archives/orders", "/archives/legacy"} {
@@ -165,8 +165,9 @@ func TestLimitsToTheByte(t *testing.T) {
 	}
 }
 
-// The original public clients speak exactly this: credentials in the URL or by
-// middleware, a newline appended, gzip, and a Content-Encoding that is none.
+// The original public clients send these requests: credentials in the URL or by a
+// middleware, a newline appended, gzip, and a Content-Encoding that is not
+// registered.
 func TestOriginalClients(t *testing.T) {
 	t.Parallel()
 	t.Run("Go", func(t *testing.T) {
@@ -192,7 +193,7 @@ func TestOriginalClients(t *testing.T) {
 	t.Run("Ruby", func(t *testing.T) {
 		t.Parallel()
 		s := newService(t)
-		// The gem joins path and key as they are; Ruby's gzip states its system.
+		// The gem does not escape the partition key. Ruby's gzip header names Unix.
 		body := []byte(gzipped("hello\n"))
 		body[9] = 3
 		r := post(t, string(body), at("/archives/orders?partition_key=50%"))
@@ -216,7 +217,7 @@ func TestOriginalClients(t *testing.T) {
 	})
 }
 
-// Clients that the Go toolchain builds send what net/http makes of a request.
+// net/http's client reads the answer.
 func TestAnHTTPClient(t *testing.T) {
 	t.Parallel()
 	s := newService(t)

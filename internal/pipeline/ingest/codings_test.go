@@ -7,7 +7,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// gzipped is body compressed by the standard library, as the Go client does it.
+// gzipped returns body compressed by the standard library, as the Go client does.
 func gzipped(body string) string {
 	var out bytes.Buffer
 	w := gzip.NewWriter(&out)
@@ -20,7 +20,7 @@ func gzipped(body string) string {
 	return out.String()
 }
 
-// zstandard is body as one frame that states its size.
+// zstandard returns body as one zstd frame that states its size.
 func zstandard(body string) string {
 	w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true))
 	if err != nil {
@@ -29,14 +29,14 @@ func zstandard(body string) string {
 	return string(w.EncodeAll([]byte(body), nil))
 }
 
-// zstandardStream is body as one frame that does not state its size.
+// zstandardStream returns body as one zstd frame that does not state its size.
 func zstandardStream(body string, options ...zstd.EOption) string {
 	var out bytes.Buffer
 	w, err := zstd.NewWriter(&out, options...)
 	if err != nil {
 		panic(err)
 	}
-	for len(body) > 0 { // in pieces, so that the encoder cannot know
+	for len(body) > 0 { // in pieces, so that the encoder does not know the size
 		n := min(len(body), 1000)
 		if _, err := w.Write([]byte(body[:n])); err != nil {
 			panic(err)

@@ -8,18 +8,18 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 )
 
-// Counts is what a Handler has done since it was made.
+// Counts holds a Handler's counters since its creation.
 type Counts struct {
-	// Accepted is the number of records that were answered with 202, and
-	// AcceptedBytes the length of their bodies as kept.
+	// Accepted is the number of records that were answered with 202. AcceptedBytes
+	// is the total size of their bodies as kept.
 	Accepted, AcceptedBytes int64
-	// Archived is how many of them went straight to the archive, by reason.
+	// Archived is the number of direct records by reason.
 	Archived map[archive.Reason]int64
 	// Refused is the number of requests that were refused, by code.
 	Refused map[string]int64
 }
 
-// Counts returns what h has done so far.
+// Counts returns the current counters.
 func (h *Handler) Counts() Counts {
 	h.counter.mu.Lock()
 	defer h.counter.mu.Unlock()
@@ -28,24 +28,25 @@ func (h *Handler) Counts() Counts {
 	return c
 }
 
-// Outcome is what became of one request.
+// Outcome is the result of one request.
 type Outcome struct {
-	// Stream is the record's stream; empty for a request that got not that far.
+	// Stream is the name of the stream. It is empty if the request was refused
+	// before its stream was looked up.
 	Stream string
-	// Accepted is whether the record was answered with 202, and Bytes the length
+	// Accepted reports whether the record was answered with 202. Bytes is the size
 	// of its body as kept.
 	Accepted bool
 	Bytes    int
-	// Archived is why the record went straight to the archive, or empty.
+	// Archived is the reason if the record became a direct record, or empty.
 	Archived archive.Reason
 	// Refused is the code of the refusal, or empty.
 	Refused string
-	// Pushed is whether a push was tried, and PushTime how long it took.
+	// Pushed reports whether a push was tried. PushTime is its duration.
 	Pushed   bool
 	PushTime time.Duration
 }
 
-// done counts a request's outcome, and tells the observer.
+// done counts a request's outcome and passes it to the observer.
 func (h *Handler) done(o Outcome) {
 	h.counter.add(o)
 	if h.config.Observe != nil {

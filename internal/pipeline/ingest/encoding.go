@@ -14,7 +14,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// coding is a content encoding that a body of a lines stream may have.
+// coding is a content encoding that ingest can decode.
 type coding int
 
 const (
@@ -23,8 +23,9 @@ const (
 	zstandard
 )
 
-// codingOf reads a Content-Encoding header. "application/gzip" is no registered
-// encoding, but what the original clients send.
+// codingOf parses a Content-Encoding header and reports whether the encoding is
+// supported. "application/gzip" is not registered, but the original clients send
+// it.
 func codingOf(header []byte) (coding, bool) {
 	switch strings.Map(lowerASCII, strings.Trim(string(header), " \t")) {
 	case "", "identity":
@@ -38,7 +39,7 @@ func codingOf(header []byte) (coding, bool) {
 	}
 }
 
-// lowerASCII leaves letters beyond ASCII alone: "İ" in lower case is "i".
+// lowerASCII converts only ASCII letters: the lower case of "İ" begins with "i".
 func lowerASCII(r rune) rune {
 	if 'A' <= r && r <= 'Z' {
 		return r - 'A' + 'a'
@@ -46,12 +47,13 @@ func lowerASCII(r rune) rune {
 	return r
 }
 
-// minWindow is the window that a zstd decoder for the web has to offer.
+// minWindow is the window that RFC 9659 requires of a zstd decoder.
 // https://www.rfc-editor.org/rfc/rfc9659
 const minWindow = 8 << 20
 
-// unpacker decodes bodies up to a limit. Its memory is bounded by that limit,
-// whatever a body unpacks to or says that it does. It is safe for concurrent use.
+// unpacker decodes bodies up to a limit. The limit bounds its memory, independent
+// of the body's decoded size and of the size that the body states. It is safe for
+// concurrent use.
 type unpacker struct {
 	limit      int
 	gzip, zstd sync.Pool
@@ -67,17 +69,17 @@ func newUnpacker(limit int) *unpacker {
 				zstd.WithDecoderMaxWindow(uint64(max(limit, minWindow))), zstd.WithDecoderMaxMemory(uint64(max(limit, minWindow))),
 			)
 			if err != nil {
-				panic(err) // the options are in order, being constants and a limit
+				panic(err) // the options are constants and a positive limit
 			}
 			return d
 		}},
 	}
 }
 
-// tooLargeError says that a body decodes to more than the limit.
+// tooLargeError means that a body decodes to more than the limit.
 type tooLargeError struct {
-	// size is the decoded size; when atLeast is set, the body was not unpacked to
-	// its end and has more than size bytes.
+	// size is the decoded size. If atLeast is set, the body was not decoded
+	// completely and has more than size bytes.
 	size    int
 	atLeast bool
 }
@@ -89,8 +91,9 @@ func (e *tooLargeError) Error() string {
 	return fmt.Sprintf("%d bytes", e.size)
 }
 
-// unpack decodes body. Its error is a *tooLargeError, or says that the body is
-// not what its encoding demands: malformed, cut off, or followed by other bytes.
+// unpack decodes body. It returns a *tooLargeError if the decoded body exceeds the
+// limit, and another error if the body is malformed, incomplete, or followed by
+// other bytes.
 func (u *unpacker) unpack(c coding, body []byte) ([]byte, error) {
 	var unpacked []byte
 	var err error
@@ -111,22 +114,23 @@ func (u *unpacker) unpack(c coding, body []byte) ([]byte, error) {
 	return unpacked, nil
 }
 
-// gzipReader is a decoder with the source that it reads from.
+// gzipReader is a decoder and its source.
 type gzipReader struct {
 	gzip.Reader
 	source bytes.Reader
 }
 
-// gunzip decodes one gzip member or several.
+// gunzip decodes one or more gzip members.
 func (u *unpacker) gunzip(body []byte) ([]byte, error) {
 	z := u.gzip.Get().(*gzipReader)
 	defer u.gzip.Put(z)
 	z.source.Reset(body)
 	defer z.source.Reset(nil)
-	// One byte more than fits, so that the end shows without another allocation.
+	// One additional byte makes Read return io.EOF without another allocation.
 	unpacked := make([]byte, 0, u.guess(body)+1)
 	for more := true; more; more = z.source.Len() > 0 {
-		// Left to itself the reader takes a second header that is cut off for the end.
+		// In multistream mode, the reader would treat an incomplete second header as
+		// the end.
 		if err := z.Reset(&z.source); err != nil {
 			return nil, fmt.Errorf("reading a gzip header: %w", noEOF(err))
 		}
@@ -139,7 +143,8 @@ func (u *unpacker) gunzip(body []byte) ([]byte, error) {
 	return unpacked, nil
 }
 
-// appendAll appends what one gzip member holds, if the whole is within the limit.
+// appendAll appends the decoded bytes of one gzip member. It returns a
+// *tooLargeError if the result exceeds the limit.
 func (u *unpacker) appendAll(unpacked []byte, member io.Reader) ([]byte, error) {
 	for {
 		n, err := member.Read(unpacked[len(unpacked):cap(unpacked)])
@@ -157,8 +162,8 @@ func (u *unpacker) appendAll(unpacked []byte, member io.Reader) ([]byte, error) 
 	}
 }
 
-// guess is the decoded size that the end of the last gzip member states, or less
-// where that cannot be: deflate shrinks nothing to less than a 1,032nd.
+// guess returns the decoded size that the last gzip member states. If that size is
+// impossible, guess returns less: deflate compresses at most 1,032 to 1.
 func (u *unpacker) guess(body []byte) int {
 	if len(body) < 4 {
 		return 0
@@ -167,13 +172,13 @@ func (u *unpacker) guess(body []byte) int {
 	return int(min(uint64(stated), uint64(u.limit), 1032*uint64(len(body))))
 }
 
-// maxPooled bounds what waits for the next body: a zstd decoder holds on to the
-// last output.
+// maxPooled bounds the output of pooled decoders, because a zstd decoder retains
+// its last output.
 const maxPooled = 1 << 20
 
-// unzstd decodes one zstd frame or several, one by one: the decoder would grow
-// its output for each frame by just that frame, and a body of many small ones
-// would take minutes.
+// unzstd decodes one or more zstd frames. It calls the decoder for each frame,
+// because the decoder grows its output by exactly one frame at a time: a body of
+// many small frames would take minutes.
 func (u *unpacker) unzstd(body []byte) ([]byte, error) {
 	d := u.zstd.Get().(*zstd.Decoder)
 	var unpacked []byte
@@ -203,7 +208,7 @@ func (u *unpacker) unzstd(body []byte) ([]byte, error) {
 }
 
 // nextFrame returns the length of the first zstd frame of body and the decoded
-// size that it states, 0 when it states none.
+// size that it states, or 0 if it states none.
 // https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1
 func nextFrame(body []byte) (length int, stated uint64, err error) {
 	var h zstd.Header

@@ -3,7 +3,6 @@ package ingest_test
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -12,9 +11,7 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"unicode/utf8"
 
-	"github.com/aws/aws-lambda-go/events"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
@@ -23,7 +20,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// fakeQueue keeps the records that are pushed; its fields replace its methods.
+// fakeQueue keeps the pushed records. Its function fields replace its methods.
 type fakeQueue struct {
 	push func(ctx context.Context, stream string, encoded []byte, maxBacklogBytes int64) (queue.Pushed, error)
 	ping func(context.Context) error
@@ -50,7 +47,7 @@ func (q *fakeQueue) Ping(ctx context.Context) error {
 	return nil
 }
 
-// archived is one call of fakeArchive.Put.
+// archived holds the arguments of one call of fakeArchive.Put.
 type archived struct {
 	stream stream.Stream
 	record envelope.Record
@@ -98,7 +95,7 @@ const (
 	secretJSON = `{"datasink":"hunter2","checkout":{"passwords":["pass:word"],"streams":["orders","check*"]}}`
 )
 
-// service is a Handler between fakes.
+// service is a Handler with fake dependencies.
 type service struct {
 	tb      testing.TB
 	handler *ingest.Handler
@@ -110,7 +107,7 @@ type service struct {
 	logs    bytes.Buffer
 }
 
-// newService returns a Handler whose Config change may change.
+// newService returns a service. change can modify its Config.
 func newService(tb testing.TB, change ...func(*service)) *service {
 	tb.Helper()
 	streams, err := stream.Parse([]byte(streamsJSON))
@@ -137,112 +134,7 @@ func newService(tb testing.TB, change ...func(*service)) *service {
 	return s
 }
 
-// textual are the types whose bodies API Gateway passes on as text.
-func textual(contentType string) bool {
-	for _, part := range []string{"text/", "application/json", "application/xml", "application/javascript"} {
-		if strings.HasPrefix(contentType, part) {
-			return true
-		}
-	}
-	return false
-}
-
-// event is the request as API Gateway hands it to a function.
-func event(tb testing.TB, r *http.Request) events.APIGatewayV2HTTPRequest {
-	tb.Helper()
-	e := events.APIGatewayV2HTTPRequest{
-		Version: "2.0", RouteKey: "$default", RawPath: r.URL.EscapedPath(), RawQueryString: r.URL.RawQuery, Headers: map[string]string{"host": "api"},
-	}
-	for name, values := range r.Header {
-		e.Headers[strings.ToLower(name)] = strings.Join(values, ",")
-	}
-	e.RequestContext.Stage, e.RequestContext.RequestID, e.RequestContext.HTTP.Method = "$default", "request-1", r.Method
-	if name, ok := strings.CutPrefix(r.URL.Path, "/archives/"); ok && name != "" {
-		e.RouteKey, e.PathParameters = "POST /archives/{stream}", map[string]string{"stream": name}
-	}
-	if r.Body == nil {
-		return e
-	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if textual(r.Header.Get("Content-Type")) {
-		e.Body = strings.ToValidUTF8(string(body), "\uFFFD")
-	} else {
-		e.Body, e.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
-	}
-	return e
-}
-
-// invoke hands an event to the Handler and returns its response.
-func (s *service) invoke(ctx context.Context, e events.APIGatewayV2HTTPRequest) *http.Response {
-	s.tb.Helper()
-	raw, err := json.Marshal(e)
-	if err != nil {
-		s.tb.Fatal(err)
-	}
-	out, err := s.handler.Invoke(ctx, raw)
-	if err != nil {
-		s.tb.Fatalf("Invoke: %v", err)
-	}
-	// The runtime reuses the event's memory: nothing may hang on to it.
-	clear(raw)
-	var answer events.APIGatewayV2HTTPResponse
-	d := json.NewDecoder(bytes.NewReader(out))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&answer); err != nil {
-		s.tb.Fatalf("the response %q is not one of API Gateway: %v", out, err)
-	}
-	if !utf8.Valid(out) {
-		s.tb.Errorf("the response %q is not UTF-8", out)
-	}
-	response := &http.Response{StatusCode: answer.StatusCode, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(answer.Body))}
-	for name, value := range answer.Headers {
-		response.Header.Set(name, value)
-	}
-	return response
-}
-
-// RoundTrip lets an http.Client talk to the Handler.
-func (s *service) RoundTrip(r *http.Request) (*http.Response, error) {
-	return s.invoke(r.Context(), event(s.tb, r)), nil
-}
-
-// post is a good request, which change may spoil.
-func post(tb testing.TB, body string, change ...func(*http.Request)) *http.Request {
-	tb.Helper()
-	r, err := http.NewRequest(http.MethodPost, "https://api/archives/orders", strings.NewReader(body))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	r.SetBasicAuth("datasink", "hunter2")
-	for _, c := range change {
-		c(r)
-	}
-	return r
-}
-
-func with(name, value string) func(*http.Request) {
-	return func(r *http.Request) { r.Header.Set(name, value) }
-}
-
-func as(user, password string) func(*http.Request) {
-	return func(r *http.Request) { r.SetBasicAuth(user, password) }
-}
-
-// at replaces the path and the query, written as they go over the wire.
-func at(target string) func(*http.Request) {
-	return func(r *http.Request) {
-		u, err := r.URL.Parse(target)
-		if err != nil {
-			panic(err)
-		}
-		r.URL = u
-	}
-}
-
-// do sends a request and wants a status; it returns what the body says.
+// do sends a request and returns the answer, which must have the given status.
 func (s *service) do(r *http.Request, status int) answer {
 	s.tb.Helper()
 	response, err := s.RoundTrip(r)
@@ -252,7 +144,7 @@ func (s *service) do(r *http.Request, status int) answer {
 	return s.read(response, status)
 }
 
-// answer is the body of a response, of success and of failure.
+// answer is the body of a response, for success and for failure.
 type answer struct {
 	ID, Type, Title, Code, Detail string
 	Status                        int
@@ -276,7 +168,7 @@ func (s *service) read(response *http.Response, status int) answer {
 	return a
 }
 
-// kept is the one record that was kept, wherever that is.
+// kept returns the only record in queue and archive.
 func (s *service) kept() envelope.Record {
 	s.tb.Helper()
 	if len(s.queue.records)+len(s.archive.puts) != 1 {
@@ -288,7 +180,7 @@ func (s *service) kept() envelope.Record {
 	return s.queue.records[0]
 }
 
-// lines are the log lines, each as its members.
+// lines returns the log lines, each as its members without the time.
 func (s *service) lines() []map[string]any {
 	s.tb.Helper()
 	var lines []map[string]any
@@ -297,6 +189,7 @@ func (s *service) lines() []map[string]any {
 		if err := json.Unmarshal([]byte(line), &members); err != nil {
 			s.tb.Fatalf("log line %q: %v", line, err)
 		}
+		delete(members, "time")
 		lines = append(lines, members)
 	}
 	return lines

@@ -7,11 +7,11 @@ import (
 	"github.com/sony/gobreaker/v2"
 )
 
-// healthTimeout bounds each of the three looks of a health check.
+// healthTimeout bounds each of the three checks of a health request.
 const healthTimeout = 2 * time.Second
 
-// health answers 200 when a POST could be accepted now: the credentials can be
-// checked, and the queue or else the archive takes records.
+// health answers 200 if a POST could be accepted now: credentials can be checked,
+// and the queue or the archive accepts records.
 func (h *Handler) health(ctx context.Context, r *request) ([]byte, error) {
 	if string(r.method) != "GET" {
 		m := methodNotAllowed("GET")
@@ -23,13 +23,14 @@ func (h *Handler) health(ctx context.Context, r *request) ([]byte, error) {
 	return h.refuse(r, Outcome{}, &unhealthy)
 }
 
-// queueWorks reports whether a push would be tried and Redis answers.
+// queueWorks reports whether the breaker would let a push through and Redis
+// answers.
 func (h *Handler) queueWorks(ctx context.Context) bool {
 	return h.breaker.State() != gobreaker.StateOpen && within(ctx, h.config.Queue.Ping)
 }
 
-func within(ctx context.Context, look func(context.Context) error) bool {
+func within(ctx context.Context, check func(context.Context) error) bool {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	return look(ctx) == nil
+	return check(ctx) == nil
 }

@@ -27,16 +27,16 @@ func TestHealth(t *testing.T) {
 		status                   int
 	}{
 		{"all well", true, true, true, 200},
-		{"queue away", true, false, true, 200},
-		{"archive away", true, true, false, 200},
-		{"both away", true, false, false, 503},
-		{"secrets away", false, true, true, 503},
+		{"queue down", true, false, true, 200},
+		{"archive down", true, true, false, 200},
+		{"queue and archive down", true, false, false, 503},
+		{"secrets down", false, true, true, 503},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := newService(t)
 			if !tt.secrets {
-				s.secret = func(context.Context) ([]byte, error) { return nil, errAway }
+				s.secret = func(context.Context) ([]byte, error) { return nil, errDown }
 			}
 			if !tt.queue {
 				s.queue.ping = down
@@ -71,17 +71,17 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// A Redis that answers pings and takes no records is no queue.
+// A Redis that answers pings but refuses records is unhealthy.
 func TestHealthWhileTheBreakerIsOpen(t *testing.T) {
 	t.Parallel()
-	s := newService(t, away)
+	s := newService(t, queueDown)
 	for range 3 {
 		s.do(post(t, "hello"), 202)
 	}
 	if got := s.invoke(t.Context(), healthEvent()).StatusCode; got != 200 {
 		t.Errorf("status = %d with an archive, want 200", got)
 	}
-	s.archive.check = func(context.Context) error { return errAway }
+	s.archive.check = func(context.Context) error { return errDown }
 	if got := s.invoke(t.Context(), healthEvent()).StatusCode; got != 503 {
 		t.Errorf("status = %d with an open breaker and no archive, want 503", got)
 	}

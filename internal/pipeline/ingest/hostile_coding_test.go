@@ -13,11 +13,7 @@ import (
 	"testing"
 )
 
-// This file is in package ingest because what it tests has no exported face.
-
-// quine is a gzip file that unpacks to itself. Its blocks are such that each
-// either holds what it writes or repeats what was written last; its checksum is
-// the solution of a system of linear equations.
+// quine is a gzip file that unpacks to itself.
 const quine = "1f8b08080000000000ff7100001100eeff1f8b08080000000000ff7100001100eeff8209c00500000500faff8209c00500000500faff000500faff001400ebff" +
 	"8209c00500000500faff000500faff001400ebff428821c400001400ebff428821c400001400ebff428821c400001400ebff428821c400001400ebff428821c4" +
 	"00000000ffff000000ffff001200edff428821c400000000ffff000000ffff001200edff828bc04500010000ffff6fa27844c8000000828bc04500010000ffff6fa27844c8000000"
@@ -33,7 +29,7 @@ func TestAQuineIsUnpackedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	if plain, err := io.ReadAll(z); err != nil || !bytes.Equal(plain, packed) {
-		t.Fatalf("the standard library unpacks it to %x, %v: it is no quine", plain, err)
+		t.Fatalf("the standard library unpacks it to %x, %v: it is not a quine", plain, err)
 	}
 	u := newUnpacker(len(packed))
 	if got, err := u.unpack(gzipped, packed); err != nil || !bytes.Equal(got, packed) {
@@ -45,7 +41,7 @@ func TestAQuineIsUnpackedOnce(t *testing.T) {
 	}
 }
 
-// What is packed many times is unpacked once, whatever the layers are.
+// A body with many layers of compression is decoded once.
 func TestLayersAreUnpackedOnce(t *testing.T) {
 	t.Parallel()
 	u := newUnpacker(1 << 20)
@@ -66,8 +62,7 @@ func TestLayersAreUnpackedOnce(t *testing.T) {
 	}
 }
 
-// A member whose checksum or length is not that of its content is refused, the
-// last one and any before it.
+// A member whose checksum or length is wrong is refused in every position.
 func TestGzipTrailersThatLie(t *testing.T) {
 	t.Parallel()
 	u := newUnpacker(1 << 20)
@@ -88,7 +83,8 @@ func TestGzipTrailersThatLie(t *testing.T) {
 	}
 }
 
-// gzipHeader is a member of "hello" whose header has these flags and fields.
+// gzipHeader returns a gzip member of "hello" with the given flags and fields in
+// its header.
 func gzipHeader(tb testing.TB, flags byte, fields string) []byte {
 	tb.Helper()
 	packed := gz(tb, []byte("hello"))
@@ -123,7 +119,7 @@ func TestGzipHeadersThatAreHostile(t *testing.T) {
 	}
 }
 
-// Frames that are to be skipped hold nothing, whatever they say of their size.
+// Skippable frames decode to nothing, independent of the size that they state.
 func TestZstdFramesThatAreHostile(t *testing.T) {
 	t.Parallel()
 	u := newUnpacker(1 << 20)
@@ -160,7 +156,8 @@ func TestZstdFramesThatAreHostile(t *testing.T) {
 	}
 }
 
-// A body made of the smallest pieces there are costs no memory for each of them.
+// A body of many minimal members, frames or blocks allocates nothing for each of
+// them.
 func TestTinyPiecesCostNoMemory(t *testing.T) { // not parallel: it measures the whole process
 	const received = 1 << 20
 	fill := func(piece []byte) []byte { return bytes.Repeat(piece, received/len(piece)) }
@@ -192,8 +189,8 @@ func TestTinyPiecesCostNoMemory(t *testing.T) { // not parallel: it measures the
 	}
 }
 
-// The size that a gzip body states is a guess and no more: the memory for it is
-// bounded by what the body could unpack to, and by the limit.
+// The size that a gzip body states is only a guess: the allocation is bounded by
+// the size to which the body could unpack, and by the limit.
 func TestTheStatedSizeIsAGuess(t *testing.T) {
 	t.Parallel()
 	u := newUnpacker(1 << 20)

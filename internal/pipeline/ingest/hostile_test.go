@@ -17,7 +17,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// refused sends an event and wants a refusal that keeps nothing.
+// refused sends an event. It fails the test unless the event is refused and nothing
+// is kept.
 func (s *service) refused(e events.APIGatewayV2HTTPRequest, status int, code string) {
 	s.tb.Helper()
 	if got := s.read(s.invoke(s.tb.Context(), e), status); got.Code != code {
@@ -28,7 +29,7 @@ func (s *service) refused(e events.APIGatewayV2HTTPRequest, status int, code str
 	}
 }
 
-// The body is what the event holds, whatever a header says of its length.
+// The body is the event's body, independent of headers about its length.
 func TestContentLengthsThatLie(t *testing.T) {
 	t.Parallel()
 	for _, length := range []string{"0", "1", "4", "6", "-1", "4194305", "99999999999999999999", "5, 5", "5,6", "0x5", "", "five", "5\x00"} {
@@ -79,7 +80,7 @@ func TestContentEncodingsThatAreNone(t *testing.T) {
 	}
 }
 
-// An empty list of encodings, or one of nothing but blanks, is no encoding.
+// An empty list of encodings means that the body is not encoded.
 func TestContentEncodingOfBlanks(t *testing.T) {
 	t.Parallel()
 	for _, encoding := range []string{"", " ", "\t", " \t ", " Identity\t"} {
@@ -128,8 +129,8 @@ func TestAuthorizationThatIsHostile(t *testing.T) {
 	s.refused(event(t, post(t, "hello", func(r *http.Request) { r.Header.Add("Authorization", good) })), 401, "unauthorized")
 }
 
-// In a hostile event a header may stand twice, in two cases: the last counts, as
-// it would for encoding/json, and no two make a good one.
+// A hostile event can contain a header twice, in two spellings. The last one is
+// used, as in encoding/json.
 func TestHeadersGivenTwice(t *testing.T) {
 	t.Parallel()
 	good := post(t, "").Header.Get("Authorization")
@@ -219,7 +220,7 @@ func TestPartitionKeysThatAreHostile(t *testing.T) {
 	}
 }
 
-// memory is an archive's store that only keeps the keys.
+// memory is an archive.Store that keeps only the keys.
 type memory struct{ keys []string }
 
 func (m *memory) Put(_ context.Context, key string, _ []byte) error {
@@ -228,9 +229,9 @@ func (m *memory) Put(_ context.Context, key string, _ []byte) error {
 }
 func (m *memory) Check(context.Context) error { return nil }
 
-// Whatever a client puts into a path, a query and a header: what is accepted is
-// a stream of streams.json, in an object of the form that the README has, and
-// what is not reaches neither the queue nor the archive.
+// For any path, query and header, an accepted record belongs to a stream of
+// streams.json and to an object of the documented form. A refused record reaches
+// neither the queue nor the archive.
 func TestNothingOfARequestReachesAKey(t *testing.T) {
 	t.Parallel()
 	form := regexp.MustCompile(`^(orders|orders-eu|legacy|bounded|strict)/dt=2026-11-22/hour=23/fallback-[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(\.gz)?$`)

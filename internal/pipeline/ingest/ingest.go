@@ -1,11 +1,11 @@
 // Package ingest answers the HTTP requests of the service: it turns the body of
 // a POST into a record and makes that durable before it answers 202.
 //
-// A record goes to the queue. One that is too large for the tap, that the queue
-// does not take or that is past the bound on its stream's backlog goes straight
-// to the archive instead. Only when that fails too is the record refused. After
-// a push whose outcome stayed unknown a record may arrive twice; it is never
-// lost, and order is not promised.
+// A record is pushed to the queue. It becomes a direct record in the archive if it
+// is too large for the tap, if the queue does not accept it, or if the stream's
+// backlog has reached its bound. The record is refused only if the archive fails
+// too. If the result of a push is unknown, the record may arrive twice. It is never
+// lost. The order of records is not guaranteed.
 package ingest
 
 import (
@@ -23,37 +23,38 @@ import (
 	"github.com/sony/gobreaker/v2"
 )
 
-// recordQueue takes records; *queue.Queue is one.
+// recordQueue is implemented by *queue.Queue.
 type recordQueue interface {
-	// Push makes an envelope durable, or returns an error, which is
-	// queue.ErrBacklogFull past maxBacklogBytes.
+	// Push makes an envelope durable. It returns queue.ErrBacklogFull if the backlog
+	// would exceed maxBacklogBytes.
 	Push(ctx context.Context, stream string, envelope []byte, maxBacklogBytes int64) (queue.Pushed, error)
-	// Ping reports whether Push could work.
+	// Ping returns an error if Push would fail.
 	Ping(ctx context.Context) error
 }
 
-// recordArchive takes the records that the queue does not; *archive.Archive is one.
+// recordArchive is implemented by *archive.Archive.
 type recordArchive interface {
-	// Put makes a record durable and returns its key. It keeps nothing of it.
+	// Put makes a record durable and returns its key. It does not retain the body.
 	Put(ctx context.Context, s stream.Stream, r envelope.Record, why archive.Reason) (key string, err error)
-	// Check reports whether Put could work.
+	// Check returns an error if Put would fail.
 	Check(ctx context.Context) error
 }
 
-// waker wakes a stream's drainer after delay; *wake.Waker is one.
+// waker is implemented by *wake.Waker.
 type waker interface {
+	// Wake wakes a stream's drainer after delay.
 	Wake(ctx context.Context, stream string, delay time.Duration) error
 }
 
-// credentials tell who a client is; *basicauth.Cache is one.
+// credentials is implemented by *basicauth.Cache.
 type credentials interface {
-	// Check returns an error when no credentials can be checked.
+	// Check returns an error if credentials cannot be checked.
 	Check(ctx context.Context, authorization string) (basicauth.Client, bool, error)
-	// Ready reports whether Check could work.
+	// Ready returns an error if Check would.
 	Ready(ctx context.Context) error
 }
 
-// Config says what a Handler works with. The first five are needed.
+// Config is the configuration of a Handler. The first five fields are required.
 type Config struct {
 	Streams     *stream.Set
 	Credentials credentials
@@ -61,20 +62,20 @@ type Config struct {
 	Archive     recordArchive
 	Waker       waker
 
-	// MaxBodyBytes bounds a body as received, default 4 MiB, MaxDecodedBytes as
-	// decoded, default 16 MiB.
+	// MaxBodyBytes bounds a body as received. Default 4 MiB. MaxDecodedBytes bounds
+	// a decoded body. Default 16 MiB.
 	MaxBodyBytes, MaxDecodedBytes int
 	// PushTimeout bounds a push. Default 250 ms.
 	PushTimeout time.Duration
-	// WakeInterval is the delay of a wake-up: the queue's interval between two of
-	// one stream. Default 1 s.
+	// WakeInterval is the delivery delay of a wake-up. It must be the queue's minimum
+	// interval between two wake-ups of one stream. Default 1 s.
 	WakeInterval time.Duration
-	// Now is the clock by which records are stamped. Default time.Now.
+	// Now is the clock for ReceivedAt. Default time.Now.
 	Now func() time.Time
-	// Logger hears of what is not as it should be. Default slog.Default.
+	// Logger receives warnings and errors. Default slog.Default.
 	Logger *slog.Logger
-	// Observe, if set, is told of every request but those for /health that were
-	// well. It is called before the answer, from several goroutines at once.
+	// Observe, if set, is called for every request except successful requests of
+	// /health. It is called before the answer, and by several goroutines at once.
 	Observe func(Outcome)
 }
 
@@ -115,9 +116,9 @@ func New(c Config) *Handler {
 }
 
 // Invoke answers one API Gateway HTTP API event (payload format 2.0) with a
-// response in the same format. It returns an error only for an event that is
-// none; every failure beyond that is an answer. The event must not change until
-// it returns, and nothing of it is kept after.
+// response in the same format. It returns an error only if the event is malformed;
+// every other failure is an answer. The event must not change until Invoke returns.
+// Invoke does not retain it.
 func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	r, err := parseRequest(event)
 	if err != nil {
@@ -133,10 +134,10 @@ func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	}
 }
 
-// post answers a request for a stream. The order of its checks is a contract:
-// the method; who the client is, before anything about the stream; the client's
-// grant; the stream; the partition key; the size of the body as received, its
-// encoding, its content and its size as decoded; and then the record is stored.
+// post answers a request for a stream. The order of its checks is a contract: the
+// method; the credentials, before anything about the stream; the client's grant;
+// the stream; the partition key; the size of the body as received, its encoding,
+// its content and its decoded size. After the checks it stores the record.
 func (h *Handler) post(ctx context.Context, r *request) ([]byte, error) {
 	if string(r.method) != "POST" {
 		m := methodNotAllowed("POST")
@@ -173,8 +174,8 @@ func (h *Handler) post(ctx context.Context, r *request) ([]byte, error) {
 	return accepted(record.ID), nil
 }
 
-// record makes the record of a request, or says why there can be none. An error
-// means that the event is malformed after all.
+// record returns the record of a request, or a refusal. An error means that the
+// event is malformed.
 func (h *Handler) record(r *request, s stream.Stream) (envelope.Record, *refusal, error) {
 	key, ok := r.partitionKey()
 	if !ok {

@@ -15,21 +15,20 @@ import (
 )
 
 const (
-	// archiveTimeout bounds a write to the archive, where the invocation's own
-	// deadline does not come first.
+	// archiveTimeout bounds a write to the archive, unless the invocation's deadline
+	// is earlier.
 	archiveTimeout = 10 * time.Second
-	// answerMargin is what a write to the archive and a wake-up leave of the
-	// invocation's time, so that there can be an answer.
+	// answerMargin is the part of the invocation's time that a write to the archive
+	// and a wake-up leave for the answer.
 	answerMargin = 200 * time.Millisecond
-	// archiveMargin is what a push leaves: enough for the archive. With less time
-	// than twice that, push and archive get half of it each.
+	// archiveMargin is the part of the invocation's time that a push leaves for the
+	// archive. If less than twice that is left, push and archive get half of it each.
 	archiveMargin = 5 * time.Second
-	// wakeTimeout bounds a wake-up: it is not worth more of a client's time.
+	// wakeTimeout bounds a wake-up, because the client waits for it.
 	wakeTimeout = time.Second
 )
 
-// keep makes a record durable, or says why that is not possible. It notes in o
-// what it did.
+// keep makes a record durable, or returns a refusal. It records the outcome in o.
 func (h *Handler) keep(ctx context.Context, s stream.Stream, r envelope.Record, o *Outcome) *refusal {
 	why, cause := archive.Oversize, error(nil)
 	if s.Format.FramedLen(r.Body) <= stream.MaxFramedBytes {
@@ -55,7 +54,7 @@ func (h *Handler) keep(ctx context.Context, s stream.Stream, r envelope.Record, 
 	return nil
 }
 
-// push pushes a record, unless pushes have failed too often of late.
+// push pushes a record, unless the breaker is open.
 func (h *Handler) push(ctx context.Context, s stream.Stream, r envelope.Record, o *Outcome) (queue.Pushed, error) {
 	encoded, err := envelope.Encode(r)
 	if err != nil {
@@ -78,8 +77,7 @@ func (h *Handler) push(ctx context.Context, s stream.Stream, r envelope.Record, 
 	return pushed, err
 }
 
-// toArchive writes a record straight to the archive. cause is why, where the
-// reason is not all of it.
+// toArchive writes a direct record. cause is the error that led to it, if any.
 func (h *Handler) toArchive(ctx context.Context, s stream.Stream, r envelope.Record, why archive.Reason, cause error) *refusal {
 	archiveCtx, cancel := withTimeout(ctx, archiveTimeout, answerMargin)
 	defer cancel()
@@ -94,14 +92,14 @@ func (h *Handler) toArchive(ctx context.Context, s stream.Stream, r envelope.Rec
 	}
 	level := slog.LevelWarn
 	if why == archive.Oversize {
-		level = slog.LevelInfo // as it has to be
+		level = slog.LevelInfo // expected for such a record
 	}
 	h.config.Logger.LogAttrs(ctx, level, recordArchived, append(attrs, slog.String("key", key))...)
 	return nil
 }
 
-// wake sends the wake-up that a push found to be due. The record is durable
-// already, and the schedule drains what no wake-up announced.
+// wake sends a wake-up that is due. An error is only logged, because the record is
+// already durable and the schedule drains queues without wake-ups.
 func (h *Handler) wake(ctx context.Context, name string) {
 	wakeCtx, cancel := withTimeout(ctx, wakeTimeout, answerMargin)
 	defer cancel()
@@ -110,8 +108,8 @@ func (h *Handler) wake(ctx context.Context, name string) {
 	}
 }
 
-// withTimeout bounds a step by its own timeout and by the invocation's deadline,
-// before which it leaves margin, or half of the time if that is less.
+// withTimeout bounds a step by timeout and by the invocation's deadline less
+// margin. If less than twice the margin is left, the step gets half of the time.
 func withTimeout(ctx context.Context, timeout, margin time.Duration) (context.Context, context.CancelFunc) {
 	if deadline, ok := ctx.Deadline(); ok {
 		left := time.Until(deadline)
@@ -121,18 +119,19 @@ func withTimeout(ctx context.Context, timeout, margin time.Duration) (context.Co
 }
 
 const (
-	// breakerFailures pushes in a row have to fail before the breaker opens.
+	// breakerFailures is the number of consecutive failed pushes that open the
+	// breaker.
 	breakerFailures = 3
-	// breakerOpen is how long it lets no push through, and then one to try.
+	// breakerOpen is the time for which an open breaker lets no push through. After
+	// it, the breaker lets one push through as a trial.
 	breakerOpen = 5 * time.Second
 )
 
-// errCallerGone says that the caller gave up, which says nothing about Redis.
+// errCallerGone means that the caller canceled, which says nothing about Redis.
 var errCallerGone = errors.New("the caller gave up")
 
-// newBreaker returns the breaker around pushes: with it a dead Redis costs a
-// push's time-out now and then, not on each request. Its clock may stand still
-// in a frozen environment, and then it stays open longer: that loses nothing.
+// newBreaker returns the circuit breaker around pushes. With it, only a few
+// requests wait for the time-out of a push while Redis is down.
 func newBreaker(logger *slog.Logger) *gobreaker.CircuitBreaker[queue.Pushed] {
 	return gobreaker.NewCircuitBreaker[queue.Pushed](gobreaker.Settings{
 		Name:         "queue",

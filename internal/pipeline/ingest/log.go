@@ -10,7 +10,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
 )
 
-// Names of the log lines. Alarms may filter on them.
+// Names of the log lines. Alarms can filter by them.
 const (
 	authenticationFailed = "authentication_failed"
 	credentialsUnusable  = "credentials_unusable"
@@ -22,14 +22,14 @@ const (
 	breakerChanged       = "queue_breaker_changed"
 )
 
-// LogRefreshFailures returns a hook for basicauth.Cache.OnFailure.
+// LogRefreshFailures returns a function for basicauth.Cache.OnFailure.
 func LogRefreshFailures(logger *slog.Logger) func(context.Context, error) {
 	return func(ctx context.Context, err error) {
 		logger.ErrorContext(ctx, credentialsStale, "error", err)
 	}
 }
 
-// authenticate returns the client of a request, or the refusal.
+// authenticate returns the client of a request, or a refusal.
 func (h *Handler) authenticate(ctx context.Context, r *request) (basicauth.Client, *refusal) {
 	authorization := string(r.authorization)
 	client, ok, err := h.config.Credentials.Check(ctx, authorization)
@@ -40,7 +40,8 @@ func (h *Handler) authenticate(ctx context.Context, r *request) (basicauth.Clien
 		}
 		return client, &noCredentials
 	case !ok:
-		// Known or not, a name costs a log line: the answer's time tells nothing.
+		// Known and unknown names are both logged, so the time of the answer does not
+		// reveal which clients exist.
 		name := client.Name
 		if name == "" {
 			name = masked(authorization)
@@ -53,11 +54,11 @@ func (h *Handler) authenticate(ctx context.Context, r *request) (basicauth.Clien
 	return client, nil
 }
 
-// maskedLen is how much of an unknown user name is logged. People put passwords
-// and tokens into the wrong field.
+// maskedLen is the number of bytes of an unknown user name that are logged. It is
+// small because the name can be a password or a token in the wrong field.
 const maskedLen = 4
 
-// masked is what can be logged of an unknown user name.
+// masked returns the part of an unknown user name that is safe to log.
 func masked(authorization string) string {
 	user, _, ok := basicauth.ParseHeader(authorization)
 	if !ok {
@@ -71,8 +72,8 @@ func masked(authorization string) string {
 	}, user[:min(len(user), maskedLen)]) + "…"
 }
 
-// logRefusal logs that a client's records are refused, for the client may well
-// ignore the answer. stream is empty unless there is one of that name.
+// logRefusal logs that a client's records are refused, because clients can ignore
+// the answer. stream is empty if no stream of that name exists.
 func (h *Handler) logRefusal(ctx context.Context, client basicauth.Client, stream string, f *refusal) {
 	if !h.logged.first(h.config.Now(), strings.Join([]string{recordRefused, client.Name, stream, f.code}, " "), true) {
 		return
@@ -85,15 +86,15 @@ func (h *Handler) logRefusal(ctx context.Context, client basicauth.Client, strea
 }
 
 const (
-	// logInterval is the time in which what repeats itself is logged once.
+	// logInterval is the interval in which a repeated line is logged once.
 	logInterval = time.Minute
-	// maxStrangers bounds the names of unknown clients that are remembered.
+	// maxStrangers bounds the number of unknown names that are remembered.
 	maxStrangers = 64
 )
 
-// limiter remembers what was logged in the current interval. What hostile
-// requests can choose is bounded in number. The zero value is ready, and safe
-// for concurrent use.
+// limiter remembers the lines that were logged in the current interval. The number
+// of keys that a stranger can choose is bounded. The zero value is ready for use.
+// A limiter is safe for concurrent use.
 type limiter struct {
 	mu        sync.Mutex
 	start     time.Time
@@ -101,12 +102,14 @@ type limiter struct {
 	strangers int
 }
 
-// first reports whether key is to be logged: the first time in an interval. Keys
-// that are not known, being of the sender's choice, run out.
+// first reports whether key occurs for the first time in the current interval.
+// known is false if a stranger chose the key. After maxStrangers such keys, first
+// returns false for new ones.
 func (l *limiter) first(now time.Time, key string, known bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// By the wall clock: the other one stands still in a frozen environment.
+	// The wall clock is used because the monotonic clock of a frozen environment can
+	// stop.
 	now = now.Round(0)
 	if since := now.Sub(l.start); l.seen == nil || since >= logInterval || since < 0 {
 		l.start, l.seen, l.strangers = now, make(map[string]bool), 0

@@ -67,8 +67,8 @@ func TestAuthenticationFailuresAreLoggedOnce(t *testing.T) {
 	check()
 }
 
-// Names that hostile requests choose fill neither the log nor the memory, and
-// hide nothing of a known client.
+// Names that strangers choose do not fill the log or the memory, and they do not
+// prevent the log lines of known clients.
 func TestHostileNamesAreBounded(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
@@ -129,7 +129,7 @@ func TestCredentialsThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A rotation under load, as the store of secrets shows it: no 401.
+// No request gets 401 during the rotation of a password.
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	s := newService(t)

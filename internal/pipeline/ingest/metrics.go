@@ -2,10 +2,10 @@ package ingest
 
 import "github.com/data-sink/data-sink/internal/pipeline/metric"
 
-// Metrics adds up what a Handler tells its observer, as metrics.
+// Metrics converts a Handler's outcomes to metrics.
 type Metrics struct{ Window *metric.Window }
 
-// Observe is for Config.Observe.
+// Observe is a function for Config.Observe.
 func (m Metrics) Observe(o Outcome) {
 	samples := make([]metric.Sample, 0, 4)
 	if o.Accepted {

@@ -39,7 +39,7 @@ func TestRequestsBecomeMetrics(t *testing.T) {
 		s.do(post(t, "hello", at("/archives/nope")), http.StatusNotFound)
 		s.do(post(t, "hello", without("Authorization")), http.StatusUnauthorized)
 		s.queue.push = func(context.Context, string, []byte, int64) (queue.Pushed, error) {
-			return queue.Pushed{}, errors.New("away")
+			return queue.Pushed{}, errors.New("down")
 		}
 		s.do(post(t, "hello"), http.StatusAccepted)
 		window.Flush()

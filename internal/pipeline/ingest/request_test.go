@@ -14,9 +14,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// This file is in package ingest because what it tests has no exported face.
+// This file is in package ingest because it tests unexported functions.
 
-// wanted are the parts of a request as plain values.
+// wanted holds the fields of a request as plain values.
 type wanted struct {
 	Method, RouteKey, Path, Query, Stage, RequestID, Stream, Authorization, ContentEncoding, Body string
 	IsBase64                                                                                      bool
@@ -41,7 +41,7 @@ func parse(event []byte) (wanted, error) {
 	}, nil
 }
 
-// plainParse is the plain twin of parseRequest: encoding/json, member by member.
+// plainParse parses an event with encoding/json, for comparison with parseRequest.
 func plainParse(event []byte) (w wanted, err error) {
 	var whole json.RawMessage
 	if err := json.Unmarshal(event, &whole); err != nil {
@@ -120,7 +120,7 @@ func plainParse(event []byte) (w wanted, err error) {
 	return w, broken
 }
 
-// seeds of malformed and odd events.
+// seeds are malformed and unusual events.
 var seeds = []string{
 	`{}`, ` { } `, `{"rawPath":"/archives/orders","headers":null,"pathParameters":null,"requestContext":null,"body":null,"isBase64Encoded":null}`,
 	`{"headers":{"AUTHORIZATION":"a","Content-Encoding":"gzip","x":null},"requestContext":{"http":{"method":"POST"},"requestId":"id","stage":"$default","authorizer":{"jwt":{"claims":{"a":"b"}}}}}`,
@@ -166,7 +166,7 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, event []byte) { compare(t, event) })
 }
 
-// Any event that the AWS types can hold reads as they hold it.
+// parseRequest reads the same values as the AWS event types.
 func TestParseRequestOfAWSEvents(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// route is what a request is about.
+// route is the kind of a request.
 type route int
 
 const (
@@ -16,11 +16,11 @@ const (
 	healthRoute
 )
 
-// archivesPath is the path of all streams; the rest of a path is a stream's name.
+// archivesPath is the path prefix of all streams.
 const archivesPath = "/archives/"
 
-// route tells the route by what API Gateway's router found, so that it works
-// behind a domain with a base path too, or else by the path.
+// route returns the route that API Gateway's router found, which is correct behind
+// a domain with a base path too. Without a router it uses the path.
 func (r *request) route() route {
 	path := r.pathInStage()
 	switch {
@@ -33,8 +33,8 @@ func (r *request) route() route {
 	}
 }
 
-// pathInStage is the path without the name of the stage, which API Gateway puts
-// before it unless the stage is $default.
+// pathInStage returns the path without the name of the stage. API Gateway prepends
+// that name unless the stage is $default.
 func (r *request) pathInStage() []byte {
 	rest, ok := bytes.CutPrefix(r.path, []byte("/"))
 	if !ok || len(r.stage) == 0 {
@@ -46,10 +46,9 @@ func (r *request) pathInStage() []byte {
 	return r.path
 }
 
-// streamName is the name of the stream as the client meant it: the path
-// parameter, or else what follows in the path. It may be any text at all. Names
-// of streams have no percent sign, so one that API Gateway has decoded already
-// is not harmed by being decoded again.
+// streamName returns the name of the stream: the path parameter, or else the rest
+// of the path. It can be any text. Names of streams contain no percent sign, so
+// decoding a name that API Gateway has already decoded is harmless.
 func (r *request) streamName() string {
 	name := r.stream
 	if len(name) == 0 {
@@ -63,14 +62,14 @@ func (r *request) streamName() string {
 	return string(name)
 }
 
-// maxPartitionKey is the limit of Kinesis, in characters.
+// maxPartitionKey is the limit of Kinesis in characters.
 // https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecordsRequestEntry.html
 const maxPartitionKey = 256
 
-// partitionKey returns the first partition_key of the query, empty when there is
-// none, and whether it can be one: valid UTF-8 and not longer than
-// maxPartitionKey characters. The original Ruby client does not percent-encode
-// it, so what is no percent-encoding is taken as it stands.
+// partitionKey returns the first partition_key of the query, or an empty key. It
+// reports whether the key is valid: UTF-8 of at most maxPartitionKey characters.
+// The original Ruby client does not percent-encode the key, so a value that is not
+// valid percent-encoding is used unchanged.
 func (r *request) partitionKey() (string, bool) {
 	for query := string(r.query); query != ""; {
 		var parameter string

@@ -82,7 +82,7 @@ func parameter(name string) func(*events.APIGatewayV2HTTPRequest) {
 	}
 }
 
-// path is a request of which the router knew no parameter.
+// path makes an event without a path parameter, as for the route $default.
 func path(p string) func(*events.APIGatewayV2HTTPRequest) {
 	return func(e *events.APIGatewayV2HTTPRequest) { e.PathParameters, e.RawPath, e.RouteKey = nil, p, "$default" }
 }
@@ -162,7 +162,7 @@ func TestHeaderNamesInAnyCase(t *testing.T) {
 	}
 }
 
-func TestEventsThatAreNone(t *testing.T) {
+func TestMalformedEvents(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	for _, e := range []string{"", "null", "[]", `"POST"`, "{", `{"headers":[]}`, `{"rawPath":7}`, `{"requestContext":"x"}`, `{"isBase64Encoded":"true"}`, `{"body":{}}`, `{} {}`, "\x00"} {
@@ -170,7 +170,7 @@ func TestEventsThatAreNone(t *testing.T) {
 			t.Errorf("Invoke(%q) = %q, want an error", e, out)
 		}
 	}
-	// What is missing is no error: there is an answer to it.
+	// Missing fields are not an error: the request is answered.
 	for _, e := range []string{
 		"{}", `{"headers":null,"requestContext":null,"pathParameters":null,"body":null}`, `{"version":"1.0","httpMethod":"POST","path":"/archives/orders"}`,
 		`{"rawPath":"/archives/orders"}`, `{"rawPath":"/health"}`, `{"rawPath":"/archives/orders","requestContext":{"http":{"method":"POST"}}}`, `{"Records":[{}]}`,
@@ -179,7 +179,7 @@ func TestEventsThatAreNone(t *testing.T) {
 			t.Errorf("Invoke(%q): %v", e, err)
 		}
 	}
-	// A body that is no JSON string shows only when it is its turn.
+	// A malformed body is detected only when the body is read.
 	e := `{"rawPath":"/archives/orders","headers":{"authorization":"Basic ZGF0YXNpbms6aHVudGVyMg=="},"requestContext":{"http":{"method":"POST"}},"body":"\q"}`
 	if out, err := s.handler.Invoke(t.Context(), []byte(e)); err == nil {
 		t.Errorf("Invoke of a malformed body = %q, want an error", out)

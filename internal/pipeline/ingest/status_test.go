@@ -19,12 +19,12 @@ func method(m string) func(*http.Request) { return func(r *http.Request) { r.Met
 
 func without(name string) func(*http.Request) { return func(r *http.Request) { r.Header.Del(name) } }
 
-// broken leaves nowhere to put a record.
+// broken makes the queue and the archive fail.
 func broken(s *service) {
 	s.queue.push = func(context.Context, string, []byte, int64) (queue.Pushed, error) {
-		return queue.Pushed{}, errors.New("queue away")
+		return queue.Pushed{}, errors.New("queue down")
 	}
-	s.archive.put = func(context.Context) error { return errors.New("archive away") }
+	s.archive.put = func(context.Context) error { return errors.New("archive down") }
 }
 
 func small(s *service) { s.config.MaxBodyBytes, s.config.MaxDecodedBytes = 100, 200 }
@@ -79,7 +79,7 @@ func TestStatusTable(t *testing.T) {
 		{name: "POST to health", request: post(t, "hello", at("/health")), status: 405, code: "method_not_allowed", headers: map[string]string{"Allow": "GET"}},
 		{
 			name: "too large as received", change: small, request: post(t, strings.Repeat("b", 101)), status: 413, code: "body_too_large",
-			detail: "the body has 101 bytes as received, the limit is 100 bytes",
+			detail: "the body has 101 bytes as received; the limit is 100 bytes",
 		},
 		{
 			name: "too large as received, text", change: small, request: post(t, strings.Repeat(`"`, 101), with("Content-Type", "text/plain")),
@@ -91,7 +91,7 @@ func TestStatusTable(t *testing.T) {
 		},
 		{
 			name: "too large as decoded", change: small, request: post(t, gzipped(strings.Repeat("b", 201)), with("Content-Encoding", "gzip")),
-			status: 413, code: "body_too_large", detail: "the body has more than 200 bytes as decoded, the limit is 200 bytes",
+			status: 413, code: "body_too_large", detail: "the body has more than 200 bytes as decoded; the limit is 200 bytes",
 		},
 		{
 			name: "too large as decoded, zstd", change: small, request: post(t, zstandard(strings.Repeat("b", 201)), with("Content-Encoding", "zstd")),
@@ -99,15 +99,15 @@ func TestStatusTable(t *testing.T) {
 		},
 		{
 			name: "too large as decoded, not encoded", request: post(t, "hello"), status: 413, code: "body_too_large",
-			detail: "the body has 5 bytes as decoded, the limit is 4 bytes", change: func(s *service) { s.config.MaxDecodedBytes = 4 },
+			detail: "the body has 5 bytes as decoded; the limit is 4 bytes", change: func(s *service) { s.config.MaxDecodedBytes = 4 },
 		},
 		{name: "unsupported encoding", request: post(t, "hello", with("Content-Encoding", "br")), status: 415, code: "unsupported_encoding"},
 		{name: "two encodings", request: post(t, "hello", with("Content-Encoding", "gzip, gzip")), status: 415, code: "unsupported_encoding"},
 		{name: "nowhere to put it", change: broken, request: post(t, "hello"), status: 503, code: "unavailable", headers: map[string]string{"Retry-After": "5"}},
 		{
-			name: "credentials away", request: post(t, "hello"), status: 503, code: "unavailable", headers: map[string]string{"Retry-After": "5"},
+			name: "credentials unavailable", request: post(t, "hello"), status: 503, code: "unavailable", headers: map[string]string{"Retry-After": "5"},
 			change: func(s *service) {
-				s.secret = func(context.Context) ([]byte, error) { return nil, errors.New("secrets away") }
+				s.secret = func(context.Context) ([]byte, error) { return nil, errors.New("secrets down") }
 			},
 		},
 		{
@@ -167,7 +167,8 @@ func header(all http.Header, name string) http.Header {
 	return http.Header{name: all.Values(name)}
 }
 
-// Who may not know is told nothing: each fault hides those before it in the list.
+// The order of the checks is fixed, so that strangers learn nothing: each fault
+// hides the faults before it in the list.
 func TestOrderOfChecks(t *testing.T) {
 	t.Parallel()
 	body := func(b string) func(*http.Request) {

@@ -5,11 +5,11 @@ import (
 	"unicode/utf8"
 )
 
-// unescape returns the text of a JSON string, given what follows its opening
-// quote, and how much of that is before its closing quote: all of it when there
-// is none. What is not UTF-8, and halves of surrogate pairs, become U+FFFD as in
-// encoding/json. It reports false when the string is malformed. The text aliases
-// raw when the two are the same, and else has room for so many bytes at first.
+// unescape returns the text of a JSON string. raw begins after the opening quote,
+// and n is the position of the closing quote, or len(raw) if there is none.
+// Invalid UTF-8 and unpaired surrogates become U+FFFD, as in encoding/json.
+// unescape reports false if the string is malformed. The text aliases raw if they
+// are equal. Otherwise it has an initial capacity of room.
 func unescape(raw []byte, room int) (text []byte, n int, ok bool) {
 	n = plainPrefix(raw)
 	if n == len(raw) || raw[n] == '"' {
@@ -48,11 +48,11 @@ func unescape(raw []byte, room int) (text []byte, n int, ok bool) {
 	return text, n, true
 }
 
-// short is what a backslash and one character stand for.
+// short maps the character after a backslash to the escaped character.
 var short = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
-// plainPrefix is how many characters stand for themselves: up to a quote, a
-// backslash, or what may not stand there as it is.
+// plainPrefix returns the number of leading bytes that are not a quote, not a
+// backslash, not a control character and not outside ASCII.
 func plainPrefix(raw []byte) int {
 	for i, c := range raw {
 		if !plain[c] {
@@ -62,7 +62,7 @@ func plainPrefix(raw []byte) int {
 	return len(raw)
 }
 
-// plain are the characters that stand for themselves.
+// plain holds the bytes that need no unescaping.
 var plain = func() (t [256]bool) {
 	for c := ' '; c < utf8.RuneSelf; c++ {
 		t[c] = c != '"' && c != '\\'
@@ -70,8 +70,8 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
-// unescapeUnicode reads \uXXXX, or a surrogate pair of two; size 0 means that
-// it is malformed.
+// unescapeUnicode reads \uXXXX or a surrogate pair. Its size is 0 if the escape is
+// malformed.
 func unescapeUnicode(raw []byte) (r rune, size int) {
 	r = hexRune(raw)
 	if r < 0 {
@@ -86,7 +86,7 @@ func unescapeUnicode(raw []byte) (r rune, size int) {
 	return utf8.RuneError, 6
 }
 
-// hexRune reads one \uXXXX; -1 means that there is none.
+// hexRune reads one \uXXXX. It returns -1 if raw does not begin with one.
 func hexRune(raw []byte) rune {
 	if len(raw) < 6 || raw[0] != '\\' || raw[1] != 'u' {
 		return -1
