@@ -8,19 +8,19 @@ import (
 	"github.com/vbauerster/mpb/v8"
 )
 
-// bar is a progress bar; the zero value shows nothing. It is safe for concurrent
+// bar is a progress bar. The zero value shows nothing. It is safe for concurrent
 // use.
 type bar struct {
 	container *mpb.Progress
 	bar       *mpb.Bar
-	known     bool // the total
+	known     bool // whether the total is known
 
 	mu     sync.Mutex
 	note   string
 	passed int64
 }
 
-// add moves the bar.
+// add advances the bar by n units.
 func (b *bar) add(n int64) {
 	if b.bar == nil {
 		return
@@ -30,7 +30,7 @@ func (b *bar) add(n int64) {
 	passed := b.passed
 	b.mu.Unlock()
 	if !b.known {
-		// One more than is done, for the bar to go on.
+		// A bar that reaches its total completes, so the total stays one ahead.
 		b.bar.SetTotal(passed+1, false)
 	}
 	b.bar.IncrInt64(n)
@@ -49,7 +49,7 @@ func (b *bar) text() string {
 	return b.note
 }
 
-// print writes a line to w, above the bar when that is shown there.
+// print writes a line to w, or above the bar if the bar is shown.
 func (b *bar) print(w io.Writer, format string, args ...any) {
 	if b.bar != nil {
 		w = b.container
@@ -57,7 +57,7 @@ func (b *bar) print(w io.Writer, format string, args ...any) {
 	fmt.Fprintf(w, format+"\n", args...)
 }
 
-// end shows the bar as it is now and lets go of the terminal. It may be called
+// end draws the bar for the last time and releases the terminal. It may be called
 // more than once.
 func (b *bar) end() {
 	if b.bar == nil {
@@ -66,7 +66,7 @@ func (b *bar) end() {
 	if !b.known {
 		b.bar.SetTotal(-1, true)
 	}
-	b.bar.Abort(false) // which a bar that is full ignores
+	b.bar.Abort(false) // no effect on a completed bar
 	b.container.Wait()
 	b.bar = nil
 }

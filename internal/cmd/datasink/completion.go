@@ -15,8 +15,7 @@ type completionVerb struct {
 
 // Help shows with datasink completion --help.
 func (*completionVerb) Help() string {
-	return `It prints a script that completes verbs and flags, and what flags with a few
-values take.
+	return `The script completes verbs, flags, and the values of flags that take one of a list.
 
 Examples:
 
@@ -40,8 +39,8 @@ func (v *completionVerb) Run(_ context.Context, c console, k *kong.Kong) error {
 	return err
 }
 
-// commands calls each with every command, below its path as in "failed ls"; the
-// path of the command itself is empty.
+// commands calls each with every command and its path, such as "failed ls". The
+// path of the root command is empty.
 func commands(app *kong.Application, each func(path string, node *kong.Node)) {
 	var walk func(path string, node *kong.Node)
 	walk = func(path string, node *kong.Node) {
@@ -55,7 +54,7 @@ func commands(app *kong.Application, each func(path string, node *kong.Node)) {
 	walk("", app.Node)
 }
 
-// flagsOf are the flags that a command takes, sorted.
+// flagsOf returns the flags of a command, sorted by name.
 func flagsOf(node *kong.Node) []*kong.Flag {
 	var flags []*kong.Flag
 	for _, group := range node.AllFlags(true) {
@@ -65,7 +64,7 @@ func flagsOf(node *kong.Node) []*kong.Flag {
 	return flags
 }
 
-// values are those that a flag or argument takes; nil for any.
+// values returns the values that a flag or argument may have, or nil for any.
 func values(v *kong.Value) []string {
 	if v.Enum == "" {
 		return nil
@@ -73,8 +72,7 @@ func values(v *kong.Value) []string {
 	return v.EnumSlice()
 }
 
-// bashCompletion is a script for bash, and for zsh in its bash mode. The words
-// that may follow a path are looked up in a list.
+// bashCompletion returns the script for bash, and for zsh in its bash mode.
 func bashCompletion(app *kong.Application) string {
 	var cases, flagValues strings.Builder
 	seen := make(map[string]bool)
@@ -122,6 +120,7 @@ complete -o filenames -F _%[1]s %[1]s
 `, app.Name, &flagValues, strings.Join(paths(app), " "), pathCases(app), &cases)
 }
 
+// paths returns the path of every command.
 func paths(app *kong.Application) []string {
 	var all []string
 	commands(app, func(path string, _ *kong.Node) {
@@ -132,7 +131,7 @@ func paths(app *kong.Application) []string {
 	return all
 }
 
-// pathCases are the patterns of all paths.
+// pathCases returns a case pattern for every path.
 func pathCases(app *kong.Application) string {
 	var b strings.Builder
 	for _, path := range paths(app) {
@@ -141,7 +140,7 @@ func pathCases(app *kong.Application) string {
 	return b.String()
 }
 
-// fishCompletion is a script for fish.
+// fishCompletion returns the script for fish.
 func fishCompletion(app *kong.Application) string {
 	var b strings.Builder
 	quote := func(s string) string {

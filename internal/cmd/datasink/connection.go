@@ -16,20 +16,20 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// connection are the flags that say which deployment a verb works on.
+// connection holds the flags that choose the deployment a verb works on.
 type connection struct {
-	Data    string `group:"where" default:".datasink" type:"path" help:"Data folder of a pipeline on this machine. The verb works on it while it runs, unless one of the next three is given."`
-	AWS     bool   `group:"where" name:"aws" help:"Work on AWS, or on an emulator that AWS_ENDPOINT_URL names."`
-	Profile string `group:"where" help:"Profile of the shared AWS configuration; implies --aws."`
+	Data    string `group:"where" default:".datasink" type:"path" help:"Data folder of a local pipeline. The verb works on that pipeline while it runs, unless --aws, --profile or --region is given."`
+	AWS     bool   `group:"where" name:"aws" help:"Work on AWS, or on the emulator that AWS_ENDPOINT_URL names."`
+	Profile string `group:"where" help:"Profile in the shared AWS configuration; implies --aws."`
 	Region  string `group:"where" help:"AWS Region; implies --aws."`
-	Name    string `group:"where" default:"datasink" help:"Name of the deployment on AWS: the root stack's."`
+	Name    string `group:"where" default:"datasink" help:"Name of the deployment in AWS, which is the name of its root stack."`
 }
 
 func (f *connection) options() deployment.Options {
 	return deployment.Options{Data: f.Data, AWS: f.AWS, Profile: f.Profile, Region: f.Region, Name: f.Name}
 }
 
-// find returns the deployment and says on err which one it is.
+// find returns the deployment and prints its description to c.err.
 func (f *connection) find(ctx context.Context, c console) (deployment.Target, error) {
 	return found(ctx, c, f.options())
 }
@@ -42,13 +42,13 @@ func found(ctx context.Context, c console, o deployment.Options) (deployment.Tar
 	return t, err
 }
 
-// streamsFile is the flag of verbs for which a stream's settings matter.
+// streamsFile is the flag of the verbs that need the settings of a stream.
 type streamsFile struct {
 	Streams string `default:"streams.json" type:"path" help:"The streams.json of the deployment."`
 }
 
-// stream looks a stream up in streams.json. known is false when the file is not
-// there or does not name it; a file that cannot be read is an error.
+// stream looks up a stream in streams.json. known is false if the file does not
+// exist or has no such stream; a file that cannot be read is an error.
 func (f *streamsFile) stream(name string) (s stream.Stream, known bool, err error) {
 	set, err := stream.Load(f.Streams)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -63,12 +63,12 @@ func (f *streamsFile) stream(name string) (s stream.Stream, known bool, err erro
 	return s, known, nil
 }
 
-// poster are the flags of verbs that post records.
+// poster holds the flags of the verbs that post records.
 type poster struct {
-	User        string `group:"posting" env:"DATASINK_USER" help:"Client to post as; default the one of the pipeline, or datasink."`
-	Password    string `group:"posting" env:"DATASINK_PASSWORD" help:"The client's password; default the one of the pipeline, or the plain one in the clients' secret."`
-	Concurrency int    `group:"posting" default:"16" help:"Requests at once."`
-	Attempts    int    `group:"posting" default:"10" help:"Attempts for one record, after 429, 5xx and network faults."`
+	User        string `group:"posting" env:"DATASINK_USER" help:"Client name. Defaults to the client of the local pipeline, or datasink."`
+	Password    string `group:"posting" env:"DATASINK_PASSWORD" help:"Password of the client. Defaults to that of the local pipeline, or a plain password in the clients' secret."`
+	Concurrency int    `group:"posting" default:"16" help:"Number of concurrent requests."`
+	Attempts    int    `group:"posting" default:"10" help:"Maximum number of attempts for a request that gets 408, 429, 5xx or a network error."`
 }
 
 // Validate is called by kong.
@@ -79,7 +79,7 @@ func (p *poster) Validate() error {
 	return nil
 }
 
-// findToPost returns the deployment and a client of its API.
+// findToPost returns the deployment and a client for its API.
 func (p *poster) findToPost(ctx context.Context, c console, f *connection) (deployment.Target, *post.Client, error) {
 	o := f.options()
 	o.User, o.Password = p.User, p.Password
@@ -98,8 +98,8 @@ func (p *poster) client(api deployment.API) *post.Client {
 	return &post.Client{URL: api.URL, User: api.User, Password: api.Password, HTTP: post.NewHTTP(p.Concurrency), MaxAttempts: p.Attempts}
 }
 
-// interruptible returns a context that a first SIGINT or SIGTERM ends; a second
-// one ends the process as usual.
+// interruptible returns a context that the first SIGINT or SIGTERM cancels. The
+// second signal ends the process.
 func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
@@ -109,11 +109,11 @@ func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 // moment is a time on the command line.
 type moment struct{ time.Time }
 
-// momentForms are those of a moment, besides how long ago it is.
+// momentForms are the accepted layouts of an absolute time.
 var momentForms = []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02T15", "2006-01-02"}
 
-// UnmarshalText reads a moment: a time, in UTC unless it says otherwise, a date,
-// "now", or how long ago it was, as in 90m or 2d.
+// UnmarshalText parses a time (in UTC unless it has an offset), a date, "now", or
+// a duration before now such as 90m or 2d.
 func (m *moment) UnmarshalText(text []byte) error {
 	s := string(text)
 	if s == "now" {
@@ -130,10 +130,10 @@ func (m *moment) UnmarshalText(text []byte) error {
 		m.Time = time.Now().UTC().Add(-ago)
 		return nil
 	}
-	return fmt.Errorf("%q: want a time as in 2026-11-22T23:05 (UTC), a date, now, or how long ago as in 90m or 2d", s)
+	return fmt.Errorf("%q: want a time such as 2026-11-22T23:05 (UTC), a date, now, or a duration before now such as 90m or 2d", s)
 }
 
-// duration reads a duration that may be one of days.
+// duration parses a duration, which may also be a number of days such as 2d.
 func duration(s string) (time.Duration, bool) {
 	if days, ok := strings.CutSuffix(s, "d"); ok {
 		var n int

@@ -13,8 +13,8 @@ import (
 type credentialsVerbs struct {
 	Ls     credentialsLsVerb     `cmd:"" help:"List the clients, without their passwords."`
 	Add    credentialsAddVerb    `cmd:"" help:"Add a client, with a new password."`
-	Rotate credentialsRotateVerb `cmd:"" help:"Give a client a new password beside those that it has."`
-	Revoke credentialsRevokeVerb `cmd:"" help:"Take a client's old passwords, or the client itself."`
+	Rotate credentialsRotateVerb `cmd:"" help:"Give a client an additional new password."`
+	Revoke credentialsRevokeVerb `cmd:"" help:"Revoke the old passwords of a client, or remove the client."`
 }
 
 func (f *connection) clients(ctx context.Context, c console) (*clients.Store, error) {
@@ -38,10 +38,11 @@ func (*credentialsLsVerb) Help() string {
   datasink credentials ls --json | jq '.[] | select(.passwords > 1)'`
 }
 
-// clientLine is a client for --json.
+// clientLine is the JSON form of a client.
 type clientLine struct {
 	Name string `json:"name"`
-	// Passwords is how many are live, Plain how many of them the secret tells.
+	// Passwords is the number of live passwords. Plain is the number of them that
+	// the secret holds as plain text.
 	Passwords int `json:"passwords"`
 	Plain     int `json:"plain"`
 	// Streams is the grant; absent for all streams.
@@ -79,14 +80,14 @@ func (v *credentialsLsVerb) Run(ctx context.Context, c console) error {
 
 type credentialsAddVerb struct {
 	Client  string   `arg:"" help:"Name of the new client."`
-	Streams []string `placeholder:"STREAM,…" help:"Streams, or patterns as in checkout-*, that the client may write to; default all."`
+	Streams []string `placeholder:"STREAM,…" help:"Streams, or patterns such as checkout-*, that the client may write to. Defaults to all."`
 	newPassword
 }
 
 // Help shows with datasink credentials add --help.
 func (*credentialsAddVerb) Help() string {
-	return `The password is generated, and printed to standard output this once. The command
-ends when every function knows it.
+	return `The command generates a password and prints it once, to standard output. It exits
+when every function accepts the password.
 
 Examples:
 
@@ -106,10 +107,10 @@ type credentialsRotateVerb struct {
 
 // Help shows with datasink credentials rotate --help.
 func (*credentialsRotateVerb) Help() string {
-	return `The new password is generated, and printed to standard output this once. The
-command ends when every function knows it. The old ones stay good, so that no
-request is refused: give the client the new one then, and after that take the old
-ones with revoke --old.
+	return `The command generates a password and prints it once, to standard output. It exits
+when every function accepts the password. The old passwords remain valid, so that
+no request is refused. Change the client to the new password, then revoke the old
+passwords.
 
 Examples:
 
@@ -117,14 +118,14 @@ Examples:
   datasink credentials revoke checkout --old`
 }
 
-// Run gives a client one more password.
+// Run adds a password to a client.
 func (v *credentialsRotateVerb) Run(ctx context.Context, c console) error {
 	return v.give(ctx, c, func(s *clients.Secret, password string) error { return s.Rotate(v.Client, password) })
 }
 
 type credentialsRevokeVerb struct {
 	Client string `arg:"" help:"Name of the client."`
-	Old    bool   `help:"Take all of its passwords but the newest."`
+	Old    bool   `help:"Revoke all passwords of the client except the newest."`
 	connection
 }
 
@@ -136,7 +137,7 @@ func (*credentialsRevokeVerb) Help() string {
   datasink credentials revoke checkout`
 }
 
-// Run takes passwords, or the client.
+// Run revokes passwords, or removes the client.
 func (v *credentialsRevokeVerb) Run(ctx context.Context, c console) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
@@ -150,27 +151,27 @@ func (v *credentialsRevokeVerb) Run(ctx context.Context, c console) error {
 			return s.Revoke(v.Client)
 		}
 		n, err := s.RevokeOld(v.Client)
-		done = fmt.Sprintf("revoked %d old passwords of %s", n, v.Client)
+		done = fmt.Sprintf("revoked %s of %s", counted(n, "old password"), v.Client)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.err, "datasink: %s; the functions notice within DATASINK_CLIENTS_MAX_AGE, by default 1 minute\n", done)
+	fmt.Fprintf(c.err, "datasink: %s; it takes effect within DATASINK_CLIENTS_MAX_AGE, by default 1 minute\n", done)
 	return nil
 }
 
-// newPassword is the flags of the verbs that make a password.
+// newPassword holds the flags of the verbs that generate a password.
 type newPassword struct {
-	Plain bool          `help:"Keep the password itself in the secret instead of its hash: whoever may read the secret can then post as the client, this command too."`
-	Wait  time.Duration `default:"1m" help:"How long every function takes to know a new password: DATASINK_CLIENTS_MAX_AGE."`
+	Plain bool          `help:"Store the plain password in the secret instead of its hash. Everyone who can read the secret, including this command, can then post as the client."`
+	Wait  time.Duration `default:"1m" help:"Time until every function has the new password: DATASINK_CLIENTS_MAX_AGE."`
 	connection
 }
 
-// give puts a new password into the secret by add, in the form in which it is
-// kept, and prints it. It returns when no function holds a copy of the secret from
-// before: used sooner, the password is refused by a function that cannot look for
-// it, because it just did or because the secret cannot be read.
+// give generates a password, adds it to the secret with add (as a hash, or as
+// plain text with --plain) and prints it. It returns after Wait, when no function
+// has an older copy of the secret. Before that a function may refuse the password,
+// because it read the secret a moment ago or cannot read it now.
 func (v *newPassword) give(ctx context.Context, c console, add func(s *clients.Secret, password string) error) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
@@ -187,15 +188,15 @@ func (v *newPassword) give(ctx context.Context, c console, add func(s *clients.S
 		return err
 	}
 	everywhere := time.Now().Add(v.Wait)
-	fmt.Fprintln(c.err, "datasink: the new password follows, this once")
+	fmt.Fprintln(c.err, "datasink: the new password, which is shown only once:")
 	if _, err := fmt.Fprintln(c.out, password); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.err, "datasink: waiting %v, until every function knows it\n", v.Wait)
+	fmt.Fprintf(c.err, "datasink: waiting %v until every function accepts it\n", v.Wait)
 	select {
 	case <-time.After(v.Wait):
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("interrupted: the new password is good, but a function may refuse it until %s", everywhere.Format(time.TimeOnly))
+		return fmt.Errorf("interrupted: the new password is valid, but a function may refuse it until %s", everywhere.Format(time.TimeOnly))
 	}
 }

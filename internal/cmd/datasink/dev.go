@@ -20,31 +20,33 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// devMemory is where the garbage collector begins to work harder. The pipeline
-// holds a bounded number of records at once; this bounds what is left of others.
+// devMemory is the soft memory limit in bytes. The pipeline holds a bounded number
+// of records at a time; the limit also bounds the garbage.
 const devMemory = 100 << 20
 
 type devVerb struct {
 	Addr     string        `default:"127.0.0.1:8080" help:"Address of the HTTP API."`
-	Data     string        `default:".datasink" type:"path" help:"Folder of the archive and of all that is on its way there."`
+	Data     string        `default:".datasink" type:"path" help:"Folder for the archive and the records on the way to it."`
 	Streams  string        `default:"streams.json" type:"path" help:"The streams.json to use."`
-	RedisURL string        `name:"redis-url" help:"Redis to use, as in redis://host:6379; empty for an embedded one, in memory."`
-	Flush    time.Duration `default:"2s" help:"How long Firehose collects records for an object."`
+	RedisURL string        `name:"redis-url" help:"Redis to use, such as redis://host:6379. By default an embedded Redis holds the records in memory."`
+	Flush    time.Duration `default:"2s" help:"Time for which Firehose buffers records before it writes an object."`
 	User     string        `default:"datasink" help:"Name of the client."`
-	Password string        `env:"DATASINK_PASSWORD" help:"Password of the client; empty for a random one."`
+	Password string        `env:"DATASINK_PASSWORD" help:"Password of the client. Defaults to a random password."`
 	S3Addr   string        `name:"s3-addr" default:"127.0.0.1:8081" help:"Address of the archive's S3 API; empty for none."`
-	Operator string        `name:"operator-addr" default:"127.0.0.1:0" help:"Address that answers the other verbs, on this machine only; empty for none."`
-	Throttle bool          `help:"Make Kinesis refuse what is over 1,000 records and 1 MiB a second a shard, as AWS does."`
-	Verbose  bool          `help:"Log what goes well, too."`
+	Operator string        `name:"operator-addr" default:"127.0.0.1:0" help:"Loopback address that serves the other verbs; empty for none."`
+	Throttle bool          `help:"Let Kinesis refuse more than 1,000 records or 1 MiB a second for each shard, as AWS does."`
+	Verbose  bool          `help:"Log successful operations too."`
 }
 
 // Help shows with datasink dev --help.
 func (v *devVerb) Help() string {
-	return `It prints a curl line to send a record with, and where the record lands.
+	return `The command prints a curl line that sends a record, and the path of the archived
+record.
 
-SIGINT or SIGTERM ends it when all that was accepted is in the archive; another
-one after a second ends it at once, with exit code 1. What was in the embedded Redis is lost
-then; all else goes on with the next start on the same folder.
+After SIGINT or SIGTERM the command exits when every accepted record is in the
+archive. A second signal, at least a second later, ends it immediately with exit code
+1. The records in the embedded Redis are then lost; all other records are delivered
+after the next start with the same folder.
 
 Examples:
 
@@ -53,7 +55,7 @@ Examples:
   datasink dev --redis-url redis://127.0.0.1:6379 --data /var/tmp/datasink`
 }
 
-// Run runs the pipeline until a signal comes.
+// Run runs the pipeline until a signal arrives.
 func (v *devVerb) Run(ctx context.Context, c console) error {
 	if v.Flush <= 0 {
 		return fmt.Errorf("--flush=%v: want more than 0", v.Flush)
@@ -94,32 +96,32 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 	case <-signals:
 	case <-ctx.Done():
 	}
-	fmt.Fprintln(c.err, "datasink: stopping when all that was accepted is in the archive; once more to stop now")
+	fmt.Fprintln(c.err, "datasink: stopping when every accepted record is in the archive; interrupt again to stop now")
 	go exitOnSecond(signals, time.Now(), c)
 	unwatch()
-	live.Heal() // What a fault holds up could not be archived.
+	live.Heal() // An injected fault would keep records from the archive.
 	if err := pipeline.Stop(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("stopping: %w", err)
 	}
-	fmt.Fprintln(c.err, "datasink: all that was accepted is in the archive")
+	fmt.Fprintln(c.err, "datasink: every accepted record is in the archive")
 	return nil
 }
 
-// sameSignal is how long after the first signal others count as the same one: a
-// process group gets it from the terminal, and once more from make.
+// sameSignal is the time after the first signal in which further signals count as
+// the same: the terminal signals the process group, and make signals its child again.
 const sameSignal = time.Second
 
-// exitOnSecond ends the process on the next signal of its own.
+// exitOnSecond ends the process at the second signal.
 func exitOnSecond(signals <-chan os.Signal, first time.Time, c console) {
 	for range signals {
 		if time.Since(first) > sameSignal {
-			fmt.Fprintln(c.err, "datasink: stopped at once")
+			fmt.Fprintln(c.err, "datasink: stopped immediately")
 			os.Exit(exitFailed)
 		}
 	}
 }
 
-// announce prints what listens where and what to type next.
+// announce prints the addresses and the commands to try next.
 func (v *devVerb) announce(c console, p *local.Pipeline, streams *stream.Set) {
 	url := "http://" + reachable(p.Addr())
 	redis := "embedded, in memory"
@@ -132,7 +134,7 @@ func (v *devVerb) announce(c console, p *local.Pipeline, streams *stream.Set) {
 	if page.IsServed(p.Addr()) {
 		fmt.Fprintf(&text, "live page %s/\n", url)
 	} else {
-		fmt.Fprintln(&text, "live page none: it is there only when --addr is a loopback address")
+		fmt.Fprintln(&text, "live page none: it is served only if --addr is a loopback address")
 	}
 	fmt.Fprintf(&text, "client    %s, password %s\n", v.User, v.Password)
 	fmt.Fprintf(&text, "streams   %s\n", strings.Join(streams.Names(), ", "))
@@ -147,16 +149,16 @@ func (v *devVerb) announce(c console, p *local.Pipeline, streams *stream.Set) {
 		}
 		read := "cat"
 		if s.Compression == stream.Gzip {
-			read = "zcat"
+			read = "gunzip -c"
 		}
 		fmt.Fprintf(&text, "\nSend a record:\n\n  curl -u %s -d '{\"hello\":\"world\"}' %s/archives/%s\n", quoted(v.User+":"+v.Password), url, s.Name)
 		fmt.Fprintf(&text, "\nand read it, %v later:\n\n  %s %s\n\n", v.Flush+time.Second, read, quoted(folder)+"/"+s.Name+"/dt=*/hour=*/*"+s.Suffix())
 		break
 	}
-	_, _ = c.out.Write(text.Bytes()) // At once: who reads its first line may want the others.
+	_, _ = c.out.Write(text.Bytes()) // In one write, so that a reader of the first line has all lines.
 }
 
-// reachable is an address as a client on this machine writes it.
+// reachable returns the address by which a client on this machine connects to a.
 func reachable(a net.Addr) string {
 	tcp, ok := a.(*net.TCPAddr)
 	if ok && tcp.IP.IsUnspecified() {
@@ -165,7 +167,8 @@ func reachable(a net.Addr) string {
 	return a.String()
 }
 
-// shortest is a path relative to the working directory where that is shorter.
+// shortest returns path, or the path relative to the working directory if that is
+// shorter.
 func shortest(path string) string {
 	here, err := os.Getwd()
 	if err != nil {
@@ -178,7 +181,7 @@ func shortest(path string) string {
 	return relative
 }
 
-// quoted is a word of a shell's command line.
+// quoted returns a word as a shell reads it.
 func quoted(word string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(":_-./", r)

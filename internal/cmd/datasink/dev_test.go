@@ -20,9 +20,9 @@ func TestDevPrintsWhatToType(t *testing.T) {
 	t.Parallel()
 	d := start(t, t.TempDir(), "--password=")
 	curl := regexp.MustCompile(`curl -u datasink:(\S+) -d '(.*)' (\S+)`).FindStringSubmatch(d.out.String())
-	zcat := regexp.MustCompile(`zcat (\S+)`).FindStringSubmatch(d.out.String())
-	if curl == nil || zcat == nil || len(curl[1]) < 20 {
-		t.Fatalf("no curl or zcat line, or a weak password, in:\n%s", d.out.String())
+	gunzip := regexp.MustCompile(`gunzip -c (\S+)`).FindStringSubmatch(d.out.String())
+	if curl == nil || gunzip == nil || len(curl[1]) < 20 {
+		t.Fatalf("no curl or gunzip line, or a weak password, in:\n%s", d.out.String())
 	}
 	r, err := http.NewRequestWithContext(t.Context(), "POST", curl[3], strings.NewReader(curl[2]))
 	if err != nil {
@@ -39,7 +39,7 @@ func TestDevPrintsWhatToType(t *testing.T) {
 		t.Fatalf("status %d", response.StatusCode)
 	}
 	posted := time.Now()
-	pattern := zcat[1]
+	pattern := gunzip[1]
 	if !filepath.IsAbs(pattern) {
 		t.Errorf("the path %q is not absolute, though the folder is elsewhere", pattern)
 	}
@@ -52,7 +52,7 @@ func TestDevPrintsWhatToType(t *testing.T) {
 		t.Errorf("the record landed after %v, want 5s at most", took)
 	}
 	if got := unpacked(t, files[0]); got != curl[2]+"\n" {
-		t.Errorf("zcat shows %q, want what was posted", got)
+		t.Errorf("gunzip shows %q, want what was posted", got)
 	}
 	d.signal(t, os.Interrupt)
 	if code := d.exit(t); code != 0 {

@@ -13,20 +13,21 @@ import (
 
 // failedVerbs are the verbs of datasink failed.
 type failedVerbs struct {
-	Ls      failedLsVerb      `cmd:"" help:"List the objects of records that were given up."`
-	Show    failedShowVerb    `cmd:"" help:"Show the records of such objects, with the reasons."`
-	Redrive failedRedriveVerb `cmd:"" help:"Send such records through the API again."`
+	Ls      failedLsVerb      `cmd:"" help:"List the objects that hold dead letters."`
+	Show    failedShowVerb    `cmd:"" help:"Show dead letters and why they could not be delivered."`
+	Redrive failedRedriveVerb `cmd:"" help:"Send dead letters through the API again."`
 }
 
-// failedFilter are the flags that choose objects.
+// failedFilter holds the flags that choose objects.
 type failedFilter struct {
 	Stream string `help:"Only objects of this stream."`
 	From   moment `help:"Only objects written at this time or later."`
 	To     moment `help:"Only objects written before this time."`
 }
 
-// list yields the objects, or only those of the keys. Those whose records were all
-// redriven are left out, unless all is set or they are among the keys.
+// list yields the objects that the flags choose, or only those with the given keys.
+// Objects whose records were all redriven are skipped, unless all is set or their
+// key is given.
 func (f *failedFilter) list(ctx context.Context, b *bucket.Bucket, keys []string, all bool) iter.Seq2[failed.Object, error] {
 	wanted := make(map[string]bool)
 	for _, key := range keys {
@@ -51,7 +52,7 @@ func (f *failedFilter) list(ctx context.Context, b *bucket.Bucket, keys []string
 			}
 		}
 		for key := range wanted {
-			if !yield(failed.Object{}, fmt.Errorf("%s: %w among those of records that were given up", key, bucket.ErrNotFound)) {
+			if !yield(failed.Object{}, fmt.Errorf("%s: %w among the dead letters", key, bucket.ErrNotFound)) {
 				return
 			}
 		}
@@ -59,17 +60,17 @@ func (f *failedFilter) list(ctx context.Context, b *bucket.Bucket, keys []string
 }
 
 type failedLsVerb struct {
-	All  bool `help:"Also objects whose records were all redriven."`
-	JSON bool `name:"json" group:"output" help:"Print a JSON array with an object for each."`
+	All  bool `help:"Include objects whose records were all redriven."`
+	JSON bool `name:"json" group:"output" help:"Print a JSON array with an element for each object."`
 	failedFilter
 	connection
 }
 
 // Help shows with datasink failed ls --help.
 func (*failedLsVerb) Help() string {
-	return `What the pipeline cannot deliver is kept in the archive's bucket: by the drainer
-and the bridge under failed/drainer/ and failed/bridge/, by Firehose under
-failed/firehose/, by the bridge's event source mapping under aws/lambda/.
+	return `Dead letters are objects in the archive bucket. The drainer writes them under
+failed/drainer/, the bridge under failed/bridge/, Firehose under failed/firehose/,
+and the event source mapping of the bridge under aws/lambda/.
 
 Examples:
 
@@ -78,7 +79,7 @@ Examples:
   datasink failed ls --json | jq -r '.[].key'`
 }
 
-// failedObject is an object for --json.
+// failedObject is the JSON form of an object.
 type failedObject struct {
 	Key       string         `json:"key"`
 	Stage     string         `json:"stage"`
@@ -109,7 +110,7 @@ func (v *failedLsVerb) Run(ctx context.Context, c console) error {
 		list = append(list, failedObject{o.Key, o.Stage, o.Stream, o.WrittenAt, o.Size, o.Marker})
 		redriven := "-"
 		if o.Marker != nil {
-			redriven = fmt.Sprintf("%d records", o.Marker.Records)
+			redriven = counted(o.Marker.Records, "record")
 			if n := len(o.Marker.Left); n > 0 {
 				redriven += fmt.Sprintf(", %d left", n)
 			}
@@ -123,17 +124,17 @@ func (v *failedLsVerb) Run(ctx context.Context, c console) error {
 }
 
 type failedShowVerb struct {
-	All  bool     `help:"Also objects whose records were all redriven."`
-	Keys []string `arg:"" optional:"" help:"Keys of objects, as ls prints them; default all that the flags choose."`
-	JSON bool     `name:"json" group:"output" help:"Print each record as a JSON object on a line, with its whole body in base64."`
+	All  bool     `help:"Include objects whose records were all redriven."`
+	Keys []string `arg:"" optional:"" help:"Keys of objects, as printed by ls. Defaults to all objects that the flags choose."`
+	JSON bool     `name:"json" group:"output" help:"Print each record as a JSON object on one line, with the complete body in base64."`
 	failedFilter
 	connection
 }
 
 // Help shows with datasink failed show --help.
 func (*failedShowVerb) Help() string {
-	return `Bodies are cut; --json has them whole. What Firehose gave up is a packed record:
-one or many bodies, one after another.
+	return `Long bodies are truncated; --json prints them completely. A dead letter of Firehose
+is a packed record: the concatenation of one or more bodies.
 
 Examples:
 
@@ -141,7 +142,7 @@ Examples:
   datasink failed show --json failed/drainer/orders/dt=2026-11-22/hour=23/….ndjson | jq -r .body | base64 -d`
 }
 
-// shownBody is how much of a body is shown.
+// shownBody is the maximum number of bytes of a body that are printed.
 const shownBody = 200
 
 // Run shows records.

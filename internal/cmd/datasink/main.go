@@ -1,6 +1,6 @@
-// Command datasink runs the pipeline on one machine and operates deployments.
+// Command datasink runs the local pipeline and operates deployments.
 //
-// Each verb is a file of its own: a struct with its flags and a method Run.
+// Each verb has its own file, with a struct for its flags and a method Run.
 package main
 
 import (
@@ -15,35 +15,35 @@ import (
 
 // verbs are the command's verbs; kong reads the tags.
 type verbs struct {
-	Dev         devVerb          `cmd:"" help:"Run the whole pipeline on this machine."`
+	Dev         devVerb          `cmd:"" help:"Run the whole pipeline locally."`
 	Send        sendVerb         `cmd:"" help:"Send records: files, standard input, or each line of them."`
-	Tail        tailVerb         `cmd:"" help:"Print the records of a stream as they pass."`
+	Tail        tailVerb         `cmd:"" help:"Print the records of a stream as they arrive on its tap."`
 	Status      statusVerb       `cmd:"" help:"Show each stream's queue, rates, dead letters and last object."`
-	Verify      verifyVerb       `cmd:"" help:"Compare hop with hop: received equals stored, exactly."`
-	Failed      failedVerbs      `cmd:"" help:"List, show and redrive what the pipeline gave up."`
+	Verify      verifyVerb       `cmd:"" help:"Check that every record that was received is stored."`
+	Failed      failedVerbs      `cmd:"" help:"List, show and redrive dead letters."`
 	Replay      replayVerb       `cmd:"" help:"Post archived records to another stream."`
 	Streams     streamsVerbs     `cmd:"" help:"Edit streams.json."`
 	Credentials credentialsVerbs `cmd:"" help:"Edit the clients' secret."`
-	Completion  completionVerb   `cmd:"" help:"Print a script for the shell's completion."`
+	Completion  completionVerb   `cmd:"" help:"Print a shell completion script."`
 }
 
 const description = `Data Sink: POST a body to one URL and find it in the archive.
 
-A verb works on the pipeline of this machine while one runs in --data, and else, or
-with --aws, on a deployment on AWS.
+A verb works on the local pipeline if one is running in --data. Otherwise, or with
+--aws, it works on a deployment in AWS.
 
-Exit codes: 0 done; 1 not done, or not all of it; 2 wrong usage; 3 verify found a
-difference; 130 interrupted, when there is something to go on with.`
+Exit codes: 0 success; 1 failure or partial failure; 2 wrong usage; 3 verify found a
+difference; 130 interrupted, and the same command can continue.`
 
 // Exit codes.
 const (
-	exitFailed      = 1   // the verb did not do what it was asked for
+	exitFailed      = 1   // the verb failed, or did only a part of its work
 	exitUsage       = 2   // the command line is wrong
 	exitDifferent   = 3   // verify found a difference
-	exitInterrupted = 130 // the same command can go on
+	exitInterrupted = 130 // the same command can continue
 )
 
-// console is where a verb writes: results to out, all else to err.
+// console is where a verb writes: results to out, everything else to err.
 type console struct{ out, err io.Writer }
 
 func main() {
@@ -84,7 +84,12 @@ func newParser(ctx context.Context, c console) *kong.Kong {
 		flagGroups,
 	)
 	if err != nil {
-		panic(err) // The verbs are declared wrongly.
+		panic(err) // A verb is declared wrongly.
 	}
 	return parser
 }
+
+// flagGroups holds the titles of the flag groups in the help.
+var flagGroups = kong.ExplicitGroups([]kong.Group{
+	{Key: "where", Title: "Flags for the deployment:"}, {Key: "posting", Title: "Flags for posting:"}, {Key: "output", Title: "Flags for the output:"},
+})

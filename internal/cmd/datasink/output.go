@@ -13,7 +13,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 )
 
-// exit ends the command with a code, after the verb has said why.
+// exit is the exit code of a verb that has already printed the reason.
 type exit int
 
 func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
@@ -26,14 +26,14 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// printLine writes a JSON document on a line.
+// printLine writes one JSON document on one line.
 func printLine(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
 }
 
-// printTable writes rows in columns, with the heads above them.
+// printTable writes rows in aligned columns below a row of heads.
 func printTable(w io.Writer, heads []string, rows [][]string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range append([][]string{heads}, rows...) {
@@ -44,7 +44,15 @@ func printTable(w io.Writer, heads []string, rows [][]string) error {
 	return t.Flush()
 }
 
-// bytesText is an amount of bytes for people.
+// counted formats a count and its noun, such as "1 record" or "2 records".
+func counted[T int | int64](n T, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// bytesText formats a number of bytes with a decimal unit.
 func bytesText(n int64) string {
 	if n < 1000 {
 		return fmt.Sprintf("%d B", n)
@@ -58,7 +66,7 @@ func bytesText(n int64) string {
 	return ""
 }
 
-// ageText is a duration for people.
+// ageText formats a duration with its two largest units.
 func ageText(d time.Duration) string {
 	switch {
 	case d < 0:
@@ -73,15 +81,15 @@ func ageText(d time.Duration) string {
 	return fmt.Sprintf("%dd", int(d.Hours())/24)
 }
 
-// textOf is bytes as a line of text for people: cut, and without control
-// characters.
+// textOf returns bytes as one line of text, truncated to most bytes and without
+// control characters.
 func textOf(b []byte, most int) string {
 	cut := ""
 	if len(b) > most {
 		b, cut = b[:most], "…"
 	}
 	if !isText(b) && cut == "" {
-		return fmt.Sprintf("(%d bytes, no text)", len(b))
+		return fmt.Sprintf("(%d bytes, binary)", len(b))
 	}
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -91,8 +99,8 @@ func textOf(b []byte, most int) string {
 	}, strings.ToValidUTF8(string(b), "�")) + cut
 }
 
-// isText reports whether bytes can be shown on a terminal: they are UTF-8 without
-// control characters other than white space.
+// isText reports whether bytes are UTF-8 without control characters other than
+// white space.
 func isText(b []byte) bool {
 	for _, r := range string(b) {
 		if r == '�' || r < ' ' && r != '\n' && r != '\r' && r != '\t' || r == 0x7f {
@@ -112,13 +120,13 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// progress is how a verb shows how far it is, on err.
+// progress holds the flag of the verbs that show a progress bar.
 type progress struct {
-	Progress string `group:"output" enum:"auto,always,never" default:"auto" help:"Show a progress bar: auto does when standard error is a terminal."`
+	Progress string `group:"output" enum:"auto,always,never" default:"auto" help:"Show a progress bar; auto shows it if standard error is a terminal."`
 }
 
-// bar returns a bar of so many units, or of an unknown number with 0. Bytes has
-// it count bytes.
+// bar returns a progress bar for total units, or for an unknown number if total is
+// 0. If bytes is set, the units are bytes.
 func (p *progress) bar(c console, title string, total int64, bytes bool) *bar {
 	if p.Progress == "never" || p.Progress == "auto" && !isTerminal(c.err) {
 		return &bar{}

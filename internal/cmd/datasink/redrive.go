@@ -16,11 +16,11 @@ import (
 )
 
 type failedRedriveVerb struct {
-	Keys   []string `arg:"" optional:"" help:"Keys of objects, as ls prints them; default all that the flags choose."`
-	Into   string   `help:"Send all to this stream instead of each record to its own."`
-	Again  bool     `help:"Send also what was sent before."`
-	DryRun bool     `help:"Only count what would be sent."`
-	State  string   `help:"File that keeps what is done until an object is; default one in the user's cache folder."`
+	Keys   []string `arg:"" optional:"" help:"Keys of objects, as printed by ls. Defaults to all objects that the flags choose."`
+	Into   string   `help:"Send all records to this stream instead of to their own streams."`
+	Again  bool     `help:"Send also the records that were sent before."`
+	DryRun bool     `help:"Count the records without sending them."`
+	State  string   `help:"File that holds the progress within an object. Defaults to a file in the user's cache folder."`
 	JSON   bool     `name:"json" group:"output" help:"Print the final count as JSON."`
 	progress
 	failedFilter
@@ -30,17 +30,18 @@ type failedRedriveVerb struct {
 
 // Help shows with datasink failed redrive --help.
 func (*failedRedriveVerb) Help() string {
-	return `The records are posted as they were, so they need a stream that takes them: mend the
-cause first. An object whose records were all accepted gets a marker beside it,
-named like it and .redriven, and is passed over from then on, whoever redrives. What
-was refused is left for the next time, and so is what cannot be decoded.
+	return `The records are posted unchanged, so fix the cause of the failure first. When the API
+has accepted all records of an object, the command writes a marker beside the object,
+with the same key and the suffix .redriven. From then on every redrive skips that
+object. Records that the API refuses, and records that cannot be decoded, remain for
+the next redrive.
 
-An interrupt (Ctrl-C) lets the requests under way finish; the next redrive goes on
-there. Of a redrive that is killed, the last few records may arrive twice.
+After an interrupt (Ctrl-C) the command finishes the requests in flight, and the next
+redrive continues there. If a redrive is killed, its last records may arrive twice.
 
-A packed record of Firehose is sent as one record: in the archive its bytes are the
-same, on the tap it is one instead of many. Of a batch that the mapping gave up,
-what the bridge's log shows as delivered is passed over.
+A packed record of Firehose is sent as one record. Its bytes in the archive are the
+same; on the tap it is one record instead of many. If the event source mapping
+discarded a batch, the records that the bridge's log shows as delivered are skipped.
 
 Examples:
 
@@ -49,7 +50,7 @@ Examples:
   datasink failed redrive --into orders-new failed/drainer/orders/dt=2026-11-22/hour=23/….ndjson`
 }
 
-// redriven is what became of the records of a redrive.
+// redriven is the result of a redrive.
 type redriven struct {
 	Objects int            `json:"objects"`
 	Sent    int            `json:"sent"`
@@ -128,7 +129,7 @@ func (n *redriven) note(c console, b *bar, record failed.Record, result failed.R
 		n.Sent++
 		n.Bytes += int64(len(record.Body))
 	}
-	b.say(fmt.Sprintf("%d records", n.Sent))
+	b.say(counted(n.Sent, "record"))
 }
 
 func (v *failedRedriveVerb) finish(c console, n redriven, err error) error {
@@ -141,34 +142,34 @@ func (v *failedRedriveVerb) finish(c console, n redriven, err error) error {
 		if n.DryRun {
 			verb = "would send"
 		}
-		fmt.Fprintf(c.out, "%s %d records, %s, of %d objects; %d not accepted\n", verb, n.Sent, bytesText(n.Bytes), n.Objects, n.Refused)
+		fmt.Fprintf(c.out, "%s %s, %s, of %s; %d not accepted\n", verb, counted(n.Sent, "record"), bytesText(n.Bytes), counted(n.Objects, "object"), n.Refused)
 		for _, why := range []string{failed.SkippedBefore, failed.SkippedDelivered, failed.SkippedUndecodable, failed.SkippedEmpty} {
 			if n.Skipped[why] > 0 {
-				fmt.Fprintf(c.out, "passed over %d: %s\n", n.Skipped[why], why)
+				fmt.Fprintf(c.out, "skipped %d: %s\n", n.Skipped[why], why)
 			}
 		}
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(c.err, "datasink: interrupted; the same command goes on where it was")
+		fmt.Fprintln(c.err, "datasink: interrupted; the same command continues where it stopped")
 		return exit(exitInterrupted)
 	case err != nil:
 		return err
 	case n.Refused > 0:
-		return fmt.Errorf("%d of %d records were not accepted", n.Refused, n.Refused+n.Sent)
+		return fmt.Errorf("%d of %s not accepted", n.Refused, counted(n.Refused+n.Sent, "record"))
 	}
 	return nil
 }
 
-// statePath is the file that keeps how far a task has come: the one of the flag,
-// or one of the task's own in the user's cache folder.
+// statePath returns the file that holds the progress of a task: the value of the
+// flag, or a file in the user's cache folder whose name depends on the task.
 func statePath(flag, verb string, task ...string) (string, error) {
 	if flag != "" {
 		return flag, nil
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("finding a place for the state, see --state: %w", err)
+		return "", fmt.Errorf("finding a folder for the state (set --state): %w", err)
 	}
 	sum := sha256.New()
 	for _, part := range task {

@@ -11,9 +11,9 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
-// deliveredByLog returns what asks the bridge's log whether a record that the
-// mapping gave up was sent to Firehose all the same. The log of a stream is read
-// when it is needed first.
+// deliveredByLog returns a function that reports whether the bridge's log shows
+// that a record of a discarded batch was sent to Firehose. The function reads the
+// log of a stream when it is first needed.
 func deliveredByLog(t deployment.Target, all []failed.Object) func(context.Context, failed.Object, failed.Record) (bool, error) {
 	logs := make(map[string]*verify.Sent)
 	return func(ctx context.Context, o failed.Object, r failed.Record) (bool, error) {
@@ -31,11 +31,11 @@ func deliveredByLog(t deployment.Target, all []failed.Object) func(context.Conte
 	}
 }
 
-// longestRetry is how long a mapping tries a batch at most.
+// longestRetry is the longest time for which an event source mapping retries a batch.
 const longestRetry = 7 * 24 * time.Hour
 
-// logOf reads the bridge's log of a stream for the time in which the batches of
-// its objects were tried.
+// logOf reads the bridge's log of a stream for the period in which the mapping
+// tried the batches of the given objects.
 func logOf(ctx context.Context, t deployment.Target, streamName string, all []failed.Object, received time.Time) ([]pack.Line, error) {
 	from, to := received, received
 	for _, o := range all {
@@ -46,7 +46,7 @@ func logOf(ctx context.Context, t deployment.Target, streamName string, all []fa
 			to = o.WrittenAt
 		}
 		if tried := o.WrittenAt.Add(-longestRetry); len(all) > 1 && tried.Before(from) {
-			from = tried // its records are not read yet
+			from = tried // its records, which have the exact time, are not read yet
 		}
 	}
 	var lines []pack.Line

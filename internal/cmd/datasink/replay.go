@@ -14,14 +14,14 @@ import (
 
 type replayVerb struct {
 	Stream string `required:"" help:"Stream whose archive is replayed."`
-	From   moment `required:"" help:"Beginning of the time that is replayed."`
-	To     moment `required:"" help:"End of the time that is replayed."`
-	Into   string `required:"" help:"Stream that gets the records."`
-	By     string `enum:"auto,line,member,object" default:"auto" help:"What of an object becomes a record: a line, a gzip member, or the whole object. auto is line for a stream of format lines and member for a raw one, as streams.json says."`
-	Force  bool   `help:"Replay a stream into itself, where its records are archived again."`
+	From   moment `required:"" help:"Start of the period to replay."`
+	To     moment `required:"" help:"End of the period to replay."`
+	Into   string `required:"" help:"Stream that receives the records."`
+	By     string `enum:"auto,line,member,object" default:"auto" help:"Part of an object that becomes a record: a line, a gzip member, or the whole object. auto means line for a stream of format lines and member for a raw stream, as defined in streams.json."`
+	Force  bool   `help:"Allow a stream to be replayed into itself, which archives its records again."`
 	Again  bool   `help:"Replay also the objects that were replayed before."`
-	DryRun bool   `help:"Only list the objects."`
-	State  string `help:"File that keeps what is done; default one for the two streams in the user's cache folder."`
+	DryRun bool   `help:"List the objects without replaying them."`
+	State  string `help:"File that holds the progress. Defaults to a file for the two streams in the user's cache folder."`
 	JSON   bool   `name:"json" group:"output" help:"Print the final count as JSON."`
 	progress
 	poster
@@ -31,16 +31,15 @@ type replayVerb struct {
 
 // Help shows with datasink replay --help.
 func (*replayVerb) Help() string {
-	return `The objects of all hours that the time touches are read, and what they hold is
-posted to another stream: those that came through Firehose and those that were
-written straight to the archive.
+	return `The command reads all objects of the hours in the period, both those of Firehose and
+direct records, and posts their records to another stream.
 
-An object is replayed once into the same stream, unless --again is given. An
-interrupt (Ctrl-C) lets the requests under way finish; the same command goes on
-there, and tries again what the API refused. Of a replay that is killed, the last
-few records may arrive twice.
+An object is replayed into the same stream only once, unless --again is given. After
+an interrupt (Ctrl-C) the command finishes the requests in flight; the same command
+continues there and retries the records that the API refused. If a replay is killed,
+its last records may arrive twice.
 
-Times are in UTC: 2026-11-22T23:05, or a date, or how long ago, as in 90m or 2d.
+Times are in UTC: 2026-11-22T23:05, a date, or a duration before now such as 90m or 2d.
 
 Examples:
 
@@ -49,19 +48,19 @@ Examples:
   datasink replay --stream orders --from 1h --to now --into orders --force --dry-run`
 }
 
-// replayed is the final count of a replay.
+// replayed is the result of a replay.
 type replayed struct {
 	Objects int   `json:"objects"`
 	Sent    int   `json:"sent"`
 	Bytes   int64 `json:"bytes"`
 	Refused int   `json:"refused"`
-	// Before counts the objects that were passed over.
+	// Before is the number of objects that were skipped, as they were replayed before.
 	Before int  `json:"replayedBefore,omitempty"`
 	DryRun bool `json:"dryRun,omitempty"`
 }
 
-// gzipOver is the size from which on a record is compressed on its way to a
-// stream that unpacks it.
+// gzipOver is the size in bytes above which a record for a lines stream is
+// compressed in the request.
 const gzipOver = 256 << 10
 
 // Run replays.
@@ -106,7 +105,7 @@ func (v *replayVerb) Run(ctx context.Context, c console) error {
 			}
 			n.Sent++
 			n.Bytes += int64(len(body))
-			b.say(fmt.Sprintf("%d records", n.Sent))
+			b.say(counted(n.Sent, "record"))
 		},
 	}
 	for _, o := range all {
@@ -126,11 +125,11 @@ func (v *replayVerb) Run(ctx context.Context, c console) error {
 	return v.finish(c, n, err)
 }
 
-// forms says what of an object becomes a body, and from which size on one may be
-// compressed on its way.
+// forms returns the part of an object that becomes a body, and the size above which
+// a body may be compressed in the request (0 for never).
 func (v *replayVerb) forms() (by replay.By, over int, err error) {
 	if v.Into == v.Stream && !v.Force {
-		return "", 0, fmt.Errorf("replaying %s into itself would archive its records again: use --force if that is what you want", v.Stream)
+		return "", 0, fmt.Errorf("replaying %s into itself archives its records again: use --force to do that", v.Stream)
 	}
 	if !v.From.Before(v.To.Time) {
 		return "", 0, errors.New("--from: want a time before --to")
@@ -150,15 +149,15 @@ func (v *replayVerb) forms() (by replay.By, over int, err error) {
 	case err != nil:
 		return "", 0, err
 	case !known:
-		return "", 0, fmt.Errorf("%s does not name %s: say what becomes a record with --by, or name the right file with --streams", v.Streams, v.Stream)
+		return "", 0, fmt.Errorf("%s has no stream %s: set --by, or set --streams to the file of the deployment", v.Streams, v.Stream)
 	case from.Format == stream.Raw:
 		return replay.Member, over, nil
 	}
 	return replay.Line, over, nil
 }
 
-// state opens the state of the replays of one stream into another, whatever their
-// times.
+// state opens the progress of all replays of one stream into another, regardless of
+// their periods.
 func (v *replayVerb) state(bucket string, by replay.By, all []bucket.Object) (*resume.State, error) {
 	path, err := statePath(v.State, "replay", bucket, v.Stream, v.Into, string(by))
 	if err != nil {
@@ -189,7 +188,7 @@ func (v *replayVerb) list(c console, all []bucket.Object) error {
 	if err := printTable(c.out, []string{"WRITTEN (UTC)", "SIZE", "KEY"}, rows); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(c.out, "would replay %d objects, %s as they are stored\n", n.Objects, bytesText(n.Bytes))
+	_, err := fmt.Fprintf(c.out, "would replay %s, %s as stored\n", counted(n.Objects, "object"), bytesText(n.Bytes))
 	return err
 }
 
@@ -199,19 +198,19 @@ func (v *replayVerb) finish(c console, n replayed, err error) error {
 			return printed
 		}
 	} else {
-		fmt.Fprintf(c.out, "replayed %d records, %s, of %d objects into %s; %d not accepted\n", n.Sent, bytesText(n.Bytes), n.Objects, v.Into, n.Refused)
+		fmt.Fprintf(c.out, "replayed %s, %s, of %s into %s; %d not accepted\n", counted(n.Sent, "record"), bytesText(n.Bytes), counted(n.Objects, "object"), v.Into, n.Refused)
 		if n.Before > 0 {
-			fmt.Fprintf(c.out, "passed over %d objects that were replayed before; --again replays them\n", n.Before)
+			fmt.Fprintf(c.out, "skipped %s that were replayed before; --again replays them\n", counted(n.Before, "object"))
 		}
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(c.err, "datasink: interrupted; the same command goes on where it was")
+		fmt.Fprintln(c.err, "datasink: interrupted; the same command continues where it stopped")
 		return exit(exitInterrupted)
 	case err != nil:
 		return err
 	case n.Refused > 0:
-		return fmt.Errorf("%d of %d records were not accepted", n.Refused, n.Refused+n.Sent)
+		return fmt.Errorf("%d of %s not accepted", n.Refused, counted(n.Refused+n.Sent, "record"))
 	}
 	return nil
 }

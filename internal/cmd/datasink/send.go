@@ -16,12 +16,12 @@ import (
 
 type sendVerb struct {
 	Stream       string   `arg:"" help:"Stream to send to."`
-	Files        []string `arg:"" optional:"" help:"Files to send; standard input without any, or for -."`
-	NDJSON       bool     `name:"ndjson" aliases:"lines" help:"Send each line as a record of its own; empty lines are passed over."`
-	Gzip         bool     `help:"Compress the records on their way. A raw stream keeps them compressed."`
-	PartitionKey string   `help:"Partition key of all records; default each its own."`
-	Skip         int      `help:"Pass over so many records at the beginning, to go on after an interrupt."`
-	URL          string   `name:"url" help:"URL of the API, to send without looking a deployment up; --user and --password then say as whom."`
+	Files        []string `arg:"" optional:"" help:"Files to send; standard input if there are none, or for -."`
+	NDJSON       bool     `name:"ndjson" aliases:"lines" help:"Send each line as a record. Empty lines are skipped."`
+	Gzip         bool     `help:"Compress the requests. A raw stream stores the bodies compressed."`
+	PartitionKey string   `help:"Partition key of all records. By default each record has its own."`
+	Skip         int      `help:"Number of records to skip at the beginning, to continue after an interrupt."`
+	URL          string   `name:"url" help:"URL of the API. With it the command does not look up a deployment; set --user and --password."`
 	JSON         bool     `name:"json" group:"output" help:"Print the final count as JSON."`
 	progress
 	poster
@@ -30,12 +30,12 @@ type sendVerb struct {
 
 // Help shows with datasink send --help.
 func (*sendVerb) Help() string {
-	return `Each file is one record, or with --ndjson each line. What the API answers with
-408, 429 or 5xx, and what the network swallows, is sent again, so that a record
-may arrive twice after a fault.
+	return `Each file is one record, or with --ndjson each line. A request is repeated after
+408, 429, 5xx and network errors, so a record may arrive twice after a fault.
 
-An interrupt (Ctrl-C) lets the requests under way finish, and prints with which
---skip to go on. The exit code is 1 when a record was not accepted.
+After an interrupt (Ctrl-C) the command finishes the requests in flight and prints
+the value of --skip with which to continue. The exit code is 1 if a record was not
+accepted.
 
 Examples:
 
@@ -45,7 +45,7 @@ Examples:
   DATASINK_PASSWORD=… datasink send orders --url https://sink.example.com --user checkout order.json`
 }
 
-// count is what became of the records of a send.
+// count is the result of a send.
 type count struct {
 	Sent     int     `json:"sent"`
 	Bytes    int64   `json:"bytes"`
@@ -53,7 +53,8 @@ type count struct {
 	Retried  int     `json:"retried"`
 	Seconds  float64 `json:"seconds"`
 	NextSkip int     `json:"nextSkip,omitempty"`
-	// unsent is the first record that may still be accepted; -1 for none.
+	// unsent is the index of the first record that was not accepted but may be
+	// accepted later; -1 if there is none.
 	unsent int
 }
 
@@ -74,14 +75,14 @@ func (v *sendVerb) Run(ctx context.Context, c console) error {
 			b.print(c.err, "datasink: record %d: %v", v.Skip+o.Index, o.Err)
 		}
 		b.add(v.length(o.Body.Bytes))
-		b.say(fmt.Sprintf("%d records", n.Sent))
+		b.say(counted(n.Sent, "record"))
 	})
 	b.end()
 	n.Seconds = time.Since(began).Seconds()
 	interrupted := errors.Is(err, context.Canceled)
 	if interrupted {
 		if n.NextSkip = v.Skip + n.Sent + n.Failed; n.unsent >= 0 {
-			n.NextSkip = v.Skip + n.unsent // and a few after it come again
+			n.NextSkip = v.Skip + n.unsent // records after it may be sent twice
 		}
 	}
 	if printed := v.print(c, n); printed != nil {
@@ -89,17 +90,17 @@ func (v *sendVerb) Run(ctx context.Context, c console) error {
 	}
 	switch {
 	case interrupted:
-		fmt.Fprintf(c.err, "datasink: interrupted; go on with --skip=%d\n", n.NextSkip)
+		fmt.Fprintf(c.err, "datasink: interrupted; continue with --skip=%d\n", n.NextSkip)
 		return exit(exitInterrupted)
 	case err != nil:
 		return err
 	case n.Failed > 0:
-		return fmt.Errorf("%d of %d records were not accepted", n.Failed, n.Failed+n.Sent)
+		return fmt.Errorf("%d of %s not accepted", n.Failed, counted(n.Failed+n.Sent, "record"))
 	}
 	return nil
 }
 
-// note counts a record.
+// note counts the outcome of one record.
 func (n *count) note(o post.Outcome) {
 	n.Retried += max(o.Attempts-1, 0)
 	if o.Err == nil {
@@ -115,7 +116,7 @@ func (n *count) note(o post.Outcome) {
 	}
 }
 
-// shownFailures bounds how many records that failed are listed.
+// shownFailures is the maximum number of errors that are printed.
 const shownFailures = 10
 
 func (v *sendVerb) client(ctx context.Context, c console) (*post.Client, error) {
@@ -134,12 +135,12 @@ func (v *sendVerb) print(c console, n count) error {
 	if v.JSON {
 		return printJSON(c.out, n)
 	}
-	_, err := fmt.Fprintf(c.out, "sent %d records, %s, in %.1f s (%.0f/s); %d not accepted, %d retries\n",
-		n.Sent, bytesText(n.Bytes), n.Seconds, float64(n.Sent)/max(n.Seconds, 0.001), n.Failed, n.Retried)
+	_, err := fmt.Fprintf(c.out, "sent %s, %s, in %.1f s (%.0f/s); %d not accepted, %d retries\n",
+		counted(n.Sent, "record"), bytesText(n.Bytes), n.Seconds, float64(n.Sent)/max(n.Seconds, 0.001), n.Failed, n.Retried)
 	return err
 }
 
-// length is what a record takes of its file.
+// length returns the number of bytes that a record occupies in its file.
 func (v *sendVerb) length(body []byte) int64 {
 	if v.NDJSON {
 		return int64(len(body)) + 1
@@ -147,7 +148,7 @@ func (v *sendVerb) length(body []byte) int64 {
 	return int64(len(body))
 }
 
-// size is how many bytes will be sent, as far as the files tell; 0 is unknown.
+// size returns the total size of the files in bytes, or 0 if it is not known.
 func (v *sendVerb) size() int64 {
 	var total int64
 	for _, name := range v.Files {
@@ -162,7 +163,7 @@ func (v *sendVerb) size() int64 {
 
 var errEnough = errors.New("enough")
 
-// bodies yields the records but for the first ones.
+// bodies yields the records after the first v.Skip.
 func (v *sendVerb) bodies(ctx context.Context, b *bar) iter.Seq2[post.Body, error] {
 	return func(yield func(post.Body, error) bool) {
 		by, index := replay.Whole, 0
@@ -200,7 +201,7 @@ func (v *sendVerb) bodies(ctx context.Context, b *bar) iter.Seq2[post.Body, erro
 	}
 }
 
-// read opens a file, or standard input for -.
+// read calls use with the content of a file, or with standard input for "-".
 func read(ctx context.Context, name string, use func(io.Reader) error) error {
 	if name == "-" {
 		return use(untilInterrupt{ctx, os.Stdin})
@@ -213,8 +214,8 @@ func read(ctx context.Context, name string, use func(io.Reader) error) error {
 	return use(f)
 }
 
-// untilInterrupt reads until ctx ends, even when nothing comes to be read. After
-// that it is not to be used.
+// untilInterrupt is a reader whose Read returns when ctx ends, even if r blocks. It
+// must not be used after that.
 type untilInterrupt struct {
 	ctx context.Context
 	r   io.Reader
@@ -226,7 +227,7 @@ func (u untilInterrupt) Read(p []byte) (int, error) {
 		err error
 	}
 	done := make(chan result, 1)
-	own := make([]byte, len(p)) // for p is the caller's again when ctx has ended
+	own := make([]byte, len(p)) // the caller may reuse p after ctx has ended
 	go func() {
 		n, err := u.r.Read(own)
 		done <- result{n, err}

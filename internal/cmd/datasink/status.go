@@ -17,9 +17,9 @@ import (
 )
 
 type statusVerb struct {
-	Interval time.Duration `default:"2s" help:"Time between the two looks at the queues from which the rates follow."`
-	Watch    bool          `short:"w" help:"Go on, with a new table after each interval, until an interrupt."`
-	JSON     bool          `name:"json" group:"output" help:"Print a JSON array with an object for each stream; with --watch one after another."`
+	Interval time.Duration `default:"2s" help:"Time between the two inspections from which the rates are computed."`
+	Watch    bool          `short:"w" help:"Print a new table after each interval, until an interrupt."`
+	JSON     bool          `name:"json" group:"output" help:"Print a JSON array with an object for each stream; with --watch one array for each interval."`
 	connection
 }
 
@@ -126,7 +126,7 @@ const lookups = 8
 func lookAtArchive(ctx context.Context, t deployment.Target, streams []string) (archiveStatus, error) {
 	a := archiveStatus{known: true, failed: make(map[string]int), latest: make(map[string]bucket.Object)}
 	bucket, err := t.Archive(ctx)
-	if errors.Is(err, deployment.ErrNotHere) {
+	if errors.Is(err, deployment.ErrNotLocal) {
 		return archiveStatus{}, nil
 	}
 	if err != nil {

@@ -16,25 +16,25 @@ type streamsVerbs struct {
 
 type streamsAddVerb struct {
 	Stream         string `arg:"" name:"name" help:"Name of the new stream."`
-	Format         string `help:"lines or raw; default lines."`
-	Capacity       string `help:"provisioned or on-demand; default provisioned."`
-	Shards         int    `help:"Shards of a provisioned stream; default 1."`
-	RetentionHours int    `help:"Hours for which the tap can be read; default 24."`
-	BufferSeconds  int    `help:"Seconds after which Firehose writes an object; default 60."`
-	BufferMiB      int    `name:"buffer-mib" help:"MiB after which Firehose writes an object; default 64."`
-	Compression    string `help:"gzip or none; default gzip for lines, none for raw."`
-	MaxBacklogMiB  int    `name:"max-backlog-mib" help:"Bound on what waits in Redis, in MiB; default none."`
-	Overflow       string `help:"archive or refuse; default archive."`
-	DryRun         bool   `help:"Only show what would be added."`
+	Format         string `help:"lines or raw. Defaults to lines."`
+	Capacity       string `help:"provisioned or on-demand. Defaults to provisioned."`
+	Shards         int    `help:"Number of shards of a provisioned stream. Defaults to 1."`
+	RetentionHours int    `help:"Hours for which the tap keeps a record. Defaults to 24."`
+	BufferSeconds  int    `help:"Seconds after which Firehose writes an object. Defaults to 60."`
+	BufferMiB      int    `name:"buffer-mib" help:"MiB after which Firehose writes an object. Defaults to 64."`
+	Compression    string `help:"gzip or none. Defaults to gzip for lines and none for raw."`
+	MaxBacklogMiB  int    `name:"max-backlog-mib" help:"Maximum backlog in Redis, in MiB. Defaults to no maximum."`
+	Overflow       string `help:"archive or refuse. Defaults to archive."`
+	DryRun         bool   `help:"Show the result without writing the file."`
 	Name           string `default:"datasink" help:"Name of the deployment."`
-	File           string `name:"streams" default:"streams.json" type:"path" help:"The streams.json to edit."`
+	File           string `name:"streams" default:"streams.json" type:"path" help:"File to edit."`
 	JSON           bool   `name:"json" group:"output" help:"Print the new stream, with its defaults, as JSON."`
 }
 
 // Help shows with datasink streams add --help.
 func (*streamsAddVerb) Help() string {
-	return `The file keeps its form: the new entry stands behind the last one and is written
-like it. A file that would not be valid with it is left as it is.
+	return `The new entry goes after the last one and has the same formatting; the rest of the
+file does not change. If the result would not be valid, the file is not written.
 
 Examples:
 
@@ -83,20 +83,20 @@ func (v *streamsAddVerb) Run(_ context.Context, c console) error {
 	return v.print(c, s)
 }
 
-// print shows what a deploy adds.
+// print lists the resources that a deploy adds.
 func (v *streamsAddVerb) print(c console, s stream.Stream) error {
 	resource := stream.ResourceName(v.Name, s.Name)
-	shards := fmt.Sprintf("%d shards, %d records/s and %d MB/s", s.Shards, 1000*s.Shards, s.Shards)
+	shards := fmt.Sprintf("%s, %d records/s and %d MB/s", counted(s.Shards, "shard"), 1000*s.Shards, s.Shards)
 	if s.Capacity == stream.OnDemand {
 		shards = "on demand"
 	}
-	fmt.Fprintf(c.out, "A deploy (make deploy) would add:\n")
+	fmt.Fprintf(c.out, "The next deploy (make deploy) adds:\n")
 	err := printTable(c.out, []string{"  RESOURCE", "NAME", ""}, [][]string{
-		{"  nested stack", s.Name, "holds what follows"},
-		{"  Kinesis stream", resource, fmt.Sprintf("%s, kept for %d h", shards, s.RetentionHours)},
-		{"  Firehose stream", resource, fmt.Sprintf("an object every %d s or %d MiB, compression %s", s.BufferSeconds, s.BufferMiB, s.Compression)},
+		{"  nested stack", s.Name, "contains the resources below"},
+		{"  Kinesis stream", resource, fmt.Sprintf("%s, retention %d h", shards, s.RetentionHours)},
+		{"  Firehose stream", resource, fmt.Sprintf("writes an object every %d s or %d MiB, compression %s", s.BufferSeconds, s.BufferMiB, s.Compression)},
 		{"  event source mapping", resource, "to " + v.Name + "-bridge"},
 	})
-	fmt.Fprintf(c.out, "POST /archives/%s, and objects under %s/\n", s.Name, s.Name)
+	fmt.Fprintf(c.out, "Clients send to POST /archives/%s; the objects are under %s/.\n", s.Name, s.Name)
 	return err
 }

@@ -12,23 +12,24 @@ import (
 
 type tailVerb struct {
 	Stream string `arg:"" help:"Stream to read."`
-	Since  moment `help:"Begin with the records that arrived at this time; default now."`
-	Until  moment `help:"End with the records that arrived before this time; default never."`
-	Limit  int    `help:"End after so many records."`
-	JSON   bool   `name:"json" group:"output" help:"Print each record as a JSON object on a line: shard, sequence, partitionKey, arrivedAt, and body or (when it is no UTF-8) bodyBase64."`
+	Since  moment `help:"Start with records that arrived at this time or later. Defaults to now."`
+	Until  moment `help:"Stop at records that arrived at this time or later. Defaults to never."`
+	Limit  int    `help:"Stop after this number of records."`
+	JSON   bool   `name:"json" group:"output" help:"Print each record as a JSON object on one line: shard, sequence, partitionKey, arrivedAt, and body, or bodyBase64 if the body is not UTF-8."`
 	connection
 }
 
 // Help shows with datasink tail --help.
 func (*tailVerb) Help() string {
-	return `It reads the stream's tap and prints each body as it passes, with a newline where
-it has none. On a terminal a body that is no text is named instead.
+	return `The command reads the tap of the stream and prints each body. It adds a newline to a
+body that does not end in one. On a terminal it prints the length of a binary body
+instead of the body.
 
-Every reader of a stream shares its shards' two megabytes and five reads a second
-with the bridge: on a busy stream, end it when it is not needed. Records that
-were written straight to the archive are not on the tap.
+Every reader of a stream shares the limits of its shards, 2 MB and 5 reads a second
+each, with the bridge. On a busy stream, stop the command when you do not need it.
+Direct records (oversize, fallback, overflow) are not on the tap.
 
-Times are in UTC: 2026-11-22T23:05, or a date, or how long ago, as in 90m or 2d.
+Times are in UTC: 2026-11-22T23:05, a date, or a duration before now such as 90m or 2d.
 
 Examples:
 
@@ -37,7 +38,7 @@ Examples:
   datasink tail orders --since 1h --until now --json | jq .body`
 }
 
-// tapLine is a record for --json.
+// tapLine is the JSON form of a record.
 type tapLine struct {
 	Shard        string    `json:"shard"`
 	Sequence     string    `json:"sequence"`
@@ -47,7 +48,7 @@ type tapLine struct {
 	BodyBase64   []byte    `json:"bodyBase64,omitempty"`
 }
 
-// Run prints records until an interrupt, or what its flags say.
+// Run prints records until an interrupt, --until or --limit.
 func (v *tailVerb) Run(ctx context.Context, c console) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
@@ -66,7 +67,7 @@ func (v *tailVerb) Run(ctx context.Context, c console) error {
 		return nil
 	})
 	if errors.Is(err, errEnough) || errors.Is(err, context.Canceled) {
-		return nil // an interrupt is how it ends
+		return nil // an interrupt is the usual end
 	}
 	return err
 }
@@ -86,7 +87,7 @@ func (v *tailVerb) printer(c console) func(tap.Record) error {
 	return func(r tap.Record) error {
 		body := r.Body
 		if terminal && !isText(body) {
-			body = fmt.Appendf(nil, "(%d bytes, no text)", len(body))
+			body = fmt.Appendf(nil, "(%d bytes, binary)", len(body))
 		}
 		if len(body) == 0 || body[len(body)-1] != '\n' {
 			body = append(body, '\n')

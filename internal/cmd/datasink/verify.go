@@ -20,11 +20,11 @@ import (
 )
 
 type verifyVerb struct {
-	Stream []string      `help:"Streams to verify; default all."`
-	From   moment        `default:"1h" help:"Beginning of the time that is verified, by when the bridge sent the records on."`
-	To     moment        `default:"now" help:"End of that time."`
-	Tap    bool          `help:"Read the tap too, and compare it with what the bridge sent on. It shares the tap with the bridge, and keeps a line of each record in memory."`
-	Settle time.Duration `help:"How old a record must be to be missing and not in flight; default what Firehose buffers for the stream, and five minutes."`
+	Stream []string      `help:"Streams to verify. Defaults to all."`
+	From   moment        `default:"1h" help:"Start of the period to verify, by the time at which the bridge sent the records."`
+	To     moment        `default:"now" help:"End of the period."`
+	Tap    bool          `help:"Also read the tap and compare it with the bridge's log. The command shares the read limits of the tap with the bridge, and holds one entry for each record in memory."`
+	Settle time.Duration `help:"Age at which a record that is not in the archive counts as missing instead of in flight. Defaults to the Firehose buffer time of the stream plus five minutes."`
 	JSON   bool          `name:"json" group:"output" help:"Print a JSON array with a report for each stream."`
 	progress
 	connection
@@ -33,19 +33,20 @@ type verifyVerb struct {
 
 // Help shows with datasink verify --help.
 func (*verifyVerb) Help() string {
-	return `Received equals stored, exactly. The queue's counters must add up; with --tap each
-record of the tap must have been sent on by the bridge; and each object of the
-hours that the time touches must be, decompressed, a concatenation of the packed
-records that the bridge logged, each of which stands in the archive once. Objects
-that were written straight to the archive (oversize, fallback, overflow) are read
-and counted by themselves.
+	return `The command compares the hops of the pipeline. The counters of the queue must add up.
+With --tap the bridge must have sent every record of the tap. Each object of the
+hours in the period must be, decompressed, a concatenation of packed records that
+the bridge logged, and each packed record must be in the archive once. Direct
+records (oversize, fallback, overflow) are read and counted separately.
 
-Each difference is named with its kind, hop, object and bytes: missing, twice,
-changed, unknown, unreadable or unbalanced. The exit code is 3 when there is one.
+Each difference is printed with its kind, hop, object and bytes. The kinds are
+missing, twice, changed, unknown, unreadable and unbalanced. The exit code is 3 if
+there is a difference.
 
-The bridge's log must still be there: its retention is a setting of the stack.
+The command needs the bridge's log of the period. Its retention is a setting of the
+stack.
 
-Times are in UTC: 2026-11-22T23:05, or a date, or how long ago, as in 90m or 2d.
+Times are in UTC: 2026-11-22T23:05, a date, or a duration before now such as 90m or 2d.
 
 Examples:
 
@@ -147,7 +148,8 @@ func (v *verifyVerb) verify(ctx context.Context, c console, t deployment.Target,
 	return report, err
 }
 
-// asideOfTap names the records of the tap that were put aside since a time.
+// asideOfTap calls each with every record of the tap that became a dead letter
+// since a time.
 func asideOfTap(ctx context.Context, b *bucket.Bucket, name string, since time.Time, each func(shard, sequence string)) error {
 	for o, err := range failed.List(ctx, b, failed.Filter{Stream: name, From: since}) {
 		if err != nil {
@@ -167,7 +169,7 @@ func asideOfTap(ctx context.Context, b *bucket.Bucket, name string, since time.T
 	return nil
 }
 
-// printReport writes a report for people.
+// printReport writes a report as text.
 func printReport(c console, r *verify.Report) {
 	fmt.Fprintf(c.out, "%s, %s to %s UTC\n", r.Stream, r.From.Format(time.DateTime), r.To.Format(time.DateTime))
 	var rows [][]string
@@ -175,15 +177,15 @@ func printReport(c console, r *verify.Report) {
 		rows = append(rows, []string{"  " + hop, fmt.Sprintf(text, args...)})
 	}
 	if q := r.Queue; q != nil {
-		row("queue", "%d accepted of all time: %d queued, %d claimed, %d forwarded, %d put aside", q.Accepted, q.Queued, q.Claimed, q.Forwarded, q.Aside)
+		row("queue", "%d accepted in total: %d queued, %d claimed, %d forwarded, %d dead letters", q.Accepted, q.Queued, q.Claimed, q.Forwarded, q.Aside)
 	}
 	if r.Tap != nil {
-		row("tap", "%d records, %s; %d of them not at the bridge yet, %d put aside", r.Tap.Records, bytesText(r.Tap.Bytes), r.TapInFlight.Records, r.Aside.Records)
+		row("tap", "%d records, %s; %d not sent by the bridge yet, %d dead letters", r.Tap.Records, bytesText(r.Tap.Bytes), r.TapInFlight.Records, r.Aside.Records)
 	}
 	row("bridge", "%d records, %s, in %d packed records", r.Bridged.Records, bytesText(r.Bridged.Bytes), r.Bridged.Packed)
 	row("archive", "%d records, %s; %d in flight; %d objects read", r.Archived.Records, bytesText(r.Archived.Bytes), r.InFlight.Records, r.Read.Objects)
 	if r.Unsettled > 0 {
-		row("", "%s in objects so young that the log may not tell of them yet", bytesText(r.Unsettled))
+		row("", "%s in objects that are so new that the log may not have them yet", bytesText(r.Unsettled))
 	}
 	for _, why := range slices.Sorted(maps.Keys(r.Direct)) {
 		row(string(why), "%d records, %s, each an object of its own", r.Direct[why].Records, bytesText(r.Direct[why].Bytes))
@@ -199,7 +201,7 @@ func printReport(c console, r *verify.Report) {
 		fmt.Fprintln(c.out, "  equal")
 		return
 	}
-	fmt.Fprintf(c.out, "  %d differences:\n", len(r.Findings))
+	fmt.Fprintf(c.out, "  %s:\n", counted(len(r.Findings), "difference"))
 	for _, f := range r.Findings {
 		fmt.Fprintln(c.out, "  - "+f.String())
 	}

@@ -1,5 +1,5 @@
-// Package clients edits the clients' secret: who may write, with which passwords,
-// to which streams. Package basicauth says what it consists of.
+// Package clients edits the clients' secret, which lists the clients with their
+// passwords and streams. Package basicauth describes its format.
 package clients
 
 import (
@@ -17,37 +17,37 @@ import (
 )
 
 var (
-	// ErrUnknown says that there is no such client.
+	// ErrUnknown is returned for a client that does not exist.
 	ErrUnknown = errors.New("no such client")
-	// ErrTaken says that there is such a client already.
-	ErrTaken = errors.New("there is such a client already")
+	// ErrTaken is returned if a client with that name exists.
+	ErrTaken = errors.New("the client already exists")
 )
 
-// maxSecret is what Secrets Manager takes.
+// maxSecret is the maximum size of a secret in Secrets Manager, in bytes.
 // https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
 const maxSecret = 64 << 10
 
-// Client is one client as the secret has it.
+// Client is an entry of the secret.
 type Client struct {
 	Name string
-	// Passwords are live all at once, the oldest first: plain, or "sha256:" and
-	// the digest.
+	// Passwords are all valid at the same time, oldest first. Each is plain text, or
+	// "sha256:" followed by the hex digest.
 	Passwords []string
-	// Streams are the names and patterns of a grant; nil grants all streams.
+	// Streams are the names and patterns of the grant; nil grants all streams.
 	Streams []string
 }
 
-// Secret is the content of a clients' secret, in the order of its clients.
+// Secret is the content of a clients' secret. It keeps the order of the clients.
 type Secret struct{ clients []Client }
 
-// Parse reads a secret. Its error lists every problem, and no secret.
+// Parse parses a secret. The error lists every problem but contains no password.
 func Parse(content []byte) (*Secret, error) {
 	if _, err := basicauth.Parse(content); err != nil {
 		return nil, fmt.Errorf("reading the clients' secret: %w", err)
 	}
 	d := json.NewDecoder(bytes.NewReader(content))
 	s := new(Secret)
-	_, _ = d.Token() // basicauth knows that it is an object.
+	_, _ = d.Token() // basicauth has checked that it is an object.
 	for d.More() {
 		name, err := d.Token()
 		if err != nil {
@@ -63,7 +63,7 @@ func Parse(content []byte) (*Secret, error) {
 	return s, nil
 }
 
-// fields is a client with more than one password, or with a grant.
+// fields is the form of a client with several passwords or a grant.
 type fields struct {
 	Passwords []string `json:"passwords"`
 	Streams   []string `json:"streams,omitempty"`
@@ -83,8 +83,8 @@ func decode(d *json.Decoder) (Client, error) {
 	return Client{Passwords: f.Passwords, Streams: f.Streams}, err
 }
 
-// Encode returns the secret's content. It fails when the content is more than a
-// secret may hold, or nothing that the functions would take.
+// Encode returns the content of the secret. It returns an error if the content is
+// too large or if the functions would not accept it.
 func (s *Secret) Encode() ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteByte('{')
@@ -110,7 +110,7 @@ func (s *Secret) Encode() ([]byte, error) {
 	}
 	b.WriteByte('}')
 	if b.Len() > maxSecret {
-		return nil, fmt.Errorf("the clients' secret would have %d bytes, want %d at most", b.Len(), maxSecret)
+		return nil, fmt.Errorf("the clients' secret would have %d bytes, want at most %d", b.Len(), maxSecret)
 	}
 	if _, err := basicauth.Parse(b.Bytes()); err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func encode(v any) ([]byte, error) {
 // Clients returns all clients.
 func (s *Secret) Clients() []Client { return slices.Clone(s.clients) }
 
-// Lookup returns a client by its name, or ErrUnknown.
+// Lookup returns the client with a name, or ErrUnknown.
 func (s *Secret) Lookup(name string) (Client, error) {
 	for _, c := range s.clients {
 		if c.Name == name {
@@ -141,7 +141,7 @@ func (s *Secret) Lookup(name string) (Client, error) {
 	return Client{}, fmt.Errorf("client %q: %w", name, ErrUnknown)
 }
 
-// Plain returns a password that stands in the secret as it is, the newest one.
+// Plain returns the newest password that the secret holds as plain text.
 func (c Client) Plain() (password string, ok bool) {
 	for _, p := range slices.Backward(c.Passwords) {
 		if !strings.HasPrefix(p, hashPrefix) {
@@ -151,7 +151,7 @@ func (c Client) Plain() (password string, ok bool) {
 	return "", false
 }
 
-// CountPlain counts the passwords that stand in the secret as they are.
+// CountPlain returns the number of passwords that the secret holds as plain text.
 func (c Client) CountPlain() int {
 	n := 0
 	for _, p := range c.Passwords {
@@ -162,8 +162,8 @@ func (c Client) CountPlain() int {
 	return n
 }
 
-// Add adds a client with one password, and a grant unless streams is empty. The
-// error is ErrTaken when the name is.
+// Add adds a client with one password. The client may write to the given streams, or
+// to all if there are none. Add returns ErrTaken if the client exists.
 func (s *Secret) Add(name, password string, streams []string) error {
 	if _, err := s.Lookup(name); err == nil {
 		return fmt.Errorf("client %q: %w", name, ErrTaken)
@@ -175,13 +175,13 @@ func (s *Secret) Add(name, password string, streams []string) error {
 	return nil
 }
 
-// Rotate gives a client one more password.
+// Rotate adds a password to a client.
 func (s *Secret) Rotate(name, password string) error {
 	return s.edit(name, func(c *Client) { c.Passwords = append(slices.Clip(c.Passwords), password) })
 }
 
-// RevokeOld takes all passwords of a client but the newest, and returns how many
-// those were.
+// RevokeOld removes all passwords of a client except the newest. It returns the
+// number of removed passwords.
 func (s *Secret) RevokeOld(name string) (revoked int, err error) {
 	err = s.edit(name, func(c *Client) {
 		revoked = len(c.Passwords) - 1
@@ -211,12 +211,12 @@ func (s *Secret) edit(name string, change func(*Client)) error {
 
 const hashPrefix = "sha256:"
 
-// Generate returns a new password of at least 128 random bits, that needs no
-// escaping anywhere.
+// Generate returns a new password with at least 128 random bits. It has only letters
+// and digits, so it needs no escaping.
 func Generate() string { return rand.Text() }
 
-// Hash returns a generated password in the form that does not tell it. A plain
-// digest is safe only for a password that nobody can guess.
+// Hash returns "sha256:" and the hex digest of a generated password. An unsalted
+// digest is safe only for a password that cannot be guessed.
 func Hash(password string) string {
 	sum := sha256.Sum256([]byte(password))
 	return hashPrefix + hex.EncodeToString(sum[:])

@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
-// ErrConflict says that somebody else has changed the secret meanwhile.
-var ErrConflict = errors.New("somebody else has changed the clients' secret meanwhile, try again")
+// ErrConflict is returned if the secret changed during an edit.
+var ErrConflict = errors.New("the clients' secret was changed at the same time: try again")
 
 type api interface {
 	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
@@ -25,10 +25,10 @@ type Store struct {
 	id     string
 }
 
-// NewStore returns the secret of that ARN or name.
+// NewStore returns the secret with the given ARN or name.
 func NewStore(client api, id string) *Store { return &Store{client: client, id: id} }
 
-// Read returns the secret as it stands.
+// Read returns the current secret.
 func (s *Store) Read(ctx context.Context) (*Secret, error) {
 	secret, _, err := s.read(ctx)
 	return secret, err
@@ -47,9 +47,9 @@ func (s *Store) read(ctx context.Context) (secret *Secret, version string, err e
 	return secret, aws.ToString(out.VersionId), err
 }
 
-// Edit reads the secret, changes it and writes it in one go, or not at all when
-// change fails or ErrConflict. Secrets Manager compares nothing by itself: of two
-// edits in the same moment one can still be lost.
+// Edit reads the secret, calls change and writes the result. It writes nothing if
+// change fails, or if another edit happened meanwhile (ErrConflict). Secrets Manager
+// has no conditional write, so an edit can be lost if two happen at the same moment.
 func (s *Store) Edit(ctx context.Context, change func(*Secret) error) error {
 	secret, version, err := s.read(ctx)
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *Store) Edit(ctx context.Context, change func(*Secret) error) error {
 	} else if now != version {
 		return ErrConflict
 	}
-	// An interrupt must not leave it open whether the secret was written.
+	// The write ignores an interrupt, so that its outcome is known.
 	_, err = s.client.PutSecretValue(context.WithoutCancel(ctx), &secretsmanager.PutSecretValueInput{
 		SecretId: &s.id, SecretString: aws.String(string(content)),
 	})

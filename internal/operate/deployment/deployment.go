@@ -1,5 +1,5 @@
 // Package deployment finds the deployment that the operator's command works on: the
-// pipeline of this machine, or one on AWS or an emulator of it.
+// local pipeline, or a deployment in AWS or in an emulator of AWS.
 package deployment
 
 import (
@@ -21,67 +21,67 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// Options say which deployment.
+// Options choose a deployment.
 type Options struct {
-	// Data is the data folder of the pipeline of this machine.
+	// Data is the data folder of a local pipeline.
 	Data string
-	// AWS takes AWS even when such a pipeline is there. Profile and Region do so,
-	// too, and choose among the shared configuration's.
+	// AWS chooses AWS even if a local pipeline runs. So do Profile and Region, which
+	// select from the shared AWS configuration.
 	AWS             bool
 	Profile, Region string
-	// Name is the deployment's.
+	// Name is the name of the deployment.
 	Name string
-	// User and Password are those to post with. Empty ones are found: on this
-	// machine by the pipeline's own file, else in the clients' secret.
+	// User and Password are the credentials to post with. By default they come from
+	// the file of the local pipeline, or from the clients' secret.
 	User, Password string
 }
 
 // Target is a deployment. It is safe for concurrent use.
 type Target interface {
-	// Describe names it in a sentence.
+	// Describe returns a short description for messages.
 	Describe() string
-	// Deployment is the deployment's name.
+	// Deployment returns the name of the deployment.
 	Deployment() string
-	// API is where to post.
+	// API returns the URL of the API and the credentials to post with.
 	API(ctx context.Context) (API, error)
-	// Archive is the bucket.
+	// Archive opens the archive bucket.
 	Archive(ctx context.Context) (Archive, error)
-	// Inspect reads the state of every queue.
+	// Inspect returns the state of every queue.
 	Inspect(ctx context.Context) (drain.Inspection, error)
-	// Tap reads a stream's records, see tap.Reader.
+	// Tap reads the records of a stream, see tap.Reader.
 	Tap(ctx context.Context, streamName string, w tap.Window, each func(tap.Record) error) error
-	// Packed reads the bridge's log of a stream from one time to another.
+	// Packed reads the lines of the bridge's log for a stream from one time to another.
 	Packed(ctx context.Context, streamName string, from, to time.Time, each func(pack.Line) error) error
-	// Clients is the clients' secret.
+	// Clients opens the clients' secret.
 	Clients(ctx context.Context) (*clients.Store, error)
-	// Settle is how long a record may be under way from the tap to the archive.
+	// Settle returns the longest time that a record takes from the tap to the archive.
 	Settle(s stream.Stream) time.Duration
 }
 
-// API is where to post, and as whom.
+// API is the URL of an HTTP API and the credentials to post with.
 type API struct{ URL, User, Password string }
 
-// Archive is the bucket, to read and to write.
+// Archive reads and writes the archive bucket.
 type Archive struct {
 	*bucket.Bucket
 	Store archive.Store
 }
 
-// ErrNotHere says that the pipeline of this machine has no such thing.
-var ErrNotHere = errors.New("the pipeline of this machine has none")
+// ErrNotLocal is returned for a part that the local pipeline does not have.
+var ErrNotLocal = errors.New("the local pipeline has none")
 
-// Find returns the pipeline of this machine when its data folder says that it
-// runs and the options do not ask for AWS; else the deployment on AWS.
+// Find returns the local pipeline if its data folder shows that one is running and
+// the options do not choose AWS. Otherwise it returns the deployment in AWS.
 func Find(ctx context.Context, o Options) (Target, error) {
 	if !o.AWS && o.Profile == "" && o.Region == "" {
 		path := filepath.Join(o.Data, endpoints.File)
 		content, err := os.ReadFile(path)
 		if err == nil {
-			return openLaptop(o, path, content)
+			return openLocal(o, path, content)
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("looking for the pipeline of this machine: %w", err)
+			return nil, fmt.Errorf("finding the local pipeline: %w", err)
 		}
 	}
-	return openAWS(ctx, o)
+	return openCloud(ctx, o)
 }

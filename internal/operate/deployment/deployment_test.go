@@ -110,10 +110,10 @@ func TestThePipelineOfThisMachine(t *testing.T) {
 	if n := countPacked(t, l); n != 1 {
 		t.Errorf("Packed gave %d lines, want the one of the stream and time", n)
 	}
-	if _, err := l.Archive(t.Context()); !errors.Is(err, deployment.ErrNotHere) {
+	if _, err := l.Archive(t.Context()); !errors.Is(err, deployment.ErrNotLocal) {
 		t.Errorf("Archive without S3 = %v", err)
 	}
-	if _, err := l.Clients(t.Context()); !errors.Is(err, deployment.ErrNotHere) {
+	if _, err := l.Clients(t.Context()); !errors.Is(err, deployment.ErrNotLocal) {
 		t.Errorf("Clients = %v", err)
 	}
 }
@@ -258,15 +258,15 @@ func TestADeploymentOnAWS(t *testing.T) {
 	here := writeEndpoints(t, endpoints.Endpoints{Deployment: "datasink"})
 	for _, tt := range []struct {
 		o      deployment.Options
-		laptop bool
+		local bool
 	}{
 		{deployment.Options{Data: here, Name: "sink"}, true},
 		{deployment.Options{Data: here, Name: "sink", AWS: true}, false},
 		{deployment.Options{Data: here, Name: "sink", Region: "eu-west-1"}, false},
 		{deployment.Options{Data: data, Name: "sink"}, false},
 	} {
-		if got := strings.Contains(find(t, tt.o).Describe(), "this machine"); got != tt.laptop {
-			t.Errorf("Find(%+v) is of this machine: %v, want %v", tt.o, got, tt.laptop)
+		if got := strings.Contains(find(t, tt.o).Describe(), "the local pipeline"); got != tt.local {
+			t.Errorf("Find(%+v) is local: %v, want %v", tt.o, got, tt.local)
 		}
 	}
 	if _, err := deployment.Find(t.Context(), deployment.Options{Data: data, Name: "no.name"}); err == nil {

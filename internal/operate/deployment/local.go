@@ -24,16 +24,16 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// laptop is the pipeline of this machine.
-type laptop struct {
+// local is the local pipeline.
+type local struct {
 	endpoints.Endpoints
 	data           string
 	user, password string
 	http           *http.Client
 }
 
-func openLaptop(o Options, path string, content []byte) (*laptop, error) {
-	l := &laptop{data: o.Data, http: &http.Client{}}
+func openLocal(o Options, path string, content []byte) (*local, error) {
+	l := &local{data: o.Data, http: &http.Client{}}
 	if err := json.Unmarshal(content, &l.Endpoints); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
@@ -47,16 +47,16 @@ func openLaptop(o Options, path string, content []byte) (*laptop, error) {
 	return l, nil
 }
 
-func (l *laptop) Describe() string   { return "the pipeline of this machine, in " + l.data }
-func (l *laptop) Deployment() string { return l.Endpoints.Deployment }
+func (l *local) Describe() string   { return "the local pipeline in " + l.data }
+func (l *local) Deployment() string { return l.Endpoints.Deployment }
 
-func (l *laptop) API(context.Context) (API, error) {
+func (l *local) API(context.Context) (API, error) {
 	return API{URL: l.APIURL, User: l.user, Password: l.password}, nil
 }
 
-func (l *laptop) Archive(context.Context) (Archive, error) {
+func (l *local) Archive(context.Context) (Archive, error) {
 	if l.S3URL == "" {
-		return Archive{}, fmt.Errorf("opening the archive: %w: it was started without --s3-addr", ErrNotHere)
+		return Archive{}, fmt.Errorf("opening the archive: %w: it was started with an empty --s3-addr", ErrNotLocal)
 	}
 	client := s3.New(s3.Options{
 		Region: "us-east-1", BaseEndpoint: &l.S3URL, UsePathStyle: true,
@@ -65,16 +65,16 @@ func (l *laptop) Archive(context.Context) (Archive, error) {
 	return Archive{Bucket: bucket.New(client, l.Bucket), Store: archive.NewS3(client, l.Bucket)}, nil
 }
 
-func (l *laptop) Clients(context.Context) (*clients.Store, error) {
-	return nil, fmt.Errorf("opening the clients' secret: %w: it has one client, of `datasink dev --user --password`", ErrNotHere)
+func (l *local) Clients(context.Context) (*clients.Store, error) {
+	return nil, fmt.Errorf("opening the clients' secret: %w: its only client is set with datasink dev --user --password", ErrNotLocal)
 }
 
-// Settle is what its Firehose buffers, and ten seconds for all the rest.
-func (l *laptop) Settle(stream.Stream) time.Duration {
+// Settle returns the buffer time of the local Firehose plus ten seconds.
+func (l *local) Settle(stream.Stream) time.Duration {
 	return time.Duration(l.FlushSeconds*float64(time.Second)) + 10*time.Second
 }
 
-func (l *laptop) Inspect(ctx context.Context) (drain.Inspection, error) {
+func (l *local) Inspect(ctx context.Context) (drain.Inspection, error) {
 	var answer drain.Inspection
 	body, err := l.get(ctx, "/inspect", nil)
 	if err != nil {
@@ -87,7 +87,7 @@ func (l *laptop) Inspect(ctx context.Context) (drain.Inspection, error) {
 	return answer, nil
 }
 
-func (l *laptop) Tap(ctx context.Context, streamName string, w tap.Window, each func(tap.Record) error) error {
+func (l *local) Tap(ctx context.Context, streamName string, w tap.Window, each func(tap.Record) error) error {
 	query := make(url.Values)
 	if !w.From.IsZero() {
 		query.Set("since", w.From.Format(time.RFC3339Nano))
@@ -104,12 +104,12 @@ func (l *laptop) Tap(ctx context.Context, streamName string, w tap.Window, each 
 	})
 }
 
-func (l *laptop) Packed(ctx context.Context, streamName string, from, to time.Time, each func(pack.Line) error) error {
+func (l *local) Packed(ctx context.Context, streamName string, from, to time.Time, each func(pack.Line) error) error {
 	return l.lines(ctx, "/packed", nil, packedLines(streamName, from, to, each))
 }
 
-// packedLines returns what takes lines of the bridge's log, and passes on those
-// of packed records of a stream and a time.
+// packedLines returns a function that parses lines of the bridge's log and calls
+// each with those that describe packed records of a stream and period.
 func packedLines(streamName string, from, to time.Time, each func(pack.Line) error) func(line []byte) error {
 	return func(line []byte) error {
 		p, ok, err := pack.ParseLine(line)
@@ -120,8 +120,8 @@ func packedLines(streamName string, from, to time.Time, each func(pack.Line) err
 	}
 }
 
-// lines calls each with every line of an answer.
-func (l *laptop) lines(ctx context.Context, path string, query url.Values, each func(line []byte) error) error {
+// lines calls each with every line of a response.
+func (l *local) lines(ctx context.Context, path string, query url.Values, each func(line []byte) error) error {
 	body, err := l.get(ctx, path, query)
 	if err != nil {
 		return err
@@ -131,13 +131,13 @@ func (l *laptop) lines(ctx context.Context, path string, query url.Values, each 
 	for {
 		line, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return nil // what has no end was cut off
+			return nil // a line without a newline is incomplete
 		}
 		if err != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			return fmt.Errorf("reading from the pipeline: %w", err)
+			return fmt.Errorf("reading from the local pipeline: %w", err)
 		}
 		if err := each(line); err != nil {
 			return err
@@ -145,7 +145,7 @@ func (l *laptop) lines(ctx context.Context, path string, query url.Values, each 
 	}
 }
 
-func (l *laptop) get(ctx context.Context, path string, query url.Values) (io.ReadCloser, error) {
+func (l *local) get(ctx context.Context, path string, query url.Values) (io.ReadCloser, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, l.OperatorURL+path+"?"+query.Encode(), nil)
 	if err != nil {
 		return nil, err
@@ -155,12 +155,12 @@ func (l *laptop) get(ctx context.Context, path string, query url.Values) (io.Rea
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, fmt.Errorf("the pipeline of this machine does not answer; if it does not run any more, remove %s or use --aws: %w", filepath.Join(l.data, endpoints.File), err)
+		return nil, fmt.Errorf("the local pipeline does not answer; if it is not running, remove %s or use --aws: %w", filepath.Join(l.data, endpoints.File), err)
 	}
 	if response.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10)) // It only makes the error clearer.
+		text, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10)) // The text is optional.
 		_ = response.Body.Close()
-		return nil, fmt.Errorf("asking the pipeline for %s: %s: %s", path, response.Status, text)
+		return nil, fmt.Errorf("requesting %s from the local pipeline: %s: %s", path, response.Status, text)
 	}
 	return response.Body, nil
 }

@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// Outcome is what became of one body of All.
+// Outcome is the result of one body of All.
 type Outcome struct {
-	// Index is the position of the body in its sequence, from 0 on.
+	// Index is the position of the body in the sequence, starting with 0.
 	Index int
 	Body  Body
 	Receipt
@@ -17,14 +17,13 @@ type Outcome struct {
 	Err error
 }
 
-// All posts the bodies of a sequence, so many at once, and calls done after each,
-// one call at a time. It stops to take bodies when ctx ends, when the sequence
-// has an error, and after an answer that every body would get (wrong
-// credentials, no such stream); it returns that error after all that was under
-// way is done with. A body that is refused or fails by itself does not stop it.
+// All posts the bodies of a sequence concurrently and calls done after each one.
+// The calls of done do not overlap. All stops taking bodies when ctx ends, when the
+// sequence yields an error, and after a response that every body would get, such as
+// wrong credentials or an unknown stream. It then waits for the requests in flight
+// and returns the error. A body that is refused for its own reasons does not stop All.
 //
-// Each body that was taken is tried once at least, and those taken are the first
-// ones of the sequence, without a gap.
+// The bodies taken are a prefix of the sequence. Each of them is tried at least once.
 func (c *Client) All(ctx context.Context, bodies iter.Seq2[Body, error], concurrency int, done func(Outcome)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -1,8 +1,8 @@
-// Package post posts bodies to the HTTP API, for the operator's command: many at
-// once, and again where that may help.
+// Package post posts bodies to the HTTP API for the operator's command. It sends
+// requests concurrently and repeats those that may succeed later.
 //
-// A request whose answer did not arrive is repeated too, though the record may
-// have been accepted: what is sent through faults arrives at least once.
+// A request without a response is repeated too, although the API may have accepted
+// the record. Delivery is therefore at least once.
 package post
 
 import (
@@ -29,18 +29,18 @@ type Body struct {
 	Stream string
 	// PartitionKey chooses the shard; empty for none.
 	PartitionKey string
-	// Bytes are the body. Post and All do not change them.
+	// Bytes are the body. Post and All do not modify them.
 	Bytes []byte
-	// Gzip has the body compressed on its way. The API unpacks it for a stream of
-	// format lines, and keeps it compressed for a raw one.
+	// Gzip compresses the request body. The API decompresses it for a stream of
+	// format lines and stores it compressed for a raw stream.
 	Gzip bool
 }
 
-// Refusal is the API's answer that it does not take a body.
+// Refusal is a response of the API other than 202.
 type Refusal struct {
 	Status int
-	// Code and Detail are those of the problem document; Code is empty when API
-	// Gateway answered by itself.
+	// Code and Detail come from the problem document. Code is empty if API Gateway
+	// answered without the function.
 	Code, Detail string
 	retryAfter   time.Duration
 }
@@ -56,8 +56,8 @@ func (r *Refusal) Error() string {
 	return text
 }
 
-// OfAll reports whether the API would refuse every other body of the same stream
-// and client as well.
+// OfAll reports whether the API refuses every other body of the same stream and
+// client too.
 func (r *Refusal) OfAll() bool {
 	switch r.Status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed:
@@ -73,20 +73,20 @@ func (r *Refusal) mayPass() bool {
 	return r.Status == http.StatusTooManyRequests || r.Status >= http.StatusInternalServerError || r.Status == http.StatusRequestTimeout
 }
 
-// Client posts bodies. It is safe for concurrent use; its fields are not to be
-// changed meanwhile.
+// Client posts bodies. It is safe for concurrent use; its fields must not change
+// after the first call.
 type Client struct {
-	// URL is that of the API, without /archives.
+	// URL is the URL of the API, without /archives.
 	URL            string
 	User, Password string
-	// HTTP makes the requests, and bounds the time of each. Nil is a client with
-	// a bound of 35 s, a little more than API Gateway takes.
+	// HTTP sends the requests and has their timeout. The default has a timeout of
+	// 35 s, which is longer than the 30 s of API Gateway.
 	HTTP *http.Client
-	// MaxAttempts bounds the requests for one body. Default 10.
+	// MaxAttempts is the maximum number of requests for one body. Default 10.
 	MaxAttempts int
-	// BaseDelay and MaxDelay bound the wait before the second attempt, and before
-	// any. Defaults 200 ms and 10 s. What the API asks for by Retry-After is
-	// waited in any case, up to a minute.
+	// BaseDelay is the maximum delay before the second attempt; it doubles with each
+	// attempt up to MaxDelay. Defaults 200 ms and 10 s. The time in a Retry-After
+	// header, up to a minute, is added.
 	BaseDelay, MaxDelay time.Duration
 }
 
@@ -94,7 +94,7 @@ const maxRetryAfter = time.Minute
 
 var defaultHTTP = NewHTTP(16)
 
-// NewHTTP returns an HTTP client for so many requests at once.
+// NewHTTP returns an HTTP client that keeps up to concurrency connections.
 func NewHTTP(concurrency int) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = concurrency
@@ -102,8 +102,8 @@ func NewHTTP(concurrency int) *http.Client {
 	return &http.Client{Transport: transport, Timeout: 35 * time.Second}
 }
 
-// dial knows, as RFC 6761 wants and not every resolver does, that all names under
-// localhost are this machine: an emulator gives such names to its APIs.
+// dial resolves every name under .localhost to the loopback address, as RFC 6761
+// requires and some resolvers do not. Emulators use such names for their APIs.
 func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	if host, port, err := net.SplitHostPort(address); err == nil && strings.HasSuffix(host, ".localhost") {
@@ -112,18 +112,18 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return dialer.DialContext(ctx, network, address)
 }
 
-// Receipt is what is known of an accepted body.
+// Receipt describes an accepted body.
 type Receipt struct {
-	// ID is the record's.
+	// ID is the id of the record.
 	ID string
-	// Attempts is how many requests it took.
+	// Attempts is the number of requests.
 	Attempts int
 }
 
-// Post sends one body and tries again after network faults, 408, 429 and 5xx. The
-// end of ctx cuts off no request, so that its outcome is known, but there is no
-// further attempt then. The error is a *Refusal when the last attempt was
-// answered.
+// Post sends one body. It repeats the request after network errors, 408, 429 and
+// 5xx. If ctx ends, the request in flight still finishes, so that its outcome is
+// known, and there is no further attempt. The error wraps a *Refusal if the last
+// attempt got a response.
 func (c *Client) Post(ctx context.Context, b Body) (Receipt, error) {
 	wire := b.Bytes
 	if b.Gzip {
@@ -174,13 +174,13 @@ func (c *Client) post(ctx context.Context, b Body, wire []byte) (id string, err 
 		return "", refusalOf(response, answer)
 	}
 	if err != nil {
-		return "", fmt.Errorf("reading the answer: %w", err)
+		return "", fmt.Errorf("reading the response: %w", err)
 	}
 	var accepted struct {
 		ID string `json:"id"`
 	}
 	if err := json.Unmarshal(answer, &accepted); err != nil || accepted.ID == "" {
-		return "", errors.New("answered 202 without an id: is this the API of a Data Sink?")
+		return "", errors.New("the response 202 has no id: is this the API of a Data Sink?")
 	}
 	return accepted.ID, nil
 }
@@ -204,8 +204,8 @@ func refusalOf(response *http.Response, answer []byte) *Refusal {
 	return r
 }
 
-// wait waits before the attempt after this one, with full jitter, and reports
-// false if ctx ended before.
+// wait waits with full jitter before the next attempt. It returns false if ctx ends
+// first.
 func (c *Client) wait(ctx context.Context, attempt int, refusal *Refusal) bool {
 	bound := min(orDefault(c.BaseDelay, 200*time.Millisecond)<<min(attempt-1, 20), orDefault(c.MaxDelay, 10*time.Second))
 	delay := rand.N(bound) + 1 // #nosec G404 -- a pause, no secret.

@@ -163,7 +163,7 @@ func TestPostRefusesAnAnswerThatIsNotTheAPIs(t *testing.T) {
 	t.Parallel()
 	c := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) }))
 	c.MaxAttempts = 2
-	if _, err := c.Post(t.Context(), post.Body{Stream: "orders"}); err == nil || !strings.Contains(err.Error(), "without an id") {
+	if _, err := c.Post(t.Context(), post.Body{Stream: "orders"}); err == nil || !strings.Contains(err.Error(), "has no id") {
 		t.Errorf("Post = %v", err)
 	}
 }

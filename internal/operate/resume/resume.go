@@ -1,9 +1,8 @@
-// Package resume keeps on disk how far a long task of the operator's command has
-// come, so that it can go on where it was interrupted.
+// Package resume stores the progress of a long task of the operator's command on
+// disk, so that the task can continue after an interrupt.
 //
-// A task works through keys, each with parts that are numbered from 0 on. What
-// was marked before the process was killed may be forgotten for the last few
-// parts: those are done again.
+// A task consists of keys, each with parts numbered from 0. If the process is killed,
+// the last few marks may be lost and those parts are repeated.
 package resume
 
 import (
@@ -21,13 +20,13 @@ import (
 )
 
 var (
-	// ErrBusy says that another process works on the task.
-	ErrBusy = errors.New("another process is at it")
-	// ErrOther says that the file belongs to another task.
+	// ErrBusy is returned if another process works on the task.
+	ErrBusy = errors.New("another process is working on the task")
+	// ErrOther is returned if the file belongs to another task.
 	ErrOther = errors.New("the file belongs to another task")
 )
 
-// State is how far a task has come. It is safe for concurrent use.
+// State is the progress of a task. It is safe for concurrent use.
 type State struct {
 	mu      sync.Mutex
 	file    *os.File
@@ -35,8 +34,8 @@ type State struct {
 	unsaved int // marks since the last save
 }
 
-// progress is how far one key has come: all parts before next are done, and
-// some after it.
+// progress is the progress of one key. All parts before next are done, and the parts
+// in also.
 type progress struct {
 	next     int
 	also     map[int]bool
@@ -44,7 +43,7 @@ type progress struct {
 	changed  bool
 }
 
-// line is a line of the file; a later one about a key replaces an earlier one.
+// line is a line of the file. A later line for a key replaces an earlier one.
 type line struct {
 	Task     string `json:"task,omitempty"`
 	Key      string `json:"key,omitempty"`
@@ -53,11 +52,12 @@ type line struct {
 	Finished bool   `json:"finished,omitempty"`
 }
 
-// saveEvery is how many marks may be forgotten when the process is killed.
+// saveEvery is the number of marks between two saves. As many may be lost if the
+// process is killed.
 const saveEvery = 64
 
-// Open opens the state of a task, in a file that is made when it is missing. The
-// task's description must be the same each time. The caller closes it.
+// Open opens the state of a task and creates the file if it does not exist. The task
+// description must be the same each time. The caller must close the state.
 func Open(path, task string) (*State, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("opening state: %w", err)
@@ -82,7 +82,7 @@ func (s *State) load(task string) error {
 	lines := bufio.NewReader(s.file)
 	for n := 0; ; n++ {
 		text, err := lines.ReadBytes('\n')
-		if errors.Is(err, io.EOF) { // a line without its end was cut off by a kill
+		if errors.Is(err, io.EOF) { // a kill may leave an incomplete last line
 			if n == 0 {
 				return s.begin(task, len(text))
 			}
@@ -100,7 +100,7 @@ func (s *State) load(task string) error {
 			if n == 0 {
 				return ErrOther
 			}
-			continue // cut off, and ended by the next process
+			continue // an incomplete line that the next process terminated
 		}
 		switch {
 		case n == 0 && l.Task != task:
@@ -115,7 +115,7 @@ func (s *State) load(task string) error {
 	}
 }
 
-// begin writes the first line of a file that has none.
+// begin writes the first line of an empty file.
 func (s *State) begin(task string, size int) error {
 	if size > 0 {
 		return ErrOther
@@ -141,7 +141,7 @@ func (s *State) progress(key string) *progress {
 	return p
 }
 
-// IsDone reports whether a part of a key was marked.
+// IsDone reports whether a part of a key is marked as done.
 func (s *State) IsDone(key string, part int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -156,7 +156,7 @@ func (s *State) IsFinished(key string) bool {
 	return s.progress(key).finished
 }
 
-// Mark notes that a part of a key is done.
+// Mark marks a part of a key as done.
 func (s *State) Mark(key string, part int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -173,7 +173,7 @@ func (s *State) Mark(key string, part int) error {
 	return s.save()
 }
 
-// Finish notes that all of a key is done.
+// Finish marks all parts of a key as done and saves the state.
 func (s *State) Finish(key string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,7 +182,7 @@ func (s *State) Finish(key string) error {
 	return s.save()
 }
 
-// Forget notes that nothing of a key is done.
+// Forget removes all marks of a key and saves the state.
 func (s *State) Forget(key string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -190,7 +190,7 @@ func (s *State) Forget(key string) error {
 	return s.save()
 }
 
-// save writes what has changed. The caller holds mu.
+// save writes the changed keys. The caller holds mu.
 func (s *State) save() error {
 	s.unsaved = 0
 	for key, p := range s.keys {
@@ -206,7 +206,7 @@ func (s *State) save() error {
 	return nil
 }
 
-// Close saves what has changed and closes the file.
+// Close saves the state and closes the file.
 func (s *State) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

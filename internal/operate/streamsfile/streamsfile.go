@@ -1,5 +1,5 @@
-// Package streamsfile edits a streams.json as a person would: what stands there
-// keeps its form.
+// Package streamsfile edits a streams.json without changing the formatting of the
+// rest of the file.
 package streamsfile
 
 import (
@@ -14,9 +14,9 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// Add returns the content of a streams.json with one more entry, behind the last
-// one and written like it. The error says what stream.Parse has against the
-// content, as it is or with the entry.
+// Add returns the content of a streams.json with an entry added after the last one
+// and formatted like it. The error lists the problems that stream.Parse finds in the
+// content before or after the change.
 func Add(content []byte, s stream.Stream) ([]byte, error) {
 	if _, err := stream.Parse(content); err != nil {
 		return nil, err
@@ -41,10 +41,10 @@ func Add(content []byte, s stream.Stream) ([]byte, error) {
 	return added, nil
 }
 
-// AddToFile is Add for a file, which is replaced in one go. It returns the line
-// that was added.
+// AddToFile adds an entry to a file, which it replaces atomically. It returns the
+// text of the entry.
 func AddToFile(path string, s stream.Stream) (entry string, err error) {
-	// The file itself, not a link to it, is to be replaced.
+	// Replace the file, not a symbolic link to it.
 	path, err = filepath.EvalSymlinks(path)
 	if err != nil {
 		return "", fmt.Errorf("reading streams: %w", err)
@@ -64,7 +64,7 @@ func AddToFile(path string, s stream.Stream) (entry string, err error) {
 	return string(text), replace(path, added)
 }
 
-// replace writes a file whole or not at all, with the mode that it has.
+// replace writes a file atomically and keeps its mode.
 func replace(path string, content []byte) error {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -85,7 +85,7 @@ func replace(path string, content []byte) error {
 	return nil
 }
 
-// compact writes an entry on one line, as the repository's own streams.json does.
+// compact encodes an entry on one line, with a space after each colon and comma.
 func compact(s stream.Stream) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -93,7 +93,7 @@ func compact(s stream.Stream) ([]byte, error) {
 	if err := e.Encode(s); err != nil {
 		return nil, err
 	}
-	// One space behind each colon and comma outside of strings.
+	// Add the spaces outside of strings.
 	var spaced bytes.Buffer
 	inString, escaped := false, false
 	for _, c := range bytes.TrimSpace(b.Bytes()) {
@@ -112,10 +112,10 @@ func compact(s stream.Stream) ([]byte, error) {
 	return spaced.Bytes(), nil
 }
 
-// list is where the list of streams stands in the content.
+// list is the position of the list of streams in the content.
 type list struct {
-	open    int // position behind its bracket
-	close   int // position of its other bracket
+	open    int // position after the opening bracket
+	close   int // position of the closing bracket
 	entries []span
 }
 
@@ -139,7 +139,7 @@ func find(content []byte) (list, error) {
 			}
 			continue
 		}
-		if _, err := d.Token(); err != nil { // the bracket
+		if _, err := d.Token(); err != nil { // the opening bracket
 			return list{}, err
 		}
 		l := list{open: int(d.InputOffset())}
@@ -160,8 +160,8 @@ func find(content []byte) (list, error) {
 	return list{}, io.ErrUnexpectedEOF
 }
 
-// next puts an entry behind the last one, with what stands between the last two,
-// or before the only one.
+// next inserts an entry after the last one. The separator is the text between the
+// last two entries, or the text before the only entry.
 func (l list) next(content, entry []byte) []byte {
 	last := l.entries[len(l.entries)-1]
 	between := content[l.open:last.begin]
@@ -177,7 +177,7 @@ func (l list) next(content, entry []byte) []byte {
 	return join(content[:last.end], separator, entry, content[last.end:])
 }
 
-// first puts an entry into an empty list: on a line of its own, if the file has
+// first inserts an entry into an empty list, on its own line if the file has several
 // lines.
 func (l list) first(content, entry []byte) []byte {
 	if !bytes.Contains(content[:l.open], []byte("\n")) {
@@ -190,7 +190,7 @@ func (l list) first(content, entry []byte) []byte {
 
 func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
-// indentOf is the white space with which the line of a position begins.
+// indentOf returns the white space at the start of the line that contains at.
 func indentOf(content []byte, at int) []byte {
 	line := content[bytes.LastIndexByte(content[:at], '\n')+1 : at]
 	return line[:len(line)-len(bytes.TrimLeft(line, " \t"))]
@@ -203,18 +203,18 @@ func lineEnd(content []byte) []byte {
 	return []byte("\n")
 }
 
-// isSpread reports whether an entry has a line for each field.
+// isSpread reports whether an entry has each field on its own line.
 func isSpread(entry []byte) bool { return bytes.IndexByte(entry, '\n') >= 0 }
 
-// spread gives each field of an entry a line of its own, indented like those of
-// another entry.
+// spread puts each field of an entry on its own line, indented like the fields of
+// the entry like.
 func spread(entry, indent, like []byte) []byte {
 	inner := like[bytes.IndexByte(like, '\n')+1:]
 	inner = inner[:len(inner)-len(bytes.TrimLeft(inner, " \t"))]
 	step := bytes.TrimPrefix(inner, indent)
 	var b bytes.Buffer
 	if json.Indent(&b, entry, string(indent), string(step)) != nil {
-		return entry // It was encoded just now.
+		return entry // Not reached: the entry is valid JSON.
 	}
 	return bytes.ReplaceAll(b.Bytes(), []byte("\n"), lineEnd(like))
 }

@@ -22,16 +22,16 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// cloud is a deployment on AWS, or on an emulator that AWS_ENDPOINT_URL names.
+// cloud is a deployment in AWS, or in the emulator that AWS_ENDPOINT_URL names.
 type cloud struct {
 	Options
 	cfg aws.Config
 
 	mu      sync.Mutex
-	outputs map[string]string // of the stack; nil until they are read
+	outputs map[string]string // stack outputs; nil until they are read
 }
 
-func openAWS(ctx context.Context, o Options) (*cloud, error) {
+func openCloud(ctx context.Context, o Options) (*cloud, error) {
 	if err := stream.ValidateDeployment(o.Name); err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func openAWS(ctx context.Context, o Options) (*cloud, error) {
 		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
 	}
 	if cfg.Region == "" {
-		return nil, fmt.Errorf("no AWS Region: use --region, or AWS_REGION; and no pipeline of this machine runs in %s", o.Data)
+		return nil, fmt.Errorf("no local pipeline runs in %s, and no AWS Region is set: use --region or AWS_REGION", o.Data)
 	}
 	return &cloud{Options: o, cfg: cfg}, nil
 }
@@ -55,7 +55,7 @@ func (c *cloud) Describe() string {
 
 func (c *cloud) Deployment() string { return c.Name }
 
-// output returns an output of the deployment's stack.
+// output returns an output of the root stack.
 func (c *cloud) output(ctx context.Context, name string) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -85,7 +85,7 @@ func (c *cloud) API(ctx context.Context) (API, error) {
 	}
 	api := API{URL: url, User: c.User, Password: c.Password}
 	if api.User == "" {
-		api.User = "datasink" // the one that the stack generates
+		api.User = "datasink" // the client that the stack generates
 	}
 	if api.Password != "" {
 		return api, nil
@@ -104,7 +104,7 @@ func (c *cloud) API(ctx context.Context) (API, error) {
 	}
 	plain, ok := client.Plain()
 	if !ok {
-		return API{}, fmt.Errorf("client %q: the secret has only hashes of its passwords: set DATASINK_PASSWORD", api.User)
+		return API{}, fmt.Errorf("client %q: the secret holds only hashes of the passwords: set DATASINK_PASSWORD", api.User)
 	}
 	api.Password = plain
 	return api, nil
@@ -116,7 +116,7 @@ func (c *cloud) Archive(ctx context.Context) (Archive, error) {
 		return Archive{}, err
 	}
 	client := s3.NewFromConfig(c.cfg, func(o *s3.Options) {
-		// An emulator seldom has a host name for each bucket.
+		// Few emulators have a host name for each bucket.
 		o.UsePathStyle = o.BaseEndpoint != nil
 	})
 	return Archive{Bucket: bucket.New(client, name), Store: archive.NewS3(client, name)}, nil
@@ -130,10 +130,10 @@ func (c *cloud) Clients(ctx context.Context) (*clients.Store, error) {
 	return clients.NewStore(secretsmanager.NewFromConfig(c.cfg), id), nil
 }
 
-// Settle is that of any deployment on AWS.
+// Settle returns remote.Settle, which holds for every deployment in AWS.
 func (c *cloud) Settle(s stream.Stream) time.Duration { return remote.Settle(s) }
 
-// Inspect asks the drainer, which alone can reach Redis.
+// Inspect invokes the drainer, because Redis is reachable only from its VPC.
 func (c *cloud) Inspect(ctx context.Context) (drain.Inspection, error) {
 	function, err := c.output(ctx, "DrainerFunction")
 	if err != nil {
@@ -146,7 +146,7 @@ func (c *cloud) Tap(ctx context.Context, streamName string, w tap.Window, each f
 	return tap.NewFromConfig(c.cfg).Read(ctx, stream.ResourceName(c.Name, streamName), w, each)
 }
 
-// Packed reads the log group that the bridge's configuration names.
+// Packed reads the log group in the configuration of the bridge function.
 func (c *cloud) Packed(ctx context.Context, streamName string, from, to time.Time, each func(pack.Line) error) error {
 	function, err := c.output(ctx, "BridgeFunction")
 	if err != nil {

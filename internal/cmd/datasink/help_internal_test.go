@@ -83,7 +83,7 @@ func TestTextsForPeople(t *testing.T) {
 		}
 	}
 	for body, want := range map[string]string{
-		"plain": "plain", "a\nb\tc": "a b c", "\x1f\x8b": "(2 bytes, no text)", "\x1b[2J": "(4 bytes, no text)", "a long body": "a long b…", "1234567é": "1234567�…",
+		"plain": "plain", "a\nb\tc": "a b c", "\x1f\x8b": "(2 bytes, binary)", "\x1b[2J": "(4 bytes, binary)", "a long body": "a long b…", "1234567é": "1234567�…",
 	} {
 		if got := textOf([]byte(body), 8); got != want {
 			t.Errorf("textOf(%q) = %q, want %q", body, got, want)
@@ -99,7 +99,7 @@ func TestReferenceHasEveryVerbAndFlag(t *testing.T) {
 		if !node.Leaf() {
 			return
 		}
-		if !strings.Contains(text, "#### `datasink "+path) || !strings.Contains(text, node.Help) {
+		if !strings.Contains(text, "## `datasink "+path) || !strings.Contains(text, node.Help) {
 			t.Errorf("the reference lacks datasink %s", path)
 		}
 		for _, f := range flagsOf(node) {
