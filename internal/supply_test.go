@@ -3,10 +3,8 @@ package internal_test
 import (
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,13 +12,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "rewrite the README's table of licences")
-
-// licences are those that a module may have, by a sentence that no other has.
+// licences are the licences that a module may have, each with a sentence that is
+// only in its text.
 var licences = []struct{ name, sentence string }{
 	{"Apache-2.0", "Apache License Version 2.0, January 2004"},
 	{"BSD", "Redistribution and use in source and binary forms, with or without modification, are permitted provided that the following conditions are met"},
@@ -31,22 +26,22 @@ var licences = []struct{ name, sentence string }{
 	{"Unlicense", "This is free and unencumbered software released into the public domain"},
 }
 
-// refusedLicences stand in no licence that is allowed, alone or beside another.
+// refusedLicences matches text that is in no allowed licence.
 var refusedLicences = regexp.MustCompile(`(?i)GNU (Affero |Lesser )?General Public License|Server Side Public License|Business Source License|Commons Clause|Elastic License|non-?commercial (use|purposes)|Creative Commons`)
 
 var (
 	isLicence = regexp.MustCompile(`(?i)^(un)?licen[cs]e([-._].*)?$|^copying([-._].*)?$`)
-	// LICENSE-SUMMARY says in other words what stands beside it.
+	// LICENSE-SUMMARY summarizes the licence file beside it.
 	isSummary = regexp.MustCompile(`(?i)summary`)
 	spaces    = regexp.MustCompile(`\s+`)
 )
 
-// classify names the licences in the text of a licence file, or fails for a text
-// that has none that is known, or one that is refused.
+// classify returns the licences in the text of a licence file. It returns an error
+// if the text has no known licence, or one that is refused.
 func classify(text string) ([]string, error) {
 	text = spaces.ReplaceAllString(text, " ")
 	if found := refusedLicences.FindString(text); found != "" {
-		return nil, fmt.Errorf("has %q in it", found)
+		return nil, fmt.Errorf("contains %q", found)
 	}
 	var names []string
 	for _, l := range licences {
@@ -55,13 +50,13 @@ func classify(text string) ([]string, error) {
 		}
 	}
 	if len(names) == 0 {
-		return nil, errors.New("has none of the sentences of a known licence")
+		return nil, errors.New("contains no known licence")
 	}
 	return names, nil
 }
 
-// moduleFolders are the folders of each foreign module that is linked into the
-// functions and the command: those of the packages, and all above up to its root.
+// moduleFolders returns, for each other module that is linked into the functions and
+// the command, the folders of its packages and their parents up to the module's root.
 func moduleFolders(t *testing.T) map[string][]string {
 	t.Helper()
 	list := exec.Command("go", "list", "-deps", "-json=Dir,Standard,Module", module+"functions/...", module+"internal/cmd/datasink")
@@ -99,13 +94,15 @@ func moduleFolders(t *testing.T) map[string][]string {
 	}
 }
 
-// TestLicences reads the licence files of all that is linked, and holds the
-// README's table.
+// TestLicences reads the licence files of all linked modules.
 func TestLicences(t *testing.T) {
 	t.Parallel()
-	modules := make(map[string][]string) // by licence
-	for path, folders := range moduleFolders(t) {
-		found := make(map[string]bool)
+	modules := moduleFolders(t)
+	if len(modules) == 0 {
+		t.Fatal("go list lists no other module")
+	}
+	for path, folders := range modules {
+		found := 0
 		for _, folder := range folders {
 			entries, err := os.ReadDir(folder)
 			if err != nil {
@@ -119,67 +116,15 @@ func TestLicences(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				names, err := classify(string(text))
-				if err != nil {
+				if _, err := classify(string(text)); err != nil {
 					t.Errorf("%s: %s %v", path, e.Name(), err)
 				}
-				for _, name := range names {
-					found[name] = true
-				}
+				found++
 			}
 		}
-		if len(found) == 0 {
-			t.Errorf("%s has no licence that is allowed", path)
+		if found == 0 {
+			t.Errorf("%s has no licence file", path)
 		}
-		licence := strings.Join(slices.Sorted(maps.Keys(found)), " and ")
-		modules[licence] = append(modules[licence], path)
-	}
-	if len(modules) == 0 {
-		t.Fatal("go list names no foreign module")
-	}
-	holdReadme(t, licenceTable(modules))
-}
-
-func licenceTable(modules map[string][]string) string {
-	var b strings.Builder
-	b.WriteString("| licence | modules, without `github.com/` |\n|---|---|\n")
-	for _, licence := range slices.Sorted(maps.Keys(modules)) {
-		names, ofAWS := slices.Sorted(slices.Values(modules[licence])), 0
-		names = slices.DeleteFunc(names, func(name string) bool {
-			if strings.HasPrefix(name, "github.com/aws/") {
-				ofAWS++
-				return true
-			}
-			return false
-		})
-		if ofAWS > 0 {
-			names = append([]string{fmt.Sprintf("%d of github.com/aws", ofAWS)}, names...)
-		}
-		fmt.Fprintf(&b, "| %s | %s |\n", licence, strings.ReplaceAll(strings.Join(names, ", "), "github.com/", ""))
-	}
-	return b.String()
-}
-
-func holdReadme(t *testing.T, want string) {
-	t.Helper()
-	const path, begin, end = "../README.md", "<!-- licences -->\n", "<!-- /licences -->"
-	readme, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, found := strings.Cut(string(readme), begin)
-	got, after, ended := strings.Cut(rest, end)
-	if !found || !ended {
-		t.Fatalf("the README has no section between %q and %q", begin, end)
-	}
-	if *update {
-		if err := os.WriteFile(path, []byte(before+begin+want+end+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the README's licences are not those of go.mod; run go test ./internal -run Licences -update (-want +got):\n%s", diff)
 	}
 }
 
@@ -199,8 +144,8 @@ func TestLicencesThatAreRefused(t *testing.T) {
 	}
 }
 
-// TestActionsArePinned holds that what CI runs of others is named by its hash,
-// and that it may only read.
+// TestActionsArePinned checks that the workflows name actions by their commit hash
+// and have only the permission to read.
 func TestActionsArePinned(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../.github/workflows/*")

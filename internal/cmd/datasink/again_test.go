@@ -86,7 +86,7 @@ func TestFailedRecordsAreSentAgain(t *testing.T) {
 	if got := decoded[[]object](t, d.operate(t, "", "failed", "ls", "--json")); len(got) != 0 {
 		t.Errorf("failed ls still lists %+v", got)
 	}
-	if all := d.operate(t, "", "failed", "ls", "--all").done(t); strings.Count(all, "3 records") != 1 || strings.Count(all, "1 record\n") != 1 {
+	if all := d.operate(t, "", "failed", "ls", "--all").done(t); strings.Count(all, "3 records") != 1 || strings.Count(all, "1 record ") != 1 {
 		t.Errorf("failed ls --all printed:\n%s", all)
 	}
 }

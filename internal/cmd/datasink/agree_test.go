@@ -59,8 +59,12 @@ func TestTenThousandRecordsAgreeAtEveryHop(t *testing.T) {
 	if !slices.Equal(sorted(tail), sorted(lines(n))) {
 		t.Errorf("tail printed %d lines, want those sent", strings.Count(tail, "\n"))
 	}
-	if s := d.status(t, "orders"); s.Queued != 0 || s.FailedObjects != 0 || !strings.HasPrefix(s.LastObject, "orders/dt=") || time.Since(s.LastObjectAt) > time.Minute {
-		t.Errorf("status is %+v", s)
+	s := d.status(t, "orders")
+	if s.Queued != 0 || s.FailedObjects != 0 {
+		t.Errorf("status is %+v, want an empty queue and no dead letters", s)
+	}
+	if !strings.HasPrefix(s.LastObject, "orders/dt=") || time.Since(s.LastObjectAt) > time.Minute {
+		t.Errorf("status is %+v, want a new object of orders", s)
 	}
 	table := d.operate(t, "", "status", "--interval=100ms").done(t)
 	if !strings.Contains(table, "STREAM") || !strings.Contains(table, "page-views") {
@@ -129,8 +133,12 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 			}
 			continue
 		}
-		if ran.code != 3 || len(r.Findings) != 1 || r.Findings[0].Kind != tt.kind || r.Findings[0].Hop != "archive" || !strings.HasSuffix(r.Findings[0].Object, tt.object) {
-			t.Errorf("%s: exit code %d, findings %+v, want 3 and one that is %s", tt.fault, ran.code, r.Findings, tt.kind)
+		if ran.code != 3 || len(r.Findings) != 1 {
+			t.Errorf("%s: exit code %d, findings %+v, want 3 and one finding", tt.fault, ran.code, r.Findings)
+			continue
+		}
+		if f := r.Findings[0]; f.Kind != tt.kind || f.Hop != "archive" || !strings.HasSuffix(f.Object, tt.object) {
+			t.Errorf("%s: finding %+v, want %s at the archive in %q", tt.fault, f, tt.kind, tt.object)
 		}
 	}
 	_ = os.Remove(hit)

@@ -129,7 +129,7 @@ func TestDevFlushesAtSIGTERMUnderLoad(t *testing.T) {
 	}
 	l.end()
 	l.check(t, d, true)
-	if !strings.Contains(d.err.String(), "all that was accepted is in the archive") {
+	if !strings.Contains(d.err.String(), "every accepted record is in the archive") {
 		t.Errorf("it wrote %q", d.err.String())
 	}
 }
@@ -193,7 +193,7 @@ func TestDevStopsWithoutItsRedis(t *testing.T) {
 	}
 	began := time.Now()
 	d.signal(t, syscall.SIGTERM)
-	waitFor(t, "the first signal to be seen", func() bool { return strings.Contains(d.err.String(), "once more to stop now") })
+	waitFor(t, "the first signal to be seen", func() bool { return strings.Contains(d.err.String(), "interrupt again to stop now") })
 	time.Sleep(1100 * time.Millisecond) // sooner, it would be the same signal
 	d.signal(t, syscall.SIGTERM)
 	if code := d.exit(t); code != 1 || time.Since(began) > 15*time.Second {

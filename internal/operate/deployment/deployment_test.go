@@ -82,8 +82,11 @@ func TestThePipelineOfThisMachine(t *testing.T) {
 	data := writeEndpoints(t, endpoints.Endpoints{Deployment: "datasink", APIURL: "http://api", User: "u", Password: "p", OperatorURL: operator.URL, Bucket: "b", FlushSeconds: 2.5})
 	l := find(t, deployment.Options{Data: data, Name: "other"})
 
-	if api, err := l.API(t.Context()); err != nil || api != (deployment.API{URL: "http://api", User: "u", Password: "p"}) || l.Deployment() != "datasink" || !strings.Contains(l.Describe(), data) {
-		t.Errorf("API = %+v, %v of %s", api, err, l.Describe())
+	if api, err := l.API(t.Context()); err != nil || api != (deployment.API{URL: "http://api", User: "u", Password: "p"}) {
+		t.Errorf("API = %+v, %v", api, err)
+	}
+	if l.Deployment() != "datasink" || !strings.Contains(l.Describe(), data) {
+		t.Errorf("the deployment is %s, described as %s", l.Deployment(), l.Describe())
 	}
 	other := find(t, deployment.Options{Data: data, User: "x", Password: "y"})
 	if api, err := other.API(t.Context()); err != nil || api.User != "x" || api.Password != "y" {
@@ -257,7 +260,7 @@ func TestADeploymentOnAWS(t *testing.T) {
 	// What chooses between the two.
 	here := writeEndpoints(t, endpoints.Endpoints{Deployment: "datasink"})
 	for _, tt := range []struct {
-		o      deployment.Options
+		o     deployment.Options
 		local bool
 	}{
 		{deployment.Options{Data: here, Name: "sink"}, true},

@@ -73,11 +73,12 @@ func TestPostSendsWhatTheAPIWants(t *testing.T) {
 		t.Errorf("Post = %+v, want id x after one attempt", receipt)
 	}
 	user, password, _ := seen.BasicAuth()
-	if user != "u" || password != "p" || seen.Method != http.MethodPost || seen.URL.Path != "/archives/orders" || seen.URL.Query().Get("partition_key") != "a&b ü" {
-		t.Errorf("request is %s %s by %s", seen.Method, seen.URL, user)
+	request := []string{
+		seen.Method, seen.URL.Path, seen.URL.Query().Get("partition_key"), user, password,
+		seen.Header.Get("Content-Type"), seen.Header.Get("Content-Encoding"),
 	}
-	if seen.Header.Get("Content-Type") != "application/octet-stream" || seen.Header.Get("Content-Encoding") != "gzip" {
-		t.Errorf("headers are %v", seen.Header)
+	if diff := cmp.Diff([]string{http.MethodPost, "/archives/orders", "a&b ü", "u", "p", "application/octet-stream", "gzip"}, request); diff != "" {
+		t.Errorf("request differs (-want +got):\n%s", diff)
 	}
 	z, err := gzip.NewReader(bytes.NewReader(got))
 	if err != nil {
