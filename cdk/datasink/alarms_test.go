@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/data-sink/data-sink/internal/pipeline/metric"
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
 // alarmsOf are the alarms of a template by their names.
@@ -226,8 +227,8 @@ func TestWhatTheRunbookNamesExists(t *testing.T) {
 			}
 		}
 	}
-	for _, d := range declared {
-		known[d.name] = true
+	for _, d := range settings.All() {
+		known[d.Name] = true
 	}
 	for name := range accessLog {
 		known[name] = true

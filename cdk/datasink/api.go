@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
 // routes are all that the API lets through to ingest.
@@ -40,10 +42,10 @@ var accessLog = map[string]string{
 const apiStage = "$default"
 
 // newAPI declares the HTTP API before ingest.
-func newAPI(stack awscdk.Stack, s settings, ingest awslambda.Function) (id, url *string) {
+func newAPI(stack awscdk.Stack, s settings.Settings, ingest awslambda.Function) (id, url *string) {
 	scope := constructs.NewConstruct(stack, jsii.String("Api"))
 	api := awsapigatewayv2.NewCfnApi(scope, jsii.String("Http"), &awsapigatewayv2.CfnApiProps{
-		Name: jsii.String(s.name), Description: jsii.String("Data Sink: takes records in"), ProtocolType: jsii.String("HTTP"),
+		Name: jsii.String(s.Name), Description: jsii.String("Data Sink: takes records in"), ProtocolType: jsii.String("HTTP"),
 	})
 	integration := awsapigatewayv2.NewCfnIntegration(scope, jsii.String("Ingest"), &awsapigatewayv2.CfnIntegrationProps{
 		ApiId:                api.Ref(),
@@ -66,13 +68,13 @@ func newAPI(stack awscdk.Stack, s settings, ingest awslambda.Function) (id, url 
 		panic(err)
 	}
 	// Under this name CloudWatch needs no resource policy for each group.
-	logs := newLogGroup(scope, "AccessLogs", s, "/aws/vendedlogs/"+s.name+"/api")
+	logs := newLogGroup(scope, "AccessLogs", s, "/aws/vendedlogs/"+s.Name+"/api")
 	stage := awsapigatewayv2.NewCfnStage(scope, jsii.String("Stage"), &awsapigatewayv2.CfnStageProps{
 		ApiId:      api.Ref(),
 		StageName:  jsii.String(apiStage),
 		AutoDeploy: jsii.Bool(true),
 		DefaultRouteSettings: &awsapigatewayv2.CfnStage_RouteSettingsProperty{
-			ThrottlingRateLimit: jsii.Number(s.throttleRate), ThrottlingBurstLimit: jsii.Number(s.throttleBurst),
+			ThrottlingRateLimit: jsii.Number(s.ThrottleRate), ThrottlingBurstLimit: jsii.Number(s.ThrottleBurst),
 		},
 		AccessLogSettings: &awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
 			DestinationArn: awscdk.Fn_Select(jsii.Number(0), awscdk.Fn_Split(jsii.String(":*"), logs.AttrArn(), nil)),
@@ -87,20 +89,20 @@ func newAPI(stack awscdk.Stack, s settings, ingest awslambda.Function) (id, url 
 			Service: jsii.String("execute-api"), Resource: api.Ref(), ResourceName: jsii.String("*"), ArnFormat: awscdk.ArnFormat_SLASH_RESOURCE_NAME,
 		}),
 	})
-	if s.domainName == "" {
+	if s.DomainName == "" {
 		return api.Ref(), api.AttrApiEndpoint()
 	}
 	domain := awsapigatewayv2.NewCfnDomainName(scope, jsii.String("Domain"), &awsapigatewayv2.CfnDomainNameProps{
-		DomainName: jsii.String(s.domainName),
+		DomainName: jsii.String(s.DomainName),
 		DomainNameConfigurations: []*awsapigatewayv2.CfnDomainName_DomainNameConfigurationProperty{{
-			CertificateArn: jsii.String(s.certificateARN), EndpointType: jsii.String("REGIONAL"), SecurityPolicy: jsii.String("TLS_1_2"),
+			CertificateArn: jsii.String(s.CertificateARN), EndpointType: jsii.String("REGIONAL"), SecurityPolicy: jsii.String("TLS_1_2"),
 		}},
 	})
 	awsapigatewayv2.NewCfnApiMapping(scope, jsii.String("DomainMapping"), &awsapigatewayv2.CfnApiMappingProps{
 		ApiId: api.Ref(), DomainName: domain.Ref(), Stage: stage.Ref(),
 	})
 	awscdk.NewCfnOutput(stack, jsii.String("ApiDomainTarget"), &awscdk.CfnOutputProps{
-		Value: domain.AttrRegionalDomainName(), Description: jsii.String("The name that " + s.domainName + " must point at"),
+		Value: domain.AttrRegionalDomainName(), Description: jsii.String("The name that " + s.DomainName + " must point at"),
 	})
-	return api.Ref(), jsii.String("https://" + s.domainName)
+	return api.Ref(), jsii.String("https://" + s.DomainName)
 }

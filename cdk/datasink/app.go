@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
@@ -37,7 +38,7 @@ func Synthesize() error {
 		return err
 	}
 	defer os.RemoveAll(d.assets)
-	if err := compile(root, d.assets, d.architecture); err != nil {
+	if err := compile(root, d.assets, d.Architecture); err != nil {
 		return err
 	}
 	if err := addStreams(d.assets, d.streams); err != nil {
@@ -50,7 +51,7 @@ func Synthesize() error {
 
 // deployment is what a stack is made from.
 type deployment struct {
-	settings
+	settings.Settings
 	streams *stream.Set
 	// account and region are those that the CDK command works in; empty when
 	// it has no credentials.
@@ -62,15 +63,15 @@ type deployment struct {
 // load reads the settings and the streams of a deployment, all problems at once
 // for each of the two. A relative path of streams starts at root.
 func load(context map[string]any, root string, getenv func(string) string) (deployment, error) {
-	s, err := parseSettings(context)
+	s, err := settings.Parse(context)
 	if err != nil {
 		return deployment{}, err
 	}
-	d := deployment{settings: s, account: getenv("CDK_DEFAULT_ACCOUNT"), region: getenv("CDK_DEFAULT_REGION")}
-	if s.vpcID != "" && (d.account == "" || d.region == "") {
+	d := deployment{Settings: s, account: getenv("CDK_DEFAULT_ACCOUNT"), region: getenv("CDK_DEFAULT_REGION")}
+	if s.VPCID != "" && (d.account == "" || d.region == "") {
 		return deployment{}, errors.New("vpcId: looking up a VPC needs credentials and a Region")
 	}
-	path := s.streamsFile
+	path := s.StreamsFile
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(root, path)
 	}

@@ -5,20 +5,22 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
 // newArchive declares the bucket of all records. It stays when the stack goes.
 // It has no versions: every key is written once, or again with the same bytes.
-func newArchive(scope constructs.Construct, s settings) awss3.Bucket {
+func newArchive(scope constructs.Construct, s settings.Settings) awss3.Bucket {
 	rules := []*awss3.LifecycleRule{{
 		Id:                                  jsii.String("abandoned-uploads"),
 		AbortIncompleteMultipartUploadAfter: awscdk.Duration_Days(jsii.Number(7)),
 	}}
-	if s.failedExpiresDays > 0 {
+	if s.FailedExpiresDays > 0 {
 		rules = append(rules, &awss3.LifecycleRule{
 			Id:         jsii.String("failed"),
 			Prefix:     jsii.String("failed/"),
-			Expiration: awscdk.Duration_Days(jsii.Number(s.failedExpiresDays)),
+			Expiration: awscdk.Duration_Days(jsii.Number(s.FailedExpiresDays)),
 		})
 	}
 	return awss3.NewBucket(scope, jsii.String("Archive"), &awss3.BucketProps{

@@ -3,6 +3,8 @@ package datasink
 import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
 // arn is the ARN of a resource of the stack's account and Region, by its name:
@@ -20,13 +22,13 @@ func secretARN(stack awscdk.Stack, name string) *string {
 }
 
 // streamsARN matches the Kinesis streams of the deployment and of no other.
-func streamsARN(stack awscdk.Stack, s settings) *string {
-	return arn(stack, "kinesis", "stream", s.name+".*", awscdk.ArnFormat_SLASH_RESOURCE_NAME)
+func streamsARN(stack awscdk.Stack, s settings.Settings) *string {
+	return arn(stack, "kinesis", "stream", s.Name+".*", awscdk.ArnFormat_SLASH_RESOURCE_NAME)
 }
 
 // firehosesARN matches the Firehoses of the deployment and of no other.
-func firehosesARN(stack awscdk.Stack, s settings) *string {
-	return arn(stack, "firehose", "deliverystream", s.name+".*", awscdk.ArnFormat_SLASH_RESOURCE_NAME)
+func firehosesARN(stack awscdk.Stack, s settings.Settings) *string {
+	return arn(stack, "firehose", "deliverystream", s.Name+".*", awscdk.ArnFormat_SLASH_RESOURCE_NAME)
 }
 
 // logGroupARNs are the ARNs of one log group: IAM's reference names it without
@@ -41,8 +43,8 @@ func logGroupARNs(stack awscdk.Stack, name string) []*string {
 // joined is texts, known or not, one after the other.
 func joined(texts ...*string) *string { return awscdk.Fn_Join(jsii.String(""), &texts) }
 
-func functionName(s settings, function string) string { return s.name + "-" + function }
+func functionName(s settings.Settings, function string) string { return s.Name + "-" + function }
 
-func functionARN(stack awscdk.Stack, s settings, function string) *string {
+func functionARN(stack awscdk.Stack, s settings.Settings, function string) *string {
 	return arn(stack, "lambda", "function", functionName(s, function), awscdk.ArnFormat_COLON_RESOURCE_NAME)
 }

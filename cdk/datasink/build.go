@@ -10,19 +10,19 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// functions are the folders under functions/, and the names of the assets.
-// Not every stack has all of them: see settings.functions.
+// functions are the names of the folders under functions/ and of the assets.
 var functions = []string{"ingest", "drainer", "bridge", verifierFunction}
 
-// verifierFunction is the one that a stack has only when it is asked for.
+// verifierFunction exists only with the setting verifyHours.
 const verifierFunction = "verifier"
 
-// functions are those that the stack has.
-func (s settings) functions() []string {
-	return slices.DeleteFunc(slices.Clone(functions), func(f string) bool { return f == verifierFunction && !s.verifies() })
+// functionsOf returns the functions of a stack.
+func functionsOf(s settings.Settings) []string {
+	return slices.DeleteFunc(slices.Clone(functions), func(f string) bool { return f == verifierFunction && !s.Verifies() })
 }
 
 // findRoot returns the folder of the module that holds dir.
@@ -38,7 +38,7 @@ func findRoot(dir string) (string, error) {
 }
 
 // compile builds the functions of the module at root into into/<function>/bootstrap.
-// The same sources and Go version give the same bytes, wherever they lie.
+// The result depends only on the sources and on the version of Go, not on the path.
 func compile(root, into, architecture string) error {
 	bin := filepath.Join(into, "bin")
 	args := []string{
@@ -49,7 +49,7 @@ func compile(root, into, architecture string) error {
 	}
 	cmd := exec.Command("go", args...)
 	cmd.Dir = root
-	goarch := map[string]string{"arm64": "arm64", "x86_64": "amd64"}[architecture]
+	goarch := map[string]string{settings.ARM64: "arm64", settings.X86: "amd64"}[architecture]
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+goarch, "GOFLAGS=", "GOARM64=", "GOAMD64=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		var exit *exec.ExitError
@@ -70,8 +70,9 @@ func compile(root, into, architecture string) error {
 	return nil
 }
 
-// addStreams writes streams.json beside every bootstrap under dir, sorted and
-// with all defaults, so that the assets do not depend on the form of the file.
+// addStreams writes streams.json beside every bootstrap under dir. The streams are
+// sorted and have all defaults, so that the form of the file does not change the
+// assets.
 func addStreams(dir string, streams *stream.Set) error {
 	all := streams.All()
 	slices.SortFunc(all, func(a, b stream.Stream) int { return strings.Compare(a.Name, b.Name) })

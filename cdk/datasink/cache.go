@@ -1,89 +1,39 @@
 package datasink
 
 import (
-	"fmt"
-	"net/url"
-	"strconv"
-
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awselasticache"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
-// Valkey is a fifth cheaper than ElastiCache's Redis, speaks its protocol, and
-// from 9.0 on has durability modes. A cache can go up a version, never down.
+// Valkey costs a fifth less than Redis OSS on ElastiCache, speaks the same protocol,
+// and has durability modes since version 9.0. The version of a cache can be raised
+// but never lowered.
 const (
 	cacheEngine  = "valkey"
 	cacheVersion = "9.0"
 	cacheFamily  = "valkey9"
 )
 
-const defaultRedisPort = 6379
-
-// redis is the queue's Redis, as the functions need to know it.
-type redis struct {
-	// url has no credentials; secret is the ARN of the secret with them, or nil.
-	url, secret *string
-	// secretGrant is the ARN pattern by which a role may read the secret, or nil.
-	secretGrant *string
-	// group is the id of the stack's own replication group, or nil.
-	group *string
-}
-
-// redisPort is where the queue's Redis listens.
-func redisPort(s settings) float64 {
-	if u, err := url.Parse(s.redisURL); err == nil && u.Port() != "" {
-		if port, err := strconv.Atoi(u.Port()); err == nil {
-			return float64(port)
-		}
-	}
-	return defaultRedisPort
-}
-
-// newRedis declares the cache, or takes over the Redis that the settings name.
-func newRedis(scope awscdk.Stack, s settings, net *network) redis {
-	if !s.cacheInCloud() {
-		r := redis{url: jsii.String(s.redisURL)}
-		if s.redisSecret != "" {
-			r.secret = jsii.String(s.redisSecret)
-			r.secretGrant = r.secret
-		}
-		return r
-	}
-	secret := awssecretsmanager.NewSecret(scope, jsii.String("CacheSecret"), &awssecretsmanager.SecretProps{
-		SecretName:           jsii.String(cacheSecretName(s)),
-		Description:          jsii.String("Data Sink " + s.name + ": password of the cache"),
-		GenerateSecretString: alphanumeric(64),
-		RemovalPolicy:        awscdk.RemovalPolicy_DESTROY,
-	})
-	group := newCache(scope, s, net, secret)
-	return redis{
-		url: joined(
-			jsii.String("rediss://"), group.AttrConfigurationEndPointAddress(), jsii.String(":"), group.AttrConfigurationEndPointPort(), jsii.String("?cluster=true"),
-		),
-		secret:      secret.SecretArn(),
-		secretGrant: secretARN(scope, cacheSecretName(s)),
-		group:       group.Ref(),
-	}
-}
-
-// newCache declares a replication group in cluster mode, whatever its number of
-// shards, for that mode cannot be chosen later.
-func newCache(scope constructs.Construct, s settings, net *network, secret awssecretsmanager.ISecret) awselasticache.CfnReplicationGroup {
+// newCache declares a replication group in cluster mode. It is in cluster mode even
+// with one shard, because the mode cannot be changed later.
+func newCache(scope constructs.Construct, s settings.Settings, net *network, secret awssecretsmanager.ISecret) awselasticache.CfnReplicationGroup {
 	scope = constructs.NewConstruct(scope, jsii.String("Cache"))
 	subnets := make([]any, 0, len(*net.subnets.SubnetIds))
 	for _, id := range *net.subnets.SubnetIds {
 		subnets = append(subnets, id)
 	}
 	subnetGroup := awselasticache.NewCfnSubnetGroup(scope, jsii.String("Subnets"), &awselasticache.CfnSubnetGroupProps{
-		Description: jsii.String("Data Sink " + s.name), SubnetIds: &subnets,
+		Description: jsii.String("Data Sink " + s.Name), SubnetIds: &subnets,
 	})
 	parameters := awselasticache.NewCfnParameterGroup(scope, jsii.String("Parameters"), &awselasticache.CfnParameterGroupProps{
 		CacheParameterGroupFamily: jsii.String(cacheFamily),
-		Description:               jsii.String("Data Sink " + s.name + ": a queue, so nothing is ever evicted"),
+		Description:               jsii.String("Data Sink " + s.Name + ": a queue, which never evicts"),
 		Properties:                map[string]*string{"maxmemory-policy": jsii.String("noeviction"), "cluster-enabled": jsii.String("yes")},
 	})
 	access := securityGroup(scope, "Group", net.vpc, "Data Sink: the cache",
@@ -92,32 +42,32 @@ func newCache(scope constructs.Construct, s settings, net *network, secret awsse
 			SourceSecurityGroupId: net.functions, Description: jsii.String("ingest and drainer"),
 		}}, nil)
 	props := &awselasticache.CfnReplicationGroupProps{
-		ReplicationGroupDescription: jsii.String(fmt.Sprintf("Data Sink %s: the queue", s.name)),
+		ReplicationGroupDescription: jsii.String("Data Sink " + s.Name + ": the queue"),
 		Engine:                      jsii.String(cacheEngine),
 		EngineVersion:               jsii.String(cacheVersion),
-		CacheNodeType:               jsii.String(s.cacheNodeType),
+		CacheNodeType:               jsii.String(s.CacheNodeType),
 		CacheParameterGroupName:     parameters.Ref(),
 		CacheSubnetGroupName:        subnetGroup.Ref(),
 		SecurityGroupIds:            &[]*string{access},
 		Port:                        jsii.Number(defaultRedisPort),
 		ClusterMode:                 jsii.String("enabled"),
-		NumNodeGroups:               jsii.Number(s.cacheShards),
-		ReplicasPerNodeGroup:        jsii.Number(s.cacheReplicas),
+		NumNodeGroups:               jsii.Number(s.CacheShards),
+		ReplicasPerNodeGroup:        jsii.Number(s.CacheReplicas),
 		AutomaticFailoverEnabled:    jsii.Bool(true),
-		MultiAzEnabled:              jsii.Bool(s.cacheReplicas > 0),
+		MultiAzEnabled:              jsii.Bool(s.CacheReplicas > 0),
 		AtRestEncryptionEnabled:     jsii.Bool(true),
 		TransitEncryptionEnabled:    jsii.Bool(true),
 		TransitEncryptionMode:       jsii.String("required"),
 		AuthToken:                   secret.SecretValue().UnsafeUnwrap(), // a reference, resolved by CloudFormation
 	}
-	if s.cacheDurability != "disabled" {
-		props.Durability = jsii.String(s.cacheDurability)
+	if s.CacheDurability != settings.DurabilityDisabled {
+		props.Durability = jsii.String(s.CacheDurability)
 	}
 	group := awselasticache.NewCfnReplicationGroup(scope, jsii.String("Nodes"), props)
-	// A change of shards moves slots between nodes; without this policy it
-	// would replace the cache and what waits in it.
+	// With this policy, a new number of shards moves slots between the nodes.
+	// Without it, CloudFormation would replace the cache and lose its records.
 	group.CfnOptions().SetUpdatePolicy(&awscdk.CfnUpdatePolicy{UseOnlineResharding: jsii.Bool(true)})
-	// Records that were answered with 202 may still wait in it.
+	// The cache may still hold accepted records.
 	group.ApplyRemovalPolicy(awscdk.RemovalPolicy_SNAPSHOT, nil)
 	return group
 }

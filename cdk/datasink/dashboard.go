@@ -65,7 +65,7 @@ func newDashboard(stack awscdk.Stack, w watched, alarms []*string) {
 	}
 	awscloudwatch.NewCfnDashboard(stack, jsii.String("Dashboard"), &awscloudwatch.CfnDashboardProps{
 		// The dashboards of all Regions share their names.
-		DashboardName: joined(jsii.String(w.name+"-"), stack.Region()),
+		DashboardName: joined(jsii.String(w.Name+"-"), stack.Region()),
 		DashboardBody: stack.ToJsonString(map[string]any{"start": "-PT3H", "periodOverride": "inherit", "widgets": widgets}, nil),
 	})
 }
@@ -123,11 +123,11 @@ func (w watched) streamGraphs() []graph {
 func (w watched) functionGraphs() []graph {
 	graphs := []graph{{title: "Functions: errors"}, {title: "Functions: throttles"}, {title: "Functions: concurrent executions"}}
 	for i, m := range []struct{ name, statistic string }{{"Errors", "Sum"}, {"Throttles", "Sum"}, {"ConcurrentExecutions", "Maximum"}} {
-		for _, f := range w.functions() {
+		for _, f := range functionsOf(w.Settings) {
 			graphs[i].lines = append(graphs[i].lines, w.function(f, m.name, m.statistic))
 		}
 	}
-	if w.verifies() {
+	if w.Verifies() {
 		graphs = append(graphs, graph{"Verifier: records verified; missing, differences", []any{
 			w.own(metric.Verified, "Sum"), onRight(w.own(metric.Missing, "Sum")), onRight(w.own(metric.Differences, "Maximum")),
 		}})
@@ -151,7 +151,7 @@ func onRight(l []any) []any {
 }
 
 func (w watched) own(m metric.Metric, statistic string) []any {
-	return line(metric.Namespace, m.Name, statistic, dims(metric.Service, w.name)...)
+	return line(metric.Namespace, m.Name, statistic, dims(metric.Service, w.Name)...)
 }
 
 // beginning are all counts whose names begin so.
@@ -172,7 +172,7 @@ func (w watched) api(name, statistic string) []any {
 }
 
 func (w watched) function(f, name, statistic string) []any {
-	l := line("AWS/Lambda", name, statistic, dims("FunctionName", functionName(w.settings, f))...)
+	l := line("AWS/Lambda", name, statistic, dims("FunctionName", functionName(w.Settings, f))...)
 	l[len(l)-1].(map[string]any)["label"] = f
 	return l
 }
@@ -190,14 +190,14 @@ func (w watched) cacheLines() []any {
 
 // ownSearch finds a metric of each stream of this deployment.
 func (w watched) ownSearch(m metric.Metric, statistic string) []any {
-	return top(fmt.Sprintf(`{%s,%s,%s} MetricName="%s" %s="%s"`, metric.Namespace, metric.Service, metric.Stream, m.Name, metric.Service, w.name), statistic)
+	return top(fmt.Sprintf(`{%s,%s,%s} MetricName="%s" %s="%s"`, metric.Namespace, metric.Service, metric.Stream, m.Name, metric.Service, w.Name), statistic)
 }
 
 // search finds a metric of AWS of each stream. It goes by the words of the
 // deployment's name, so that another deployment whose name has the same words is
 // found too: there is no search for the beginning of a name.
 func (w watched) search(namespace, dimension, name, statistic string) []any {
-	return top(fmt.Sprintf(`{%s,%s} MetricName="%s" %s`, namespace, dimension, name, strings.ReplaceAll(w.name, "-", " ")), statistic)
+	return top(fmt.Sprintf(`{%s,%s} MetricName="%s" %s`, namespace, dimension, name, strings.ReplaceAll(w.Name, "-", " ")), statistic)
 }
 
 // top draws the ten highest of what a search finds.

@@ -5,6 +5,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
 // network is where ingest and drainer run.
@@ -23,10 +25,10 @@ const (
 
 // newNetwork declares a VPC without a way to the internet, or finds the one
 // that the settings name.
-func newNetwork(scope constructs.Construct, s settings) *network {
+func newNetwork(scope constructs.Construct, s settings.Settings) *network {
 	scope = constructs.NewConstruct(scope, jsii.String("Network"))
-	if s.vpcID != "" {
-		vpc := awsec2.Vpc_FromLookup(scope, jsii.String("Vpc"), &awsec2.VpcLookupOptions{VpcId: jsii.String(s.vpcID)})
+	if s.VPCID != "" {
+		vpc := awsec2.Vpc_FromLookup(scope, jsii.String("Vpc"), &awsec2.VpcLookupOptions{VpcId: jsii.String(s.VPCID)})
 		return &network{vpc: vpc, subnets: privateSubnets(scope, vpc), functions: functionsGroup(scope, vpc, redisPort(s), anywhere)}
 	}
 	vpc := awsec2.NewVpc(scope, jsii.String("Vpc"), &awsec2.VpcProps{

@@ -5,6 +5,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
 // allow lets a role do actions on resources.
@@ -34,7 +36,7 @@ func newRole(scope constructs.Construct, id, service string, conditions map[stri
 // inVPC is what Lambda needs to put a function into a VPC. The actions know no
 // resources, so the function's own code is denied them.
 // https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
-func inVPC(stack awscdk.Stack, s settings, function string) []awsiam.PolicyStatement {
+func inVPC(stack awscdk.Stack, s settings.Settings, function string) []awsiam.PolicyStatement {
 	actions := []string{
 		"ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces",
 		"ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses",

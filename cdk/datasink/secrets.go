@@ -5,6 +5,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
 // generatedClient is the one client of a new deployment, whatever its name.
@@ -23,18 +25,18 @@ func alphanumeric(length float64) *awssecretsmanager.SecretStringGenerator {
 
 // newClientsSecret declares the secret with clients and their passwords. The
 // stack fills it once; from then on it belongs to the operators.
-func newClientsSecret(scope constructs.Construct, s settings) awssecretsmanager.Secret {
+func newClientsSecret(scope constructs.Construct, s settings.Settings) awssecretsmanager.Secret {
 	generate := alphanumeric(43) // 256 bits
 	generate.SecretStringTemplate = jsii.String("{}")
 	generate.GenerateStringKey = jsii.String(generatedClient)
 	return awssecretsmanager.NewSecret(scope, jsii.String("Clients"), &awssecretsmanager.SecretProps{
 		SecretName:           jsii.String(clientsSecretName(s)),
-		Description:          jsii.String("Data Sink " + s.name + ": clients, their passwords, and the streams that they may write to"),
+		Description:          jsii.String("Data Sink " + s.Name + ": clients, their passwords, and the streams that they may write to"),
 		GenerateSecretString: generate,
 		RemovalPolicy:        awscdk.RemovalPolicy_DESTROY,
 	})
 }
 
-func clientsSecretName(s settings) string { return s.name + ".clients" }
+func clientsSecretName(s settings.Settings) string { return s.Name + ".clients" }
 
-func cacheSecretName(s settings) string { return s.name + ".cache" }
+func cacheSecretName(s settings.Settings) string { return s.Name + ".cache" }

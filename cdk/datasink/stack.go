@@ -8,46 +8,48 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// newStack declares the root stack of a deployment and, in it, a nested stack
-// for each stream. Names and logical ids follow from the names of deployment
-// and streams alone.
+// newStack declares the root stack of a deployment with a nested stack for each
+// stream. Names and logical IDs depend only on the names of the deployment and of the
+// streams.
 func newStack(app constructs.Construct, d deployment) awscdk.Stack {
-	props := &awscdk.StackProps{Description: jsii.String("Data Sink " + d.name + ": HTTP bodies, by way of Redis, Kinesis and Firehose, into S3")}
-	if d.vpcID != "" {
-		// Only a stack that knows its account and Region can look up a VPC.
+	props := &awscdk.StackProps{Description: jsii.String("Data Sink " + d.Name + ": HTTP bodies, by way of Redis, Kinesis and Firehose, into S3")}
+	if d.VPCID != "" {
+		// A stack can look up a VPC only in a known account and Region.
 		props.Env = &awscdk.Environment{Account: jsii.String(d.account), Region: jsii.String(d.region)}
 	}
-	stack := awscdk.NewStack(app, jsii.String(d.name), props)
+	stack := awscdk.NewStack(app, jsii.String(d.Name), props)
 
-	bucket := newArchive(stack, d.settings)
-	clients := newClientsSecret(stack, d.settings)
-	queue := newWakeQueue(stack, d.settings)
+	bucket := newArchive(stack, d.Settings)
+	clients := newClientsSecret(stack, d.Settings)
+	queue := newWakeQueue(stack, d.Settings)
 	var net *network
-	if d.inVPC() {
-		net = newNetwork(stack, d.settings)
+	if d.InVPC() {
+		net = newNetwork(stack, d.Settings)
 	}
-	redis := newRedis(stack, d.settings, net)
+	redis := newRedis(stack, d.Settings, net)
 
 	r := resources{bucket: bucket, clients: clients, queue: queue, redis: redis, network: net}
-	f := newFunctions(stack, d, r)
-	wakeDrainer(stack, d.settings, queue, f.drainer)
-	sweepEveryMinute(stack, d.settings, f.drainer)
-	apiID, apiURL := newAPI(stack, d.settings, f.ingest)
-	newStreams(stack, d, bucket, f.bridge)
-	all := watched{settings: d.settings, apiID: apiID, cacheGroup: redis.group}
+	drainer, bridge, ingest := newDrainer(stack, d, r), newBridge(stack, d, r), newIngest(stack, d, r)
+	// The drainer is updated first: it must understand what a new ingest pushes.
+	ingest.Node().AddDependency(drainer)
+	newWaking(stack, d.Settings, queue, drainer)
+	newSweep(stack, d.Settings, drainer)
+	apiID, apiURL := newAPI(stack, d.Settings, ingest)
+	newStreams(stack, d, bucket, bridge)
+	all := watched{Settings: d.Settings, apiID: apiID, cacheGroup: redis.group}
 	alarms := serviceAlarms
 	outputs := []output{
 		{"ApiUrl", apiURL, "POST bodies to /archives/{stream} below this URL"},
 		{"ArchiveBucket", bucket.BucketName(), "The archive"},
 		{"ClientsSecret", clients.SecretArn(), "The secret with clients and their passwords"},
-		{"IngestFunction", f.ingest.FunctionName(), "The function that takes records in"},
-		{"DrainerFunction", f.drainer.FunctionName(), "The function that drains the queue, and inspects it"},
-		{"BridgeFunction", f.bridge.FunctionName(), "The function that carries records from Kinesis to Firehose"},
+		{"IngestFunction", ingest.FunctionName(), "The function that accepts records"},
+		{"DrainerFunction", drainer.FunctionName(), "The function that drains the queue and reports its state"},
+		{"BridgeFunction", bridge.FunctionName(), "The function that moves records from Kinesis to Firehose"},
 		{"WakeQueue", queue.QueueUrl(), "The queue of wake-ups for the drainer"},
 	}
-	if d.verifies() {
+	if d.Verifies() {
 		alarms = slices.Concat(alarms, verifierAlarms)
-		outputs = append(outputs, output{"VerifierFunction", newVerifier(stack, d, r, f).FunctionName(), "The function that verifies the archive"})
+		outputs = append(outputs, output{"VerifierFunction", newVerifier(stack, d, r, drainer).FunctionName(), "The function that verifies the archive"})
 	}
 	newDashboard(stack, all, newAlarms(constructs.NewConstruct(stack, jsii.String("Alarms")), all, alarms))
 	for _, o := range outputs {
@@ -56,7 +58,7 @@ func newStack(app constructs.Construct, d deployment) awscdk.Stack {
 	return stack
 }
 
-// output is what a stack tells about itself.
+// output is an output of the stack.
 type output struct {
 	name  string
 	value *string

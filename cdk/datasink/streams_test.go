@@ -232,30 +232,30 @@ func changes(t *testing.T, before, after assembly) map[string]bool {
 	return changed
 }
 
-func TestLanesHoldAllStreamsAndAreAsManyAsKinesisCreatesAtOnce(t *testing.T) {
+func TestTheChainsHoldAllStreams(t *testing.T) {
 	names := mustParse(t, many(300)).Names()
-	all := lanes(names)
-	if len(all) != creating {
-		t.Fatalf("%d lanes, want %d", len(all), creating)
+	all := deployOrder(names)
+	if len(all) != maxCreating {
+		t.Fatalf("%d chains, want %d", len(all), maxCreating)
 	}
 	seen := make(map[string]bool)
-	for _, lane := range all {
-		if len(lane) > 100 {
-			t.Errorf("a lane of %d of 300 streams", len(lane))
+	for _, chain := range all {
+		if len(chain) > 100 {
+			t.Errorf("a chain of %d of 300 streams", len(chain))
 		}
-		for _, name := range lane {
+		for _, name := range chain {
 			seen[name] = true
 		}
 	}
 	if len(seen) != len(names) {
-		t.Errorf("the lanes hold %d of %d streams", len(seen), len(names))
+		t.Errorf("the chains hold %d of %d streams", len(seen), len(names))
 	}
-	if lanes(names[:creating]) != nil {
-		t.Errorf("%d streams wait for each other, though Kinesis creates as many at once", creating)
+	if deployOrder(names[:maxCreating]) != nil {
+		t.Errorf("%d streams wait for each other, although Kinesis creates that many at once", maxCreating)
 	}
 }
 
-func TestStreamsOfALaneFollowEachOther(t *testing.T) {
+func TestStreamsOfAChainFollowEachOther(t *testing.T) {
 	a := synth(t, nil, many(12))
 	ids := make(map[string]string) // file to logical id
 	for id, r := range ofType(a.root, "AWS::CloudFormation::Stack") {
@@ -272,9 +272,9 @@ func TestStreamsOfALaneFollowEachOther(t *testing.T) {
 		}
 	}
 	want := make(map[string]string)
-	for _, lane := range lanes(slices.Sorted(maps.Keys(a.nested))) {
-		for i := 1; i < len(lane); i++ {
-			want[lane[i]] = lane[i-1]
+	for _, chain := range deployOrder(slices.Sorted(maps.Keys(a.nested))) {
+		for i := 1; i < len(chain); i++ {
+			want[chain[i]] = chain[i-1]
 		}
 	}
 	if diff := cmp.Diff(want, after); diff != "" {

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
@@ -72,7 +73,17 @@ const fourStreams = `{"streams": [
 	{"name": "views", "capacity": "on-demand", "bufferSeconds": 300, "bufferMiB": 128}, {"name": "legacy", "format": "raw"}
 ]}`
 
-const testAccount = "123456789012"
+const (
+	testAccount = "123456789012"
+	aSecret     = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:redis-AbCdEf"
+)
+
+// with returns a copy of a context with one more value.
+func with(context map[string]any, key string, value any) map[string]any {
+	context = maps.Clone(context)
+	context[key] = value
+	return context
+}
 
 // synth synthesizes with stub functions, under cdk.json's context and the given
 // one. The same input is synthesized once, and read anew each time.
@@ -82,11 +93,11 @@ func synth(t testing.TB, context map[string]any, streams string) assembly {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := parseSettings(context)
+	s, err := settings.Parse(context)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := deployment{settings: s, streams: set, account: testAccount, region: "eu-west-1"}
+	d := deployment{Settings: s, streams: set, account: testAccount, region: "eu-west-1"}
 	key := fmt.Sprint(context, streams)
 	if synthesized[key] == "" {
 		dir, err := os.MkdirTemp("", "datasink-assembly-")
@@ -152,14 +163,14 @@ func appContext(t testing.TB, given map[string]any) *map[string]any {
 
 func read(t testing.TB, dir string, d deployment) assembly {
 	t.Helper()
-	a := assembly{dir: dir, root: readTemplate(t, dir, d.name+".template.json"), nested: make(map[string]template)}
+	a := assembly{dir: dir, root: readTemplate(t, dir, d.Name+".template.json"), nested: make(map[string]template)}
 	for id, r := range a.root.Resources {
 		if r.Type != "AWS::CloudFormation::Stack" {
 			continue
 		}
 		file, _ := r.Metadata["aws:asset:path"].(string)
 		nested := readTemplate(t, dir, file)
-		name := strings.TrimPrefix(fmt.Sprint(only(t, nested, "AWS::Kinesis::Stream").Properties["Name"]), d.name+".")
+		name := strings.TrimPrefix(fmt.Sprint(only(t, nested, "AWS::Kinesis::Stream").Properties["Name"]), d.Name+".")
 		if _, ok := d.streams.Lookup(name); !ok {
 			t.Fatalf("nested stack %s is of no stream: %q", id, name)
 		}

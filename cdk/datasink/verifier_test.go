@@ -17,6 +17,7 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/metric"
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
 // verified is the context of a stack with a verifier.
@@ -104,7 +105,7 @@ func TestTheVerifierIsInNoVPC(t *testing.T) {
 // a run finds its window as old as it has to be.
 func TestTheScheduleAndTheWindows(t *testing.T) {
 	expression := regexp.MustCompile(`^cron\((\d+) ([\d,]+) \* \* \? \*\)$`)
-	for _, hours := range verifyHours {
+	for _, hours := range settings.VerifyHours() {
 		root := synth(t, map[string]any{"verifyHours": hours64(hours)}, fourStreams).root
 		p := named(t, root, "AWS::Scheduler::Schedule", "Verify").Properties
 		parts := expression.FindStringSubmatch(fmt.Sprint(p["ScheduleExpression"]))
@@ -161,26 +162,12 @@ func TestTheVerifierIsNotRetriedByLambda(t *testing.T) {
 
 func TestTheLogIsKeptForAsLongAsTheVerifierReads(t *testing.T) {
 	// A run at :45 reads the log from an hour before its window on.
-	for _, hours := range verifyHours {
+	for _, hours := range settings.VerifyHours() {
 		now := time.Date(2026, 11, 22, 23, verifierMinute, 0, 0, time.UTC)
 		to := now.Add(-verifier.Lag).Truncate(time.Hour)
 		begin, _ := verify.LogTime(to.Add(-time.Duration(hours)*time.Hour), to)
-		if age := now.Sub(begin); age > time.Duration(hours+verifierLogHours)*time.Hour {
+		if age := now.Sub(begin); age > time.Duration(hours+settings.VerifierLogHours)*time.Hour {
 			t.Errorf("every %d hours: reads a log of %v ago", hours, age)
-		}
-	}
-	if _, err := parseSettings(map[string]any{"verifyHours": "24", "logRetentionDays": "1"}); err == nil || !strings.Contains(err.Error(), "verifyHours: 24: needs 26 hours of the bridge's log, more than logRetentionDays, 1, keeps") {
-		t.Errorf("a log that is kept for too short: %v", err)
-	}
-	if _, err := parseSettings(map[string]any{"verifyHours": "12", "logRetentionDays": "1"}); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestVerifyHoursThatAreRefused(t *testing.T) {
-	for _, value := range []any{"5", "25", "-1", "1h", "off", "1.5", 48.0, true} {
-		if _, err := parseSettings(map[string]any{"verifyHours": value}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf(`verifyHours: "%v": want 0 or one of 1 2 3 4 6 8 12 24`, value)) {
-			t.Errorf("%v: %v, want it refused", value, err)
 		}
 	}
 }

@@ -4,46 +4,30 @@ import (
 	"fmt"
 
 	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
-// Settings of the CDK app that capacity depends on, by their names, with their
-// defaults and the most that is allowed. The app cannot be imported: a test reads
-// its source.
-const (
-	throttleRateMax       = 1_000_000
-	throttleRate          = 5_000
-	cacheNodeType         = "cache.t4g.small"
-	cacheShards           = 1
-	cacheShardsMax        = 500
-	cacheReplicas         = 1
-	drainerConcurrency    = 20
-	drainerConcurrencyMax = 1_000
-	streamDrainers        = 10
-	ingestMemory          = 256
-	drainerMemory         = 256
-	bridgeMemory          = 128
-	memoryMin             = 128
-	memoryMax             = 10_240
-)
+// defaults are the settings of a deployment for which nothing is set.
+var defaults = settings.Default()
 
-// Constants of the CDK app, by their names there.
-const (
-	bridgeRecords = 10_000
-	bridgeWindow  = 5
-	// parallelization is the mapping's ParallelizationFactor: batches of a shard at once.
-	parallelization = 1
-)
+// maxSetting returns the largest value that a setting accepts.
+func maxSetting(name string) int {
+	s, found := settings.Find(name)
+	if !found {
+		panic("no setting " + name)
+	}
+	return s.Max
+}
 
-// What the README says of the deployment: alarms of the service and of a stream,
-// interface endpoints and the zones they stand in, secrets, streams that fit.
+// What a deployment with the default settings consists of. A test of the CDK app
+// counts it in the template.
 const (
 	serviceAlarms, streamAlarms = 19, 3
-	interfaceEndpoints, zones   = 3, 2
+	interfaceEndpoints          = 3
 	secrets                     = 2
-	maxStreams                  = 300
 )
 
-// Of streams.json: the most shards of a stream, and the defaults.
+// Bounds and defaults of streams.json.
 const (
 	maxShards                = 500
 	defaultShards            = 1
@@ -51,38 +35,37 @@ const (
 )
 
 const (
-	// sweepSeconds are between two sweeps, scaleSeconds between two looks of a
-	// drainer at how many are needed.
-	sweepSeconds, scaleSeconds = 60, 5
-	// redisReserved is the part of a node's memory that ElastiCache keeps free, by
-	// its parameter reserved-memory-percent.
+	// scaleSeconds is the time after which a drainer decides again how many drainers
+	// its stream needs.
+	scaleSeconds = 5
+	// redisReserved is the share of a node's memory that ElastiCache reserves, by its
+	// parameter reserved-memory-percent.
 	// https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/redis-memory-management.html
 	redisReserved = 0.25
 )
 
-// drainer has the settings of the drainer function, by default.
+// drainer has the default environment of the drainer function.
 var drainer = func() env.Drainer {
-	e, err := env.ParseDrainer(func(name string) string {
-		return map[string]string{
-			env.Name: "datasink", env.ArchiveBucket: "archive", env.RedisURL: "redis://localhost", env.WakeQueueURL: "http://localhost",
-		}[name]
-	})
+	e, err := env.ParseDrainer(variable)
 	if err != nil {
-		panic(fmt.Sprintf("the drainer's defaults: %v", err))
+		panic(fmt.Sprintf("the defaults of the drainer: %v", err))
 	}
 	return e
 }()
 
-// ingest has the settings of the ingest function, by default.
+// ingest has the default environment of the ingest function.
 var ingest = func() env.Ingest {
-	e, err := env.ParseIngest(func(name string) string {
-		return map[string]string{
-			env.Name: "datasink", env.ArchiveBucket: "archive", env.RedisURL: "redis://localhost", env.WakeQueueURL: "http://localhost",
-			env.ClientsSecret: "clients",
-		}[name]
-	})
+	e, err := env.ParseIngest(variable)
 	if err != nil {
-		panic(fmt.Sprintf("ingest's defaults: %v", err))
+		panic(fmt.Sprintf("the defaults of ingest: %v", err))
 	}
 	return e
 }()
+
+// variable returns a value for each variable that has no default.
+func variable(name string) string {
+	return map[string]string{
+		env.Name: "datasink", env.ArchiveBucket: "archive", env.RedisURL: "redis://localhost", env.WakeQueueURL: "http://localhost",
+		env.ClientsSecret: "clients",
+	}[name]
+}

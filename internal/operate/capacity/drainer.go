@@ -1,5 +1,7 @@
 package main
 
+import "github.com/data-sink/data-sink/internal/pipeline/settings"
+
 // Drainer is the drainer function and its wake-ups.
 type Drainer struct {
 	// RecordsPerSecond is what one drainer moves.

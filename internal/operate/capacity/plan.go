@@ -1,5 +1,7 @@
 package main
 
+import "github.com/data-sink/data-sink/internal/pipeline/settings"
+
 // Plan is what each hop needs for a load, and costs. Dollars are of a month.
 type Plan struct {
 	Load     Load     `json:"load"`

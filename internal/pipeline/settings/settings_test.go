@@ -1,42 +1,46 @@
-package datasink
+package settings_test
 
 import (
-	"fmt"
 	"maps"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
 const aSecret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:redis-AbCdEf"
 
 func TestDefaultsOfTheSettings(t *testing.T) {
-	got, err := parseSettings(nil)
+	got, err := settings.Parse(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := settings{
-		name: "datasink", streamsFile: "streams.json", architecture: "arm64",
-		cacheNodeType: "cache.t4g.small", cacheShards: 1, cacheReplicas: 1, cacheDurability: "disabled",
-		throttleRate: 5000, throttleBurst: 5000, ingestMemory: 256, drainerMemory: 256, bridgeMemory: 128, drainerConcurrency: 20, streamDrainers: 10,
-		maxBodyBytes: 4194304, maxDecodedBytes: 16777216, logRetentionDays: 30, streamMetrics: "few",
+	want := settings.Settings{
+		Name: "datasink", StreamsFile: "streams.json", Architecture: "arm64",
+		CacheNodeType: "cache.t4g.small", CacheShards: 1, CacheReplicas: 1, CacheDurability: "disabled",
+		ThrottleRate: 5000, ThrottleBurst: 5000, IngestMemory: 256, DrainerMemory: 256, BridgeMemory: 128, DrainerConcurrency: 20, StreamDrainers: 10,
+		MaxBodyBytes: 4194304, MaxDecodedBytes: 16777216, LogRetentionDays: 30, StreamMetrics: "few",
 	}
-	if got != want {
-		t.Errorf("parseSettings(nil) = %+v, want %+v", got, want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the defaults differ (-want +got):\n%s", diff)
 	}
 }
 
 func TestSettingsTakeWhatTheCommandLineAndCdkJSONGive(t *testing.T) {
-	got, err := parseSettings(map[string]any{
+	got, err := settings.Parse(map[string]any{
 		"name": "shop", "cacheShards": "3", "cacheReplicas": 2.0, "tracing": true, "ingestConcurrency": 100.0, "waitReplicas": "1",
-		// The command keeps these in the same context.
+		// The CDK CLI keeps these keys in the same context.
 		"aws:cdk:enable-path-metadata": true, "@aws-cdk/core:newStyleStackSynthesis": true, "cli-telemetry": false, "acknowledged-issue-numbers": []any{1.0},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.name != "shop" || got.cacheShards != 3 || got.cacheReplicas != 2 || !got.tracing || got.ingestConcurrency != 100 || got.waitReplicas != 1 {
-		t.Errorf("parseSettings = %+v", got)
+	want := settings.Default()
+	want.Name, want.CacheShards, want.CacheReplicas, want.Tracing, want.IngestConcurrency, want.WaitReplicas = "shop", 3, 2, true, 100, 1
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the settings differ (-want +got):\n%s", diff)
 	}
 }
 
@@ -56,18 +60,18 @@ func TestABadValueStopsTheSynthAndIsNamed(t *testing.T) {
 		{map[string]any{"cacheDurability": "always"}, `cacheDurability: "always": want disabled or async or sync`},
 		{map[string]any{"cacheDurability": "sync"}, "cacheDurability: sync needs a cacheNodeType of a family"},
 		{with(durable, "cacheReplicas", "0"), "cacheDurability: sync needs cacheReplicas of 1 or more"},
-		{map[string]any{"waitReplicas": "2"}, "waitReplicas: 2: there are only 1 cacheReplicas"},
+		{map[string]any{"waitReplicas": "2"}, "waitReplicas: 2: the cache has 1 replicas (cacheReplicas)"},
 		{map[string]any{"streamMetrics": "none"}, `streamMetrics: "none": want few or all`},
 		{map[string]any{"alarmTopicArn": "arn:aws:sqs:eu-west-1:123456789012:alarms"}, `alarmTopicArn: "arn:aws:sqs:eu-west-1:123456789012:alarms": want the ARN of an SNS topic`},
 		{map[string]any{"redisUrl": "http://redis"}, `redisUrl: scheme "http", want redis or rediss`},
 		{map[string]any{"redisUrl": "rediss://"}, "redisUrl: has no host"},
-		{map[string]any{"redisUrl": "rediss://redis?db=1"}, "redisUrl: after the question mark only cluster=true"},
-		{map[string]any{"redisUrl": "rediss://redis?cluster=yes"}, "redisUrl: after the question mark only cluster=true"},
-		{map[string]any{"redisUrl": "redis://redis", "cacheShards": "2"}, "cacheShards: has no meaning with redisUrl"},
+		{map[string]any{"redisUrl": "rediss://redis?db=1"}, "redisUrl: the only parameter after the question mark is cluster=true"},
+		{map[string]any{"redisUrl": "rediss://redis?cluster=yes"}, "redisUrl: the only parameter after the question mark is cluster=true"},
+		{map[string]any{"redisUrl": "redis://redis", "cacheShards": "2"}, "cacheShards: has no effect with redisUrl"},
 		{map[string]any{"redisUrl": "redis://redis", "redisSecret": "datasink.cache"}, `redisSecret: "datasink.cache": want the ARN of a secret`},
 		{map[string]any{"redisUrl": "redis://redis", "redisSecret": aSecret[:len(aSecret)-6] + "*"}, "redisSecret: "},
-		{map[string]any{"redisSecret": aSecret}, "redisSecret: only with redisUrl"},
-		{map[string]any{"vpcId": "default"}, `vpcId: "default": want a VPC's id`},
+		{map[string]any{"redisSecret": aSecret}, "redisSecret: works only with redisUrl"},
+		{map[string]any{"vpcId": "default"}, `vpcId: "default": want the ID of a VPC`},
 		{map[string]any{"throttleRate": "-1"}, `throttleRate: "-1"`},
 		{map[string]any{"throttleBurst": "many"}, `throttleBurst: "many"`},
 		{map[string]any{"ingestConcurrency": "-1"}, `ingestConcurrency: "-1"`},
@@ -76,17 +80,21 @@ func TestABadValueStopsTheSynthAndIsNamed(t *testing.T) {
 		{map[string]any{"maxBodyBytes": "6000000"}, `maxBodyBytes: "6000000"`},
 		{map[string]any{"maxDecodedBytes": "1000"}, "maxDecodedBytes: 1000: less than maxBodyBytes"},
 		{map[string]any{"logRetentionDays": "31"}, `logRetentionDays: "31": want one of 1 3 5 7 14 30`},
+		{map[string]any{"verifyHours": "5"}, `verifyHours: "5": want one of 0 1 2 3 4 6 8 12 24`},
+		{map[string]any{"verifyHours": 48.0}, `verifyHours: "48": want one of 0 1 2`},
+		{map[string]any{"verifyHours": true}, `verifyHours: "true": want one of 0 1 2`},
+		{map[string]any{"verifyHours": "24", "logRetentionDays": "1"}, "verifyHours: 24: needs 26 hours of the bridge's log"},
 		{map[string]any{"failedExpiresDays": "x"}, `failedExpiresDays: "x"`},
 		{map[string]any{"tracing": "yes"}, `tracing: "yes": want true or false`},
 		{map[string]any{"domainName": "https://example.com"}, `domainName: "https://example.com": want a host name`},
-		{map[string]any{"domainName": "sink.example.com"}, "domainName: goes together with certificateArn"},
+		{map[string]any{"domainName": "sink.example.com"}, "domainName: needs certificateArn"},
 		{map[string]any{"certificateArn": "abc"}, `certificateArn: "abc": want the ARN of a certificate`},
 		{map[string]any{"streams": []any{"a"}}, "streams: want one value"},
 		{map[string]any{"redisURL": "redis://redis"}, "redisURL: no such setting"},
 	} {
-		_, err := parseSettings(tt.context)
+		_, err := settings.Parse(tt.context)
 		if err == nil || !strings.Contains(err.Error(), "\n"+tt.want) {
-			t.Errorf("parseSettings(%v) = %v, want an error with a line that begins %q", tt.context, err, tt.want)
+			t.Errorf("settings.Parse(%v) = %v, want an error with a line that begins %q", tt.context, err, tt.want)
 		}
 	}
 }
@@ -98,7 +106,7 @@ func with(context map[string]any, key string, value any) map[string]any {
 }
 
 func TestAllProblemsOfTheSettingsAtOnce(t *testing.T) {
-	_, err := parseSettings(map[string]any{"name": "?", "cacheShards": "x", "tracing": "x", "cacheShard": "2"})
+	_, err := settings.Parse(map[string]any{"name": "?", "cacheShards": "x", "tracing": "x", "cacheShard": "2"})
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -111,61 +119,13 @@ func TestAllProblemsOfTheSettingsAtOnce(t *testing.T) {
 
 func TestAPasswordInTheRedisURLIsRefusedAndNotRepeated(t *testing.T) {
 	for _, url := range []string{"rediss://user:hunter2@redis:6379", "rediss://:hunter2@redis", "rediss://hunter2@redis", "rediss://:hunter2@re dis"} {
-		_, err := parseSettings(map[string]any{"redisUrl": url})
+		_, err := settings.Parse(map[string]any{"redisUrl": url})
 		if err == nil || !strings.Contains(err.Error(), "redisUrl: ") {
-			t.Errorf("parseSettings with %q = %v, want an error that names redisUrl", url, err)
+			t.Errorf("settings.Parse with %q = %v, want an error that names redisUrl", url, err)
 			continue
 		}
 		if strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("the error repeats the password: %v", err)
 		}
 	}
-}
-
-func TestTheSettingsTableHasEverySettingOnce(t *testing.T) {
-	table := settingsTable()
-	for _, d := range declared {
-		row := fmt.Sprintf("| `%s` | ", d.name)
-		if strings.Count(table, row) != 1 || d.means == "" {
-			t.Errorf("the table has %d rows for %s", strings.Count(table, row), d.name)
-		}
-	}
-	if lines := strings.Count(table, "\n"); lines != len(declared)+2 {
-		t.Errorf("the table has %d lines for %d settings", lines, len(declared))
-	}
-}
-
-func TestStreamsAreFoundFromTheRoot(t *testing.T) {
-	root, err := findRoot(mustAbs(t, "."))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := mustAbs(t, "../.."); root != want {
-		t.Errorf("findRoot = %s, want %s", root, want)
-	}
-	if _, err := findRoot(t.TempDir()); err == nil {
-		t.Error("findRoot outside of a module found one")
-	}
-	none := func(string) string { return "" }
-	d, err := load(nil, root, none)
-	if err != nil || len(d.streams.Names()) == 0 {
-		t.Errorf("load = %v, %v, want the repository's streams", d.streams, err)
-	}
-	for _, path := range []string{"none.json", filepath.Join(t.TempDir(), "none.json")} {
-		if _, err := load(map[string]any{"streams": path}, root, none); err == nil || !strings.Contains(err.Error(), "none.json") {
-			t.Errorf("load with streams %s = %v, want an error that names the file", path, err)
-		}
-	}
-	if _, err := load(map[string]any{"vpcId": "vpc-01234567"}, root, none); err == nil || !strings.Contains(err.Error(), "vpcId: ") {
-		t.Errorf("load of a VPC without credentials = %v, want an error that names vpcId", err)
-	}
-}
-
-func mustAbs(t *testing.T, path string) string {
-	t.Helper()
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return abs
 }

@@ -1,0 +1,103 @@
+package datasink
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+)
+
+// alarm is an entry of the runbook and declares one CloudWatch alarm for each of its
+// targets.
+type alarm struct {
+	id string
+	// means says what has happened, first what to do first.
+	means, first string
+
+	namespace, metric, statistic string
+	targets                      func(w watched) []target
+	// seconds is the length of a period, a multiple of 60. The alarm starts when
+	// datapoints of the last periods are beyond the limit.
+	seconds, datapoints, periods int
+	limit                        limit
+	// below: the alarm starts below the limit, not above it.
+	below bool
+	// missing is the treatment of periods without data, by default missingIsOK.
+	missing string
+}
+
+// limit is the threshold of an alarm. words is its text in the runbook.
+type limit struct {
+	words string
+	of    func(w watched) float64
+}
+
+func fixed(value float64, words string) limit {
+	return limit{words, func(watched) float64 { return value }}
+}
+
+// watched is what alarms and the dashboard watch: a deployment, or one stream of it.
+type watched struct {
+	settings.Settings
+	stream stream.Stream
+	apiID  *string
+	// cacheGroup is the ID of the replication group, or nil.
+	cacheGroup *string
+}
+
+// Treatments of periods without data.
+const (
+	missingIsOK     = "notBreaching"
+	missingIsFailed = "breaching"
+)
+
+// newAlarms declares alarms and returns their ARNs. An alarm of a stream never has
+// the name of an alarm of the deployment.
+func newAlarms(scope constructs.Construct, w watched, alarms []alarm) []*string {
+	var arns []*string
+	prefix := w.Name + "."
+	if w.stream.Name != "" {
+		prefix = stream.ResourceName(w.Name, w.stream.Name) + "."
+	}
+	var actions *[]any
+	if w.AlarmTopicARN != "" {
+		actions = &[]any{w.AlarmTopicARN}
+	}
+	for _, a := range alarms {
+		for _, t := range a.targets(w) {
+			name := a.id
+			if t.name != "" {
+				name += "-" + t.name
+			}
+			props := &awscloudwatch.CfnAlarmProps{
+				AlarmName:          jsii.String(prefix + name),
+				AlarmDescription:   jsii.String(a.description()),
+				Namespace:          jsii.String(a.namespace),
+				MetricName:         jsii.String(a.metric),
+				Dimensions:         t.properties(),
+				Statistic:          jsii.String(a.statistic),
+				Period:             jsii.Number(a.seconds),
+				EvaluationPeriods:  jsii.Number(a.periods),
+				DatapointsToAlarm:  jsii.Number(a.datapoints),
+				Threshold:          jsii.Number(a.limit.of(w)),
+				ComparisonOperator: jsii.String("GreaterThanThreshold"),
+				TreatMissingData:   jsii.String(missingIsOK),
+				AlarmActions:       actions,
+				OkActions:          actions,
+			}
+			if a.below {
+				props.ComparisonOperator = jsii.String("LessThanThreshold")
+			}
+			if a.missing != "" {
+				props.TreatMissingData = jsii.String(a.missing)
+			}
+			arns = append(arns, awscloudwatch.NewCfnAlarm(scope, jsii.String("Alarm-"+name), props).AttrArn())
+		}
+	}
+	return arns
+}
+
+// description is the text that a person reads when the alarm starts.
+func (a alarm) description() string { return a.means + " First: " + a.first }

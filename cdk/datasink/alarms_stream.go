@@ -1,0 +1,55 @@
+package datasink
+
+import (
+	"fmt"
+
+	"github.com/data-sink/data-sink/internal/pipeline/metric"
+)
+
+const (
+	minute      = 60 // seconds
+	fiveMinutes = 5 * minute
+	day         = 24 * 60 * minute
+
+	// maxWaitSeconds is the time that a record may wait in the queue. A sweep visits
+	// every queue once a minute.
+	maxWaitSeconds = 5 * minute
+	// maxTapSeconds is the time that a reader of the tap may be behind. Kinesis keeps
+	// records for a day or more.
+	maxTapSeconds = 10 * minute
+	// freshnessMargin is the time that Firehose may need beyond its buffering time.
+	freshnessMargin = 10 * minute
+)
+
+// streamAlarms are the alarms of each stream. Three is the most: a stream has at most
+// seven resources.
+var streamAlarms = []alarm{
+	{
+		id:    "oldest-record",
+		means: "Records of this stream wait in the queue and do not reach Kinesis.",
+		first: "search the drainer's log for drain_failed and throttled of this stream. If Kinesis throttles it, increase its shards.",
+
+		namespace: metric.Namespace, metric: metric.OldestRecordAge.Name, statistic: "Maximum", targets: theStream,
+		seconds: minute, datapoints: 2, periods: 3, limit: fixed(maxWaitSeconds, fmt.Sprintf("%d min", maxWaitSeconds/minute)),
+	},
+	{
+		id:    "iterator-age",
+		means: "A reader of this stream's tap is behind: the bridge, or another consumer that uses GetRecords. It loses the records that are older than the retention of the stream.",
+		first: "search the bridge's log for undelivered and for errors of this stream, and check the metric ReadProvisionedThroughputExceeded. Use enhanced fan-out for busy taps, or increase the shards.",
+
+		namespace: "AWS/Kinesis", metric: "GetRecords.IteratorAgeMilliseconds", statistic: "Maximum", targets: resourceOf("StreamName"),
+		seconds: minute, datapoints: 5, periods: 5, limit: fixed(maxTapSeconds*1000, fmt.Sprintf("%d min", maxTapSeconds/minute)),
+	},
+	{
+		id:    "firehose-freshness",
+		means: "Firehose does not write the records of this stream to the archive. It retries for 24 hours; after that the records are lost.",
+		first: "read the log group of the Firehoses. Check that the bucket exists and that its policy allows the Firehose role to write.",
+
+		namespace: "AWS/Firehose", metric: "DeliveryToS3.DataFreshness", statistic: "Maximum", targets: resourceOf("DeliveryStreamName"),
+		seconds: fiveMinutes, datapoints: 2, periods: 3,
+		limit: limit{
+			fmt.Sprintf("`bufferSeconds` + %d min", freshnessMargin/minute),
+			func(w watched) float64 { return float64(w.stream.BufferSeconds + freshnessMargin) },
+		},
+	},
+}

@@ -1,0 +1,73 @@
+package settings
+
+import (
+	"fmt"
+	"regexp"
+)
+
+// durable matches the families of node types that support durability modes.
+// https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Durability.Limitations.html
+var durable = regexp.MustCompile(`^cache\.([rm][678]g|c[78]gn)\.`)
+
+// refusal says that some settings must not be given in a situation.
+type refusal struct {
+	names []string
+	when  func(s Settings) bool
+	why   string
+}
+
+var refusals = []refusal{
+	{
+		[]string{"cacheNodeType", "cacheShards", "cacheReplicas", "cacheDurability"},
+		func(s Settings) bool { return !s.CreatesCache() },
+		"has no effect with redisUrl, because the stack then creates no cache",
+	},
+	{
+		[]string{"redisSecret"},
+		Settings.CreatesCache,
+		"works only with redisUrl; the cache of the stack has its own secret",
+	},
+}
+
+// contradictions returns the problems of settings that are each valid alone. given
+// holds the names of the settings that have a value in the context.
+func (s Settings) contradictions(given map[string]bool) []error {
+	var problems []error
+	problem := func(name, format string, args ...any) {
+		problems = append(problems, fmt.Errorf(name+": "+format, args...))
+	}
+	for _, r := range refusals {
+		if !r.when(s) {
+			continue
+		}
+		for _, name := range r.names {
+			if given[name] {
+				problem(name, "%s", r.why)
+			}
+		}
+	}
+	if s.CreatesCache() {
+		if s.CacheDurability != DurabilityDisabled && !durable.MatchString(s.CacheNodeType) {
+			problem("cacheDurability", "%s needs a cacheNodeType of a family r6g to r8g, m6g to m8g, c7gn or c8gn, not %s", s.CacheDurability, s.CacheNodeType)
+		}
+		if s.CacheDurability != DurabilityDisabled && s.CacheReplicas == 0 {
+			problem("cacheDurability", "%s needs cacheReplicas of 1 or more", s.CacheDurability)
+		}
+		if s.WaitReplicas > s.CacheReplicas {
+			problem("waitReplicas", "%d: the cache has %d replicas (cacheReplicas), so no push would ever be confirmed", s.WaitReplicas, s.CacheReplicas)
+		}
+	}
+	if s.StreamDrainers > s.DrainerConcurrency {
+		problem("streamDrainers", "%d: more than drainerConcurrency, %d, allows for all streams", s.StreamDrainers, s.DrainerConcurrency)
+	}
+	if s.MaxDecodedBytes < s.MaxBodyBytes {
+		problem("maxDecodedBytes", "%d: less than maxBodyBytes, %d", s.MaxDecodedBytes, s.MaxBodyBytes)
+	}
+	if hours := s.VerifyHours + VerifierLogHours; s.Verifies() && hours > s.LogRetentionDays*24 {
+		problem("verifyHours", "%d: needs %d hours of the bridge's log, but logRetentionDays, %d, keeps fewer", s.VerifyHours, hours, s.LogRetentionDays)
+	}
+	if (s.DomainName == "") != (s.CertificateARN == "") {
+		problem("domainName", "needs certificateArn, and certificateArn needs domainName")
+	}
+	return problems
+}

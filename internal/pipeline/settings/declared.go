@@ -1,0 +1,156 @@
+package settings
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+)
+
+// Setting is one setting: its name in the context, its default as it would be
+// written there, and its meaning in Markdown.
+type Setting struct {
+	Name, Default, Meaning string
+	// Min and Max are the bounds of a setting that is a number, else 0.
+	Min, Max int
+
+	read func(s *Settings, value string) error
+}
+
+// All returns all settings in the order of the reference.
+func All() []Setting { return slices.Clone(declared) }
+
+// Find returns the setting of a name.
+func Find(name string) (Setting, bool) {
+	i := slices.IndexFunc(declared, func(d Setting) bool { return d.Name == name })
+	if i < 0 {
+		return Setting{}, false
+	}
+	return declared[i], true
+}
+
+// number declares a setting that is a whole number.
+func number(name string, byDefault, low, high int, field func(*Settings) *int, meaning string) Setting {
+	return Setting{name, strconv.Itoa(byDefault), meaning, low, high, between(field, low, high)}
+}
+
+var declared = []Setting{
+	{
+		Name: "name", Default: "datasink",
+		Meaning: "Name of the deployment. The names of all its resources contain it, so two deployments in one account and Region need different names.",
+		read:    func(s *Settings, v string) error { s.Name = v; return stream.ValidateDeployment(v) },
+	},
+	{
+		Name: "streams", Default: "streams.json",
+		Meaning: "Path of the list of streams, relative to the root of the repository.",
+		read:    text(func(s *Settings) *string { return &s.StreamsFile }),
+	},
+	{
+		Name: "architecture", Default: ARM64,
+		Meaning: "Architecture of the functions: `arm64`, which costs a fifth less, or `x86_64`.",
+		read:    oneOf(func(s *Settings) *string { return &s.Architecture }, ARM64, X86),
+	},
+	{
+		Name: "cacheNodeType", Default: "cache.t4g.small",
+		Meaning: "Node type of the Valkey cache that holds the queues. The default holds about 1 GB of waiting records and costs about $19 a month for each node. The number of nodes is `cacheShards` × (1 + `cacheReplicas`).",
+		read:    matching(func(s *Settings) *string { return &s.CacheNodeType }, `^cache\.[a-z0-9]+\.[a-z0-9]+$`, "a node type as in cache.t4g.small"),
+	},
+	number("cacheShards", 1, 1, 500, func(s *Settings) *int { return &s.CacheShards },
+		"Number of shards of the cache. The streams are distributed over them. The number can be changed while the deployment runs."),
+	number("cacheReplicas", 1, 0, 5, func(s *Settings) *int { return &s.CacheReplicas },
+		"Number of replicas of each shard, in another Availability Zone. With 0, the loss of a node loses the records that waited on it."),
+	{
+		Name: "cacheDurability", Default: DurabilityDisabled,
+		Meaning: "`disabled`: waiting records are in memory and reach the replicas shortly after the answer. `async`: also in a log over several Availability Zones, up to 10 s later. `sync`: in that log before the answer. " +
+			"`async` and `sync` need an m, r or c node type and can be chosen only when the cache is created.",
+		read: oneOf(func(s *Settings) *string { return &s.CacheDurability }, DurabilityDisabled, DurabilityAsync, DurabilitySync),
+	},
+	number("waitReplicas", 0, 0, 5, func(s *Settings) *int { return &s.WaitReplicas },
+		"Number of replicas that must have a record before it is answered with 202. If fewer confirm it in time, the record becomes a direct record."),
+	{
+		Name: "redisUrl",
+		Meaning: "URL of an existing Redis: `redis://host:port` or `rediss://host:port`, with `?cluster=true` for a cluster. The stack then creates no cache and, without `vpcId`, no VPC. " +
+			"This Redis must never evict keys: set `maxmemory-policy noeviction`.",
+		read: readRedisURL,
+	},
+	{
+		Name:    "redisSecret",
+		Meaning: "ARN of the secret with the password for `redisUrl`, or with a JSON object of `username` and `password`. The secret must be encrypted with the default key of the account.",
+		read:    matching(func(s *Settings) *string { return &s.RedisSecret }, `^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+$`, "the ARN of a secret"),
+	},
+	{
+		Name: "vpcId",
+		Meaning: "ID of an existing VPC, whose private subnets are used. They must reach S3, SQS, Kinesis and Secrets Manager through endpoints or NAT. " +
+			"By default the stack creates a VPC with two Availability Zones and without NAT. Its three interface endpoints cost about $44 a month.",
+		read: matching(func(s *Settings) *string { return &s.VPCID }, `^vpc-[0-9a-f]{8,17}$`, "the ID of a VPC as in vpc-0123456789abcdef0"),
+	},
+	number("throttleRate", 5_000, 1, 1_000_000, func(s *Settings) *int { return &s.ThrottleRate },
+		"Requests a second that the API accepts. It answers 429 to requests above this rate, and the original clients do not retry. The default limit of an account is 10,000."),
+	number("throttleBurst", 5_000, 1, 1_000_000, func(s *Settings) *int { return &s.ThrottleBurst },
+		"Requests that the API accepts at once above that rate."),
+	number("ingestConcurrency", 0, 0, 100_000, func(s *Settings) *int { return &s.IngestConcurrency },
+		"Concurrent executions that are reserved for ingest; they are also its limit. 0 reserves none. The account must keep 100 unreserved."),
+	number("ingestMemory", 256, MinMemory, MaxMemory, func(s *Settings) *int { return &s.IngestMemory },
+		"Memory of ingest in MB. CPU grows in proportion. The default is the cheapest size with room for the largest bodies: raise it together with `maxDecodedBytes`, or for faster answers."),
+	number("drainerMemory", 256, MinMemory, MaxMemory, func(s *Settings) *int { return &s.DrainerMemory },
+		"Memory of the drainer in MB. A drainer moves about 28,000 records of 1 KiB a second with the default, and more in proportion to its memory."),
+	number("bridgeMemory", 128, MinMemory, MaxMemory, func(s *Settings) *int { return &s.BridgeMemory },
+		"Memory of the bridge in MB. One execution serves one shard: with 128 MB it moves seven times what a shard can bring."),
+	number("drainerConcurrency", 20, 2, 1_000, func(s *Settings) *int { return &s.DrainerConcurrency },
+		"Number of drainers that SQS may run at once, for all streams together."),
+	number("streamDrainers", 10, 1, 1_000, func(s *Settings) *int { return &s.StreamDrainers },
+		"Number of drainers that one stream may have at once."),
+	number("maxBodyBytes", 4<<20, 1, 4_500_000, func(s *Settings) *int { return &s.MaxBodyBytes },
+		"Size of the largest body as received. It reaches ingest in base64, in an event of at most 6 MB."),
+	number("maxDecodedBytes", 16<<20, 1, 64<<20, func(s *Settings) *int { return &s.MaxDecodedBytes },
+		"Size of the largest body after content decoding."),
+	{
+		Name: "logRetentionDays", Default: "30",
+		Meaning: "Days for which logs are kept, one of the values that CloudWatch Logs accepts.",
+		read:    among(func(s *Settings) *int { return &s.LogRetentionDays }, retentionDays),
+	},
+	number("failedExpiresDays", 0, 0, 36_500, func(s *Settings) *int { return &s.FailedExpiresDays },
+		"Days after which objects under `failed/` are deleted; 0 keeps them forever."),
+	{
+		Name: "tracing", Default: "false",
+		Meaning: "`true`: the functions send X-Ray traces, which cost about $5 for each million.",
+		read:    boolean(func(s *Settings) *bool { return &s.Tracing }),
+	},
+	{
+		Name: "streamMetrics", Default: env.FewStreamMetrics,
+		Meaning: "`few`: each stream has the three metrics that alarms and operators need most. `all`: each stream has every metric that a stream can have. The table of metrics states the cost.",
+		read:    oneOf(func(s *Settings) *string { return &s.StreamMetrics }, env.FewStreamMetrics, env.AllStreamMetrics),
+	},
+	{
+		Name: "verifyHours", Default: "0",
+		Meaning: "Hours that the verifier verifies in one run, and the time between two runs: 1, 2, 3, 4, 6, 8, 12 or 24. 0 creates no verifier.",
+		read:    among(func(s *Settings) *int { return &s.VerifyHours }, append([]int{0}, verifyHours...)),
+	},
+	{
+		Name:    "alarmTopicArn",
+		Meaning: "ARN of the SNS topic, in the same Region, that is notified when an alarm starts and ends. Without it, alarms are only visible in CloudWatch.",
+		read:    matching(func(s *Settings) *string { return &s.AlarmTopicARN }, `^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$`, "the ARN of an SNS topic"),
+	},
+	{
+		Name:    "domainName",
+		Meaning: "Custom host name of the API. Create a DNS record from it to the output `ApiDomainTarget`.",
+		read:    matching(func(s *Settings) *string { return &s.DomainName }, `^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,}$`, "a host name as in sink.example.com"),
+	},
+	{
+		Name:    "certificateArn",
+		Meaning: "ARN of the certificate for `domainName`, in the same Region.",
+		read:    matching(func(s *Settings) *string { return &s.CertificateARN }, `^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[0-9a-f-]+$`, "the ARN of a certificate"),
+	},
+}
+
+// MinMemory and MaxMemory bound the memory of a function, in MB.
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+const (
+	MinMemory = 128
+	MaxMemory = 10_240
+)
+
+// retentionDays are the values that CloudWatch Logs accepts.
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+var retentionDays = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}

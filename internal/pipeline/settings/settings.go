@@ -1,0 +1,109 @@
+// Package settings declares the settings of a deployment: their names, defaults
+// and bounds, and how they are read from the context of the CDK app. It does not
+// import the CDK, so that the operator's tools can use it too.
+package settings
+
+import "slices"
+
+// Settings are the choices of the person who deploys. They arrive as CDK context:
+// `cdk deploy -c name=value`, or under "context" in cdk.json.
+type Settings struct {
+	// Name is the name of the deployment, StreamsFile the path of streams.json,
+	// relative to the root of the repository.
+	Name, StreamsFile string
+	// Architecture is ARM64 or X86.
+	Architecture string
+
+	// CacheNodeType, CacheShards, CacheReplicas and CacheDurability describe the
+	// cache that the stack creates.
+	CacheNodeType              string
+	CacheShards, CacheReplicas int
+	CacheDurability            string
+	// WaitReplicas is the number of replicas that must have a record before the
+	// answer 202.
+	WaitReplicas int
+
+	// RedisURL is the URL of an existing Redis; empty if the stack creates a cache.
+	RedisURL string
+	// RedisSecret is the ARN of the secret with the credentials for RedisURL.
+	RedisSecret string
+	// VPCID is the ID of an existing VPC.
+	VPCID string
+
+	// ThrottleRate and ThrottleBurst are requests a second and requests at once.
+	ThrottleRate, ThrottleBurst int
+	// IngestConcurrency is the reserved concurrency of ingest; 0 reserves none.
+	IngestConcurrency int
+	// IngestMemory, DrainerMemory and BridgeMemory are in MB.
+	IngestMemory, DrainerMemory, BridgeMemory int
+	// DrainerConcurrency bounds the drainers of all streams, StreamDrainers those
+	// of one stream.
+	DrainerConcurrency, StreamDrainers int
+	// MaxBodyBytes bounds a body as received, MaxDecodedBytes a decoded body.
+	MaxBodyBytes, MaxDecodedBytes int
+
+	LogRetentionDays int
+	// FailedExpiresDays is the age at which dead letters are deleted; 0 keeps them.
+	FailedExpiresDays int
+	Tracing           bool
+	// StreamMetrics is env.FewStreamMetrics or env.AllStreamMetrics.
+	StreamMetrics string
+	// VerifyHours is the number of hours that the verifier verifies in one run; 0
+	// creates no verifier.
+	VerifyHours   int
+	AlarmTopicARN string
+	// DomainName and CertificateARN are both set or both empty.
+	DomainName, CertificateARN string
+}
+
+// Values of Settings.Architecture.
+const (
+	ARM64 = "arm64"
+	X86   = "x86_64"
+)
+
+// Values of Settings.CacheDurability.
+const (
+	DurabilityDisabled = "disabled"
+	DurabilityAsync    = "async"
+	DurabilitySync     = "sync"
+)
+
+// VerifierLogHours is the number of hours of the bridge's log that the verifier
+// reads in addition to the hours that it verifies: the hour before them, and the
+// hour in which it runs.
+const VerifierLogHours = 2
+
+// verifyHours are the divisors of a day, so that each window begins where the last
+// one ended.
+var verifyHours = []int{1, 2, 3, 4, 6, 8, 12, 24}
+
+// VerifyHours returns the values of the setting verifyHours that create a verifier.
+func VerifyHours() []int { return slices.Clone(verifyHours) }
+
+// CreatesCache reports whether the stack creates the Redis of the queue.
+func (s Settings) CreatesCache() bool { return s.RedisURL == "" }
+
+// InVPC reports whether ingest and the drainer run in a VPC.
+func (s Settings) InVPC() bool { return s.CreatesCache() || s.VPCID != "" }
+
+// CreatesVPC reports whether the stack creates the VPC.
+func (s Settings) CreatesVPC() bool { return s.CreatesCache() && s.VPCID == "" }
+
+// Verifies reports whether the stack has a verifier.
+func (s Settings) Verifies() bool { return s.VerifyHours > 0 }
+
+// Constants of the stack that the operator's tools use too.
+const (
+	// BridgeRecords and BridgeWindow, in seconds, bound a batch of the bridge.
+	BridgeRecords = 10_000
+	BridgeWindow  = 5
+	// BridgeParallelization is the number of batches of a shard that run at once.
+	BridgeParallelization = 1
+	// SweepSeconds is the time between two sweeps of the drainer.
+	SweepSeconds = 60
+	// MaxStreams is the number of streams that fit into one deployment.
+	MaxStreams = 300
+	// Zones is the number of Availability Zones of the VPC that the stack creates.
+	Zones = 2
+)
