@@ -8,22 +8,21 @@ import (
 
 // Firehose is the Firehoses of all streams.
 type Firehose struct {
-	// GiB are what it bills a month; Unpacked what it would bill if each record were
-	// one of its own.
+	// GiB is the amount that is billed a month, UnpackedGiB the amount without packing.
 	GiB         float64 `json:"gib"`
 	UnpackedGiB float64 `json:"unpackedGib"`
-	// BusiestMiB are MiB/s of the busiest stream.
+	// BusiestMiB is the rate of the busiest stream, in MiB/s.
 	BusiestMiB float64 `json:"busiestMib"`
 	Dollars    float64 `json:"dollars"`
 	Saved      float64 `json:"saved"`
 }
 
-// billedBytes is what Firehose counts for a record of its own.
+// billedBytes returns the bytes that Firehose bills for one Firehose record.
 func billedBytes(n float64) float64 {
 	return math.Ceil(n/firehoseUnit) * firehoseUnit
 }
 
-// packedBytes is what it counts for a batch that the bridge packed.
+// packedBytes returns the bytes that Firehose bills for a batch that the bridge packed.
 func (l Load) packedBytes(records float64) float64 {
 	framed := float64(l.framed())
 	each := math.Floor(stream.MaxFramedBytes / framed)
@@ -47,15 +46,15 @@ func newFirehose(l Load, t Tap) Firehose {
 // Archive is the bucket, in its first month.
 type Archive struct {
 	Objects float64 `json:"objects"`
-	// PutsPerSecond are those of the busiest stream, which has a prefix of its own.
+	// PutsPerSecond is the number of PUTs of the busiest stream, which has its own prefix.
 	PutsPerSecond float64 `json:"putsPerSecond"`
-	// GiB are what a month adds.
+	// GiB is the amount that is added in a month.
 	GiB     float64 `json:"gib"`
 	Dollars float64 `json:"dollars"`
 }
 
-// objects is how many a stream has a second: by time or by size, whatever comes
-// first, and one for each record that goes past Firehose.
+// objects returns the number of objects a second of a stream: Firehose writes one by
+// time or by size, whichever comes first; each direct record is one.
 func (l Load) objects(rate float64) float64 {
 	if l.oversize() {
 		return rate
@@ -68,7 +67,7 @@ func newArchive(l Load) Archive {
 	a := Archive{PutsPerSecond: l.objects(l.peak() * busiest)}
 	a.Objects = monthSeconds * l.overStreams(func(share float64) float64 { return l.objects(l.Rate * share) })
 	a.GiB = l.Rate * monthSeconds * float64(l.framed()) / l.Compression / gib
-	// In the first month half of it is there, in the mean.
+	// During the first month, half of it is stored in the mean.
 	a.Dollars = a.Objects*s3Put + priced(s3GiB, a.GiB/2)
 	return a
 }

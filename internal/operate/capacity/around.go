@@ -6,10 +6,11 @@ import (
 	"strings"
 
 	"github.com/data-sink/data-sink/internal/pipeline/metric"
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// Watching is CloudWatch.
+// Watching is CloudWatch: logs, metrics, alarms and the dashboard.
 type Watching struct {
 	Metrics int     `json:"metrics"`
 	Alarms  int     `json:"alarms"`
@@ -17,9 +18,9 @@ type Watching struct {
 	Dollars float64 `json:"dollars"`
 }
 
-// metrics counts those of a deployment without streams and of each stream, with
-// streamMetrics=few and verifyHours=0. A count of 0 is not written, so that refusals
-// cost nothing while nothing is refused.
+// metrics returns the number of metrics of a deployment without streams and of each
+// stream, with streamMetrics=few and verifyHours=0. A count of 0 is not written, so
+// refusals cost nothing while no request is refused.
 func metrics() (service, each int) {
 	for _, m := range metric.All() {
 		if !strings.HasPrefix(m.Name, "Refused") && m.By != "verifier" {
@@ -37,11 +38,11 @@ func newWatching(p Plan) Watching {
 	service, each := metrics()
 	w := Watching{Metrics: service + each*l.Streams, Alarms: serviceAlarms + streamAlarms*l.Streams}
 	bytes := l.Rate * (accessLogBytes + logBytesPerRecord)
-	// Ingest writes its metrics when a line is full, and each ten seconds in each
+	// Ingest writes its metrics when a line is full, and every ten seconds in each
 	// environment.
 	bytes += (l.Rate/metric.MaxValues + p.Ingest.Concurrency/10) * (ingestLogBytes + logBytesPerRecord)
 	bytes += p.Drainer.WakeUps * (invocationBytes + 3*logBytesPerRecord)
-	bytes += float64(l.Streams) / sweepSeconds * (sweepLogBytes + logBytesPerRecord)
+	bytes += float64(l.Streams) / settings.SweepSeconds * (sweepLogBytes + logBytesPerRecord)
 	if i := p.Bridge.InvocationsPerSecond; i > 0 {
 		packed := math.Ceil(l.Rate / i * float64(l.framed()) / stream.MaxFramedBytes)
 		bytes += i * (invocationBytes + 3*logBytesPerRecord + packed*(packedLogBytes+logBytesPerRecord))
@@ -51,16 +52,16 @@ func newWatching(p Plan) Watching {
 	return w
 }
 
-// Network is the interface endpoints, and the secrets.
+// Network is the interface endpoints and the secrets.
 type Network struct {
 	Endpoints int `json:"endpoints"`
-	// GiB are what a month sends through them: PutRecords, in base64.
+	// GiB is the amount of PutRecords calls through them in a month, in base64.
 	GiB     float64 `json:"gib"`
 	Dollars float64 `json:"dollars"`
 }
 
 func newNetwork(l Load) Network {
-	n := Network{Endpoints: interfaceEndpoints * zones}
+	n := Network{Endpoints: interfaceEndpoints * settings.Zones}
 	if !l.oversize() {
 		n.GiB = l.Rate * monthSeconds * float64(base64.StdEncoding.EncodedLen(l.Size)+keyBytes+putBytes) / gib
 	}

@@ -3,30 +3,32 @@ package main
 import (
 	"math"
 	"slices"
+
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
-// Cache is the queue's Redis.
+// Cache is the Redis of the queue.
 type Cache struct {
 	Node   string `json:"node"`
 	Shards int    `json:"shards"`
 	Nodes  int    `json:"nodes"`
-	// StreamMax is records/s that one stream can have at most: it lies in one slot,
-	// so on one node.
+	// StreamMax is the largest number of records/s of one stream: its queue is in one
+	// slot and therefore on one node.
 	StreamMax float64 `json:"streamMax"`
-	// ShardMax is what one shard can carry, over all its streams.
+	// ShardMax is the number of records/s that one shard carries, for all its streams.
 	ShardMax float64 `json:"shardMax"`
-	// RecordBytes is the memory that a queued record takes.
+	// RecordBytes is the memory of a queued record.
 	RecordBytes float64 `json:"recordBytes"`
-	// BacklogMinutes is for how long the fullest shard can keep all that comes in.
+	// BacklogMinutes is the time for which the fullest shard can store all its records.
 	BacklogMinutes float64 `json:"backlogMinutes"`
 	Dollars        float64 `json:"dollars"`
 }
 
-// carries is how many records a second one shard can take in and give out for ever,
-// and hold for the wanted minutes.
+// carries returns the number of records a second that one shard can accept and deliver
+// permanently, and store for the required minutes.
 func (l Load) carries(n node) float64 {
 	most := n.core / redisSeconds.at(l.Size)
-	// Out to each replica and to a drainer; in is less.
+	// Each record is sent to every replica and to a drainer, and received once.
 	most = min(most, n.bytesPerSecond()/(l.queued()*float64(1+l.Replicas)))
 	if l.BacklogMinutes > 0 {
 		most = min(most, n.usable()/(l.queued()*redisMemory)/(l.BacklogMinutes*60))
@@ -34,11 +36,11 @@ func (l Load) carries(n node) float64 {
 	return most
 }
 
-// fullest is the share of all records that the fullest of some shards has, beside
-// the one with the busiest stream where one is busier than the others. Streams go to
-// shards by the hash of their names: m of them over s shards leave about
-// √(2·m/s·ln s) more than the mean on the fullest. With a shard for each of a few
-// streams, names can be chosen so that each has its own.
+// fullest returns the share of all records on the fullest shard, without the shard of
+// the busiest stream if one stream is busier than the others. The hash of its name
+// assigns a stream to a shard: of m streams on s shards, the fullest shard has about
+// √(2·m/s·ln s) more than the mean. A few streams can have names that put each of them
+// on a shard of its own.
 func (l Load) fullest(shards int) float64 {
 	busiest, other := l.shares()
 	streams, s := float64(l.Streams), float64(shards)
@@ -55,15 +57,15 @@ func (l Load) fullest(shards int) float64 {
 	return other * max(1, min(streams, mean+math.Sqrt(2*mean*math.Log(s))))
 }
 
-// shardsOf is how many shards of that node a load needs, and whether they do: they
-// do not where a single stream is more than one carries.
+// shardsOf returns the number of shards of that node type that a load needs, and whether
+// they are enough: they are not if one stream exceeds what one shard carries.
 func (l Load) shardsOf(n node) (shards int, enough bool) {
 	busiest, _ := l.shares()
 	most := l.carries(n) * (1 + 1e-9)
 	enough = l.peak()*busiest <= most
 	shards = 1
 	for l.peak()*l.fullest(shards) > most {
-		if shards == cacheShardsMax || !enough && l.Streams <= fewStreams && shards >= l.Streams {
+		if shards == maxSetting("cacheShards") || !enough && l.Streams <= fewStreams && shards >= l.Streams {
 			return shards, false
 		}
 		shards++
@@ -71,10 +73,10 @@ func (l Load) shardsOf(n node) (shards int, enough bool) {
 	return shards, enough
 }
 
-// fewStreams are as many as somebody would choose names for.
+// fewStreams is the number of streams up to which names can be chosen by hand.
 const fewStreams = 16
 
-// newCache takes the cheapest nodes that do. Where none does, those that do most.
+// newCache returns the cheapest cache that is sufficient, else the largest.
 func newCache(l Load) Cache {
 	candidates := nodes
 	if n, err := findNode(l.Node); err == nil {
@@ -119,15 +121,15 @@ func (l Load) cacheOf(n node, shards int) Cache {
 	c.BacklogMinutes = n.usable() / (c.RecordBytes * l.peak() * max(busiest, l.fullest(shards))) / 60
 	c.Dollars = float64(c.Nodes) * n.hour * monthHours
 	if !l.oversize() {
-		// Ingest, drainer and node are in two zones: half of what is pushed and
-		// claimed goes from one to the other.
-		c.Dollars += 2 * l.Rate * monthSeconds * l.queued() / gib / zones * crossZoneGiB
+		// Functions and nodes are in two zones: half of the data that is pushed and
+		// claimed crosses between them.
+		c.Dollars += 2 * l.Rate * monthSeconds * l.queued() / gib / settings.Zones * crossZoneGiB
 	}
 	return c
 }
 
-// node is the type of the cache's nodes.
+// node returns the type of the nodes.
 func (c Cache) node() node {
-	n, _ := findNode(c.Node) // it comes from the table
+	n, _ := findNode(c.Node) // the name is one of the table
 	return n
 }

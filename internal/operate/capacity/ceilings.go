@@ -7,25 +7,26 @@ import (
 	"strings"
 )
 
-// Kinds of ceilings, by who lifts them.
+// Kinds of ceilings, by what raises them.
 const (
-	bySetting = "setting" // of the CDK app, or of streams.json
-	byQuota   = "quota"   // AWS, on request
-	byDesign  = "design"  // nobody: the records have to come otherwise
+	bySetting = "setting" // a setting of the stack, or a field of streams.json
+	byQuota   = "quota"   // a quota of AWS, on request
+	byDesign  = "design"  // nothing: the load must change
 )
 
-// Ceiling is a limit of the deployment as it comes, under a load of this shape.
+// Ceiling is a limit of a deployment with the default settings under a load of this
+// shape.
 type Ceiling struct {
-	// At is the peak of records/s, over all streams, that it stands at.
+	// At is the peak load, in records/s over all streams, at which the limit is reached.
 	At   float64 `json:"at"`
 	What string  `json:"what"`
 	Kind string  `json:"kind"`
 	Lift string  `json:"lift"`
-	// Passed says that the load is over it, and Lift has to be done.
+	// Passed reports whether the load exceeds the limit, so that Lift is necessary.
 	Passed bool `json:"passed"`
 }
 
-// ceilings lists all, the lowest first.
+// ceilings returns all ceilings, the lowest first.
 func ceilings(p Plan) []Ceiling {
 	l, r := p.Load, regionOf(p.Load.Region)
 	busiest, _ := l.shares()
@@ -33,34 +34,34 @@ func ceilings(p Plan) []Ceiling {
 	add := func(at float64, what, kind, lift string, args ...any) {
 		all = append(all, Ceiling{At: at, What: what, Kind: kind, Lift: fmt.Sprintf(lift, args...), Passed: l.peak() > at*(1+1e-9)})
 	}
-	// scaled is where something stands that grows with the load.
+	// scaled returns the load at which a need that grows with the load reaches its limit.
 	scaled := func(limit, needs float64) float64 { return l.peak() * limit / needs }
 
-	add(throttleRate, "the API's own throttle", bySetting, "throttleRate=%d", l.throttle())
-	add(throttleRateMax, "the most that throttleRate can be", byDesign, "split the streams over several deployments")
-	add(apiRate/room, "requests of the account at API Gateway, with some room", byQuota, "API Gateway throttle: %s requests/s", commas(max(float64(l.throttle()), apiRate+1)))
-	add(scaled(concurrentExecutions, float64(p.concurrency())), "concurrent executions of the account, and ten requests a second for each", byQuota,
+	add(float64(defaults.ThrottleRate), "the throttle of the API", bySetting, "throttleRate=%d", l.throttle())
+	add(float64(maxSetting("throttleRate")), "the largest throttleRate", byDesign, "split the streams over several deployments")
+	add(apiRate/margin, "requests of the account at API Gateway, with a margin", byQuota, "API Gateway throttle: %s requests/s", commas(max(float64(l.throttle()), apiRate+1)))
+	add(scaled(concurrentExecutions, float64(p.concurrency())), "concurrent executions of the account, and ten requests a second for each of them", byQuota,
 		"Lambda concurrent executions: %s", commas(max(float64(p.concurrency()), concurrentExecutions+1)))
 	if l.oversize() {
-		add(s3PutsPerPrefix/busiest, "PUTs a second under one prefix of S3", byDesign, "raise the load slowly: S3 splits the prefix by itself")
+		add(s3PutsPerPrefix/busiest, "PUTs a second under one prefix of S3", byDesign, "increase the load slowly: S3 splits the prefix")
 		slices.SortStableFunc(all, func(a, b Ceiling) int { return cmp.Compare(a.At, b.At) })
 		return all
 	}
 	standard := l
-	standard.Replicas = cacheReplicas
-	small, _ := findNode(cacheNodeType)
-	add(standard.carries(small), fmt.Sprintf("one %s, with %g minutes of backlog", cacheNodeType, l.BacklogMinutes), bySetting, "%s", p.Cache.settings())
+	standard.Replicas = defaults.CacheReplicas
+	small, _ := findNode(defaults.CacheNodeType)
+	add(standard.carries(small), fmt.Sprintf("one %s, with %g minutes of backlog", defaults.CacheNodeType, l.BacklogMinutes), bySetting, "%s", p.Cache.changed())
 	streamMax := p.Cache.StreamMax
 	if l.Node != "auto" {
 		streamMax = p.Cache.ShardMax
 	}
-	add(streamMax/busiest, "one stream: its queue lies on one node of the cache", byDesign,
+	add(streamMax/busiest, "one stream: its queue is on one node of the cache", byDesign,
 		"split the busiest stream into %d or more", max(2, whole(l.peak()*busiest/streamMax)))
-	add(float64(streamDrainers)*p.Drainer.RecordsPerSecond/busiest, "drainers of one stream", bySetting, "streamDrainers=%d", max(streamDrainers+1, p.Drainer.Stream))
-	add(scaled(drainerConcurrency, l.overStreams(func(share float64) float64 { return l.executions(l.peak() * share) })), "drainers of all streams", bySetting,
-		"drainerConcurrency=%d", max(drainerConcurrency+1, p.Drainer.Concurrency))
-	if p.Drainer.Concurrency > drainerConcurrencyMax {
-		add(scaled(drainerConcurrencyMax, float64(p.Drainer.Concurrency)), "drainers that SQS wakes at once", byDesign, "split the streams over several deployments")
+	add(float64(defaults.StreamDrainers)*p.Drainer.RecordsPerSecond/busiest, "drainers of one stream", bySetting, "streamDrainers=%d", max(defaults.StreamDrainers+1, p.Drainer.Stream))
+	add(scaled(float64(defaults.DrainerConcurrency), l.overStreams(func(share float64) float64 { return l.executions(l.peak() * share) })), "drainers of all streams", bySetting,
+		"drainerConcurrency=%d", max(defaults.DrainerConcurrency+1, p.Drainer.Concurrency))
+	if p.Drainer.Concurrency > maxSetting("drainerConcurrency") {
+		add(scaled(float64(maxSetting("drainerConcurrency")), float64(p.Drainer.Concurrency)), "drainers that SQS runs at once", byDesign, "split the streams over several deployments")
 	}
 	all = append(all, tapCeilings(p, r)...)
 	add(r.firehoseMiB*(1<<20)/float64(l.framed())/busiest, fmt.Sprintf("Direct PUT of one Firehose, %g MiB/s", r.firehoseMiB), byQuota,
@@ -69,15 +70,16 @@ func ceilings(p Plan) []Ceiling {
 	return all
 }
 
-// room is what limits on requests should have above a load, for it never comes evenly.
-const room = 1.2
+// margin is the factor between a load and its limit on requests, because a load is
+// never even.
+const margin = 1.2
 
-// throttle is the throttleRate for a load.
+// throttle returns the throttleRate for a load.
 func (l Load) throttle() int {
-	return min(throttleRateMax, max(throttleRate, whole(l.peak()*room)))
+	return min(maxSetting("throttleRate"), max(defaults.ThrottleRate, whole(l.peak()*margin)))
 }
 
-// tapCeilings are those of Kinesis.
+// tapCeilings returns the ceilings of Kinesis.
 func tapCeilings(p Plan, r region) []Ceiling {
 	l := p.Load
 	busiest, _ := l.shares()
@@ -87,7 +89,7 @@ func tapCeilings(p Plan, r region) []Ceiling {
 	if l.OnDemand {
 		record := float64(l.Size + keyBytes)
 		return []Ceiling{
-			ceiling(onDemandStart/record/busiest, "a new stream on demand, 4 MB/s", byDesign, "raise the load slowly: within 15 minutes Kinesis takes twice the peak of the last 30 days"),
+			ceiling(onDemandStart/record/busiest, "a new stream on demand, 4 MB/s", byDesign, "increase the load slowly: within 15 minutes Kinesis accepts twice the peak of the last 30 days"),
 			ceiling(r.onDemandMaxMiBs*(1<<20)/record/busiest, fmt.Sprintf("one stream on demand, %g MB/s", r.onDemandMaxMiBs), byQuota,
 				fmt.Sprintf("Kinesis on-demand throughput of a stream: %s MB/s", commas(l.peak()*busiest*record/(1<<20)))),
 		}
@@ -105,7 +107,7 @@ func tapCeilings(p Plan, r region) []Ceiling {
 	}
 }
 
-// changes are the lifts of one kind that the load needs.
+// changes returns the changes of one kind that the load needs.
 func (p Plan) changes(kind string) []string {
 	lifts := []string{}
 	for _, c := range p.Ceilings {
@@ -125,20 +127,20 @@ func (p Plan) changes(kind string) []string {
 	return lifts
 }
 
-// chosen are settings that no ceiling asks for, but the load's own choices do.
+// chosen returns the settings that follow from the flags and not from a ceiling.
 func (p Plan) chosen(set []string) []string {
 	var more []string
-	if cache := p.Cache.settings(); cache != "" && !slices.Contains(set, cache) {
+	if cache := p.Cache.changed(); cache != "" && !slices.Contains(set, cache) {
 		more = append(more, cache)
 	}
 	for _, s := range []struct {
 		name             string
 		value, byDefault int
 	}{
-		{"cacheReplicas", p.Load.Replicas, cacheReplicas},
-		{"ingestMemory", p.Load.IngestMemory, ingestMemory},
-		{"drainerMemory", p.Load.DrainerMemory, drainerMemory},
-		{"bridgeMemory", p.Load.BridgeMemory, bridgeMemory},
+		{"cacheReplicas", p.Load.Replicas, defaults.CacheReplicas},
+		{"ingestMemory", p.Load.IngestMemory, defaults.IngestMemory},
+		{"drainerMemory", p.Load.DrainerMemory, defaults.DrainerMemory},
+		{"bridgeMemory", p.Load.BridgeMemory, defaults.BridgeMemory},
 	} {
 		if s.value != s.byDefault {
 			more = append(more, fmt.Sprintf("%s=%d", s.name, s.value))
@@ -150,19 +152,19 @@ func (p Plan) chosen(set []string) []string {
 	return more
 }
 
-// settings are those of the CDK app by which the cache is not as it comes.
-func (c Cache) settings() string {
+// changed returns the settings of the cache that differ from their defaults.
+func (c Cache) changed() string {
 	var set []string
-	if c.Node != cacheNodeType {
+	if c.Node != defaults.CacheNodeType {
 		set = append(set, "cacheNodeType="+c.Node)
 	}
-	if c.Shards != cacheShards {
+	if c.Shards != defaults.CacheShards {
 		set = append(set, fmt.Sprintf("cacheShards=%d", c.Shards))
 	}
 	return strings.Join(set, " ")
 }
 
-// next is the lowest ceiling that the load has not reached.
+// next returns the lowest ceiling that the load has not reached.
 func (p Plan) next() (Ceiling, bool) {
 	i := slices.IndexFunc(p.Ceilings, func(c Ceiling) bool { return !c.Passed })
 	if i < 0 {

@@ -2,7 +2,8 @@ package main
 
 import "math"
 
-// newAPI is API Gateway with what it sends back; its access log is CloudWatch's.
+// newAPI returns API Gateway, including the data of the responses. Its access log is
+// part of CloudWatch.
 func newAPI(l Load) API {
 	units := (l.Size + meteredBytes - 1) / meteredBytes
 	month := l.Rate * monthSeconds
@@ -12,7 +13,8 @@ func newAPI(l Load) API {
 	}
 }
 
-// newIngest is one invocation for each record. Lambda bills whole milliseconds.
+// newIngest returns ingest, with one invocation for each record. Lambda bills whole
+// milliseconds.
 func newIngest(l Load) Function {
 	wait := redisWait
 	if l.oversize() {

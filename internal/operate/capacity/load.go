@@ -7,43 +7,45 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// Load is what comes in, and the choices that the answer depends on.
+// Load is the load, and the choices on which the result depends.
 type Load struct {
-	// Rate is the mean number of records a second, Peak the multiple of it for
-	// which everything is sized.
+	// Rate is the mean number of records a second. Everything is sized for Peak times
+	// that rate.
 	Rate float64 `json:"rate"`
 	Peak float64 `json:"peak"`
-	// Size is that of a body, in bytes, as it is kept.
+	// Size is the size of a decoded body, in bytes.
 	Size    int `json:"size"`
 	Streams int `json:"streams"`
-	// Busiest is the share of all records that one stream has; 0: all have the same.
+	// Busiest is the share of all records that one stream has; 0: all streams have the
+	// same share.
 	Busiest float64 `json:"busiest"`
-	// Compression is how many times smaller the archive's objects are.
+	// Compression is the factor by which compression makes the objects smaller.
 	Compression float64 `json:"compression"`
 	OnDemand    bool    `json:"onDemand"`
 	Region      string  `json:"region"`
-	// Node is a type of cache node, or auto for the cheapest that does.
+	// Node is a type of cache node, or auto for the cheapest type that is sufficient.
 	Node     string `json:"node"`
 	Replicas int    `json:"replicas"`
-	// BacklogMinutes is for how long all records are to fit into the cache.
+	// BacklogMinutes is the time for which all records must fit into the cache.
 	BacklogMinutes float64 `json:"backlogMinutes"`
 	IngestMemory   int     `json:"ingestMemory"`
 	DrainerMemory  int     `json:"drainerMemory"`
 	BridgeMemory   int     `json:"bridgeMemory"`
 }
 
-// defaultLoad is a deployment as it comes, under a modest load.
+// defaultLoad returns a modest load on a deployment with the default settings.
 func defaultLoad() Load {
 	return Load{
-		Rate: 1000, Peak: 1, Size: 1 << 10, Streams: 10, Compression: 5, Region: "us-east-1", Node: "auto", Replicas: cacheReplicas,
-		BacklogMinutes: 5, IngestMemory: ingestMemory, DrainerMemory: drainerMemory, BridgeMemory: bridgeMemory,
+		Rate: 1000, Peak: 1, Size: 1 << 10, Streams: 10, Compression: 5, Region: "us-east-1", Node: "auto", Replicas: defaults.CacheReplicas,
+		BacklogMinutes: 5, IngestMemory: defaults.IngestMemory, DrainerMemory: defaults.DrainerMemory, BridgeMemory: defaults.BridgeMemory,
 	}
 }
 
-// validate lists everything that is wrong, by the names of the flags.
+// validate returns all problems, by the names of the flags.
 func (l Load) validate() error {
 	var problems []error
 	check := func(ok bool, format string, args ...any) {
@@ -57,16 +59,16 @@ func (l Load) validate() error {
 	number("rate", l.Rate, 0.001, 1e8)
 	number("peak", l.Peak, 1, 1000)
 	number("size", float64(l.Size), 1, float64(ingest.MaxBodyBytes))
-	number("streams", float64(l.Streams), 1, maxStreams)
+	number("streams", float64(l.Streams), 1, settings.MaxStreams)
 	number("compression", l.Compression, 1, 1000)
 	number("replicas", float64(l.Replicas), 0, 5)
 	number("backlog-minutes", l.BacklogMinutes, 0, 24*60)
-	number("ingest-memory", float64(l.IngestMemory), memoryMin, memoryMax)
-	number("drainer-memory", float64(l.DrainerMemory), memoryMin, memoryMax)
-	number("bridge-memory", float64(l.BridgeMemory), memoryMin, memoryMax)
+	number("ingest-memory", float64(l.IngestMemory), settings.MinMemory, settings.MaxMemory)
+	number("drainer-memory", float64(l.DrainerMemory), settings.MinMemory, settings.MaxMemory)
+	number("bridge-memory", float64(l.BridgeMemory), settings.MinMemory, settings.MaxMemory)
 	if l.Busiest != 0 && l.Streams > 0 {
 		least := 1 / float64(l.Streams)
-		check(l.Busiest >= least && l.Busiest <= 1, "-busiest %g: want %.3g, the same for each of %d streams, to 1", l.Busiest, least, l.Streams)
+		check(l.Busiest >= least && l.Busiest <= 1, "-busiest %g: want %.3g (an equal share of %d streams) to 1", l.Busiest, least, l.Streams)
 	}
 	check(l.Region != "", "-region: want a Region as in us-east-1")
 	if l.Node != "auto" {
@@ -77,10 +79,10 @@ func (l Load) validate() error {
 	return errors.Join(problems...)
 }
 
-// peak is records a second for which everything is sized.
+// peak returns the records a second for which everything is sized.
 func (l Load) peak() float64 { return l.Rate * l.Peak }
 
-// shares are those of the busiest stream and of each other one.
+// shares returns the shares of the busiest stream and of each other stream.
 func (l Load) shares() (busiest, other float64) {
 	switch {
 	case l.Streams == 1:
@@ -91,20 +93,20 @@ func (l Load) shares() (busiest, other float64) {
 	return l.Busiest, (1 - l.Busiest) / float64(l.Streams-1)
 }
 
-// overStreams adds a function of a stream's share up over all streams.
+// overStreams returns the sum over all streams of a function of a stream's share.
 func (l Load) overStreams(f func(share float64) float64) float64 {
 	busiest, other := l.shares()
 	return f(busiest) + float64(l.Streams-1)*f(other)
 }
 
-// framed is the length of a body as a line of the archive.
+// framed returns the length of a body as a line of the archive.
 func (l Load) framed() int { return l.Size + 1 }
 
-// oversize reports whether the records go straight to the archive, past Redis and
-// the tap.
+// oversize reports whether the bodies are too large for the tap, so that they become
+// direct records.
 func (l Load) oversize() bool { return l.framed() > stream.MaxFramedBytes }
 
-// queued is the length of an envelope, as Redis gets and gives it.
+// queued returns the length of an envelope in the queue.
 func (l Load) queued() float64 {
 	head := 2 // of the body, in MessagePack
 	switch {
@@ -129,8 +131,8 @@ func envelopeOf(size int) []byte {
 	return e
 }
 
-// vCPUs is what memory brings to a function.
+// vCPUs returns the vCPUs of a function with that memory, in MB.
 func vCPUs(memory int) float64 { return float64(memory) / vCPUMemory }
 
-// whole rounds up, and forgives what a division left.
+// whole rounds up and tolerates rounding errors.
 func whole(v float64) int { return int(math.Ceil(v - 1e-9*max(1, v))) }

@@ -1,10 +1,10 @@
-// Capacity says what a load needs of each hop and what it costs, and where the next
-// ceiling lies; with -burst or -outage it plays the load through, second by second.
+// Capacity computes what a load needs of each hop, what it costs, and which limit comes
+// next. With -burst or -outage it simulates the load second by second.
 //
 //	go run ./internal/operate/capacity -rate 10000 -size 1024 -streams 20
 //
-// It is a model: what a record costs was measured (measured.go), prices and quotas
-// are AWS' (prices.go, quotas.go), and no clock or network is used.
+// It is a model: the work for a record was measured (measured.go), prices and quotas
+// are published by AWS (prices.go, quotas.go). It uses no clock and no network.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 	"strings"
 )
 
-// usageError is what the user has to mend.
+// usageError is an error in the command line.
 type usageError struct{ error }
 
 func main() {
@@ -71,18 +71,18 @@ func run(args []string, out, usage io.Writer) error {
 func parse(args []string, usage io.Writer) (l Load, s Scenario, asJSON bool, err error) {
 	l = defaultLoad()
 	f := flag.NewFlagSet("capacity", flag.ContinueOnError)
-	f.SetOutput(io.Discard) // main prints the error, once
-	f.Float64Var(&l.Rate, "rate", l.Rate, "`records` a second, in the mean")
-	f.Float64Var(&l.Peak, "peak", l.Peak, "size everything for that many `times` the rate")
-	f.IntVar(&l.Size, "size", l.Size, "`bytes` of a body, decoded")
+	f.SetOutput(io.Discard) // main prints the error
+	f.Float64Var(&l.Rate, "rate", l.Rate, "mean number of `records` a second")
+	f.Float64Var(&l.Peak, "peak", l.Peak, "factor: size everything for this many `times` the rate")
+	f.IntVar(&l.Size, "size", l.Size, "`bytes` of a decoded body")
 	f.IntVar(&l.Streams, "streams", l.Streams, "`number` of streams")
-	f.Float64Var(&l.Busiest, "busiest", l.Busiest, "`share` of all records that the busiest stream has, 0 to 1; 0: all have the same")
-	f.Float64Var(&l.Compression, "compression", l.Compression, "how many `times` smaller compressed objects are")
-	f.BoolVar(&l.OnDemand, "on-demand", l.OnDemand, "Kinesis streams on demand, not provisioned")
-	f.StringVar(&l.Region, "region", l.Region, "`Region`, for its quotas; prices are always us-east-1's")
-	f.StringVar(&l.Node, "node", l.Node, "cache node `type`, or auto for the cheapest that does")
+	f.Float64Var(&l.Busiest, "busiest", l.Busiest, "`share` of all records that the busiest stream has, 0 to 1; 0: all streams have the same")
+	f.Float64Var(&l.Compression, "compression", l.Compression, "factor: compressed objects are this many `times` smaller")
+	f.BoolVar(&l.OnDemand, "on-demand", l.OnDemand, "Kinesis streams with on-demand capacity")
+	f.StringVar(&l.Region, "region", l.Region, "`Region` whose quotas apply; prices are always those of us-east-1")
+	f.StringVar(&l.Node, "node", l.Node, "cache node `type`; auto: the cheapest type that is sufficient")
 	f.IntVar(&l.Replicas, "replicas", l.Replicas, "`number` of replicas of each cache shard")
-	f.Float64Var(&l.BacklogMinutes, "backlog-minutes", l.BacklogMinutes, "`minutes` of records that the cache must hold")
+	f.Float64Var(&l.BacklogMinutes, "backlog-minutes", l.BacklogMinutes, "`minutes` of records for which the cache must have room")
 	f.IntVar(&l.IngestMemory, "ingest-memory", l.IngestMemory, "`MB` of the ingest function")
 	f.IntVar(&l.DrainerMemory, "drainer-memory", l.DrainerMemory, "`MB` of the drainer function")
 	f.IntVar(&l.BridgeMemory, "bridge-memory", l.BridgeMemory, "`MB` of the bridge function")

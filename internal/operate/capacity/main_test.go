@@ -4,21 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
-	"fmt"
 	"io"
 	"math"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "rewrite the README's tables of capacity")
-
-// asMain has the test's own program be the command.
+// asMain is the variable with which the program of the test runs main.
 const asMain = "CAPACITY_TEST_AS_MAIN"
 
 func TestMain(m *testing.M) {
@@ -29,73 +23,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestReadmeHasTheTables(t *testing.T) {
-	const path = "../../../README.md"
-	for name, want := range map[string]string{"capacity": stepsTable(), "scenarios": scenariosTable()} {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->"
-		before, rest, found := strings.Cut(string(b), begin)
-		got, after, ended := strings.Cut(rest, end)
-		if !found || !ended {
-			t.Errorf("the README has no section between %q and %q", begin, end)
-			continue
-		}
-		if *update {
-			if err := os.WriteFile(path, []byte(before+begin+want+end+after), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("the README's %s is not the model's; run go test ./internal/operate/capacity -run Readme -update (-want +got):\n%s", name, diff)
-		}
-	}
-}
-
-// TestReadmeSaysWhatTheModelSays holds the numbers in its sentences.
-func TestReadmeSaysWhatTheModelSays(t *testing.T) {
-	t.Parallel()
-	b, err := os.ReadFile("../../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(b), "\n## Capacity and cost\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	l := loadOf(1_000, 1<<10, 10)
-	idle := newPlan(loadOf(0.001, 1<<10, 1))
-	perRequest := func(rate float64) float64 {
-		l := loadOf(rate, 1<<10, 20)
-		p := newPlan(l)
-		return p.perRequest() / p.Dollars
-	}
-	if low, high := perRequest(10_000), perRequest(1_000_000); low < 0.88 || high > 0.95 {
-		t.Errorf("%.2f to %.2f are paid for each request, want nine tenths", low, high)
-	}
-	if perRequest(10) > 0.5 || perRequest(150) < 0.5 {
-		t.Errorf("at 10 and 150 records/s %.2f and %.2f are paid for each request", perRequest(10), perRequest(150))
-	}
-	for _, want := range []string{
-		fmt.Sprintf("$%.0f a month", idle.Cache.Dollars+idle.Network.Dollars-secrets*secretMonth),
-		fmt.Sprintf("so %.0f of 1 KiB", math.Floor(l.shardMax())),
-		fmt.Sprintf("About %s,000 records/s of 1 KiB", commas(math.Round(1/redisSeconds.at(oneKiB)/1000))),
-		fmt.Sprintf("**At %s**", commas(throttleRate)),
-		fmt.Sprintf("at %s the account's throttle", commas(apiRate)),
-		fmt.Sprintf("up to %s records waiting", commas(float64(drainer.ScaleOutRecords))),
-	} {
-		if !strings.Contains(section, want) {
-			t.Errorf("the README does not say %q", want)
-		}
-	}
-	for _, name := range largeRegions {
-		if !strings.Contains(section, name) {
-			t.Errorf("the README does not name %s", name)
-		}
-	}
-}
-
 func TestBadFlags(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ args, want string }{
@@ -104,7 +31,7 @@ func TestBadFlags(t *testing.T) {
 		{"-rate NaN", "-rate NaN"},
 		{"-rate +Inf", "-rate +Inf"},
 		{"-size 0 -streams 301", "-size 0: want 1 to 4.194304e+06\n-streams 301: want 1 to 300"},
-		{"-streams 4 -busiest 0.2", "-busiest 0.2: want 0.25"},
+		{"-streams 4 -busiest 0.2", "-busiest 0.2: want 0.25 (an equal share of 4 streams)"},
 		{"-busiest -0.1", "-busiest -0.1"},
 		{"-node cache.m1.small", `-node "cache.m1.small": want auto or one of cache.t4g.small, `},
 		{"-drainer-memory 64", "-drainer-memory 64: want 128 to 10240"},
@@ -112,7 +39,7 @@ func TestBadFlags(t *testing.T) {
 		{"-burst 0.5x5m", "want times and duration"},
 		{"-outage -5m", "-outage -5m0s: want up to 24h"},
 		{"-drainers 3", "add -burst or -outage"},
-		{"-size 2000000 -outage 1m", "which bodies of 2000000 bytes do not pass"},
+		{"-size 2000000 -outage 1m", "but bodies of 2000000 bytes become direct records"},
 		{"-region=", "-region: want a Region"},
 		{"orders", `"orders": not a flag`},
 		{"-colour red", "flag provided but not defined: -colour"},

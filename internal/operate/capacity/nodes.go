@@ -9,19 +9,19 @@ import (
 //
 // Memory: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/ParameterGroups.Redis.html
 // Bandwidth (baseline, each direction): https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.SupportedTypes.html
-// Dollars an hour for Valkey, a fifth less than Redis OSS: https://aws.amazon.com/elasticache/pricing/
-// (list price, us-east-1; not verified: no stored copy had the table)
+// Dollars an hour for Valkey, a fifth less than for Redis OSS: https://aws.amazon.com/elasticache/pricing/
+// (list price, us-east-1, not verified)
 type node struct {
 	name string
 	gib  float64
-	// core is how much of one core its main thread may use for ever: a t4g earns
-	// credits for a fifth of its two vCPUs. No script of Redis uses more than one.
+	// core is the share of one core that the main thread of Redis can use permanently: a
+	// t4g earns credits for a fifth of its two vCPUs. Scripts run only on this thread.
 	core float64
 	gbps float64
 	hour float64
 }
 
-// nodes are the types that the model knows, from small to large.
+// nodes are the types of the model, from small to large.
 var nodes = []node{
 	{"cache.t4g.small", 1.37, 0.4, 0.128, 0.0256},
 	{"cache.t4g.medium", 3.09, 0.4, 0.256, 0.052},
@@ -45,9 +45,9 @@ func findNode(name string) (node, error) {
 	return node{}, fmt.Errorf("-node %q: want auto or one of %s", name, strings.Join(names, ", "))
 }
 
-// usable is what a queue may fill, in bytes: the parameter reserved-memory-percent
-// keeps the rest for replication and snapshots.
+// usable returns the memory for queues, in bytes: the parameter
+// reserved-memory-percent reserves the rest for replication and snapshots.
 func (n node) usable() float64 { return n.gib * gib * (1 - redisReserved) }
 
-// bytesPerSecond is what it may send for ever.
+// bytesPerSecond returns the rate at which the node can send permanently.
 func (n node) bytesPerSecond() float64 { return n.gbps * 1e9 / 8 }

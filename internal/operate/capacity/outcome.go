@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// backlogMargin is what maxBacklogMiB should have above the peak.
+// backlogMargin is the factor between the peak and a sufficient maxBacklogMiB.
 const backlogMargin = 1.25
 
-// print writes an outcome for people.
+// print writes an outcome as text.
 func (o Outcome) print(out io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nsimulation: %s; throttleRate=%d streamDrainers=%d drainerConcurrency=%d\n\n", o.what(), o.Scenario.ThrottleRate, o.Scenario.StreamDrainers, o.Scenario.Drainers)
@@ -21,13 +21,13 @@ func (o Outcome) print(out io.Writer) error {
 	row("drainers", "%d at once", o.PeakDrainers)
 	row("cache memory", "%.0f %% of the fullest node: %s", o.PeakMemory*100, o.memory())
 	if o.Drained {
-		row("drained", "%v after it was over", o.DrainedAfter)
+		row("drained", "%v after the end", o.DrainedAfter)
 	} else {
 		row("drained", "not within a day: %s records wait; give the streams more shards", commas(float64(o.Queued)))
 	}
-	row("past the tap", "%s records straight to the archive, %s of them past maxBacklogMiB", commas(float64(o.Archived)), commas(float64(o.Overflow)))
+	row("not on the tap", "%s direct records, %s of them because of maxBacklogMiB", commas(float64(o.Archived)), commas(float64(o.Overflow)))
 	row("refused", "%s records with 429 (throttleRate), %s with 503 (overflow)", commas(float64(o.Throttled)), commas(float64(o.Refused)))
-	row("to hold it all", "%s", o.holds())
+	row("to queue all", "%s", o.holds())
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("printing: %w", err)
 	}
@@ -43,7 +43,7 @@ func (o Outcome) what() string {
 		events = append(events, fmt.Sprintf("%g times the rate for %s", o.Scenario.Burst, plain(o.Scenario.BurstFor)))
 	}
 	if o.Scenario.Outage > 0 {
-		events = append(events, fmt.Sprintf("Kinesis takes nothing for %s", plain(o.Scenario.Outage)))
+		events = append(events, fmt.Sprintf("Kinesis accepts nothing for %s", plain(o.Scenario.Outage)))
 	}
 	what := strings.Join(events, " while ")
 	if o.Scenario.MaxBacklogMiB > 0 {
@@ -55,7 +55,7 @@ func (o Outcome) what() string {
 	return what
 }
 
-// plain is a duration without zeros at its end.
+// plain returns a duration without zeros at the end.
 func plain(d time.Duration) string {
 	s := strings.TrimSuffix(d.String(), "0s")
 	if s == "" || !strings.ContainsAny(s[len(s)-1:], "hm") {
@@ -67,7 +67,7 @@ func plain(d time.Duration) string {
 	return s
 }
 
-// holds is what would let all records go by the queue.
+// holds returns the settings with which all records would go through the queue.
 func (o Outcome) holds() string {
 	node := "cacheNodeType=" + o.HoldsNode
 	if o.HoldsNode == "" {
@@ -78,7 +78,7 @@ func (o Outcome) holds() string {
 
 func (o Outcome) memory() string {
 	if o.Archived > o.Overflow {
-		return "it does not hold"
+		return "not enough"
 	}
-	return "it holds"
+	return "enough"
 }

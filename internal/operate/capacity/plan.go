@@ -2,7 +2,7 @@ package main
 
 import "github.com/data-sink/data-sink/internal/pipeline/settings"
 
-// Plan is what each hop needs for a load, and costs. Dollars are of a month.
+// Plan is what each hop needs for a load and what it costs. Dollars are for a month.
 type Plan struct {
 	Load     Load     `json:"load"`
 	API      API      `json:"apiGateway"`
@@ -19,9 +19,8 @@ type Plan struct {
 	Dollars        float64 `json:"dollars"`
 	DollarsMillion float64 `json:"dollarsMillion"`
 
-	// Ceilings are all limits on the way, the lowest first. For those that the load
-	// has passed, Set, Ask and Change say what to set, to ask AWS for, and to send
-	// otherwise.
+	// Ceilings are all limits, the lowest first. For the limits that the load exceeds,
+	// Set lists settings, Ask quotas of AWS, and Change changes of the load.
 	Ceilings []Ceiling `json:"ceilings"`
 	Set      []string  `json:"set"`
 	Ask      []string  `json:"ask"`
@@ -31,7 +30,7 @@ type Plan struct {
 // API is API Gateway.
 type API struct {
 	RequestsPerSecond float64 `json:"requestsPerSecond"`
-	// Units are what a request is metered as.
+	// Units is the number of requests that a request is billed as.
 	Units   int     `json:"units"`
 	Dollars float64 `json:"dollars"`
 }
@@ -46,7 +45,7 @@ type Function struct {
 	Dollars     float64 `json:"dollars"`
 }
 
-// newPlan computes a plan. The load must be valid.
+// newPlan computes a plan for a valid load.
 func newPlan(l Load) Plan {
 	p := Plan{Load: l}
 	p.API = newAPI(l)
@@ -76,10 +75,10 @@ type hop struct {
 	dollars     float64
 }
 
-// concurrency is how many executions the account must allow: those that are at
-// work, a batch of each shard for the bridge included, and those that the requests
-// a second bring with them.
+// concurrency returns the number of concurrent executions that the account must
+// allow: the executions at work, with one batch of each shard for the bridge, or the
+// number that allows the requests a second, whichever is larger.
 func (p Plan) concurrency() int {
-	atWork := p.Ingest.Concurrency*p.Load.Peak + float64(p.Drainer.Concurrency) + float64(p.Tap.Shards*parallelization)
-	return whole(max(atWork, p.Load.peak()*room/requestsPerExecution))
+	atWork := p.Ingest.Concurrency*p.Load.Peak + float64(p.Drainer.Concurrency) + float64(p.Tap.Shards*settings.BridgeParallelization)
+	return whole(max(atWork, p.Load.peak()*margin/requestsPerExecution))
 }

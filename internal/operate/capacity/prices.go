@@ -2,9 +2,9 @@ package main
 
 import "math"
 
-// Prices in US dollars: list prices, us-east-1, checked 2026-11-23 against stored
-// copies of public pages, without free tiers and discounts. Those that no copy
-// showed are from general knowledge and say "not verified".
+// Prices in US dollars: list prices of us-east-1, checked on 2026-11-23 against public
+// pages, without free tiers and discounts. Prices that were not found on a page are
+// marked "not verified".
 const (
 	pricesChecked = "2026-11-23"
 
@@ -22,15 +22,14 @@ const (
 	putUnit            = 0.014 / 1e6
 	putUnitBytes       = 25 << 10
 	onDemandStreamHour = 0.04
-	onDemandIn         = 0.08 // a GiB, records rounded up to 1 KiB
-	onDemandOut        = 0.04 // a GiB
+	onDemandIn         = 0.08 // for each GiB, records rounded up to 1 KiB
+	onDemandOut        = 0.04 // for each GiB
 	onDemandUnit       = 1 << 10
 	// https://aws.amazon.com/firehose/pricing/ (the rounding verified)
 	firehoseUnit = 5 << 10
 	// https://aws.amazon.com/s3/pricing/ (not verified)
 	s3Put = 5.0 / 1e6
-	// https://aws.amazon.com/cloudwatch/pricing/ Volume tiers exist for some logs:
-	// this is the highest price of all.
+	// https://aws.amazon.com/cloudwatch/pricing/ (the highest tier of the logs)
 	logGiB      = 0.50
 	metricMonth = 0.30
 	alarmMonth  = 0.10
@@ -42,12 +41,12 @@ const (
 	// https://aws.amazon.com/secrets-manager/pricing/ (not verified)
 	secretMonth = 0.40
 
-	// meteredBytes is the unit of requests of an HTTP API.
+	// meteredBytes is the size up to which an HTTP API bills a request once.
 	// https://aws.amazon.com/api-gateway/pricing/
 	meteredBytes = 512 << 10
 )
 
-// tier is a price up to a quantity, in the unit of its list.
+// tier is a price up to a quantity, in the unit of its table.
 type tier struct{ upTo, price float64 }
 
 var (
@@ -65,7 +64,7 @@ var (
 	endpointGiB = []tier{{1 << 20, 0.01}, {5 << 20, 0.006}, {math.Inf(1), 0.004}}
 )
 
-// priced is what a quantity costs by tiers.
+// priced returns the price of a quantity by tiers.
 func priced(tiers []tier, quantity float64) float64 {
 	dollars, from := 0.0, 0.0
 	for _, t := range tiers {
@@ -78,7 +77,7 @@ func priced(tiers []tier, quantity float64) float64 {
 	return dollars
 }
 
-// lambdaDollars is a month of a function.
+// lambdaDollars returns the price of a function for a month.
 func lambdaDollars(invocationsPerSecond, concurrency float64, memory int) float64 {
 	gbSeconds := concurrency * monthSeconds * float64(memory) / 1024
 	return invocationsPerSecond*monthSeconds*lambdaRequest + priced(lambdaARM, gbSeconds)

@@ -8,24 +8,25 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// caveat goes with every table of dollars.
-const caveat = "prices: list prices of us-east-1, from public pages, checked " + pricesChecked + ", some of them not verified (see prices.go); check them before you decide"
+// caveat accompanies every table of dollars.
+const caveat = "prices: list prices of us-east-1 from public pages, checked " + pricesChecked + "; prices.go says which of them are not verified; check them before you decide"
 
-// hops are the lines of the table, in the order of the pipeline.
+// hops returns the rows of the table, in the order of the pipeline.
 func (p Plan) hops() []hop {
 	hops := []hop{
 		{
-			"API Gateway", fmt.Sprintf("%s requests/s, metered as %d each", commas(p.API.RequestsPerSecond), p.API.Units), p.API.Dollars,
+			"API Gateway", fmt.Sprintf("%s requests/s, each billed as %d", commas(p.API.RequestsPerSecond), p.API.Units), p.API.Dollars,
 		},
 		{
 			"ingest λ", fmt.Sprintf("%s executions of %d MB at once, %g ms each", short(p.Ingest.Concurrency*p.Load.Peak), p.Ingest.Memory, p.Ingest.BilledMillis), p.Ingest.Dollars,
 		},
 	}
 	if p.Load.oversize() {
-		hops = append(hops, hop{"Redis", fmt.Sprintf("nothing: bodies over 1,023,999 bytes go straight to S3; %s", p.Cache.what()), p.Cache.Dollars})
+		hops = append(hops, hop{"Redis", fmt.Sprintf("nothing: bodies over 1,023,999 bytes become direct records; %s", p.Cache.what()), p.Cache.Dollars})
 	} else {
 		hops = append(hops, p.tapHops()...)
 	}
@@ -33,7 +34,7 @@ func (p Plan) hops() []hop {
 		hops,
 		hop{"S3", fmt.Sprintf("%s objects and %s a month, %s PUTs/s under the busiest prefix", commas(p.Archive.Objects), size(p.Archive.GiB), short(p.Archive.PutsPerSecond)), p.Archive.Dollars},
 		hop{"CloudWatch", fmt.Sprintf("%s of logs a month, %s metrics, %s alarms", size(p.Watching.LogGiB), commas(float64(p.Watching.Metrics)), commas(float64(p.Watching.Alarms))), p.Watching.Dollars},
-		hop{"VPC, secrets", fmt.Sprintf("%d interface endpoints and zones, %s through them a month", p.Network.Endpoints, size(p.Network.GiB)), p.Network.Dollars},
+		hop{"VPC, secrets", fmt.Sprintf("%d interface endpoints, counted in each zone; %s through them a month", p.Network.Endpoints, size(p.Network.GiB)), p.Network.Dollars},
 	)
 }
 
@@ -41,11 +42,11 @@ func (c Cache) what() string {
 	return fmt.Sprintf("%d × %s", c.Nodes, c.Node)
 }
 
-// tapHops are the hops between ingest and S3.
+// tapHops returns the hops between ingest and S3.
 func (p Plan) tapHops() []hop {
 	tap := fmt.Sprintf("%s, %d for the busiest stream", many(p.Tap.Shards, "shard"), p.Tap.Busiest)
 	if p.Load.OnDemand {
-		tap = fmt.Sprintf("%s on demand, like %s", many(p.Load.Streams, "stream"), many(p.Tap.Shards, "shard"))
+		tap = fmt.Sprintf("%s on demand, which correspond to %s", many(p.Load.Streams, "stream"), many(p.Tap.Shards, "shard"))
 	}
 	return []hop{
 		{
@@ -58,7 +59,7 @@ func (p Plan) tapHops() []hop {
 		},
 		{"Kinesis", tap, p.Tap.Dollars},
 		{
-			"bridge λ", fmt.Sprintf("%s executions of %d MB at once, %d at most, one a shard; %s batches/s of %s ms", short(p.Bridge.Concurrency), p.Bridge.Memory, p.Tap.Shards*parallelization, short(p.Bridge.InvocationsPerSecond), short(p.Bridge.BilledMillis)),
+			"bridge λ", fmt.Sprintf("%s executions of %d MB at once, %d at most, one a shard; %s batches/s of %s ms", short(p.Bridge.Concurrency), p.Bridge.Memory, p.Tap.Shards*settings.BridgeParallelization, short(p.Bridge.InvocationsPerSecond), short(p.Bridge.BilledMillis)),
 			p.Bridge.Dollars,
 		},
 		{
@@ -68,14 +69,14 @@ func (p Plan) tapHops() []hop {
 	}
 }
 
-// print writes a plan for people.
+// print writes a plan as text.
 func (p Plan) print(out io.Writer) error {
 	l := p.Load
 	busiest, _ := l.shares()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s records/s of %s bytes over %s, the busiest with %s/s", short(l.Rate), commas(float64(l.Size)), many(l.Streams, "stream"), short(l.Rate*busiest))
 	if l.Peak != 1 {
-		fmt.Fprintf(&b, "; sized for %g times as many", l.Peak)
+		fmt.Fprintf(&b, "; sized for %g times that rate", l.Peak)
 	}
 	fmt.Fprintf(&b, "; %s, a month of %d hours\n\n", l.Region, monthHours)
 
@@ -97,7 +98,7 @@ func (p Plan) print(out io.Writer) error {
 	return nil
 }
 
-// advice is what to do, and what comes next.
+// advice returns what to change, and the next ceiling.
 func (p Plan) advice() string {
 	var b strings.Builder
 	for _, kind := range []struct {
@@ -113,7 +114,7 @@ func (p Plan) advice() string {
 		}
 	}
 	if share := p.perRequest() / p.Dollars; share > 0.5 && 2*p.Load.framed() <= stream.MaxFramedBytes {
-		fmt.Fprintf(&b, "%-16s several lines in one body: %.0f %% of this is paid for each request, whatever its size\n", "cheaper:", share*100)
+		fmt.Fprintf(&b, "%-16s send several lines in one body: %.0f %% of the cost is per request, whatever its size\n", "cheaper:", share*100)
 	}
 	if c, ok := p.next(); ok {
 		fmt.Fprintf(&b, "%-16s at %s records/s: %s", "next ceiling:", commas(c.At), c.What)
@@ -125,12 +126,12 @@ func (p Plan) advice() string {
 		b.WriteString("\n")
 	}
 	if p.Cache.Shards > 1 {
-		fmt.Fprintf(&b, "%-16s names decide on which shard a stream lies: CLUSTER KEYSLOT tells; this counts with chance\n", "note:")
+		fmt.Fprintf(&b, "%-16s the name of a stream decides on its shard (CLUSTER KEYSLOT); the model assumes random names\n", "note:")
 	}
 	return b.String()
 }
 
-// perRequest is what API Gateway, ingest and the access log cost.
+// perRequest returns the cost of API Gateway, ingest and the access log.
 func (p Plan) perRequest() float64 {
 	log := p.Load.Rate * monthSeconds * (accessLogBytes + logBytesPerRecord) / gib * logGiB
 	return p.API.Dollars + p.Ingest.Dollars + log
@@ -143,7 +144,7 @@ func orDefault(s, byDefault string) string {
 	return s
 }
 
-// many is a number of things.
+// many returns a number with its noun.
 func many(n int, thing string) string {
 	if n != 1 {
 		thing += "s"
@@ -151,7 +152,7 @@ func many(n int, thing string) string {
 	return commas(float64(n)) + " " + thing
 }
 
-// commas is a number without its fraction.
+// commas returns a rounded number with commas.
 func commas(v float64) string {
 	digits := strconv.FormatFloat(math.Round(math.Abs(v)), 'f', 0, 64)
 	for i := len(digits) - 3; i > 0; i -= 3 {
@@ -163,7 +164,7 @@ func commas(v float64) string {
 	return digits
 }
 
-// short has the digits that matter.
+// short returns a number with two or three digits.
 func short(v float64) string {
 	switch {
 	case v >= 100:
@@ -177,7 +178,7 @@ func short(v float64) string {
 
 func dollars(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) }
 
-// size is an amount that is given in GiB.
+// size returns an amount that is given in GiB with a unit.
 func size(gib float64) string {
 	switch {
 	case gib >= 10<<10:

@@ -5,13 +5,13 @@ import "slices"
 // Quotas of AWS: the defaults of an account. Checked as the prices were.
 const (
 	// https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
-	// (2,500 in some newer Regions; the burst cannot be asked for)
+	// (2,500 in some newer Regions; the burst cannot be increased)
 	apiRate, apiBurst = 10_000, 5_000
 	// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-	// (a new account has less: it is raised by use, or on request)
+	// (a new account has less; it is increased with use or on request)
 	concurrentExecutions = 1_000
 	// https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
-	// Each concurrent execution of the quota brings ten requests a second.
+	// Each concurrent execution of the quota allows ten requests a second.
 	requestsPerExecution = 10
 	// https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 	vCPUMemory = 1769
@@ -22,20 +22,20 @@ const (
 	onDemandStreams          = 50
 	onDemandStart            = 4 << 20
 	// https://docs.aws.amazon.com/firehose/latest/dev/limits.html
-	// (an older copy of the page; newer ones name no number)
+	// (the current page names no number)
 	firehoseStreams = 50
 	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html
 	s3PutsPerPrefix = 3_500
 )
 
-// region is what quotas depend on.
+// region has the quotas that depend on the Region.
 type region struct {
-	shards          int // of an account
+	shards          int // of the account
 	firehoseMiB     float64
-	onDemandMaxMiBs float64 // of a stream
+	onDemandMaxMiBs float64 // of one stream
 }
 
-// largeRegions have larger quotas of Kinesis and Firehose.
+// largeRegions have larger quotas of Kinesis and Firehose than the others.
 var largeRegions = []string{"us-east-1", "us-west-2", "eu-west-1"}
 
 func regionOf(name string) region {

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// Outcome is what a simulation saw. Records add up: Arrived = Throttled + Refused +
-// Archived + Forwarded + Queued.
+// Outcome is the result of a simulation. Arrived = Throttled + Refused + Archived +
+// Forwarded + Queued.
 type Outcome struct {
 	Scenario Scenario `json:"scenario"`
-	// Arrived are all records; Throttled got 429 of the API, Refused 503 past
-	// maxBacklogMiB. Archived went straight to the archive, of which Overflow past
-	// maxBacklogMiB, the others because the cache could not take them.
+	// Arrived is the number of all records. Throttled got 429 from the API, Refused got
+	// 503 because of maxBacklogMiB. Archived became direct records: Overflow because of
+	// maxBacklogMiB, the others because the cache could not accept them.
 	Arrived   int64 `json:"arrived"`
 	Throttled int64 `json:"throttled"`
 	Refused   int64 `json:"refused"`
@@ -22,62 +22,63 @@ type Outcome struct {
 	Forwarded int64 `json:"forwarded"`
 	Queued    int64 `json:"queued"`
 
-	// PeakRecords and PeakMiB are the most that waited in all queues at once,
-	// PeakStreamMiB in that of one stream: what maxBacklogMiB bounds.
+	// PeakRecords and PeakMiB are the largest backlog of all queues together,
+	// PeakStreamMiB of one queue, which maxBacklogMiB bounds.
 	PeakRecords   int64   `json:"peakRecords"`
 	PeakMiB       float64 `json:"peakMib"`
 	PeakStreamMiB float64 `json:"peakStreamMib"`
-	// PeakMemory is the fullest node at its worst, as a share of what is usable.
+	// PeakMemory is the largest use of a node, as a share of its usable memory.
 	PeakMemory float64 `json:"peakMemory"`
-	// PeakDrainers are the most at work at once, for all streams.
+	// PeakDrainers is the largest number of drainers at once, for all streams.
 	PeakDrainers int `json:"peakDrainers"`
-	// DrainedAfter is how long after the end of burst and outage the queues were as
-	// short as before; Drained is false when that took over a day.
+	// DrainedAfter is the time from the end of burst and outage until the queues were as
+	// short as before. Drained is false if that took more than a day.
 	DrainedAfter time.Duration `json:"-"`
 	DrainedSecs  float64       `json:"drainedAfterSeconds"`
 	Drained      bool          `json:"drained"`
 
-	// HoldsMiB is the maxBacklogMiB, and HoldsNode the type of cache node, with which
-	// all records would go by the queue; without a node more shards are needed.
+	// HoldsMiB is the maxBacklogMiB, and HoldsNode the type of cache node, with which all
+	// records would go through the queue. An empty HoldsNode means that more shards are
+	// necessary.
 	HoldsMiB  float64 `json:"holdsMib"`
 	HoldsNode string  `json:"holdsNode"`
 }
 
 const (
-	quiet     = 60        // seconds before anything happens
-	mostSteps = 24 * 3600 // seconds after it
+	quiet     = 60        // seconds before the burst or the outage
+	mostSteps = 24 * 3600 // seconds after them
 )
 
-// queue is that of one stream.
+// queue is the queue of one stream.
 type queue struct {
-	rate      float64 // records/s that come
+	rate      float64 // records/s that arrive
 	shard     int     // of the cache
-	tap       int64   // records/s that its Kinesis shards take
+	tap       int64   // records/s that its Kinesis shards accept
 	depth     int64
 	drainers  int
 	throttled bool
 }
 
-// simulation plays a plan through in steps of a second.
+// simulation simulates a plan in steps of a second.
 type simulation struct {
 	plan     Plan
 	scenario Scenario
 	random   *rand.Rand
 
 	queues     []queue
-	shards     []int64 // records that wait on each shard of the cache
-	peaks      []int64 // the most that did
-	room       int64   // records that fit into one
-	pushes     int64   // records/s that one takes
-	bound      int64   // records that maxBacklogMiB lets wait; 0: no bound
+	shards     []int64 // records on each shard of the cache
+	peaks      []int64 // the largest number on each shard
+	room       int64   // records that fit on one shard
+	pushes     int64   // records/s that one shard accepts
+	bound      int64   // records that maxBacklogMiB allows; 0: no bound
 	perDrainer int64   // records/s
-	tokens     float64 // of the API's throttle
+	tokens     float64 // of the throttle of the API
 	refill     float64
-	most       int // drainers at once
+	most       int // drainers that are wanted at once
 	outcome    Outcome
 }
 
-// simulate runs a scenario. The same seed gives the same outcome.
+// simulate simulates a scenario. The same seed gives the same outcome.
 func simulate(p Plan, s Scenario) Outcome {
 	o := newSimulation(p, s).run()
 	boundless := newSimulation(p, s)
@@ -120,7 +121,7 @@ func newSimulation(p Plan, s Scenario) *simulation {
 		outcome: Outcome{Scenario: s},
 	}
 	sim.room = int64(p.Cache.node().usable() / p.Cache.RecordBytes)
-	// For a while a t4g has a whole core too, and more bandwidth than it needs.
+	// For a while, a t4g too has a whole core and enough bandwidth.
 	sim.pushes = int64(1 / redisSeconds.at(l.Size))
 	if s.MaxBacklogMiB > 0 {
 		sim.bound = int64(float64(s.MaxBacklogMiB) * (1 << 20) / l.queued())
@@ -136,7 +137,7 @@ func newSimulation(p Plan, s Scenario) *simulation {
 	return sim
 }
 
-// step is one second: records come, then drainers work.
+// step simulates one second: records arrive, then drainers work.
 func (sim *simulation) step(second int) {
 	factor := 1.0
 	since := time.Duration(second-quiet) * time.Second
@@ -152,7 +153,7 @@ func (sim *simulation) step(second int) {
 	sim.drain(down)
 }
 
-// arrive lets records in: past the API's throttle, into the cache or past it.
+// arrive simulates the throttle of the API, ingest and the cache.
 func (sim *simulation) arrive(factor float64) {
 	came := make([]int64, len(sim.queues))
 	var all int64
@@ -190,8 +191,9 @@ func (sim *simulation) arrive(factor float64) {
 	}
 }
 
-// scale is what drainers do every few seconds: one for each queue with records, more
-// where the backlog is long, unless Kinesis wants less (internal/pipeline/drain, scale.go).
+// scale decides every few seconds on the number of drainers: one for each queue with
+// records, and more for a long backlog unless Kinesis throttles the stream (package
+// drain, scale.go).
 func (sim *simulation) scale() {
 	at := 0
 	for i := range sim.queues {
@@ -199,7 +201,7 @@ func (sim *simulation) scale() {
 		wanted := min(int((q.depth+int64(drainer.ScaleOutRecords)-1)/int64(drainer.ScaleOutRecords)), sim.scenario.StreamDrainers)
 		switch {
 		case q.depth == 0:
-			q.drainers = 1 // the next wake-up's
+			q.drainers = 1 // of the next wake-up
 		case q.throttled:
 			q.drainers = max(1, q.drainers)
 		default:
@@ -213,8 +215,8 @@ func (sim *simulation) scale() {
 	sim.outcome.PeakDrainers = max(sim.outcome.PeakDrainers, min(at, sim.scenario.Drainers))
 }
 
-// drain moves records to Kinesis. When more drainers are called than may run, all
-// streams get less in proportion.
+// drain moves records to Kinesis. If more drainers are wanted than may run, all
+// streams get fewer in proportion.
 func (sim *simulation) drain(down bool) {
 	share := min(1, float64(sim.scenario.Drainers)/float64(sim.most))
 	for i := range sim.queues {
@@ -235,7 +237,7 @@ func (sim *simulation) drain(down bool) {
 	}
 }
 
-// measure notes the peaks, after what came and before what goes.
+// measure records the peaks, between arrivals and departures.
 func (sim *simulation) measure() {
 	var all, longest, fullest int64
 	for _, q := range sim.queues {
@@ -255,7 +257,7 @@ func (sim *simulation) measure() {
 	o.PeakMemory = max(o.PeakMemory, float64(fullest)/float64(sim.room))
 }
 
-// calm reports whether no queue holds more than comes in two seconds.
+// calm reports whether no queue has more records than arrive in two seconds.
 func (sim *simulation) calm() bool {
 	for _, q := range sim.queues {
 		if float64(q.depth) > 2*q.rate+10 {
@@ -265,7 +267,7 @@ func (sim *simulation) calm() bool {
 	return true
 }
 
-// poisson is how many come in a second when rate come in the mean.
+// poisson returns a random number of arrivals with the mean rate.
 func poisson(random *rand.Rand, rate float64) int64 {
 	if rate > 50 {
 		return max(0, int64(math.Round(rate+math.Sqrt(rate)*random.NormFloat64())))

@@ -4,22 +4,23 @@ import (
 	"encoding/base64"
 	"math"
 
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
 // Tap is the Kinesis streams.
 type Tap struct {
-	// Shards are those of all streams; on demand an estimate of what Kinesis takes.
+	// Shards is the number for all streams. With on-demand capacity it is an estimate.
 	Shards int `json:"shards"`
-	// Busiest and Other are those of the busiest stream and of each other one.
+	// Busiest and Other are the shards of the busiest stream and of each other stream.
 	Busiest int `json:"busiest"`
 	Other   int `json:"other"`
-	// ShardMax is records/s of this size that one shard takes.
+	// ShardMax is the number of records/s of this size that one shard accepts.
 	ShardMax float64 `json:"shardMax"`
 	Dollars  float64 `json:"dollars"`
 }
 
-// shardMax is how many records a second one shard takes: keys count too.
+// shardMax returns the records a second that one shard accepts. Partition keys count.
 func (l Load) shardMax() float64 {
 	return min(shardRecords, shardBytes/float64(l.Size+keyBytes))
 }
@@ -44,24 +45,24 @@ func newTap(l Load) Tap {
 	return t
 }
 
-// batch is what one invocation of the bridge gets of a shard, in records, and how
-// often.
+// batch is the number of records in one invocation of the bridge for a shard, and the
+// number of invocations a second.
 type batch struct{ records, perSecond float64 }
 
-// eventSize is a record in an event of the bridge.
+// eventSize returns the bytes of a record in an event of the bridge.
 func (l Load) eventSize() float64 {
 	return float64(base64.StdEncoding.EncodedLen(l.Size) + eventBytes)
 }
 
-// batchOf is the batch of a shard with that many records a second: what came within
-// the window, unless it is full before.
+// batchOf returns the batch of a shard with that rate: the records of a window, or
+// fewer if the batch is full before.
 func (l Load) batchOf(rate float64) batch {
-	full := max(1, min(bridgeRecords, invocationBytesMax/l.eventSize()))
-	records := min(full, max(1, rate*bridgeWindow))
+	full := max(1, min(settings.BridgeRecords, invocationBytesMax/l.eventSize()))
+	records := min(full, max(1, rate*settings.BridgeWindow))
 	return batch{records, rate / records}
 }
 
-// overShards adds a function of a shard's records a second up over all shards.
+// overShards returns the sum over all shards of a function of a shard's rate.
 func (l Load) overShards(t Tap, f func(rate float64) float64) float64 {
 	busiest, other := l.shares()
 	sum := float64(t.Busiest) * f(l.Rate*busiest/float64(t.Busiest))
@@ -71,7 +72,7 @@ func (l Load) overShards(t Tap, f func(rate float64) float64) float64 {
 	return sum
 }
 
-// bridgeMillis is what an invocation with a batch is billed.
+// bridgeMillis returns the milliseconds that are billed for a batch.
 func (l Load) bridgeMillis(b batch) float64 {
 	cpu := b.records * l.eventSize() / (bridgeRate * 1e6) * 1000 / min(1, vCPUs(l.BridgeMemory))
 	calls := math.Ceil(b.records * float64(l.framed()) / float64(sink.FirehoseLimits.CallBytes))
