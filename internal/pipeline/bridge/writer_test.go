@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -76,7 +77,7 @@ func TestNothingIsLostWhateverFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		list := pairs(12)
-		service := &flaky{seen: make(map[string]int)}
+		service := &flaky{seen: make(map[string]int), dice: rand.New(rand.NewPCG(1, 2))}
 		h := bridge.New(bridge.Config{
 			Deployment: "datasink", Streams: streams(t), Archive: &failed{}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 			Firehose: &sink.Writer{Service: service, Limits: sink.FirehoseLimits, MaxAttempts: 1},
@@ -108,10 +109,11 @@ func TestNothingIsLostWhateverFails(t *testing.T) {
 	})
 }
 
-// flaky takes every third entry, and fails every fourth call.
+// flaky accepts a third of all entries at random, and fails every fourth call.
 type flaky struct {
-	calls, entries int
-	seen           map[string]int
+	calls int
+	dice  *rand.Rand
+	seen  map[string]int
 }
 
 func (s *flaky) Put(_ context.Context, _ string, entries []sink.Entry) ([]sink.Failure, error) {
@@ -121,7 +123,7 @@ func (s *flaky) Put(_ context.Context, _ string, entries []sink.Entry) ([]sink.F
 	}
 	var failures []sink.Failure
 	for i, e := range entries {
-		if s.entries++; s.entries%3 != 0 {
+		if s.dice.IntN(3) != 0 {
 			failures = append(failures, sink.Failure{Index: i, Err: sink.ErrThrottled})
 			continue
 		}

@@ -50,7 +50,7 @@ func TestAdaptersSendWhatTheyAreGiven(t *testing.T) {
 	}
 }
 
-// class names what an error is to the Writer.
+// class names the kind of error that the Writer distinguishes.
 func class(err error) string {
 	switch {
 	case errors.Is(err, sink.ErrThrottled) && errors.Is(err, sink.ErrInvalid):
@@ -244,7 +244,7 @@ func TestErrorsOnTheWay(t *testing.T) {
 	}
 }
 
-// keptBody answers at once, and keeps the body of the request.
+// keptBody answers at once and keeps the request's body.
 type keptBody struct {
 	answer string
 	body   io.ReadCloser
@@ -276,8 +276,8 @@ func TestRequestBodyEndsQuietlyAfterTheAnswer(t *testing.T) {
 	}
 }
 
-// TestWriterOnTheWire is the loop and an adapter together, with what AWS says to
-// an empty partition key.
+// TestWriterOnTheWire runs the Writer with an adapter. The endpoint answers as AWS
+// does to an empty partition key.
 func TestWriterOnTheWire(t *testing.T) {
 	t.Parallel()
 	w := wire{status: 400, body: `{"__type":"ValidationException","message":"Value '' at 'records.1.member.partitionKey' failed to satisfy constraint: Member must have length greater than or equal to 1"}`}

@@ -11,13 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// unknownProtocol is one that the adapters leave alone.
+// unknownProtocol is a protocol that the adapters do not replace.
 type unknownProtocol struct{ smithyhttp.ClientProtocol }
 
 func (p unknownProtocol) ID() smithy.ShapeID { return smithy.ShapeID{Name: "unknown"} }
 
-// The adapter knows the usual answer by its looks. Whatever the answer, it finds
-// what it would if the SDK read all of it.
+// The adapter recognizes the usual answer without parsing it. Its result must always
+// be the same as if the SDK had parsed the answer.
 func TestAnswersMeanWhatTheSDKReads(t *testing.T) {
 	t.Parallel()
 	const (
@@ -26,7 +26,7 @@ func TestAnswersMeanWhatTheSDKReads(t *testing.T) {
 	)
 	for name, tt := range map[string]struct {
 		answer string
-		quick  bool // whether three entries are seen to be taken at once
+		quick  bool // whether the answer is recognized without parsing
 	}{
 		"all taken":                {`{"FailedRecordCount":0,"Records":[` + taken + `,` + taken + `,` + taken + `]}`, true},
 		"as an encrypted stream":   {`{"EncryptionType":"KMS","FailedRecordCount":0,"Records":[` + taken + `,` + taken + `,` + taken + `]}`, true},
@@ -67,8 +67,8 @@ func TestAnswersMeanWhatTheSDKReads(t *testing.T) {
 			if diff := cmp.Diff(wantFailures, failures); diff != "" || err != wantErr {
 				t.Errorf("Put = %q, by the SDK %q; refused (-SDK +adapter):\n%s", err, wantErr, diff)
 			}
-			if got := sink.SaysAllTaken([]byte(tt.answer), 3); got != tt.quick {
-				t.Errorf("SaysAllTaken = %v, want %v", got, tt.quick)
+			if got := sink.AllAccepted([]byte(tt.answer), 3); got != tt.quick {
+				t.Errorf("AllAccepted = %v, want %v", got, tt.quick)
 			}
 		})
 	}

@@ -10,10 +10,10 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// classes are the codes, of a call or of one entry, that mean one of the
-// Writer's two errors; the SDK's own list of throttling codes adds to them. All
-// other codes mean neither, above all those of missing streams, denied access
-// and keys: their cause is outside of the entry and may go away.
+// classes maps the error codes of a call or of an entry to the two errors that the
+// Writer distinguishes. The SDK's own list of throttling codes is used as well.
+// Other codes, such as those of missing streams, denied access and KMS keys, map
+// to neither: their cause lies outside the entry and may be temporary.
 var classes = map[string]error{
 	"KMSThrottlingException":      ErrThrottled,
 	"ServiceUnavailableException": ErrThrottled,
@@ -23,9 +23,9 @@ var classes = map[string]error{
 	"ValidationException":      ErrInvalid,
 }
 
-// statuses are the same for answers whose code says nothing. Kinesis meets a
-// request that is too large with a bare 413: halving finds the entry, or calls
-// of a size that passes.
+// statuses maps HTTP statuses for answers with an unknown code. Kinesis answers a
+// request that is too large with status 413 and no code: halving the call finds
+// the entry, or a size of call that is accepted.
 var statuses = map[int]error{
 	http.StatusRequestEntityTooLarge: ErrInvalid,
 	http.StatusTooManyRequests:       ErrThrottled,
@@ -42,22 +42,21 @@ func classify(code string, status int) error {
 	return statuses[status]
 }
 
-// apiError is an error of the service or of the way to it. Its text is fit for
-// a log and bounded. The service's own message is not in it, for it may quote a
-// partition key or data ("Value '…' at 'records.1.member.partitionKey' failed
-// to satisfy constraint"): code, status and request id identify the fault, and
-// AWS support finds the rest by the request id.
+// apiError is an error of the service or of the connection to it. Its text is
+// bounded and can be logged. It does not contain the message of the service, which
+// may quote a partition key or data ("Value '…' at 'records.1.member.partitionKey'
+// failed to satisfy constraint"). Code, status and request ID identify the error.
 type apiError struct {
 	text string
-	err  error // what errors.Is finds; nil for none
+	err  error // for errors.Is; may be nil
 }
 
 func (e *apiError) Error() string { return e.text }
 func (e *apiError) Unwrap() error { return e.err }
 
-// callError is the error of a whole call, from what the SDK client returned.
-// The chain of an error that the service answered ends here on purpose: below
-// is its message.
+// callError converts the error that the SDK client returned for a call. It does not
+// wrap an error that the service returned, because the text of such an error
+// contains the message of the service.
 func callError(operation string, err error) error {
 	var status int
 	var response interface{ HTTPStatusCode() int }
@@ -78,7 +77,7 @@ func callError(operation string, err error) error {
 		}
 	}
 	var unreadable *smithy.DeserializationError
-	if errors.As(err, &unreadable) { // its text may quote the answer
+	if errors.As(err, &unreadable) { // the text may quote the answer
 		return &apiError{
 			text: fmt.Sprintf("%s: unreadable answer (HTTP status %d, request id %s)", operation, status, word(id)),
 			err:  errors.Join(statuses[status], err),
@@ -92,8 +91,8 @@ func countError(operation string, results, entries int) error {
 	return fmt.Errorf("%s: answer with %d results to %d entries", operation, results, entries)
 }
 
-// refusals collects the failures of a call. The entries that one code refuses
-// share one error: a throttled call has hundreds.
+// refusals collects the failures of a call. Successive entries with the same code
+// share one error, because a throttled call can have hundreds of them.
 type refusals struct {
 	operation string
 	code      string
@@ -101,7 +100,7 @@ type refusals struct {
 	failures  []Failure
 }
 
-// add takes the code with which the service refused the entry, if it did.
+// add adds a failure for the entry at index unless code is empty.
 func (r *refusals) add(index int, code *string) {
 	if code == nil || *code == "" {
 		return
@@ -113,13 +112,13 @@ func (r *refusals) add(index int, code *string) {
 	r.failures = append(r.failures, Failure{Index: index, Err: r.err})
 }
 
-// maxText bounds the texts of errors, maxWord that of a code or an id.
+// maxText limits the text of an error, maxWord that of a code or a request ID.
 const (
 	maxText = 500
 	maxWord = 80
 )
 
-// word makes a code or id fit for a text, whatever the other side sent.
+// word makes a code or request ID from the network safe to log.
 func word(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// timed keeps when each call began.
+// timed records when each call began.
 type timed struct {
 	script
 	begun []time.Time
@@ -84,7 +84,7 @@ func TestWaitsAreRandomPartsOfADoublingDelay(t *testing.T) {
 					}
 				}
 				for i, ceiling := range tt.ceilings {
-					// Not one of 60 random parts over half, or under: a chance of 2^-60 each.
+					// The chance that all 60 random parts are over, or under, the half is 2^-60.
 					if longest[i] > ceiling || longest[i] < ceiling/2 || shortest[i] > ceiling/2 {
 						t.Errorf("waits after call %d: %v to %v, want random parts of %v", i, shortest[i], longest[i], ceiling)
 					}
@@ -106,7 +106,7 @@ func TestMaxAttemptsBoundsCallsWithoutProgress(t *testing.T) {
 		{"refused entries", always(refusesFirst(4, errThrottled)), 3, []int{0, 1, 2, 3, 4, 5}},
 		{"with progress between", append([]answer{fails(errThrottled), fails(errThrottled), refusesFirst(3, errThrottled)}, always(fails(errThrottled))...), 6, []int{0, 1, 2, 4, 5}},
 		{"invalid is progress", append([]answer{fails(errUnknown), fails(errUnknown), refuses(errInvalid, 3)}, always(fails(errThrottled))...), 6, []int{4, 5}},
-		{"a stubborn entry among good ones", always(refusesFirst(1, errThrottled)), 5, []int{0}},
+		{"a stubborn entry among good ones", always(refusesFirst(1, errUnknown)), 5, []int{0}},
 		{"halving counts neither way", append([]answer{fails(errThrottled), fails(errInvalid), fails(errThrottled), fails(errInvalid)}, always(fails(errThrottled))...), 5, []int{0, 1, 2, 3, 4, 5}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -160,7 +160,7 @@ func TestContextThatEnds(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			service := script{answers: always(refusesFirst(2, errThrottled))}
-			// The waits last years, so the context ends in one.
+			// The waits last years, so the context ends during a wait.
 			w := sink.Writer{Service: &service, Limits: sink.KinesisLimits, BaseDelay: 1e18, MaxDelay: 1e18}
 			time.AfterFunc(time.Millisecond, cancel)
 			begun := time.Now()

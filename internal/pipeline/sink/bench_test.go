@@ -13,7 +13,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
-// BenchmarkPut is the batch splitting alone: the service answers at once.
+// BenchmarkPut measures the splitting into calls. The service answers at once.
 func BenchmarkPut(b *testing.B) {
 	tenth := make([]sink.Failure, 50)
 	for i := range tenth {
@@ -51,7 +51,7 @@ func BenchmarkPut(b *testing.B) {
 	}
 }
 
-// BenchmarkAdapter is what an adapter adds to the SDK client's own work.
+// BenchmarkAdapter measures an adapter without its SDK client.
 func BenchmarkAdapter(b *testing.B) {
 	for _, refused := range []int{0, 500} {
 		for _, bm := range []struct {
@@ -75,7 +75,7 @@ func BenchmarkAdapter(b *testing.B) {
 	}
 }
 
-// same returns n entries of one key and data.
+// same returns n entries with the same key and data.
 func same(n, size int) []sink.Entry {
 	entries := make([]sink.Entry, n)
 	data := bytes.Repeat([]byte("x"), size)

@@ -1,45 +1,50 @@
 package sink
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 )
 
-// delivery is the state of one Put. Each entry is settled (delivered or
-// invalid), waiting in order, in a group of suspects, or in the call under way.
+// delivery is the state of one Put. Each entry is settled (delivered or refused as
+// invalid), waiting, in a group of suspects, or in the current call.
 type delivery struct {
 	limits  Limits
 	entries []Entry
 
-	// order[head:] are the positions of the entries that wait. The first resends
-	// of them have been sent before. What is put back goes right before head,
-	// where there is room: every entry that is put back was once taken there.
-	order   []int
-	head    int
-	resends int
+	// order[head:] are the indices of the waiting entries, in the order in which
+	// they are sent. Entries that are put back in front are written before head.
+	// There is room for them, because every entry was once taken from there.
+	order []int
+	head  int
+	// sent says of each entry whether it has been sent.
+	sent []bool
+	// keys are the random partition keys of entries that were throttled.
+	keys map[int]string
 
-	// suspects are groups of entries of which the service refused a call as
-	// invalid, the next one last. They fit a call, and go alone.
-	suspects [][]int
+	// suspects is a stack of groups of entries. The service refused a call that
+	// contained the group as invalid. A group fits into a call and is sent alone.
+	suspects    []suspects
+	halvedCalls []*halved
 
-	// call is the call under way, suspect whether it is a group of suspects.
-	call    []int
-	suspect bool
+	// call holds the indices of the entries of the current call. from is the halved
+	// call that they come from, or nil.
+	call []int
+	from *halved
 
-	request  []Entry // reused from call to call
-	verdicts []error // reused from call to call
-	lastErr  error   // of the last refusal that was not final
+	request  []Entry // reused by every call
+	verdicts []error // reused by every call
+	lastErr  error   // the last error that was not final
 	result   Result
 }
 
 func newDelivery(limits Limits, entries []Entry) *delivery {
-	d := &delivery{limits: limits, entries: entries, order: make([]int, 0, len(entries))}
-	most := limits.entryBytes()
+	d := &delivery{limits: limits, entries: entries, order: make([]int, 0, len(entries)), sent: make([]bool, len(entries))}
+	limit := limits.entryBytes()
 	for i := range entries {
-		if size := entries[i].size(); over(size, most) {
-			d.invalid(i, fmt.Sprintf("over the limit of %d bytes", most))
+		if size := entries[i].size(); over(size, limit) {
+			d.result.Invalid = append(d.result.Invalid, d.invalid(i, fmt.Sprintf("over the limit of %d bytes", limit)))
 			continue
 		}
 		d.order = append(d.order, i)
@@ -47,43 +52,47 @@ func newDelivery(limits Limits, entries []Entry) *delivery {
 	return d
 }
 
-// over reports whether n is over a limit, of which 0 is none.
+// over reports whether n is over a limit. A limit of 0 is no limit.
 func over(n, limit int) bool { return limit > 0 && n > limit }
 
 // unsettled is the number of entries that wait or are suspects.
 func (d *delivery) unsettled() int {
 	n := len(d.order) - d.head
 	for _, group := range d.suspects {
-		n += len(group)
+		n += len(group.entries)
 	}
 	return n
 }
 
-// take begins a call: the next group of suspects, else the first of the waiting
-// entries that fit. The entries it returns are good until the next take.
+// take starts a call: the next group of suspects, or as many waiting entries as
+// fit. The entries that it returns are valid until the next take.
 func (d *delivery) take() []Entry {
 	if last := len(d.suspects) - 1; last >= 0 {
-		d.call, d.suspect = d.suspects[last], true
+		d.call, d.from = d.suspects[last].entries, d.suspects[last].of
 		d.suspects = d.suspects[:last]
-		d.result.Retried += len(d.call)
 	} else {
 		n := d.fitting()
-		d.call, d.suspect = d.order[d.head:d.head+n], false
+		d.call, d.from = d.order[d.head:d.head+n], nil
 		d.head += n
-		again := min(n, d.resends)
-		d.resends -= again
-		d.result.Retried += again
 	}
 	d.result.Calls++
 	d.request = slices.Grow(d.request[:0], len(d.call))
 	for _, index := range d.call {
-		d.request = append(d.request, d.entries[index])
+		entry := d.entries[index]
+		if d.sent[index] {
+			d.result.Retried++
+			if key, ok := d.keys[index]; ok {
+				entry.PartitionKey = key
+			}
+		}
+		d.sent[index] = true
+		d.request = append(d.request, entry)
 	}
 	return d.request
 }
 
-// fitting is the number of waiting entries that the next call carries. The
-// first always fits: what could not was found to be invalid at the start.
+// fitting is the number of waiting entries that the next call carries. It is at
+// least 1, because newDelivery has removed the entries that fit into no call.
 func (d *delivery) fitting() int {
 	waiting, bytes := d.order[d.head:], 0
 	for n, index := range waiting {
@@ -95,9 +104,9 @@ func (d *delivery) fitting() int {
 	return len(waiting)
 }
 
-// settle ends the call under way with the service's answer. It returns how many
-// of its entries are settled now and how many are to be sent again; both are 0
-// when the call was halved.
+// settle ends the current call with the answer of the service. It returns the
+// number of its entries that are settled and the number that must be sent again.
+// Both are 0 when the call was halved.
 func (d *delivery) settle(failures []Failure, err error) (settled, failed int) {
 	verdicts, err := d.judge(failures, err)
 	switch {
@@ -109,13 +118,17 @@ func (d *delivery) settle(failures []Failure, err error) (settled, failed int) {
 		return 1, 0
 	case err != nil:
 		d.retryable(err, len(d.call))
-		if d.suspect {
-			d.suspects = append(d.suspects, d.call)
+		if d.from != nil {
+			d.suspects = append(d.suspects, suspects{d.call, d.from})
 		} else {
 			d.putBack(d.call)
 		}
 		return 0, len(d.call)
-	case verdicts == nil:
+	}
+	if d.from != nil {
+		d.from.cleared = true
+	}
+	if verdicts == nil {
 		return len(d.call), 0
 	}
 	again := d.call[:0]
@@ -123,20 +136,26 @@ func (d *delivery) settle(failures []Failure, err error) (settled, failed int) {
 		switch err := verdicts[i]; {
 		case err == nil:
 		case errors.Is(err, ErrInvalid):
-			d.refused(index, err)
+			d.result.Invalid = append(d.result.Invalid, d.invalid(index, refusal(err)))
+		case errors.Is(err, ErrThrottled):
+			d.retryable(err, 1)
+			d.putBehind(index)
+			failed++
 		default:
 			d.retryable(err, 1)
 			again = append(again, index)
 		}
 	}
-	settled = len(d.call) - len(again)
+	failed += len(again)
+	settled = len(d.call) - failed
 	d.putBack(again)
-	return settled, len(again)
+	return settled, failed
 }
 
-// judge brings the answer to a call into the order of the call: one error or
-// nil for each entry, nil for no failure at all. An answer that does not fit
-// the call is an error of the whole call: which entries it means is not known.
+// judge arranges the failures of a call in the order of its entries: one error or
+// nil for each entry, or nil if there is no failure. An answer that does not match
+// the call is an error of the whole call, because it is unknown which entries it
+// means.
 func (d *delivery) judge(failures []Failure, err error) ([]error, error) {
 	if err != nil || len(failures) == 0 {
 		return nil, err
@@ -152,22 +171,21 @@ func (d *delivery) judge(failures []Failure, err error) ([]error, error) {
 	return d.verdicts, nil
 }
 
-// halve makes two groups of suspects of the call. The halves of a call that was
-// taken in order are a copy, for putBack writes to where it was.
-func (d *delivery) halve() {
-	call := d.call
-	if !d.suspect {
-		call = slices.Clone(call)
-	}
-	middle := len(call) / 2
-	d.suspects = append(d.suspects, call[middle:], call[:middle])
-}
-
-// putBack makes entries wait again, before all others.
+// putBack makes entries wait before all others.
 func (d *delivery) putBack(indices []int) {
 	d.head -= len(indices)
 	copy(d.order[d.head:], indices)
-	d.resends += len(indices)
+}
+
+// putBehind makes a throttled entry wait behind all others.
+func (d *delivery) putBehind(index int) {
+	d.order = append(d.order, index)
+	if d.entries[index].AnyShard {
+		if d.keys == nil {
+			d.keys = make(map[int]string)
+		}
+		d.keys[index] = fmt.Sprintf("%016x", rand.Uint64()) // #nosec G404 -- not a secret
+	}
 }
 
 func (d *delivery) retryable(err error, entries int) {
@@ -177,25 +195,27 @@ func (d *delivery) retryable(err error, entries int) {
 	}
 }
 
-func (d *delivery) refused(index int, err error) {
-	d.invalid(index, "refused by the service: "+err.Error())
-}
-
-func (d *delivery) invalid(index int, reason string) {
+func (d *delivery) invalid(index int, reason string) Invalid {
 	e := &d.entries[index]
-	d.result.Invalid = append(d.result.Invalid, Invalid{
+	return Invalid{
 		Index:  index,
 		Reason: fmt.Sprintf("entry %d of %d bytes (partition key %d, data %d): %s", index, e.size(), len(e.PartitionKey), len(e.Data), reason),
-	})
+	}
 }
 
-// finish returns the result, with all that is unsettled in Left.
+func refusal(err error) string { return "refused by the service: " + err.Error() }
+
+// finish returns the result, with all unsettled entries in Left.
 func (d *delivery) finish() Result {
 	d.result.Left = append(d.result.Left, d.order[d.head:]...)
 	for _, group := range d.suspects {
-		d.result.Left = append(d.result.Left, group...)
+		d.result.Left = append(d.result.Left, group.entries...)
 	}
+	d.finishHalved()
 	slices.Sort(d.result.Left)
-	slices.SortFunc(d.result.Invalid, func(a, b Invalid) int { return cmp.Compare(a.Index, b.Index) })
+	slices.SortFunc(d.result.Invalid, byIndex)
+	slices.SortFunc(d.result.Doubtful, byIndex)
 	return d.result
 }
+
+func byIndex(a, b Invalid) int { return a.Index - b.Index }

@@ -16,9 +16,8 @@ var _ firehoseAPI = (*firehose.Client)(nil)
 
 type firehoseService struct{ client firehoseAPI }
 
-// NewFirehose returns the Service that is Firehose PutRecordBatch. It sends no
-// partition keys. Of retries and the client's time-out the same is true as of
-// NewKinesis.
+// NewFirehose returns a Service that calls Firehose PutRecordBatch. It does not send
+// partition keys. For retries and time-outs, see NewKinesis.
 func NewFirehose(client firehoseAPI) Service { return firehoseService{client} }
 
 func (s firehoseService) Put(ctx context.Context, stream string, entries []Entry) ([]Failure, error) {

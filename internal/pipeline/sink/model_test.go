@@ -18,27 +18,27 @@ type fault int
 
 const (
 	healthy      fault = iota
-	refuseSome         // single entries are refused, the others taken
-	failBefore         // the call fails, nothing was taken
-	failAfter          // the call fails, all was taken
-	failHalfway        // the call fails, some was taken
-	misfit             // all was taken, the answer names an entry of no call
-	hang               // nothing was taken, the call lasts until the context ends
-	hangAfter          // all was taken, the call lasts until the context ends
-	cancelled          // all was taken, and the context ends with the answer
+	refuseSome         // some entries are refused, the others accepted
+	failBefore         // the call fails, no entry was accepted
+	failAfter          // the call fails, all entries were accepted
+	failHalfway        // the call fails, some entries were accepted
+	misfit             // all entries were accepted, the answer names an unknown entry
+	hang               // no entry was accepted, the call lasts until the context ends
+	hangAfter          // all entries were accepted, the call lasts until the context ends
+	cancelled          // all entries were accepted, the context ends with the answer
 	numberFaults       // not a fault
 )
 
-// step is a fault and what it needs to be the same each time: of each entry of
-// the call, by position, whether it is hit, and with which error.
+// step is a fault of one call. hit says which entries of the call it affects, by
+// position.
 type step struct {
 	fault     fault
 	hit       []bool
 	throttled bool
 }
 
-// modelled is a service with a schedule of faults. Poison entries it never
-// takes: it says so of the entry, or of the call, as AWS does.
+// modelled is a service with a schedule of faults. It never accepts poison entries,
+// and refuses either the entry or its whole call, as AWS does.
 type modelled struct {
 	tb        *rapid.T
 	limits    sink.Limits
@@ -50,7 +50,7 @@ type modelled struct {
 	sent      map[string]int
 	taken     map[string]int
 	throttled int
-	after     bool // a fault came after entries were taken
+	after     bool // whether a call failed after it had accepted entries
 }
 
 func (m *modelled) Put(ctx context.Context, _ string, call []sink.Entry) ([]sink.Failure, error) {
@@ -116,7 +116,7 @@ func (m *modelled) Put(ctx context.Context, _ string, call []sink.Entry) ([]sink
 
 func (m *modelled) isPoison(e sink.Entry) bool { return m.poison[string(e.Data)] }
 
-// check holds what must be true of every call.
+// check checks the invariants of a call.
 func (m *modelled) check(ctx context.Context, call []sink.Entry) {
 	if ctx.Err() != nil {
 		m.tb.Errorf("call %d was begun after the context's end", m.calls)
@@ -146,8 +146,8 @@ func drawStep(t *rapid.T) step {
 	}
 }
 
-// TestNothingIsDropped runs random entries through random schedules of faults.
-// Its waits last no time, so that a schedule always runs the same way.
+// TestNothingIsDropped puts random entries to a service with random faults. Its
+// waits take no time, so that each schedule is deterministic.
 func TestNothingIsDropped(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -182,7 +182,7 @@ func TestNothingIsDropped(t *testing.T) {
 	})
 }
 
-// verify holds what must be true of every result.
+// verify checks the invariants of a result.
 func (m *modelled) verify(t *rapid.T, entries []sink.Entry, r sink.Result) {
 	if !slices.IsSorted(r.Left) || !slices.IsSortedFunc(r.Invalid, func(a, b sink.Invalid) int { return a.Index - b.Index }) {
 		t.Errorf("left %v, invalid %v: want both ascending", r.Left, r.Invalid)
@@ -196,6 +196,14 @@ func (m *modelled) verify(t *rapid.T, entries []sink.Entry, r sink.Result) {
 		e := entries[i.Index]
 		if size := len(e.PartitionKey) + len(e.Data); !m.isPoison(e) && size <= m.limits.EntryBytes {
 			t.Errorf("entry %d is called invalid and is not: %s", i.Index, i.Reason)
+		}
+	}
+	for _, i := range r.Doubtful {
+		if !slices.Contains(r.Left, i.Index) {
+			t.Errorf("entry %d is doubtful and not left", i.Index)
+		}
+		if !m.isPoison(entries[i.Index]) {
+			t.Errorf("entry %d is doubtful and not poison: %s", i.Index, i.Reason)
 		}
 	}
 	resent := 0

@@ -22,14 +22,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// sent is what a call looks like on the wire, but for its signature.
+// sent is a request without its signature.
 type sent struct {
 	Method, Path, Target, ContentType string
 	Length                            int64
 	Body                              any
 }
 
-// recorder keeps the last call and refuses it.
+// recorder records the last call and refuses it.
 type recorder struct{ last sent }
 
 func (r *recorder) Do(in *http.Request) (*http.Response, error) {
@@ -44,7 +44,7 @@ func (r *recorder) Do(in *http.Request) (*http.Response, error) {
 	return nil, io.ErrClosedPipe
 }
 
-// bySDK makes the call of an adapter as the SDK alone does.
+// bySDK makes the call of an adapter with the plain SDK.
 var bySDK = map[string]func(context.Context, aws.Config, string, []sink.Entry){
 	"kinesis": func(ctx context.Context, cfg aws.Config, stream string, entries []sink.Entry) {
 		in := kinesis.PutRecordsInput{StreamName: &stream, Records: []kinesistypes.PutRecordsRequestEntry{}}
@@ -62,7 +62,7 @@ var bySDK = map[string]func(context.Context, aws.Config, string, []sink.Entry){
 	},
 }
 
-// The payload that the adapters prepare is what the SDK would have serialized.
+// The adapters encode the same request as the SDK.
 func TestThePayloadIsTheSDKs(t *testing.T) {
 	t.Parallel()
 	for _, a := range adapters {
@@ -93,8 +93,8 @@ func TestThePayloadIsTheSDKs(t *testing.T) {
 	}
 }
 
-// A payload's memory serves the next call. That must not change what is still
-// being sent, as after an answer that came before the request's end.
+// A payload's memory is reused by the next call. This must not change a request
+// that is still being sent when its answer has already arrived.
 func TestACallsPayloadStaysItsOwn(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -134,7 +134,7 @@ func TestACallsPayloadStaysItsOwn(t *testing.T) {
 				for k := range entries {
 					entries[k] = sink.Entry{PartitionKey: "k", Data: data}
 				}
-				_, _ = service.Put(context.Background(), "s", entries) // every other one fails
+				_, _ = service.Put(context.Background(), "s", entries) // every second call fails
 			}
 		})
 	}

@@ -21,11 +21,11 @@ func (f fakeService) Put(ctx context.Context, stream string, entries []sink.Entr
 	return f.put(ctx, stream, entries)
 }
 
-// answer is what a script of calls does with one call.
+// answer answers one call.
 type answer func(call []sink.Entry) ([]sink.Failure, error)
 
-// script answers one call after the other, and takes all entries once it is at
-// its end. It keeps what the calls carried and what was taken, by data.
+// script answers each call with the next of its answers, and after the last one
+// accepts every entry. It records the data of all calls and of accepted entries.
 type script struct {
 	answers []answer
 	calls   [][]string
@@ -69,7 +69,7 @@ func (s *script) sizes() []int {
 	return sizes
 }
 
-// all takes every entry.
+// all accepts every entry.
 func all([]sink.Entry) ([]sink.Failure, error) { return nil, nil }
 
 // fails fails the whole call.
@@ -77,7 +77,7 @@ func fails(err error) answer {
 	return func([]sink.Entry) ([]sink.Failure, error) { return nil, err }
 }
 
-// refuses refuses the entries at these positions.
+// refuses refuses the entries at the given positions.
 func refuses(err error, positions ...int) answer {
 	return func([]sink.Entry) ([]sink.Failure, error) {
 		var failures []sink.Failure
@@ -114,7 +114,7 @@ func numbered(n int) []sink.Entry {
 	return entries
 }
 
-// sized returns entries of these sizes, a partition key of one byte included.
+// sized returns entries of the given sizes, including a partition key of one byte.
 func sized(sizes ...int) []sink.Entry {
 	entries := make([]sink.Entry, len(sizes))
 	for i, size := range sizes {
@@ -123,7 +123,7 @@ func sized(sizes ...int) []sink.Entry {
 	return entries
 }
 
-// takenOnce fails the test unless each of the entries was taken exactly once.
+// takenOnce fails the test unless each of the entries was accepted exactly once.
 func (s *script) takenOnce(tb testing.TB, entries []sink.Entry) {
 	tb.Helper()
 	for _, e := range entries {

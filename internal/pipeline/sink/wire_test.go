@@ -16,7 +16,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
-// wire is an endpoint that speaks JSON 1.1, on loopback.
+// wire is an endpoint on loopback with the protocol JSON 1.1.
 type wire struct {
 	status int
 	header map[string]string
@@ -54,8 +54,8 @@ func (w *wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(rw, w.body)
 }
 
-// config is that of a client whose endpoint is w. It leaves the SDK's retries as
-// they are: the adapters must turn them off.
+// config returns the configuration of a client whose endpoint is w. The SDK's
+// retries are enabled, because the adapters must disable them.
 func (w *wire) config(t *testing.T) aws.Config {
 	t.Helper()
 	server := httptest.NewServer(w)
@@ -70,7 +70,7 @@ func (w *wire) config(t *testing.T) aws.Config {
 	}
 }
 
-// adapter is one of the two, with what differs on the wire.
+// adapter is one of the two adapters, with the differences of their protocols.
 type adapter struct {
 	name    string
 	service func(aws.Config) sink.Service

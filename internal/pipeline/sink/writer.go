@@ -13,41 +13,44 @@ const (
 	defaultMaxDelay  = 5 * time.Second
 )
 
-// Writer puts any number of entries to a stream, in as few calls as its limits
-// allow. Its fields must not change once it is in use.
+// Writer puts any number of entries to a stream in as few calls as its limits
+// allow. Its fields must not change after the first Put.
 type Writer struct {
 	// Service makes the calls.
 	Service Service
-	// Limits bound each call: KinesisLimits, FirehoseLimits, or settings.
+	// Limits bound each call, for example KinesisLimits or FirehoseLimits.
 	Limits Limits
-	// MaxAttempts is how many calls in a row may settle no entry before Put
-	// gives up; 0 goes on until the context ends. A call settles an entry when
-	// the service takes it or calls it invalid. A call of several entries that
-	// is refused as invalid counts neither way: it is halved, and that ends by
-	// itself.
+	// MaxAttempts is the number of successive calls that settle no entry after
+	// which Put gives up. With 0, Put goes on until the context ends. A call
+	// settles an entry when the service accepts the entry or refuses it as invalid.
+	// A call of several entries that is refused as invalid is halved and counts
+	// neither as settling nor as not settling.
 	MaxAttempts int
-	// BaseDelay is the longest wait after a call that left entries to be sent
-	// again. It doubles with each call in a row that settles no entry, and each
-	// wait is a random part of it (full jitter). 0 is 50 ms.
+	// BaseDelay is the longest wait after a call that left entries to send again.
+	// It doubles with each successive call that settles no entry, and each wait is
+	// a random part of it (full jitter). Default 50 ms.
 	BaseDelay time.Duration
-	// MaxDelay bounds the doubling. 0 is 5 s.
+	// MaxDelay limits the doubling. Default 5 s.
 	MaxDelay time.Duration
 }
 
-// Put writes entries to the stream of that AWS name and says what became of
+// Put writes entries to the stream with that AWS name and returns the outcome of
 // each. It is safe for concurrent use.
 //
-// Entries that are refused, and those of calls that fail, are sent again,
-// together with entries that still wait, so that calls stay full. An entry is
-// final only when it is over the limits or the service calls it invalid; in
-// which entry of a refused call the fault lies, Put finds by halving the call.
+// Entries that are refused, and the entries of calls that fail, are sent again.
+// Further entries fill up their calls. Throttled entries follow all entries that
+// were not sent yet, so that one shard does not hold back the others. Entries over
+// the limits, and entries that the service refuses as invalid, are not sent again.
+// When the service refuses a call as invalid, Put halves the call to find the
+// invalid entries.
 //
-// Put returns when nothing is left, when MaxAttempts is reached or when the
-// context ends. It begins no call after that, and no wait that would last
-// beyond the context's deadline. A call under way is the service's to end.
+// Put returns when no entry is left, when MaxAttempts is reached or when the
+// context ends. After the context ends Put starts no call, and it starts no wait
+// that would last until the context's deadline. The Service ends a call in
+// progress.
 func (w *Writer) Put(ctx context.Context, stream string, entries []Entry) Result {
 	d := newDelivery(w.Limits, entries)
-	idle := 0 // calls in a row that settled nothing
+	idle := 0 // successive calls that settled no entry
 	for d.unsettled() > 0 && ctx.Err() == nil {
 		failures, err := w.Service.Put(ctx, stream, d.take())
 		settled, failed := d.settle(failures, err)
@@ -63,39 +66,39 @@ func (w *Writer) Put(ctx context.Context, stream string, entries []Entry) Result
 		if w.MaxAttempts > 0 && idle >= w.MaxAttempts {
 			break
 		}
-		pause := rand.N(w.ceiling(idle)) // #nosec G404 -- no secret.
+		pause := rand.N(w.maxDelay(idle)) // #nosec G404 -- not a secret
 		if !wait(ctx, pause) {
 			break
 		}
 	}
 	result := d.finish()
 	if left := len(result.Left); left > 0 {
-		result.Err = fmt.Errorf("putting %d entries to %s: %w", left, stream, why(ctx, d.lastErr))
+		result.Err = fmt.Errorf("putting %d entries to %s: %w", left, stream, cause(ctx, d.lastErr))
 	}
 	return result
 }
 
-// ceiling is the longest wait after so many calls in a row that settled nothing.
-func (w *Writer) ceiling(idle int) time.Duration {
-	ceiling, most := w.BaseDelay, w.MaxDelay
-	if ceiling <= 0 {
-		ceiling = defaultBaseDelay
+// maxDelay is the longest wait after idle successive calls that settled no entry.
+func (w *Writer) maxDelay(idle int) time.Duration {
+	delay, limit := w.BaseDelay, w.MaxDelay
+	if delay <= 0 {
+		delay = defaultBaseDelay
 	}
-	if most <= 0 {
-		most = defaultMaxDelay
+	if limit <= 0 {
+		limit = defaultMaxDelay
 	}
 	for range idle - 1 {
-		if ceiling > most/2 {
-			return most
+		if delay > limit/2 {
+			return limit
 		}
-		ceiling *= 2
+		delay *= 2
 	}
-	return min(ceiling, most)
+	return min(delay, limit)
 }
 
-// wait reports whether the delay has passed and the context still stands. It
-// returns at once when the context's deadline is no later than the delay's end:
-// what is left of the time is better spent on giving the entries back.
+// wait waits for delay and reports whether it passed before ctx ended. If the
+// deadline of ctx would come first, wait returns false at once: the caller needs
+// the remaining time to give the entries back.
 func wait(ctx context.Context, delay time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= delay {
 		return false
@@ -110,8 +113,8 @@ func wait(ctx context.Context, delay time.Duration) bool {
 	}
 }
 
-// why joins the reasons for which entries are left.
-func why(ctx context.Context, last error) error {
+// cause joins the reasons for which entries are left.
+func cause(ctx context.Context, last error) error {
 	ended := ctx.Err()
 	switch {
 	case last == nil:

@@ -106,7 +106,7 @@ func TestOnlyFailedEntriesAreSentAgainAndCallsAreToppedUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		service := script{answers: []answer{
-			refuses(errThrottled, 1, 3),
+			refuses(errUnknown, 1, 3),
 			refuses(errUnknown, 0, 4), // "1" again, and "7"
 			all,
 			refuses(errThrottled, 0),
@@ -124,17 +124,99 @@ func TestOnlyFailedEntriesAreSentAgainAndCallsAreToppedUp(t *testing.T) {
 		if diff := cmp.Diff(want, service.calls); diff != "" {
 			t.Errorf("calls differ (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(sink.Result{Calls: 5, Retried: 5, Throttled: 3}, got); diff != "" {
+		if diff := cmp.Diff(sink.Result{Calls: 5, Retried: 5, Throttled: 1}, got); diff != "" {
 			t.Errorf("result differs (-want +got):\n%s", diff)
 		}
 		service.takenOnce(t, entries)
 	})
 }
 
+func TestThrottledEntriesGoBehindAllOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		service := script{answers: []answer{
+			refuses(errThrottled, 0, 2),
+			func([]sink.Entry) ([]sink.Failure, error) {
+				return []sink.Failure{{Index: 0, Err: errUnknown}, {Index: 1, Err: errThrottled}}, nil
+			},
+			fails(errThrottled), // a throttled call stays in front
+		}}
+		w := sink.Writer{Service: &service, Limits: sink.Limits{Entries: 3}}
+		entries := numbered(8)
+		got := w.Put(t.Context(), "s", entries)
+		want := [][]string{
+			{"0", "1", "2"},
+			{"3", "4", "5"},
+			{"3", "6", "7"},
+			{"3", "6", "7"},
+			{"0", "2", "4"},
+		}
+		if diff := cmp.Diff(want, service.calls); diff != "" {
+			t.Errorf("calls differ (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(sink.Result{Calls: 5, Retried: 7, Throttled: 6}, got); diff != "" {
+			t.Errorf("result differs (-want +got):\n%s", diff)
+		}
+		service.takenOnce(t, entries)
+	})
+}
+
+// hotShard throttles the entries of one partition key.
+type hotShard struct {
+	key   string
+	keys  map[string][]string // partition keys of the calls, by data
+	taken map[string]int
+}
+
+func (s *hotShard) Put(_ context.Context, _ string, call []sink.Entry) ([]sink.Failure, error) {
+	var failures []sink.Failure
+	for i, e := range call {
+		s.keys[string(e.Data)] = append(s.keys[string(e.Data)], e.PartitionKey)
+		if e.PartitionKey == s.key {
+			failures = append(failures, sink.Failure{Index: i, Err: errThrottled})
+		} else {
+			s.taken[string(e.Data)]++
+		}
+	}
+	return failures, nil
+}
+
+func TestAThrottledEntryForAnyShardGetsANewKey(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const hot = "019ab1c2-7e5f-7cc1-98c4-dc0c0c07398f"
+		service := hotShard{key: hot, keys: make(map[string][]string), taken: make(map[string]int)}
+		w := sink.Writer{Service: &service, Limits: sink.Limits{Entries: 2, CallBytes: 100}, MaxAttempts: 3}
+		entries := []sink.Entry{
+			{PartitionKey: hot, Data: []byte("of the client")},
+			{PartitionKey: hot, AnyShard: true, Data: []byte("any")},
+			{PartitionKey: "cold", AnyShard: true, Data: []byte("other")},
+		}
+		got := w.Put(t.Context(), "s", entries)
+		if diff := cmp.Diff([]int{0}, got.Left); diff != "" {
+			t.Errorf("left (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(map[string]int{"any": 1, "other": 1}, service.taken); diff != "" {
+			t.Errorf("taken entries (-want +got):\n%s", diff)
+		}
+		for _, key := range service.keys["of the client"] {
+			if key != hot {
+				t.Errorf("the client's key became %q", key)
+			}
+		}
+		if keys := service.keys["any"]; len(keys) != 2 || keys[0] != hot || len(keys[1]) != 16 {
+			t.Errorf("keys of the entry for any shard: %q, want its own and then one of 16 characters", keys)
+		}
+		if entries[1].PartitionKey != hot {
+			t.Error("Put changed the caller's entry")
+		}
+	})
+}
+
 func TestToppedUpCallsKeepTheByteLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		service := script{answers: []answer{refuses(errThrottled, 0, 1)}}
+		service := script{answers: []answer{refuses(errUnknown, 0, 1)}}
 		w := sink.Writer{Service: &service, Limits: sink.Limits{Entries: 9, CallBytes: 10, EntryBytes: 9}}
 		w.Put(t.Context(), "s", sized(2, 4, 4, 5, 4))
 		// 2+4+4 first; then 2+4, for 5 more would be 11; then 5+4.
