@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,6 +44,30 @@ func (f *Folder) Put(ctx context.Context, key string, body []byte) error {
 	})
 }
 
+// Create writes one object unless there is one with its key. Of several calls at
+// once, exactly one writes.
+func (f *Folder) Create(ctx context.Context, key string, body []byte) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("writing %s: %w", key, err)
+	}
+	err := f.write(key, func(w io.Writer) error {
+		_, err := w.Write(body)
+		return errors.Join(err, ctx.Err())
+	}, link)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}
+
+// link moves a file like os.Rename, but it does not replace a file.
+func link(from, to string) error {
+	if err := os.Link(from, to); err != nil {
+		return err
+	}
+	return os.Remove(from)
+}
+
 // Write writes one object with what write writes. It is not written when write
 // fails, or when ctx has ended by then.
 func (f *Folder) Write(ctx context.Context, key string, write func(io.Writer) error) error {
@@ -51,10 +76,11 @@ func (f *Folder) Write(ctx context.Context, key string, write func(io.Writer) er
 	}
 	return f.write(key, func(w io.Writer) error {
 		return errors.Join(write(w), ctx.Err())
-	})
+	}, os.Rename)
 }
 
-func (f *Folder) write(key string, write func(io.Writer) error) error {
+// write writes one object to a temporary file, which move moves to its place.
+func (f *Folder) write(key string, write func(io.Writer) error, move func(from, to string) error) error {
 	path, err := f.path(key)
 	if err != nil {
 		return err
@@ -68,7 +94,7 @@ func (f *Folder) write(key string, write func(io.Writer) error) error {
 		err = errors.Join(os.Chmod(file.Name(), 0o644), os.MkdirAll(filepath.Dir(path), 0o755))
 	}
 	if err == nil {
-		err = os.Rename(file.Name(), path)
+		err = move(file.Name(), path)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("writing %s: %w", key, err), os.Remove(file.Name()))

@@ -46,6 +46,35 @@ func TestFolderWritesWholeObjects(t *testing.T) {
 	}
 }
 
+// Of many calls with one key, the first one writes.
+func TestFolderCreateIsAtomic(t *testing.T) {
+	t.Parallel()
+	root, temporary := t.TempDir(), t.TempDir()
+	f, err := local.OpenFolder(root, temporary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const key = "orders/dt=2026-11-22/hour=23/fallback-1"
+	if err := f.Create(t.Context(), key, []byte("first")); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			if err := f.Create(t.Context(), key, []byte("second")); err != nil {
+				t.Errorf("Create of an existing object = %v, want nil", err)
+			}
+		})
+	}
+	wg.Wait()
+	if got, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(key))); err != nil || string(got) != "first" {
+		t.Errorf("object = %q, %v, want the first body", got, err)
+	}
+	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
+		t.Errorf("temporary files left: %v, %v", left, err)
+	}
+}
+
 func TestFolderLeavesNothingOfAWriteThatFailed(t *testing.T) {
 	t.Parallel()
 	f, root := openFolder(t)

@@ -179,6 +179,11 @@ func (s chaoticStore) Put(ctx context.Context, key string, body []byte) error {
 	return err
 }
 
+func (s chaoticStore) Create(ctx context.Context, key string, body []byte) error {
+	_, err := around(ctx, s.c, func() (struct{}, error) { return struct{}{}, s.Store.Create(ctx, key, body) })
+	return err
+}
+
 type chaoticQueue struct {
 	local.Queue
 	c *chaos

@@ -134,7 +134,7 @@ func TestPipelineHoldsBackWhileTheQueueIsLong(t *testing.T) {
 // failingStore is an archive that takes nothing.
 type failingStore struct{ archive.Store }
 
-func (failingStore) Put(context.Context, string, []byte) error { return errors.New("S3 is away") }
+func (failingStore) Create(context.Context, string, []byte) error { return errors.New("S3 is down") }
 
 func TestPipelineRefusesWhatItCannotKeep(t *testing.T) {
 	t.Parallel()

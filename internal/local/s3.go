@@ -63,7 +63,7 @@ func (b *bucketBackend) PutObject(bucket, key string, meta map[string]string, bo
 			return gofakes3.ErrIncompleteBody
 		}
 		return err
-	})
+	}, os.Rename)
 }
 
 func (b *bucketBackend) lookup(bucket, key string) (*gofakes3.ConditionalObjectInfo, error) {

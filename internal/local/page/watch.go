@@ -73,16 +73,16 @@ type watchedArchive struct {
 	page *Page
 }
 
-// Put writes one object.
-func (a *watchedArchive) Put(ctx context.Context, key string, body []byte) error {
-	if err := a.Store.Put(ctx, key, body); err != nil {
+// Create writes one direct record.
+func (a *watchedArchive) Create(ctx context.Context, key string, body []byte) error {
+	if err := a.Store.Create(ctx, key, body); err != nil {
 		return err
 	}
 	name, _, _ := strings.Cut(key, "/")
 	why, id, ok := strings.Cut(path.Base(key), "-")
 	m := a.page.byName[name]
 	if m == nil || !ok {
-		return nil // What failed is counted where it leaves the queue.
+		return nil
 	}
 	m.straight.Add(1)
 	if now := a.page.o.Now(); m.newest.look(now) {

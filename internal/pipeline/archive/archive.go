@@ -21,6 +21,9 @@ type Store interface {
 	// Put writes one object completely or not at all. It replaces an object with
 	// the same key. It does not retain body after it returns.
 	Put(ctx context.Context, key string, body []byte) error
+	// Create is like Put, but it does not replace an object with the same key. If
+	// the object exists, Create returns nil.
+	Create(ctx context.Context, key string, body []byte) error
 	// Check returns the reason why a Put would fail now, or nil.
 	Check(ctx context.Context) error
 }
@@ -57,8 +60,9 @@ const (
 //
 // with the UTC hour of r.ReceivedAt. The object holds the body, framed and
 // compressed as the stream's options say. The key depends on nothing else, so a
-// Put can be repeated. Put returns an error if the store fails, or if the
-// stream's name, the reason or the id is not a valid part of a key.
+// Put can be repeated: an existing object is kept. Put returns an error if the
+// store fails, or if the stream's name, the reason or the id is not a valid part of
+// a key.
 func (a *Archive) Put(ctx context.Context, s stream.Stream, r envelope.Record, why Reason) (key string, err error) {
 	if s.Name == "" || s.Name != escape(s.Name) {
 		return "", fmt.Errorf("archiving record: stream name %q is not a valid part of a key", s.Name)
@@ -77,7 +81,10 @@ func (a *Archive) Put(ctx context.Context, s stream.Stream, r envelope.Record, w
 		}
 	}
 	key = s.Folder(r.ReceivedAt) + name + s.Suffix()
-	return key, a.put(ctx, key, body)
+	if err := a.store.Create(ctx, key, body); err != nil {
+		return "", a.writing(key, err)
+	}
+	return key, nil
 }
 
 // Check returns the reason why the archive would refuse an object now, or nil.
@@ -88,11 +95,8 @@ func (a *Archive) Check(ctx context.Context) error {
 	return nil
 }
 
-func (a *Archive) put(ctx context.Context, key string, body []byte) error {
-	if err := a.store.Put(ctx, key, body); err != nil {
-		return fmt.Errorf("writing %s to the archive of %s: %w", key, a.deployment, err)
-	}
-	return nil
+func (a *Archive) writing(key string, err error) error {
+	return fmt.Errorf("writing %s to the archive of %s: %w", key, a.deployment, err)
 }
 
 // compressors are pooled because each has tables of several hundred kilobytes.

@@ -41,6 +41,16 @@ func (s *store) Put(_ context.Context, key string, body []byte) error {
 	return nil
 }
 
+func (s *store) Create(ctx context.Context, key string, body []byte) error {
+	s.mu.Lock()
+	_, exists := s.objects[key]
+	s.mu.Unlock()
+	if exists {
+		return s.err
+	}
+	return s.Put(ctx, key, body)
+}
+
 func (s *store) Check(context.Context) error { return s.err }
 
 func TestPutIsReadBackByteForByte(t *testing.T) {
@@ -74,17 +84,26 @@ func TestPutIsReadBackByteForByte(t *testing.T) {
 	}
 }
 
-func TestPutAgainReplacesItsObject(t *testing.T) {
+// A direct record is kept as it was first written. A dead letter is replaced.
+func TestRepeatedWrites(t *testing.T) {
 	t.Parallel()
 	var objects store
 	a := archive.New(&objects, "datasink")
-	for range 2 {
-		if _, err := a.Put(t.Context(), stream.Stream{Name: "orders"}, envelope.Record{ID: "1", ReceivedAt: receivedAt, Body: []byte("x")}, archive.Oversize); err != nil {
+	var record, deadLetter string
+	for _, body := range []string{"first", "second"} {
+		var err error
+		if record, err = a.Put(t.Context(), stream.Stream{Name: "orders"}, envelope.Record{ID: "1", ReceivedAt: receivedAt, Body: []byte(body)}, archive.Oversize); err != nil {
+			t.Fatal(err)
+		}
+		if deadLetter, err = a.PutDeadLetters(t.Context(), archive.StageBridge, "orders", "1", []archive.DeadLetter{{Reason: body, FailedAt: receivedAt}}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(objects.objects) != 1 {
-		t.Errorf("%d objects after the same Put twice, want 1", len(objects.objects))
+	if got := string(objects.objects[record]); got != "first\n" {
+		t.Errorf("direct record = %q, want the first line", got)
+	}
+	if got := string(objects.objects[deadLetter]); !strings.Contains(got, "second") {
+		t.Errorf("dead letter = %q, want the second one", got)
 	}
 }
 
@@ -195,5 +214,6 @@ func BenchmarkPut(b *testing.B) {
 
 type nowhere struct{}
 
-func (nowhere) Put(context.Context, string, []byte) error { return nil }
-func (nowhere) Check(context.Context) error               { return nil }
+func (nowhere) Put(context.Context, string, []byte) error    { return nil }
+func (nowhere) Create(context.Context, string, []byte) error { return nil }
+func (nowhere) Check(context.Context) error                  { return nil }

@@ -99,7 +99,10 @@ func (a *Archive) PutDeadLetters(ctx context.Context, stage, streamName, name st
 		}
 	}
 	key = DeadLetterPrefix(stage, streamName) + stream.TimeFolder(deadLetterTime(records)) + name + ".ndjson"
-	return key, a.put(ctx, key, buf.Bytes())
+	if err := a.store.Put(ctx, key, buf.Bytes()); err != nil {
+		return "", a.writing(key, err)
+	}
+	return key, nil
 }
 
 // DeadLetterPrefix returns the prefix of the keys of one stage's dead letters of

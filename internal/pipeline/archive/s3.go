@@ -5,8 +5,11 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
+	"net/http"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -23,21 +26,62 @@ type s3Store struct {
 	bucket string
 }
 
-// NewS3 returns a Store in one bucket. The client may retry a Put, because the
-// same bytes replace an object whose answer was lost. The role needs
-// s3:PutObject on the objects and, for Check, s3:ListBucket on the bucket.
+// NewS3 returns a Store in one bucket. The client may retry a write whose answer
+// was lost: a Put replaces the object by the same bytes, and a Create finds it. The
+// role needs s3:PutObject on the objects and, for Check, s3:ListBucket on the
+// bucket.
 func NewS3(client s3API, bucket string) Store {
 	return s3Store{client: client, bucket: bucket}
 }
 
 func (s s3Store) Put(ctx context.Context, key string, body []byte) error {
+	return s.put(ctx, key, body, nil)
+}
+
+// conflictPause is the time after which a Create that conflicted with another
+// upload of the same key is tried again.
+const conflictPause = 100 * time.Millisecond
+
+// Create writes an object with If-None-Match. S3 answers 412 if the object exists,
+// and 409 while another upload of the key is in progress. Both can be caused by an
+// earlier try of the same call. After a pause, 409 means that the other upload,
+// which has the same bytes, is stored.
+func (s s3Store) Create(ctx context.Context, key string, body []byte) error {
+	err := s.put(ctx, key, body, aws.String("*"))
+	if statusOf(err) == http.StatusConflict {
+		select {
+		case <-time.After(conflictPause):
+		case <-ctx.Done():
+			return err
+		}
+		err = s.put(ctx, key, body, aws.String("*"))
+		if statusOf(err) == http.StatusConflict {
+			return nil
+		}
+	}
+	if statusOf(err) == http.StatusPreconditionFailed {
+		return nil
+	}
+	return err
+}
+
+// statusOf returns the HTTP status of an error of the S3 client, or 0.
+func statusOf(err error) int {
+	var response interface{ HTTPStatusCode() int }
+	if errors.As(err, &response) {
+		return response.HTTPStatusCode()
+	}
+	return 0
+}
+
+func (s s3Store) put(ctx context.Context, key string, body []byte, ifNoneMatch *string) error {
 	// With the checksum in a header, the request's body is exactly the object. By
 	// default the SDK sends chunks with a trailing checksum, which emulators store
 	// unchanged.
 	sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(body))
 	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: &s.bucket, Key: &key, Body: bytes.NewReader(body), ContentLength: aws.Int64(int64(len(body))),
-		ChecksumCRC32: aws.String(base64.StdEncoding.EncodeToString(sum)),
+		ChecksumCRC32: aws.String(base64.StdEncoding.EncodeToString(sum)), IfNoneMatch: ifNoneMatch,
 	}, pathStyle)
 	if err != nil {
 		return fmt.Errorf("putting %d bytes into bucket %s: %w", len(body), s.bucket, err)

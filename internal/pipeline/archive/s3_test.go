@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,8 +112,8 @@ func TestS3AgainstAnotherImplementation(t *testing.T) {
 	for key, body := range map[string][]byte{
 		"a/dt=2026-11-22/hour=23/fallback-1": []byte("first"), "empty": {}, "large": bytes.Repeat([]byte{0, 1, '\r', '\n'}, 1<<18),
 	} {
-		for range 2 {
-			if err := store.Put(t.Context(), key, body); err != nil {
+		for _, write := range []func(context.Context, string, []byte) error{store.Put, store.Put, store.Create, store.Create} {
+			if err := write(t.Context(), key, body); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -124,5 +125,55 @@ func TestS3AgainstAnotherImplementation(t *testing.T) {
 		if err != nil || !bytes.Equal(got, body) {
 			t.Errorf("%s: read %d bytes, %v, want the %d that were put", key, len(got), err, len(body))
 		}
+	}
+}
+
+// S3 answers the second of two tries whose first answer was lost with 412 or 409.
+func TestS3CreateKeepsAnExistingObject(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		answers []int
+		kept    bool
+	}{
+		{"new", []int{200}, true},
+		{"exists", []int{412}, true},
+		{"exists after a lost answer", []int{500, 412}, true},
+		{"in progress, then stored", []int{409, 412}, true},
+		{"in progress, then failed", []int{409, 200}, true},
+		{"in progress for long", []int{409, 409}, true},
+		{"in progress after a lost answer", []int{500, 409, 409}, true},
+		{"refused", []int{403}, false},
+		{"in progress, then refused", []int{409, 403}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var conditions []string
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.WriteHeader(tt.answers[min(len(conditions), len(tt.answers)-1)])
+				conditions = append(conditions, r.Header.Get("If-None-Match"))
+			}))
+			t.Cleanup(server.Close)
+			err := archive.NewS3(client(server), "bucket").Create(t.Context(), "k", []byte("body"))
+			if (err == nil) != tt.kept {
+				t.Errorf("Create = %v, want kept: %v", err, tt.kept)
+			}
+			if want := slices.Repeat([]string{"*"}, len(tt.answers)); !slices.Equal(conditions, want) {
+				t.Errorf("If-None-Match of the requests = %q, want %q", conditions, want)
+			}
+		})
+	}
+}
+
+func TestS3PutHasNoCondition(t *testing.T) {
+	t.Parallel()
+	var header http.Header
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { header = r.Header }))
+	t.Cleanup(server.Close)
+	if err := archive.NewS3(client(server), "bucket").Put(t.Context(), "k", nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := header.Get("If-None-Match"); got != "" {
+		t.Errorf("If-None-Match = %q, want none", got)
 	}
 }
