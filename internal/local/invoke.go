@@ -16,9 +16,9 @@ const invokePath = "/2015-03-31/functions/"
 // api is the HTTP API with what its seam puts around it.
 func (p *Pipeline) api() http.Handler {
 	if p.o.Seams.API == nil {
-		return p.front
+		return p.gateway
 	}
-	return p.o.Seams.API(p.Addr(), p.front)
+	return p.o.Seams.API(p.Addr(), p.gateway)
 }
 
 // maxCommand is the largest event that the Invoke API takes here: it serves the
@@ -61,7 +61,7 @@ func invokeAPI(f *Function, next http.Handler) http.Handler {
 
 func invokeError(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("X-Amzn-Errortype", code)
-	refuse(w, status, message)
+	http.Error(w, `{"message":"`+message+`"}`, status)
 }
 
 // fromHere reports whether a request comes from a program on this machine.

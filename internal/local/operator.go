@@ -90,7 +90,7 @@ func (p *Pipeline) operatorAPI() http.Handler {
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !fromHere(r) {
-			refuse(w, http.StatusForbidden, "Forbidden")
+			http.Error(w, "forbidden", http.StatusForbidden)
 			return
 		}
 		mux.ServeHTTP(w, r)

@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/local/gateway"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
@@ -101,7 +102,7 @@ func wrap[T any](seam func(T) T, part T) T {
 type Pipeline struct {
 	o         Options
 	lock      *os.File
-	listener  net.Listener
+	listener  *net.TCPListener
 	s3        net.Listener // nil for none
 	operator  net.Listener // nil for none
 	packed    *packedLog
@@ -112,7 +113,7 @@ type Pipeline struct {
 	firehose  *Firehose
 	mappings  []*Mapping
 	wakes     *WakeQueue
-	front     *Front
+	gateway   *gateway.Gateway
 	s3Handler http.Handler
 	drainer   *Function
 	servers   []*http.Server
@@ -172,10 +173,11 @@ func orDefault[T comparable](value *T, byDefault T) {
 
 // open makes all parts, the ones that can be in the way first.
 func (p *Pipeline) open(ctx context.Context) error {
-	var err error
-	if p.listener, err = net.Listen("tcp", p.o.Addr); err != nil {
+	listener, err := net.Listen("tcp", p.o.Addr)
+	if err != nil {
 		return fmt.Errorf("opening the HTTP API: %w", err)
 	}
+	p.listener = listener.(*net.TCPListener)
 	if p.o.S3Addr != "" {
 		if p.s3, err = net.Listen("tcp", p.o.S3Addr); err != nil {
 			return fmt.Errorf("opening the S3 API: %w", err)

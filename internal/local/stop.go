@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/local/gateway"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 )
@@ -30,15 +31,13 @@ func (p *Pipeline) run(ctx context.Context) {
 	for _, m := range p.mappings {
 		p.consumers.wg.Go(func() { m.Run(consumers) })
 	}
-	callers := newBoundedListener(p.listener, maxConnections)
-	front := newServer(callers.fair(invokeAPI(p.drainer, p.api())), p.o.Log)
-	front.ConnState = callers.state
-	p.serve(callers, front)
+	front := gateway.NewServer(invokeAPI(p.drainer, p.api()), p.o.Log)
+	p.serve(gateway.Bound(p.listener, front), front)
 	if p.s3 != nil {
-		p.serve(p.s3, newServer(p.s3Handler, p.o.Log))
+		p.serve(p.s3, gateway.NewServer(p.s3Handler, p.o.Log))
 	}
 	if p.operator != nil {
-		p.serve(p.operator, newServer(p.operatorAPI(), p.o.Log))
+		p.serve(p.operator, gateway.NewServer(p.operatorAPI(), p.o.Log))
 	}
 }
 
@@ -68,7 +67,7 @@ func (p *Pipeline) S3Addr() net.Addr {
 // that would be the memory of this one, goes straight to the archive; the error
 // says so. When ctx ends Stop no longer waits.
 func (p *Pipeline) Stop(ctx context.Context) error {
-	p.front.Close()
+	p.gateway.Close()
 	errs := []error{p.leave()}
 	if err := p.servers[0].Shutdown(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("closing the HTTP API: %w", err))
@@ -212,7 +211,10 @@ func (p *Pipeline) closeAll() error {
 	for _, s := range p.servers {
 		errs = append(errs, s.Close())
 	}
-	for _, l := range []net.Listener{p.listener, p.s3, p.operator} {
+	if p.listener != nil && len(p.servers) == 0 {
+		errs = append(errs, p.listener.Close())
+	}
+	for _, l := range []net.Listener{p.s3, p.operator} {
 		if l != nil && len(p.servers) == 0 {
 			errs = append(errs, l.Close())
 		}

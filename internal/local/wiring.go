@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/local/gateway"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
 	"github.com/data-sink/data-sink/internal/pipeline/bridge"
@@ -89,7 +90,7 @@ func (p *Pipeline) openFunctions() error {
 		Streams: p.o.Streams, Credentials: credentials, Archive: objects, Waker: p.wakes, Logger: p.o.Log,
 		Queue: wrap(p.o.Seams.IngestQueue, q), PushTimeout: pushTimeout(p.o), WakeInterval: p.o.WakeInterval,
 	})
-	p.front = NewFront(FrontOptions{Function: p.function("ingest", ingester.Invoke), Hold: hold, Log: p.o.Log})
+	p.gateway = gateway.New(gateway.Config{Function: p.function("ingest", ingester.Invoke), Hold: hold, Log: p.o.Log})
 
 	bridges := bridge.New(bridge.Config{
 		Deployment: p.o.Deployment, Streams: p.o.Streams, Archive: objects, Log: p.packed.logger(p.o.Log),

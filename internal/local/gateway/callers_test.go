@@ -1,4 +1,4 @@
-package local_test
+package gateway_test
 
 import (
 	"bufio"
@@ -14,15 +14,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/local"
+	"github.com/data-sink/data-sink/internal/local/gateway"
 )
 
-// However many call at once, the function gets no more bodies than memory allows,
-// and all are answered.
-func TestFrontHoldsCallersBack(t *testing.T) {
+// The function gets no more bodies at once than fit into memory, and all requests
+// are answered.
+func TestRequestsAreHeldBack(t *testing.T) {
 	t.Parallel()
 	var now, most atomic.Int64
-	g := newGateway(t, func(context.Context) ([]byte, error) {
+	g := newAPI(t, func(context.Context) ([]byte, error) {
 		most.Store(max(most.Load(), now.Add(1)))
 		defer now.Add(-1)
 		time.Sleep(2 * time.Millisecond)
@@ -43,17 +43,18 @@ func TestFrontHoldsCallersBack(t *testing.T) {
 	}
 }
 
-// A caller that waits is refused when the front closes; one that is in the
-// function has its answer.
-func TestFrontCloseRefusesWhoWaits(t *testing.T) {
+// Close refuses requests that wait. A request that is in the function gets its
+// response.
+func TestCloseRefusesRequestsThatWait(t *testing.T) {
 	t.Parallel()
 	entered, leave := make(chan struct{}), make(chan struct{})
-	f := &local.Function{Name: "ingest", Timeout: time.Minute, Handler: func(context.Context, []byte) ([]byte, error) {
-		close(entered)
+	enter := sync.OnceFunc(func() { close(entered) })
+	f := function(func(context.Context, []byte) ([]byte, error) {
+		enter()
 		<-leave
 		return []byte(`{"statusCode":202}`), nil
-	}}
-	front := local.NewFront(local.FrontOptions{Function: f, Log: quiet})
+	})
+	front := gateway.New(gateway.Config{Function: f, Log: quiet})
 	server := httptest.NewServer(front)
 	defer server.Close()
 	statuses := make(chan int, 2)
@@ -83,10 +84,10 @@ func TestFrontCloseRefusesWhoWaits(t *testing.T) {
 	}
 }
 
-// A client that stops sending gives its place back.
-func TestFrontSurvivesClientsThatGoAway(t *testing.T) {
+// A client that disconnects in the middle of its body frees its memory.
+func TestDisconnectedClientsHoldNoMemory(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, nil)
+	g := newAPI(t, nil)
 	for range 50 {
 		c, err := net.Dial("tcp", strings.TrimPrefix(g.url, "http://"))
 		if err != nil {
@@ -107,11 +108,10 @@ func TestFrontSurvivesClientsThatGoAway(t *testing.T) {
 	}
 }
 
-// A body whose end is not the same for every reader would smuggle a request past
-// one of them.
-func TestFrontRefusesBodiesWithoutACertainEnd(t *testing.T) {
+// A body whose end is ambiguous could smuggle a second request past a proxy.
+func TestBodiesWithAnAmbiguousEndAreRefused(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, nil)
+	g := newAPI(t, nil)
 	for name, tt := range map[string]struct {
 		rest   string
 		status int
@@ -151,14 +151,14 @@ func TestFrontRefusesBodiesWithoutACertainEnd(t *testing.T) {
 	})
 }
 
-// A client that sends too slowly gives its place back too.
-func TestFrontTurnsAwaySlowClients(t *testing.T) {
+// A client that sends too slowly gets 408.
+func TestSlowClientsTimeOut(t *testing.T) {
 	t.Parallel()
-	f := &local.Function{Name: "ingest", Timeout: time.Minute, Handler: func(context.Context, []byte) ([]byte, error) {
+	f := function(func(context.Context, []byte) ([]byte, error) {
 		t.Error("the function was invoked")
 		return []byte(`{"statusCode":202}`), nil
-	}}
-	server := httptest.NewServer(local.NewFront(local.FrontOptions{Function: f, BodyTimeout: 50 * time.Millisecond, Log: quiet}))
+	})
+	server := httptest.NewServer(gateway.New(gateway.Config{Function: f, BodyTimeout: 50 * time.Millisecond, Log: quiet}))
 	defer server.Close()
 	c, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
 	if err != nil {
@@ -173,5 +173,29 @@ func TestFrontTurnsAwaySlowClients(t *testing.T) {
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != 408 {
 		t.Errorf("status %d, want 408", response.StatusCode)
+	}
+}
+
+// Clients that announce large bodies and do not send them hold up others only for
+// a moment.
+func TestSlowStrangersDoNotHoldUpOthers(t *testing.T) {
+	t.Parallel()
+	g := newAPI(t, nil)
+	for range 8 { // Together they announce more than is admitted at once.
+		c, err := net.Dial("tcp", strings.TrimPrefix(g.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		fmt.Fprintf(c, "POST /archives/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 4500000\r\n\r\nonly this")
+	}
+	begun := time.Now()
+	for range 3 {
+		if status, _, _ := do(t, request(t, "POST", g.url+"/archives/orders", "", bytes.NewReader(make([]byte, 4_500_000)))); status != 202 {
+			t.Errorf("status %d, want 202", status)
+		}
+	}
+	if took := time.Since(begun); took > 30*time.Second {
+		t.Errorf("three requests took %v behind clients that do not send", took)
 	}
 }

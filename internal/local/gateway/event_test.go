@@ -1,4 +1,4 @@
-package local_test
+package gateway_test
 
 import (
 	"encoding/base64"
@@ -12,17 +12,23 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestFrontBuildsTheEventOfAnHTTPAPI(t *testing.T) {
+func TestTheEventIsThatOfAnHTTPAPI(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, nil)
+	g := newAPI(t, nil)
 	r := request(t, "POST", g.url+"/archives/a%2Fb%C3%A9?partition_key=x%20y&n=1&n=2", "application/octet-stream", strings.NewReader("\x00\xff"))
 	r.SetBasicAuth("user", "pass:word")
 	r.Header["X-Many"] = []string{"1", "2"}
 	r.Header["Cookie"] = []string{"a=1; b=2", "c=3"}
 	r.Header.Set("User-Agent", "test/1")
 	status, header, body := do(t, r)
-	if status != 202 || body != "{}" || header.Get("Content-Type") != "application/json" || header.Get("Apigw-Requestid") == "" {
-		t.Errorf("answer %d, %q, %v", status, body, header)
+	if status != 202 || body != "{}" {
+		t.Errorf("response %d %q, want 202 {}", status, body)
+	}
+	if got := header.Get("Content-Type"); got != "application/json" {
+		t.Errorf("Content-Type %q, want that of the function", got)
+	}
+	if header.Get("Apigw-Requestid") == "" {
+		t.Error("no Apigw-Requestid")
 	}
 	got := g.last(t)
 	host := strings.TrimPrefix(g.url, "http://")
@@ -34,7 +40,7 @@ func TestFrontBuildsTheEventOfAnHTTPAPI(t *testing.T) {
 	}
 	got.RequestContext.RequestID, got.RequestContext.Time, got.RequestContext.TimeEpoch = "", "", 0
 	want := events.APIGatewayV2HTTPRequest{
-		Version: "2.0", RouteKey: "POST /archives/{stream}",
+		Version: "2.0", RouteKey: "POST /archives/{stream+}",
 		RawPath: "/archives/a%2Fb%C3%A9", RawQueryString: "partition_key=x%20y&n=1&n=2",
 		Cookies: []string{"a=1", "b=2", "c=3"},
 		Headers: map[string]string{
@@ -45,7 +51,7 @@ func TestFrontBuildsTheEventOfAnHTTPAPI(t *testing.T) {
 		QueryStringParameters: map[string]string{"partition_key": "x y", "n": "1,2"},
 		PathParameters:        map[string]string{"stream": "a/bé"},
 		RequestContext: events.APIGatewayV2HTTPRequestContext{
-			RouteKey: "POST /archives/{stream}", AccountID: "000000000000", Stage: "$default", APIID: "local", DomainName: host, DomainPrefix: "local",
+			RouteKey: "POST /archives/{stream+}", AccountID: "000000000000", Stage: "$default", APIID: "local", DomainName: host, DomainPrefix: "local",
 			HTTP: events.APIGatewayV2HTTPRequestContextHTTPDescription{
 				Method: "POST", Path: "/archives/a/bé", Protocol: "HTTP/1.1", SourceIP: "127.0.0.1", UserAgent: "test/1",
 			},
@@ -57,8 +63,9 @@ func TestFrontBuildsTheEventOfAnHTTPAPI(t *testing.T) {
 	}
 }
 
-// Text types travel as text, all others as base64; either way the bytes arrive.
-func TestFrontPassesBodies(t *testing.T) {
+// Bodies of text types are passed as text, all others as base64. The bytes arrive
+// unchanged.
+func TestBodiesReachTheFunction(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("naïve \"quotes\" \\ \t\r\n\x00\x1f\u2028 <&> 日本 🎉 ", 40_000)
 	for _, tt := range []struct {
@@ -79,7 +86,7 @@ func TestFrontPassesBodies(t *testing.T) {
 		{"application/octet-stream", "\x1f\x8b\x00\xff", false},
 	} {
 		for _, chunked := range []bool{false, true} {
-			g := newGateway(t, nil)
+			g := newAPI(t, nil)
 			var body io.Reader = strings.NewReader(tt.body)
 			if chunked {
 				body = io.MultiReader(body) // Hides the length.
@@ -103,10 +110,10 @@ func TestFrontPassesBodies(t *testing.T) {
 	}
 }
 
-// What is not UTF-8 cannot survive in a JSON string.
-func TestFrontReplacesWhatIsNoText(t *testing.T) {
+// A JSON string cannot hold bytes that are not UTF-8.
+func TestTextThatIsNotUTF8IsReplaced(t *testing.T) {
 	t.Parallel()
-	g := newGateway(t, nil)
+	g := newAPI(t, nil)
 	for _, body := range []string{"a\xffb", "\x1f\x8b\x08\x00\xfe\xff", "\xe2\x82", strings.Repeat("é", 30_000) + "\xc3"} {
 		do(t, request(t, "POST", g.url+"/archives/orders", "application/json", strings.NewReader(body)))
 		quoted, err := json.Marshal(body)
