@@ -40,11 +40,11 @@ func TestFailedRecordsAreSentAgain(t *testing.T) {
 	key := d.giveUp(t, "orders", "claim", "one", "two", "three")
 	gone := d.giveUp(t, "gone", "claim", "of a stream that is not there")
 
-	if s := d.status(t, "orders"); s.FailedObjects != 1 {
-		t.Errorf("status is %+v, want one failed object", s)
+	if s := d.status(t, "orders"); s.DeadLetters != 3 {
+		t.Errorf("status is %+v, want 3 dead letters", s)
 	}
-	if s := d.status(t, "gone"); !s.Orphan || s.FailedObjects != 1 {
-		t.Errorf("status is %+v, want an orphan with a failed object", s)
+	if s := d.status(t, "gone"); !s.Orphan || s.DeadLetters != 1 {
+		t.Errorf("status is %+v, want an orphan with a dead letter", s)
 	}
 	ls := d.operate(t, "", "failed", "ls").done(t)
 	if !strings.Contains(ls, key) || !strings.Contains(ls, gone) || !strings.HasPrefix(ls, "WRITTEN") {
@@ -120,8 +120,8 @@ func TestRedrivePassesOverWhatTheLogShowsAsDelivered(t *testing.T) {
 	d.await(t, "orders", 1)
 	tapped := decoded[struct{ Shard, Sequence string }](t, d.operate(t, "", "tail", "orders", "--since=1h", "--limit=1", "--json"))
 	d.giveUpBatch(t, map[string]string{tapped.Shard + ":" + tapped.Sequence: "delivered", tapped.Shard + ":" + tapped.Sequence + "0": "not delivered"})
-	if s := d.status(t, "orders"); s.FailedObjects != 1 {
-		t.Errorf("status is %+v, want one failed object", s)
+	if s := d.status(t, "orders"); s.DeadLetters != 2 {
+		t.Errorf("status is %+v, want 2 dead letters", s)
 	}
 	text := d.operate(t, "", "failed", "redrive").done(t)
 	if !strings.Contains(text, "sent 1 record") || !strings.Contains(text, "skipped 1: delivered all the same") {

@@ -12,12 +12,12 @@ import (
 
 // streamStatus is what the tests want of a line of status.
 type streamStatus struct {
-	Stream        string
-	Orphan        bool
-	Queued        int
-	FailedObjects int
-	LastObject    string
-	LastObjectAt  time.Time
+	Stream       string
+	Orphan       bool
+	Queued       int
+	DeadLetters  int
+	LastObject   string
+	LastObjectAt time.Time
 }
 
 func (d *dev) status(t *testing.T, name string) streamStatus {
@@ -60,7 +60,7 @@ func TestTenThousandRecordsAgreeAtEveryHop(t *testing.T) {
 		t.Errorf("tail printed %d lines, want those sent", strings.Count(tail, "\n"))
 	}
 	s := d.status(t, "orders")
-	if s.Queued != 0 || s.FailedObjects != 0 {
+	if s.Queued != 0 || s.DeadLetters != 0 {
 		t.Errorf("status is %+v, want an empty queue and no dead letters", s)
 	}
 	if !strings.HasPrefix(s.LastObject, "orders/dt=") || time.Since(s.LastObjectAt) > time.Minute {

@@ -63,6 +63,19 @@ func (f *streamsFile) stream(name string) (s stream.Stream, known bool, err erro
 	return s, known, nil
 }
 
+// names returns the names of all streams in streams.json, or none if the file does
+// not exist.
+func (f *streamsFile) names() ([]string, error) {
+	set, err := stream.Load(f.Streams)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return set.Names(), nil
+}
+
 // poster holds the flags of the verbs that post records.
 type poster struct {
 	User        string `group:"posting" env:"DATASINK_USER" help:"Client name. Defaults to the client of the local pipeline, or datasink."`

@@ -95,8 +95,10 @@ func paragraphs(detail string) string {
 	for block := range strings.SplitSeq(strings.TrimSpace(detail), "\n\n") {
 		isCode := strings.HasPrefix(block, "  ")
 		switch {
-		case isCode && !code:
+		case isCode && !code && strings.Contains(block, "datasink "):
 			b.WriteString("```sh\n")
+		case isCode && !code:
+			b.WriteString("```\n")
 		case !isCode && code:
 			b.WriteString("```\n\n")
 		}

@@ -70,6 +70,9 @@ type Archive struct {
 // ErrNotLocal is returned for a part that the local pipeline does not have.
 var ErrNotLocal = errors.New("the local pipeline has none")
 
+// ErrNotRunning is returned if the local pipeline does not answer.
+var ErrNotRunning = errors.New("the local pipeline does not answer")
+
 // Find returns the local pipeline if its data folder shows that one is running and
 // the options do not choose AWS. Otherwise it returns the deployment in AWS.
 func Find(ctx context.Context, o Options) (Target, error) {

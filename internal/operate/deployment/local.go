@@ -2,6 +2,7 @@ package deployment
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"github.com/data-sink/data-sink/internal/local/endpoints"
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/clients"
+	"github.com/data-sink/data-sink/internal/operate/remote"
 	"github.com/data-sink/data-sink/internal/operate/tap"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
@@ -77,6 +79,9 @@ func (l *local) Settle(stream.Stream) time.Duration {
 func (l *local) Inspect(ctx context.Context) (drain.Inspection, error) {
 	var answer drain.Inspection
 	body, err := l.get(ctx, "/inspect", nil)
+	if errors.Is(err, errStatus) {
+		err = fmt.Errorf("%w: %w", remote.ErrFunction, err)
+	}
 	if err != nil {
 		return answer, err
 	}
@@ -145,6 +150,9 @@ func (l *local) lines(ctx context.Context, path string, query url.Values, each f
 	}
 }
 
+// errStatus is returned for a response with a status other than 200.
+var errStatus = errors.New("the pipeline refused")
+
 func (l *local) get(ctx context.Context, path string, query url.Values) (io.ReadCloser, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, l.OperatorURL+path+"?"+query.Encode(), nil)
 	if err != nil {
@@ -155,12 +163,12 @@ func (l *local) get(ctx context.Context, path string, query url.Values) (io.Read
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, fmt.Errorf("the local pipeline does not answer; if it is not running, remove %s or use --aws: %w", filepath.Join(l.data, endpoints.File), err)
+		return nil, fmt.Errorf("%w; if it has ended, remove %s or use --aws: %w", ErrNotRunning, filepath.Join(l.data, endpoints.File), err)
 	}
 	if response.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10)) // The text is optional.
 		_ = response.Body.Close()
-		return nil, fmt.Errorf("requesting %s from the local pipeline: %s: %s", path, response.Status, text)
+		return nil, fmt.Errorf("requesting %s from the local pipeline: %w: %s: %s", path, errStatus, response.Status, bytes.TrimSpace(text))
 	}
 	return response.Body, nil
 }

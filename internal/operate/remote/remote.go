@@ -20,8 +20,13 @@ type invoker interface {
 
 var _ invoker = (*lambda.Client)(nil)
 
+// ErrFunction is returned if a function ran and failed. Other errors of a call mean
+// that the function did not answer.
+var ErrFunction = errors.New("the function failed")
+
 // Inspect invokes the drainer of that name and returns the state of every queue.
-// Only the drainer can reach Redis.
+// Only the drainer can reach Redis. The error is ErrFunction if the drainer runs but
+// cannot read the queues.
 func Inspect(ctx context.Context, client invoker, function string) (drain.Inspection, error) {
 	var answer drain.Inspection
 	out, err := client.Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, Payload: []byte(drain.InspectEvent)})
@@ -33,7 +38,7 @@ func Inspect(ctx context.Context, client invoker, function string) (drain.Inspec
 			Message string `json:"errorMessage"`
 		}
 		_ = json.Unmarshal(out.Payload, &failure) // The message only makes the error clearer.
-		return answer, fmt.Errorf("inspecting the queues by %s: %s: %s", function, *out.FunctionError, failure.Message)
+		return answer, fmt.Errorf("inspecting the queues by %s: %w: %s: %s", function, ErrFunction, *out.FunctionError, failure.Message)
 	}
 	if err := json.Unmarshal(out.Payload, &answer); err != nil {
 		return answer, fmt.Errorf("reading the answer of %s: %w", function, err)

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/operate/bucket"
+	"github.com/data-sink/data-sink/internal/operate/deployment"
+	"github.com/data-sink/data-sink/internal/operate/failed"
+	"github.com/data-sink/data-sink/internal/operate/remote"
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// statusReader reads the state of a deployment. A part of the deployment that does
+// not answer leaves its values unknown.
+type statusReader struct {
+	target deployment.Target
+	// known are the streams of streams.json.
+	known []string
+	// counts has the number of records in each object of dead letters that was read.
+	counts map[string]int
+}
+
+// queues is the state of all queues at one time.
+type queues struct {
+	at               time.Time
+	streams, orphans map[string]queue.State
+	// unreadable has the reason for each stream whose state cannot be read.
+	unreadable map[string]string
+	// err is set if no state is known.
+	err error
+}
+
+// inspectTimeout is longer than the drainer takes to find that Redis is unreachable.
+const inspectTimeout = 40 * time.Second
+
+func (s *statusReader) inspect(ctx context.Context) queues {
+	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
+	defer cancel()
+	inspection, err := s.target.Inspect(ctx)
+	return queues{at: time.Now(), streams: inspection.Streams, orphans: inspection.Orphans, err: err}
+}
+
+// archived is the state of the archive.
+type archived struct {
+	// streams are the streams that have a folder.
+	streams []string
+	// dead and atLeast are the dead letters of each stream, in records. atLeast is
+	// set for a stream that has objects that were not read.
+	dead    map[string]int
+	atLeast map[string]bool
+	direct  map[string]int
+	latest  map[string]bucket.Object
+	err     error
+}
+
+const (
+	// lookups is the number of concurrent requests to the archive.
+	lookups = 8
+	// countedObjects is the maximum number of objects of dead letters that one call
+	// reads to count their records.
+	countedObjects = 200
+	// directPeriod is the period in which direct records are counted.
+	directPeriod = time.Hour
+)
+
+// readArchive reads the archive of the streams in q, or of all streams that it can
+// find if q has none.
+func (s *statusReader) readArchive(ctx context.Context, q queues) archived {
+	a := archived{dead: make(map[string]int), atLeast: make(map[string]bool), direct: make(map[string]int), latest: make(map[string]bucket.Object)}
+	archive, err := s.target.Archive(ctx)
+	if err != nil {
+		a.err = err
+		return a
+	}
+	if a.err = s.countDead(ctx, archive.Bucket, &a); a.err != nil {
+		return a
+	}
+	names := slices.Collect(maps.Keys(q.streams))
+	if q.err != nil {
+		if names, a.err = s.findStreams(ctx, archive.Bucket); a.err != nil {
+			return a
+		}
+	}
+	a.streams = names
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(lookups)
+	for _, name := range names {
+		group.Go(func() error {
+			latest, ok, err := archive.Latest(ctx, name)
+			if err != nil {
+				return err
+			}
+			direct := 0
+			for o, err := range archive.Hours(ctx, name+"/", q.at.Add(-directPeriod), q.at) {
+				if err != nil {
+					return err
+				}
+				if bucket.Direct(o.Key) != "" && o.WrittenAt.After(q.at.Add(-directPeriod)) {
+					direct++
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			a.direct[name] = direct
+			if ok {
+				a.latest[name] = latest
+			}
+			return nil
+		})
+	}
+	a.err = group.Wait()
+	return a
+}
+
+// findStreams returns the streams of streams.json and those with a folder in the
+// archive.
+func (s *statusReader) findStreams(ctx context.Context, b *bucket.Bucket) ([]string, error) {
+	folders, err := b.Folders(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	names := slices.Clone(s.known)
+	for _, folder := range folders {
+		if name := strings.TrimSuffix(folder, "/"); name != "failed" && name != "aws" && !strings.HasPrefix(name, "_") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// countDead counts the dead letters that were not redriven.
+func (s *statusReader) countDead(ctx context.Context, b *bucket.Bucket, a *archived) error {
+	read := 0
+	for o, err := range failed.List(ctx, b, failed.Filter{}) {
+		if err != nil {
+			return err
+		}
+		if o.Marker != nil {
+			a.dead[o.Stream] += len(o.Marker.Left)
+			continue
+		}
+		id := fmt.Sprintf("%s %d %d", o.Key, o.Size, o.WrittenAt.Unix())
+		n, ok := s.counts[id]
+		if !ok && read < countedObjects {
+			read++
+			if n, err = countRecords(ctx, b, o); err != nil {
+				return err
+			}
+			s.counts[id], ok = n, true
+		}
+		if !ok {
+			n = 1 // an object has at least one record
+			a.atLeast[o.Stream] = true
+		}
+		a.dead[o.Stream] += n
+	}
+	return nil
+}
+
+// countRecords counts the records of an object. An object that cannot be decoded
+// counts as one record.
+func countRecords(ctx context.Context, b *bucket.Bucket, o failed.Object) (int, error) {
+	n := 0
+	for _, err := range failed.Records(ctx, b, o) {
+		if ctx.Err() != nil {
+			return 0, context.Cause(ctx)
+		}
+		if err != nil {
+			return max(n, 1), nil //nolint:nilerr // The object exists, which is what matters here.
+		}
+		n++
+	}
+	return n, nil
+}
+
+// problemsOf returns a sentence for each part of the deployment that does not
+// answer: what it is, and what happens meanwhile.
+func problemsOf(described string, q queues, a archived) []string {
+	var problems []string
+	switch {
+	case errors.Is(q.err, remote.ErrFunction):
+		problems = append(problems, fmt.Sprintf("The drainer cannot read the queues in Redis (%v). Meanwhile new records go to the archive as direct records, "+
+			"which are not on the tap, and queued records wait.", q.err))
+	case errors.Is(q.err, deployment.ErrNotRunning):
+		return []string{fmt.Sprintf("Nothing accepts records: %v.", q.err)}
+	case q.err != nil:
+		problems = append(problems, fmt.Sprintf("The drainer of %s does not answer (%v). Meanwhile accepted records wait in the queue.", described, q.err))
+	}
+	for _, name := range slices.Sorted(maps.Keys(q.unreadable)) {
+		problems = append(problems, fmt.Sprintf("The queue of %s cannot be read (%s). Meanwhile its records wait, and the other streams are not affected.", name, q.unreadable[name]))
+	}
+	switch {
+	case errors.Is(a.err, deployment.ErrNotLocal):
+		problems = append(problems, fmt.Sprintf("The archive is unknown: %v.", a.err))
+	case a.err != nil:
+		problems = append(problems, fmt.Sprintf("The archive does not answer (%v). Meanwhile Firehose retries for 24 hours, and direct records are refused with 503.", a.err))
+	}
+	return problems
+}

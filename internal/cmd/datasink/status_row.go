@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
+)
+
+// streamStatus is the state of a stream. The fields of a part that is unknown are
+// absent in JSON.
+type streamStatus struct {
+	Stream string `json:"stream"`
+	// Orphan is set for a stream that is not in the deployment's streams.json.
+	Orphan bool `json:"orphan,omitempty"`
+	*queueStatus
+	*rates
+	*objectStatus
+}
+
+type queueStatus struct {
+	Queued int64 `json:"queued"`
+	// OldestSeconds is the age of the oldest record; 0 if there is none.
+	OldestSeconds float64 `json:"oldestSeconds"`
+	Claims        int64   `json:"claims"`
+	Claimed       int64   `json:"claimed"`
+}
+
+// rates are in records a second.
+type rates struct {
+	AcceptedRate  float64 `json:"acceptedRate"`
+	ForwardedRate float64 `json:"forwardedRate"`
+}
+
+type objectStatus struct {
+	// Direct is the number of objects of direct records in the last hour.
+	Direct int `json:"direct"`
+	// DeadLetters is a number of records; a lower bound if DeadLettersAtLeast is set.
+	DeadLetters        int  `json:"deadLetters"`
+	DeadLettersAtLeast bool `json:"deadLettersAtLeast,omitempty"`
+	// LastObject is the key of the newest object; absent if there is none.
+	LastObject   string    `json:"lastObject,omitempty"`
+	LastObjectAt time.Time `json:"lastObjectAt,omitzero"`
+}
+
+// statusOf returns the state of every stream, orphans last.
+func statusOf(before, now queues, a archived) []streamStatus {
+	seconds := now.at.Sub(before.at).Seconds()
+	row := func(name string, orphan bool, then, current map[string]queue.State) streamStatus {
+		r := streamStatus{Stream: name, Orphan: orphan}
+		state, known := current[name]
+		if known || now.err == nil && orphan { // an orphan without a state has only dead letters
+			q := queueStatus{Queued: state.Depth, Claims: state.Claims, Claimed: state.ClaimedRecords}
+			if !state.OldestReceivedAt.IsZero() {
+				q.OldestSeconds = max(now.at.Sub(state.OldestReceivedAt).Seconds(), 0)
+			}
+			r.queueStatus = &q
+			if before.err == nil {
+				r.rates = &rates{rate(then[name].Accepted, state.Accepted, seconds), rate(then[name].Forwarded, state.Forwarded, seconds)}
+			}
+		}
+		if a.err == nil {
+			latest := a.latest[name]
+			r.objectStatus = &objectStatus{
+				Direct: a.direct[name], DeadLetters: a.dead[name], DeadLettersAtLeast: a.atLeast[name],
+				LastObject: latest.Key, LastObjectAt: latest.WrittenAt,
+			}
+		}
+		return r
+	}
+	streams := slices.Collect(maps.Keys(now.streams))
+	streams = append(streams, slices.Collect(maps.Keys(now.unreadable))...)
+	if now.err != nil {
+		streams = a.streams
+	}
+	slices.Sort(streams)
+	rows := []streamStatus{}
+	for _, name := range streams {
+		rows = append(rows, row(name, false, before.streams, now.streams))
+	}
+	orphans := slices.Collect(maps.Keys(now.orphans))
+	for name := range a.dead {
+		if !slices.Contains(streams, name) && !slices.Contains(orphans, name) {
+			orphans = append(orphans, name)
+		}
+	}
+	slices.Sort(orphans)
+	for _, name := range orphans {
+		rows = append(rows, row(name, true, before.orphans, now.orphans))
+	}
+	return rows
+}
+
+// rate returns the growth of a counter a second; 0 after a reset of the counter.
+func rate(before, now int64, seconds float64) float64 {
+	if now < before || seconds <= 0 {
+		return 0
+	}
+	return float64(now-before) / seconds
+}
+
+// totalOf adds the known values of all rows up. A part that is unknown for one row
+// is unknown in the total.
+func totalOf(rows []streamStatus) streamStatus {
+	total := streamStatus{Stream: "total", queueStatus: &queueStatus{}, rates: &rates{}, objectStatus: &objectStatus{}}
+	for _, r := range rows {
+		if r.queueStatus == nil {
+			total.queueStatus = nil
+		} else if t := total.queueStatus; t != nil {
+			t.Queued += r.Queued
+			t.Claims += r.Claims
+			t.Claimed += r.Claimed
+			t.OldestSeconds = max(t.OldestSeconds, r.OldestSeconds)
+		}
+		if r.rates == nil {
+			total.rates = nil
+		} else if t := total.rates; t != nil {
+			t.AcceptedRate += r.AcceptedRate
+			t.ForwardedRate += r.ForwardedRate
+		}
+		if r.objectStatus == nil {
+			total.objectStatus = nil
+		} else if t := total.objectStatus; t != nil {
+			t.Direct += r.Direct
+			t.DeadLetters += r.DeadLetters
+			t.DeadLettersAtLeast = t.DeadLettersAtLeast || r.DeadLettersAtLeast
+			if r.LastObjectAt.After(t.LastObjectAt) {
+				t.LastObject, t.LastObjectAt = r.LastObject, r.LastObjectAt
+			}
+		}
+	}
+	return total
+}
+
+// cells returns the columns of the table: "-" means none, "?" means unknown.
+func (r streamStatus) cells(now time.Time) []string {
+	row := []string{r.Stream, "?", "?", "?", "?", "?", "?", "?", "?"}
+	if r.Orphan {
+		row[0] += " *"
+	}
+	if r.queueStatus != nil {
+		row[1], row[2], row[5] = fmt.Sprint(r.Queued), "-", fmt.Sprintf("%d (%d)", r.Claimed, r.Claims)
+		if r.OldestSeconds > 0 {
+			row[2] = ageText(time.Duration(r.OldestSeconds * float64(time.Second)))
+		}
+	}
+	if r.rates != nil {
+		row[3], row[4] = fmt.Sprintf("%.1f", r.AcceptedRate), fmt.Sprintf("%.1f", r.ForwardedRate)
+	}
+	if r.objectStatus != nil {
+		row[6], row[7], row[8] = fmt.Sprint(r.Direct), fmt.Sprint(r.DeadLetters), "-"
+		if r.DeadLettersAtLeast {
+			row[7] += "+"
+		}
+		if !r.LastObjectAt.IsZero() {
+			row[8] = ageText(now.Sub(r.LastObjectAt)) + " ago"
+		}
+	}
+	return row
+}

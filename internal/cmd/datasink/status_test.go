@@ -1,0 +1,113 @@
+package main_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/data-sink/data-sink/internal/rig/redistest"
+)
+
+// row returns the cells of a stream in the table of status.
+func row(t *testing.T, table, name string) []string {
+	t.Helper()
+	for line := range strings.Lines(table) {
+		if cells := strings.Fields(line); len(cells) > 0 && cells[0] == name {
+			return cells[1:]
+		}
+	}
+	t.Fatalf("no row of %s in:\n%s", name, table)
+	return nil
+}
+
+// table runs status, which may fail, and returns what it printed.
+func (d *dev) table(t *testing.T, want int) string {
+	t.Helper()
+	r := d.operate(t, "", "status", "--interval=100ms")
+	if r.code != want {
+		t.Fatalf("status: exit code %d, want %d:\n%s%s", r.code, want, r.out, r.err)
+	}
+	return r.out
+}
+
+func TestStatusTellsUnknownFromNone(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	d := start(t, t.TempDir(), "--redis-url="+redis.URL)
+	d.operate(t, "a record", "send", "orders").done(t)
+	d.await(t, "orders", 1)
+	d.giveUp(t, "orders", "claim", "one", "two", "three")
+
+	healthy := d.table(t, 0)
+	orders := row(t, healthy, "orders")
+	if got := strings.Join(orders[:7], " "); !strings.HasPrefix(got, "0 - ") || !strings.HasSuffix(got, " 0 (0) 0") {
+		t.Errorf("orders is %q, want empty queues and no direct records", got)
+	}
+	if orders[7] != "3" || orders[9] != "ago" {
+		t.Errorf("orders is %q, want 3 dead letters and the age of an object", orders)
+	}
+	if got := strings.Join(row(t, healthy, "page-views"), " "); got != "0 - 0.0 0.0 0 (0) 0 0 -" {
+		t.Errorf("page-views is %q, want nothing", got)
+	}
+	if total := row(t, healthy, "total"); total[7] != "3" {
+		t.Errorf("the total is %q, want 3 dead letters", total)
+	}
+
+	redis.Kill()
+	if ok, err := d.post(t.Context(), http.DefaultClient, "around Redis"); !ok || err != nil {
+		t.Fatalf("post = %v, %v, want it accepted", ok, err)
+	}
+	down := d.table(t, 1)
+	orders = row(t, down, "orders")
+	if got := strings.Join(orders[:5], " "); got != "? ? ? ? ?" {
+		t.Errorf("without Redis the queue of orders is %q, want it unknown", got)
+	}
+	if orders[5] != "1" || orders[6] != "3" || orders[8] != "ago" {
+		t.Errorf("without Redis orders is %q, want 1 direct record, 3 dead letters and an object", orders)
+	}
+	if !strings.Contains(down, "The drainer cannot read the queues in Redis") || !strings.Contains(down, "new records go to the archive") {
+		t.Errorf("status does not say what is down and what happens:\n%s", down)
+	}
+	r := d.operate(t, "", "status", "--interval=100ms", "--json")
+	for _, s := range decoded[[]map[string]any](t, r) {
+		if _, known := s["queued"]; known || s["deadLetters"] == nil {
+			t.Errorf("without Redis --json has %v, want no queue but dead letters", s)
+		}
+	}
+	if !strings.Contains(r.err, "The drainer cannot read the queues in Redis") {
+		t.Errorf("status --json does not say on standard error what is down: %s", r.err)
+	}
+}
+
+func TestStatusOfAPipelineThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	d := start(t, t.TempDir())
+	path := filepath.Join(d.data, "endpoints.json")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = d.cmd.Process.Kill() // It leaves its file behind.
+	<-d.ended
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := d.table(t, 1)
+	if !strings.Contains(out, "Nothing accepts records: the local pipeline does not answer") || !strings.Contains(out, path) {
+		t.Errorf("status printed:\n%s", out)
+	}
+}
+
+func TestStatusWithoutAnArchivePort(t *testing.T) {
+	t.Parallel()
+	d := start(t, t.TempDir(), "--s3-addr=")
+	out := d.table(t, 1)
+	if got := strings.Join(row(t, out, "orders"), " "); got != "0 - 0.0 0.0 0 (0) ? ? ?" {
+		t.Errorf("orders is %q, want an unknown archive", got)
+	}
+	if !strings.Contains(out, "The archive is unknown") {
+		t.Errorf("status printed:\n%s", out)
+	}
+}
