@@ -47,13 +47,15 @@ func (r *request) pathInStage() []byte {
 }
 
 // streamName returns the name of the stream: the path parameter, or else the rest
-// of the path. It can be any text. Names of streams contain no percent sign, so
-// decoding a name that API Gateway has already decoded is harmless.
+// of the path, without one trailing slash. It can be any text. Names of streams
+// contain no percent sign, so decoding a name that API Gateway has already decoded
+// is harmless.
 func (r *request) streamName() string {
 	name := r.stream
 	if len(name) == 0 {
 		name = bytes.TrimPrefix(r.pathInStage(), []byte(archivesPath))
 	}
+	name = bytes.TrimSuffix(name, []byte("/"))
 	if bytes.IndexByte(name, '%') >= 0 {
 		if decoded, err := url.PathUnescape(string(name)); err == nil {
 			return decoded

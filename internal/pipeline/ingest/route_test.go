@@ -19,6 +19,8 @@ func TestStreamNames(t *testing.T) {
 		{"percent-encoded parameter", parameter("%6frders%2Deu"), "orders-eu"},
 		{"percent-encoded path", path("/archives/%6Frders%2deu"), "orders-eu"},
 		{"no parameter", path("/archives/orders"), "orders"},
+		{"slash at the end of the path", path("/archives/orders/"), "orders"},
+		{"slash at the end of the parameter", parameter("orders/"), "orders"},
 		{"parameters null, as JSON has it", func(e *events.APIGatewayV2HTTPRequest) { e.PathParameters = nil }, "orders"},
 		{"stage in the path", func(e *events.APIGatewayV2HTTPRequest) {
 			path("/prod/archives/orders")(e)
@@ -50,7 +52,9 @@ func TestStreamNames(t *testing.T) {
 		{"hash tag of another key", parameter("orders}:queue"), ""},
 		{"very long", parameter(strings.Repeat("a", 1<<20)), ""},
 		{"path of two segments", path("/archives/orders/eu"), ""},
-		{"path with a slash behind", path("/archives/orders/"), ""},
+		{"path with two slashes at the end", path("/archives/orders//"), ""},
+		{"parameter with two slashes at the end", parameter("orders//"), ""},
+		{"encoded slash at the end", path("/archives/orders%2F"), ""},
 		{"path with two slashes", path("/archives//orders"), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
