@@ -35,10 +35,14 @@ var (
 		status: http.StatusUnsupportedMediaType, code: "unsupported_encoding",
 		detail: "the Content-Encoding must be identity, gzip, x-gzip, application/gzip or zstd",
 	}
-	noCredentials = unavailable("the credentials cannot be checked at present")
-	notStored     = unavailable("the record cannot be stored at present")
-	backlogFull   = unavailable("the backlog of this stream is full")
-	unhealthy     = unavailable("records cannot be accepted at present")
+	badEncoding    = encodingRefusal("the body does not match its Content-Encoding")
+	badBase64      = encodingRefusal("the event says that the body is base64, but it is not")
+	compressedText = encodingRefusal("the body is compressed but has a text type, which cannot carry compressed bytes: " + sendBytes)
+	alteredBody    = encodingRefusal("the body has a text type but is not UTF-8, so the API has altered it: " + sendBytes)
+	noCredentials  = unavailable("the credentials cannot be checked at present")
+	notStored      = unavailable("the record cannot be stored at present")
+	backlogFull    = unavailable("the backlog of this stream is full")
+	unhealthy      = unavailable("records cannot be accepted at present")
 )
 
 func unavailable(detail string) refusal {
@@ -52,7 +56,10 @@ func methodNotAllowed(allow string) refusal {
 	}
 }
 
-func badEncoding(detail string) refusal {
+// sendBytes is the advice for bodies that are not text.
+const sendBytes = "send it with Content-Type application/octet-stream"
+
+func encodingRefusal(detail string) refusal {
 	return refusal{status: http.StatusBadRequest, code: "bad_encoding", detail: detail}
 }
 

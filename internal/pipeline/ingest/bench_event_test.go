@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -34,6 +35,7 @@ func benchEvent(tb testing.TB, kind string, size int) []byte {
 		}
 		e.Body, e.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
 	}
+	e.Headers["content-length"] = strconv.Itoa(size)
 	event, err := json.Marshal(e)
 	if err != nil {
 		tb.Fatal(err)

@@ -1,13 +1,12 @@
 package ingest_test
 
 import (
-	"bytes"
-	"io"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
+	"time"
+	"unicode/utf8"
 
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
@@ -62,16 +61,91 @@ func TestBodiesAreKeptAsTheyAre(t *testing.T) {
 	}
 }
 
+// API Gateway passes a text body on as UTF-8. If that changes its length, the body
+// is refused for both formats.
 func TestTextBodies(t *testing.T) {
 	t.Parallel()
 	for name, body := range bodies {
-		want := strings.ToValidUTF8(body, "\uFFFD") // as API Gateway converts it
 		for _, path := range []string{"/archives/orders", "/archives/legacy"} {
 			s := newService(t)
-			s.do(post(t, body, with("Content-Type", "application/json; charset=utf-8"), at(path)), 202)
-			if got := string(s.kept().Body); got != want {
-				t.Errorf("%s to %s: body = %q, want %q", name, path, got, want)
+			e := event(t, post(t, body, with("Content-Type", "application/json; charset=utf-8"), at(path)))
+			if !utf8.ValidString(body) {
+				got := s.read(s.invoke(t.Context(), e), 400)
+				if got.Code != "bad_encoding" || !strings.Contains(got.Detail, "application/octet-stream") {
+					t.Errorf("%s to %s: %+v, want bad_encoding with advice", name, path, got)
+				}
+				if len(s.queue.records)+len(s.archive.puts) != 0 {
+					t.Errorf("%s to %s: an altered body was kept", name, path)
+				}
+				continue
 			}
+			s.read(s.invoke(t.Context(), e), 202)
+			if got := string(s.kept().Body); got != body {
+				t.Errorf("%s to %s: body = %q, want %q", name, path, got, body)
+			}
+		}
+	}
+}
+
+// A compressed body with a text type is refused for both formats, even if its
+// length is unknown.
+func TestCompressedTextBodies(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/archives/orders", "/archives/legacy"} {
+		for _, encoding := range []string{"gzip", "application/gzip", "zstd"} {
+			for _, length := range []string{"", "27"} {
+				s := newService(t)
+				e := event(t, post(t, gzipped("hello"), with("Content-Type", "text/plain"), with("Content-Encoding", encoding), at(path)))
+				e.Headers["content-length"] = length
+				got := s.read(s.invoke(t.Context(), e), 400)
+				if got.Code != "bad_encoding" || !strings.Contains(got.Detail, "application/octet-stream") {
+					t.Errorf("%s to %s: %+v, want bad_encoding with advice", encoding, path, got)
+				}
+			}
+		}
+	}
+	s := newService(t)
+	s.refused(event(t, post(t, "hello", with("Content-Type", "text/plain"), with("Content-Encoding", "br"), at("/archives/legacy"))), 400, "bad_encoding")
+}
+
+// A compressed body without a Content-Encoding is kept as it is. It is counted for
+// each request and logged once a minute for each client.
+func TestUndeclaredEncoding(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	for range 2 {
+		for _, body := range []string{gzipped("hello"), zstandard("hello")} {
+			s.do(post(t, body), 202)
+			s.do(post(t, body, as("checkout", "pass:word"), with("Content-Encoding", "identity")), 202)
+		}
+	}
+	if got := string(s.queue.records[0].Body); got != gzipped("hello") {
+		t.Errorf("body = %q, want the gzip member as received", got)
+	}
+	if got := s.handler.Counts().Undeclared; got != 8 {
+		t.Errorf("%d bodies counted, want 8", got)
+	}
+	want := []map[string]any{
+		{"msg": "undeclared_encoding", "level": "WARN", "client": "datasink", "stream": "orders"},
+		{"msg": "undeclared_encoding", "level": "WARN", "client": "checkout", "stream": "orders"},
+	}
+	if diff := cmp.Diff(want, s.lines()); diff != "" {
+		t.Errorf("log (-want +got):\n%s", diff)
+	}
+	s.logs.Reset()
+	s.now = s.now.Add(time.Minute)
+	s.do(post(t, gzipped("hello")), 202)
+	if diff := cmp.Diff(want[:1], s.lines()); diff != "" {
+		t.Errorf("log after a minute (-want +got):\n%s", diff)
+	}
+	for name, r := range map[string]*http.Request{
+		"declared": post(t, gzipped(gzipped("hello")), with("Content-Encoding", "gzip")), "raw": post(t, gzipped("hello"), at("/archives/legacy")),
+		"not gzip": post(t, "\x1f\x8b\x07"), "short": post(t, "\x1f"),
+	} {
+		s := newService(t)
+		s.do(r, 202)
+		if got := s.handler.Counts().Undeclared; got != 0 || s.logs.Len() != 0 {
+			t.Errorf("%s: counted %d, logged %q, want neither", name, got, s.logs.String())
 		}
 	}
 }
@@ -162,74 +236,5 @@ func TestLimitsToTheByte(t *testing.T) {
 				t.Errorf("reason = %q, want oversize", s.archive.puts[0].why)
 			}
 		})
-	}
-}
-
-// The original public clients send these requests: credentials in the URL or by a
-// middleware, a newline appended, gzip, and a Content-Encoding that is not
-// registered.
-func TestOriginalClients(t *testing.T) {
-	t.Parallel()
-	t.Run("Go", func(t *testing.T) {
-		t.Parallel()
-		s := newService(t)
-		client := &http.Client{Transport: s}
-		target := "https://datasink:hunter2@api/archives/" + url.PathEscape("orders") + "?partition_key=" + url.QueryEscape("customer 17/é+")
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, target, bytes.NewBufferString(gzipped(`{"a":1}`+"\n")))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Content-Encoding", "application/gzip")
-		r.Header.Set("Content-Type", "application/octet-stream")
-		response, err := client.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.read(response, 202)
-		if got := s.kept(); string(got.Body) != `{"a":1}`+"\n" || got.PartitionKey != "customer 17/é+" || got.Stream != "orders" {
-			t.Errorf("kept %+v", got)
-		}
-	})
-	t.Run("Ruby", func(t *testing.T) {
-		t.Parallel()
-		s := newService(t)
-		// The gem does not escape the partition key. Ruby's gzip header names Unix.
-		body := []byte(gzipped("hello\n"))
-		body[9] = 3
-		r := post(t, string(body), at("/archives/orders?partition_key=50%"))
-		r.Header.Set("Content-Encoding", "application/gzip")
-		r.Header.Set("Content-Type", "application/octet-stream")
-		r.Header.Set("User-Agent", "Faraday v0.15.4")
-		r.Header.Set("TE", "trailers, deflate, gzip")
-		s.do(r, 202)
-		if got := s.kept(); string(got.Body) != "hello\n" || got.PartitionKey != "50%" {
-			t.Errorf("kept %+v", got)
-		}
-	})
-	t.Run("into a raw stream", func(t *testing.T) {
-		t.Parallel()
-		s := newService(t)
-		body := gzipped("hello\n")
-		s.do(post(t, body, at("/archives/legacy"), with("Content-Encoding", "application/gzip"), with("Content-Type", "application/octet-stream")), 202)
-		if got := string(s.kept().Body); got != body {
-			t.Errorf("body = %q, want the gzip member as it came", got)
-		}
-	})
-}
-
-// net/http's client reads the answer.
-func TestAnHTTPClient(t *testing.T) {
-	t.Parallel()
-	s := newService(t)
-	client := &http.Client{Transport: s}
-	r := post(t, "hello")
-	response, err := client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(response.Body)
-	if err != nil || string(body) != `{"id":"`+s.kept().ID+`"}` {
-		t.Errorf("body = %q, %v, want the record's id", body, err)
 	}
 }

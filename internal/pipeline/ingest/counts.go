@@ -17,6 +17,9 @@ type Counts struct {
 	Archived map[archive.Reason]int64
 	// Refused is the number of requests that were refused, by code.
 	Refused map[string]int64
+	// Undeclared is the number of accepted bodies that begin like gzip or zstd but
+	// have no Content-Encoding.
+	Undeclared int64
 }
 
 // Counts returns the current counters.
@@ -41,6 +44,9 @@ type Outcome struct {
 	Archived archive.Reason
 	// Refused is the code of the refusal, or empty.
 	Refused string
+	// Undeclared reports whether the accepted body begins like gzip or zstd but has
+	// no Content-Encoding.
+	Undeclared bool
 	// Pushed reports whether a push was tried. PushTime is its duration.
 	Pushed   bool
 	PushTime time.Duration
@@ -65,6 +71,9 @@ func (c *counter) add(o Outcome) {
 	if o.Accepted {
 		c.counts.Accepted++
 		c.counts.AcceptedBytes += int64(o.Bytes)
+	}
+	if o.Undeclared {
+		c.counts.Undeclared++
 	}
 	if o.Archived != "" {
 		if c.counts.Archived == nil {

@@ -23,20 +23,27 @@ const (
 	zstandard
 )
 
-// codingOf parses a Content-Encoding header and reports whether the encoding is
-// supported. "application/gzip" is not registered, but the original clients send
-// it.
+// codingOf parses a Content-Encoding header, which is a list, and reports whether
+// ingest can decode it: the list may have one encoding other than identity.
+// "application/gzip" is not registered, but the original clients send it.
 func codingOf(header []byte) (coding, bool) {
-	switch strings.Map(lowerASCII, strings.Trim(string(header), " \t")) {
-	case "", "identity":
-		return identity, true
-	case "gzip", "x-gzip", "application/gzip":
-		return gzipped, true
-	case "zstd":
-		return zstandard, true
-	default:
-		return identity, false
+	c := identity
+	for name := range strings.SplitSeq(string(header), ",") {
+		var next coding
+		switch strings.Map(lowerASCII, strings.Trim(name, " \t")) {
+		case "", "identity":
+			continue
+		case "gzip", "x-gzip", "application/gzip":
+			next = gzipped
+		case "zstd":
+			next = zstandard
+		}
+		if c != identity || next == identity {
+			return identity, false
+		}
+		c = next
 	}
+	return c, true
 }
 
 // lowerASCII converts only ASCII letters: the lower case of "İ" begins with "i".

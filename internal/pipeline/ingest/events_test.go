@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -35,7 +36,7 @@ func event(tb testing.TB, r *http.Request) events.APIGatewayV2HTTPRequest {
 	}
 	e.RequestContext.Stage, e.RequestContext.RequestID, e.RequestContext.HTTP.Method = "$default", "request-1", r.Method
 	if name, ok := strings.CutPrefix(r.URL.Path, "/archives/"); ok && name != "" {
-		e.RouteKey, e.PathParameters = "POST /archives/{stream}", map[string]string{"stream": name}
+		e.RouteKey, e.PathParameters = "POST /archives/{stream+}", map[string]string{"stream": name}
 	}
 	if r.Body == nil {
 		return e
@@ -44,6 +45,7 @@ func event(tb testing.TB, r *http.Request) events.APIGatewayV2HTTPRequest {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	e.Headers["content-length"] = strconv.Itoa(len(body))
 	if textual(r.Header.Get("Content-Type")) {
 		e.Body = strings.ToValidUTF8(string(body), "\uFFFD")
 	} else {

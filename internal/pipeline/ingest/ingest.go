@@ -169,6 +169,9 @@ func (h *Handler) post(ctx context.Context, r *request) ([]byte, error) {
 		h.logRefusal(ctx, client, s.Name, refused)
 		return h.refuse(r, o, refused)
 	}
+	if o.Undeclared = r.isUndeclared(record.Body, s.Format); o.Undeclared {
+		h.logUndeclared(ctx, client, s.Name)
+	}
 	o.Accepted, o.Bytes = true, len(record.Body)
 	h.done(o)
 	return accepted(record.ID), nil

@@ -18,6 +18,7 @@ const (
 	recordRefused        = "record_refused"
 	recordArchived       = "record_archived"
 	archiveFailed        = "archive_failed"
+	undeclaredEncoding   = "undeclared_encoding"
 	wakeFailed           = "wake_failed"
 	breakerChanged       = "queue_breaker_changed"
 )
@@ -83,6 +84,14 @@ func (h *Handler) logRefusal(ctx context.Context, client basicauth.Client, strea
 		attrs = append(attrs, slog.String("stream", stream))
 	}
 	h.config.Logger.LogAttrs(ctx, slog.LevelWarn, recordRefused, attrs...)
+}
+
+// logUndeclared logs that a client sends compressed bodies without a
+// Content-Encoding, which are archived as they are.
+func (h *Handler) logUndeclared(ctx context.Context, client basicauth.Client, stream string) {
+	if h.logged.first(h.config.Now(), undeclaredEncoding+" "+client.Name, true) {
+		h.config.Logger.WarnContext(ctx, undeclaredEncoding, "client", client.Name, "stream", stream)
+	}
 }
 
 const (

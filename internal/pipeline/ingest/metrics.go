@@ -11,6 +11,9 @@ func (m Metrics) Observe(o Outcome) {
 	if o.Accepted {
 		samples = append(samples, metric.Accepted.Of(1), metric.AcceptedBytes.Of(float64(o.Bytes)))
 	}
+	if o.Undeclared {
+		samples = append(samples, metric.UndeclaredEncoding.Of(1))
+	}
 	if o.Archived != "" {
 		samples = append(samples, metric.Archived(string(o.Archived)).Of(1))
 	}

@@ -11,8 +11,9 @@ import (
 type request struct {
 	method, routeKey, path, query, stage, requestID []byte
 	// stream is the path parameter of that name. It can be percent-encoded.
-	stream                         []byte
-	authorization, contentEncoding []byte
+	stream []byte
+	// These are the values of headers, nil for a missing header.
+	authorization, contentEncoding, contentLength, transferEncoding []byte
 	// body is the body as in the event. If bodyAsIs is set, the body has no escapes
 	// and was not validated. A body in base64 needs no other validation than its
 	// decoding.
@@ -82,9 +83,12 @@ func (r *request) readBody(s *scanner) {
 	r.bodyAsIs = false
 }
 
+// Names of the headers in lower case.
 var (
-	authorizationName   = []byte("authorization")
-	contentEncodingName = []byte("content-encoding")
+	authorizationName    = []byte("authorization")
+	contentEncodingName  = []byte("content-encoding")
+	contentLengthName    = []byte("content-length")
+	transferEncodingName = []byte("transfer-encoding")
 )
 
 func (r *request) header(s *scanner, name []byte) {
@@ -93,6 +97,10 @@ func (r *request) header(s *scanner, name []byte) {
 		s.text(&r.authorization)
 	case bytes.EqualFold(name, contentEncodingName):
 		s.text(&r.contentEncoding)
+	case bytes.EqualFold(name, contentLengthName):
+		s.text(&r.contentLength)
+	case bytes.EqualFold(name, transferEncodingName):
+		s.text(&r.transferEncoding)
 	default:
 		s.skip()
 	}

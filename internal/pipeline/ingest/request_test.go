@@ -18,8 +18,21 @@ import (
 
 // wanted holds the fields of a request as plain values.
 type wanted struct {
-	Method, RouteKey, Path, Query, Stage, RequestID, Stream, Authorization, ContentEncoding, Body string
-	IsBase64                                                                                      bool
+	Method, RouteKey, Path, Query, Stage, RequestID, Stream, Body string
+	IsBase64                                                      bool
+	Headers                                                       headers
+}
+
+// headers holds the values of the headers that ingest uses.
+type headers struct {
+	Authorization, ContentEncoding, ContentLength, TransferEncoding string
+}
+
+// field returns the field of a header, or nil.
+func (h *headers) field(name string) *string {
+	return map[string]*string{
+		"authorization": &h.Authorization, "content-encoding": &h.ContentEncoding, "content-length": &h.ContentLength, "transfer-encoding": &h.TransferEncoding,
+	}[strings.ToLower(name)]
 }
 
 func parse(event []byte) (wanted, error) {
@@ -36,8 +49,8 @@ func parse(event []byte) (wanted, error) {
 		body = text
 	}
 	return wanted{
-		string(r.method), string(r.routeKey), string(r.path), string(r.query), string(r.stage), string(r.requestID), string(r.stream),
-		string(r.authorization), string(r.contentEncoding), string(body), r.isBase64,
+		string(r.method), string(r.routeKey), string(r.path), string(r.query), string(r.stage), string(r.requestID), string(r.stream), string(body), r.isBase64,
+		headers{string(r.authorization), string(r.contentEncoding), string(r.contentLength), string(r.transferEncoding)},
 	}, nil
 }
 
@@ -87,11 +100,8 @@ func plainParse(event []byte) (w wanted, err error) {
 			into(value, &w.Body)
 		case "headers":
 			each(value, func(name string, value json.RawMessage) {
-				switch {
-				case strings.EqualFold(name, "authorization"):
-					into(value, &w.Authorization)
-				case strings.EqualFold(name, "content-encoding"):
-					into(value, &w.ContentEncoding)
+				if field := w.Headers.field(name); field != nil {
+					into(value, field)
 				}
 			})
 		case "pathParameters":
@@ -181,7 +191,10 @@ func TestParseRequestOfAWSEvents(t *testing.T) {
 			Body:                  text(t, "body"), IsBase64Encoded: rapid.Bool().Draw(t, "base64"),
 		}
 		if rapid.Bool().Draw(t, "headers") {
-			e.Headers = map[string]string{name("Authorization"): text(t, "auth"), name("Content-Encoding"): text(t, "encoding"), "x-other": text(t, "other")}
+			e.Headers = map[string]string{"x-other": text(t, "other")}
+			for _, header := range []string{"Authorization", "Content-Encoding", "Content-Length", "Transfer-Encoding"} {
+				e.Headers[name(header)] = text(t, header)
+			}
 		}
 		if rapid.Bool().Draw(t, "parameters") {
 			e.PathParameters = map[string]string{"stream": text(t, "stream"), "streams": "x"}
@@ -198,11 +211,8 @@ func TestParseRequestOfAWSEvents(t *testing.T) {
 			RequestID: e.RequestContext.RequestID, Stream: e.PathParameters["stream"], Body: e.Body, IsBase64: e.IsBase64Encoded,
 		}
 		for name, value := range e.Headers {
-			switch strings.ToLower(name) {
-			case "authorization":
-				want.Authorization = value
-			case "content-encoding":
-				want.ContentEncoding = value
+			if field := want.Headers.field(name); field != nil {
+				*field = value
 			}
 		}
 		got, err := parse(event)

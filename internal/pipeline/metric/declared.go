@@ -16,6 +16,8 @@ var (
 	AcceptedBytes = declare(Metric{"AcceptedBytes", Bytes, Sum, OnRequest, "ingest", "bytes of the bodies of accepted records, as kept"})
 	PushLatency   = declare(Metric{"PushLatency", Milliseconds, Distribution, Never, "ingest", "duration of a push to the queue, successful or not"})
 
+	UndeclaredEncoding = declare(Metric{"UndeclaredEncoding", Count, Sum, OnRequest, "ingest", "accepted bodies of `lines` streams that begin like gzip or zstd but have no Content-Encoding"})
+
 	archived = declareByName(func(reason, name string) Metric {
 		return Metric{"Archived" + name, Count, Sum, OnRequest, "ingest", "direct records with reason `" + reason + "`"}
 	}, "oversize", "fallback", "overflow")
