@@ -29,6 +29,8 @@ type awsAccount struct {
 	server *awstest.Server
 	traps  *traps
 	calls  *callTable
+	// refusal refuses one record of Firehose.
+	refusal *refusal
 
 	mu       sync.Mutex // guards the fields below
 	random   *rand.Rand
@@ -54,7 +56,7 @@ func startAWS(dir string, seed uint64, t *traps) (*awsAccount, error) {
 		return nil, fmt.Errorf("starting the AWS endpoint: %w", err)
 	}
 	a := &awsAccount{
-		traps: t, calls: newCallTable(), random: newRandom(seed, 2),
+		traps: t, calls: newCallTable(), refusal: new(refusal), random: newRandom(seed, 2),
 		troubles: make(map[string][]*trouble), delivered: make(map[*awstest.Shard]int64),
 	}
 	shards, deliveries := make(map[string]int), make(map[string]awstest.Delivery)
@@ -71,6 +73,7 @@ func startAWS(dir string, seed uint64, t *traps) (*awsAccount, error) {
 		Secrets:       map[string]string{clientsSecret: fmt.Sprintf("{%q:%q}", clientName, clientPass)},
 		Invalid:       func(key string, _ []byte) bool { return strings.HasPrefix(key, invalidKey) },
 		InvalidPacked: func(data []byte) bool { return bytes.Contains(data, []byte(unarchivableMark)) },
+		RefusePacked:  a.refusal.refuses,
 		Count:         func(data []byte) int { return bytes.Count(data, []byte(bodyBegin)) },
 		Inject:        a.inject, Observe: a.observe, Seed: seed,
 	})

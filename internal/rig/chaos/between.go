@@ -30,6 +30,13 @@ func (s *suite) betweenFaults() []fault {
 	}
 	if s.settings.cluster {
 		all = append(all, s.clusterFaults()...)
+	} else {
+		all = append(
+			all,
+			s.renewing(fault{"partition the primary of Redis", s.partition(0, time.Second)}),
+			s.renewing(fault{"partition the primary of Redis, with min-replicas-to-write", s.partition(1, refusedAfter+time.Second)}),
+			s.renewing(fault{"close idle TLS connections from ingest to Redis", s.closeIdle}),
+		)
 	}
 	return append(
 		all,
@@ -117,6 +124,35 @@ func (s *suite) freezeRedis(ctx context.Context, random *rand.Rand) (bool, error
 	return true, ctx.Err()
 }
 
+// idleTime is how long a connection must have been idle to be closed.
+const idleTime = 20 * time.Millisecond
+
+// closeIdle closes idle connections from ingest to Redis below their TLS, and then
+// sends records at full speed, so that every process of ingest meets one. Each
+// closed connection fails at most one push, whose record becomes a fallback record.
+func (s *suite) closeIdle(ctx context.Context, random *rand.Rand) (bool, error) {
+	closed := 0
+	found := within(ctx, troubleTimeout, func() bool {
+		closed = s.tls.closeIdle(idleTime)
+		return closed > 0
+	})
+	_, before := s.aws.counts()
+	s.atFullSpeed(func() { hold(ctx, random) })
+	_, after := s.aws.counts()
+	s.log.printf("closed %d idle connections, %d fallback records", closed, after-before)
+	return found, ctx.Err()
+}
+
+// atFullSpeed sends records without a limit while do runs.
+func (s *suite) atFullSpeed(do func()) {
+	more := int64(s.options.Records) + memoryLeft // more than are sent
+	s.load.goal.Add(more)
+	rate := s.load.rate.Swap(0)
+	do()
+	s.load.goal.Add(-more)
+	s.load.rate.Store(rate)
+}
+
 const (
 	// memoryLeft is the number of bytes that Redis may still allocate under its
 	// memory limit. It is more than the connections alone may need.
@@ -134,14 +170,13 @@ func (s *suite) fillRedis(ctx context.Context, _ *rand.Rand) (bool, error) {
 		return false, err
 	}
 	_, before := s.aws.counts()
-	s.load.rate.Store(0)
-	s.load.goal.Add(int64(s.options.Records) + memoryLeft) // as many records as it takes
-	full := within(ctx, fillTimeout, func() bool {
-		_, now := s.aws.counts()
-		return now > before+10
+	full := false
+	s.atFullSpeed(func() {
+		full = within(ctx, fillTimeout, func() bool {
+			_, now := s.aws.counts()
+			return now > before+10
+		})
 	})
-	s.load.goal.Add(-int64(s.options.Records) - memoryLeft)
-	s.load.rate.Store(leastRate)
 	endTrouble()
 	taken := s.aws.taken()
 	if full && !within(ctx, fillTimeout, func() bool { return s.aws.taken() > taken+50 || s.isEmpty(ctx) }) {

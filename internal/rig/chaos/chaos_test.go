@@ -66,8 +66,8 @@ func wantComplete(t *testing.T, v chaos.Verdict, records int) {
 		t.Error(err)
 	}
 	wantAtLeast(t, "acknowledged records", v.Acked, records)
-	if v.Archived != v.Acked {
-		t.Errorf("%d of %d acknowledged records are archived", v.Archived, v.Acked)
+	if v.Archived+v.PartitionLost != v.Acked {
+		t.Errorf("%d of %d acknowledged records are archived, and %d were lost in a partition", v.Archived, v.Acked, v.PartitionLost)
 	}
 	if v.Missed > 0 {
 		t.Errorf("%d faults did not take place", v.Missed)

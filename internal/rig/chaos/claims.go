@@ -23,6 +23,10 @@ type claimTable struct {
 	// unsettled counts the records of claims that were not settled. late counts the
 	// records that a drainer released when its time was up.
 	unsettled, late int
+	// inPartition reports whether Redis is partitioned. settledIn counts the records
+	// that were settled meanwhile.
+	inPartition bool
+	settledIn   int
 }
 
 type openClaim struct {
@@ -30,6 +34,8 @@ type openClaim struct {
 	records int
 	since   time.Time
 	asked   int // number of requests to settle it
+	// excused reports whether Redis was partitioned during the claim.
+	excused bool
 }
 
 func newClaimTable(p *problems, lease time.Duration) *claimTable {
@@ -40,7 +46,7 @@ func newClaimTable(p *problems, lease time.Duration) *claimTable {
 func (t *claimTable) claimed(id, caller string, records int, since time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.open[id] = &openClaim{caller: caller, records: records, since: since}
+	t.open[id] = &openClaim{caller: caller, records: records, since: since, excused: t.inPartition}
 }
 
 // asked records that a drainer wants to settle a claim and to return left of its
@@ -68,13 +74,34 @@ func (t *claimTable) settled(id string, held bool) {
 	if c == nil {
 		return
 	}
-	if !held {
+	switch {
+	case held && t.inPartition:
+		t.settledIn += c.records
+	case !held:
 		t.unsettled += c.records
-		if age := time.Since(c.since); c.asked == 1 && age < t.lease {
+		if age := time.Since(c.since); c.asked == 1 && age < t.lease && !c.excused {
 			t.problems.add("%s of %d records was taken after %v, before its lease of %v ended", id, c.records, age, t.lease)
 		}
 	}
 	delete(t.open, id)
+}
+
+// partitioned records that a partition of Redis begins or has ended.
+func (t *claimTable) partitioned(begins bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.inPartition, t.settledIn = begins, 0
+	for _, c := range t.open {
+		c.excused = true
+	}
+}
+
+// settledInPartition returns the number of records that were settled since a
+// partition of Redis began.
+func (t *claimTable) settledInPartition() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.settledIn
 }
 
 // ended records that a drainer's process has ended with its claims unsettled.

@@ -19,7 +19,7 @@ import (
 const (
 	ingestTimeout  = 15 * time.Second
 	drainerTimeout = 15 * time.Second
-	bridgeTimeout  = 20 * time.Second
+	bridgeTimeout  = 8 * time.Second
 )
 
 // functions are the three functions, run as processes.
@@ -80,8 +80,11 @@ func (s *suite) startFunctions(ctx context.Context) (*functions, error) {
 		}
 		f.wires[ingestCaller], ingestRedis = all, all.url()
 	}
+	if s.tls != nil {
+		ingestRedis = "rediss://" + s.tls.addr()
+	}
 	f.ingest = start("ingest", ingestCaller, set.ingest, ingestTimeout, func(string) []string {
-		return append([]string{env.RedisURL + "=" + ingestRedis, env.ClientsSecret + "=" + clientsSecret}, set.ingestEnv...)
+		return append([]string{env.RedisURL + "=" + ingestRedis, env.ClientsSecret + "=" + clientsSecret, "SSL_CERT_FILE=" + s.caFile}, set.ingestEnv...)
 	})
 	f.drainer = start("drainer", drainerCaller, set.drainers, drainerTimeout, func(caller string) []string {
 		return append([]string{

@@ -44,6 +44,9 @@ type settings struct {
 	inMemory bool
 	// cluster runs Redis as a cluster of three nodes.
 	cluster bool
+	// replica runs a replica of Redis, and tls connects ingest to Redis by TLS.
+	// Neither is possible with a cluster.
+	replica, tls bool
 }
 
 // suite is one run or scenario.
@@ -58,11 +61,16 @@ type suite struct {
 	aws       *awsAccount
 	links     *links
 	functions *functions
-	ledger    *ledger
-	load      *load
-	traps     *traps
-	claims    *claimTable
-	problems  *problems
+	// tls terminates TLS between ingest and its link to Redis; nil without TLS.
+	tls *relay
+	// caFile is the path of the CA that signed its certificate.
+	caFile     string
+	partitions *partitions
+	ledger     *ledger
+	load       *load
+	traps      *traps
+	claims     *claimTable
+	problems   *problems
 	// delivered, if set, is called with the records that a bridge has delivered.
 	delivered func(batch []awstest.Record, at time.Time)
 
@@ -92,9 +100,9 @@ func inLab(ctx context.Context, l Lab, set settings, do func(*suite) error, verd
 func (s *suite) start(ctx context.Context) error {
 	s.traps = newTraps()
 	s.claims = newClaimTable(s.problems, s.settings.leasing.lease)
-	s.ledger = newLedger(s.lab.Seed)
+	s.ledger, s.partitions = newLedger(s.lab.Seed), newPartitions()
 	var err error
-	if s.redis, err = startRedis(filepath.Join(s.dir, "redis"), !s.settings.inMemory, s.settings.cluster); err != nil {
+	if s.redis, err = startRedis(ctx, filepath.Join(s.dir, "redis"), s.settings); err != nil {
 		return err
 	}
 	if s.aws, err = startAWS(filepath.Join(s.dir, "s3"), s.lab.Seed, s.traps); err != nil {
@@ -103,16 +111,24 @@ func (s *suite) start(ctx context.Context) error {
 	if s.links, err = startLinks(s.redis.addrs(), s.aws.server.Addr); err != nil {
 		return err
 	}
+	if s.settings.tls {
+		if err := s.startTLS(); err != nil {
+			return err
+		}
+	}
 	if s.functions, err = s.startFunctions(ctx); err != nil {
 		return err
 	}
-	s.load = newLoad(s.functions.ingest, s.settings.ingest, s.redis.queue, s.ledger)
+	s.load = newLoad(s.functions.ingest, s.settings.ingest, s.redis.queue, s.ledger, s.partitions)
 	return nil
 }
 
 func (s *suite) stop() {
 	if s.functions != nil {
 		s.functions.close()
+	}
+	if s.tls != nil {
+		s.tls.close()
 	}
 	if s.links != nil {
 		s.links.close()

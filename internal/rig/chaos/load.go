@@ -24,6 +24,8 @@ type load struct {
 	senders int
 	queue   *queue.Queue
 	ledger  *ledger
+	// partitions records what is accepted during a partition of Redis.
+	partitions *partitions
 
 	// goal is the number of acknowledged records at which the load pauses.
 	goal atomic.Int64
@@ -37,8 +39,8 @@ type load struct {
 	tokens chan struct{}
 }
 
-func newLoad(ingest *lambdatest.Function, senders int, q *queue.Queue, l *ledger) *load {
-	return &load{ingest: ingest, senders: senders, queue: q, ledger: l, tokens: make(chan struct{})}
+func newLoad(ingest *lambdatest.Function, senders int, q *queue.Queue, l *ledger, p *partitions) *load {
+	return &load{ingest: ingest, senders: senders, queue: q, ledger: l, partitions: p, tokens: make(chan struct{})}
 }
 
 // run sends until ctx ends and all requests are answered.
@@ -92,9 +94,10 @@ func (l *load) feed(ctx context.Context) {
 // send sends one record and records whether it was acknowledged.
 func (l *load) send() {
 	r := l.ledger.next()
+	sent := time.Now()
 	if r.kind == undecodable {
 		if _, err := l.queue.Push(context.Background(), r.stream.Name, notEnvelope(r), 0); err == nil {
-			l.ledger.ack(r.n)
+			l.accept(r.n, sent)
 		} else {
 			l.refused.Add(1)
 		}
@@ -108,6 +111,7 @@ func (l *load) send() {
 // post sends a record with an Authorization header, and returns the status (0 if
 // there was no answer) and the id. It records an accepted record in the ledger.
 func (l *load) post(r record, authorization string) (status int, id string) {
+	sent := time.Now()
 	answer, err := l.ingest.Invoke(context.Background(), requestEvent(r, authorization))
 	var response struct {
 		StatusCode int    `json:"statusCode"`
@@ -117,7 +121,7 @@ func (l *load) post(r record, authorization string) (status int, id string) {
 		return 0, ""
 	}
 	if response.StatusCode == http.StatusAccepted {
-		l.ledger.ack(r.n)
+		l.accept(r.n, sent)
 		var accepted struct {
 			ID string `json:"id"`
 		}
@@ -125,6 +129,12 @@ func (l *load) post(r record, authorization string) (status int, id string) {
 		id = accepted.ID
 	}
 	return response.StatusCode, id
+}
+
+// accept records that record n, sent at a time, was accepted just now.
+func (l *load) accept(n int, sent time.Time) {
+	l.partitions.accepted(n, sent, time.Now())
+	l.ledger.ack(n)
 }
 
 var authorization = basic(clientName, clientPass)

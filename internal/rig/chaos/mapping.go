@@ -30,7 +30,7 @@ func (s *suite) mapStreams(ctx context.Context) {
 	for _, one := range streamList {
 		resource := stream.ResourceName(deployment, one.Name)
 		for _, shard := range s.aws.server.Kinesis.Shards(resource) {
-			m := &mapping{suite: s, resource: resource, shard: shard}
+			m := &mapping{suite: s, stream: one, resource: resource, shard: shard}
 			wg.Go(func() { m.run(ctx) })
 		}
 	}
@@ -39,9 +39,11 @@ func (s *suite) mapStreams(ctx context.Context) {
 
 type mapping struct {
 	*suite
+	stream   stream.Stream
 	resource string
 	shard    *awstest.Shard
 	position int64 // of the first record that was not delivered
+	head     head  // the last record that failed
 	limit    int   // records of the next batch after a bisection; 0: no limit
 }
 
@@ -69,7 +71,7 @@ func (m *mapping) step(ctx context.Context) {
 	}
 	batch := m.shard.Read(m.position, most, batchBytes)
 	taken, err := m.invoke(ctx, batch)
-	m.aws.calls.undelivered(len(batch) - taken)
+	m.aws.calls.undelivered(m.repeated(batch[taken:], err))
 	if m.delivered != nil {
 		m.delivered(batch[:taken], time.Now())
 	}
@@ -84,6 +86,41 @@ func (m *mapping) step(ctx context.Context) {
 	if taken < len(batch) {
 		sleep(ctx, batchPause)
 	}
+}
+
+// repeated returns the number of records that may arrive again because left, the
+// rest of a batch, was not delivered. An environment of the bridge may have sent all
+// of it. When the same record fails again, an environment that knows it sends one
+// packed record at a time.
+func (m *mapping) repeated(left []awstest.Record, err error) int {
+	if len(left) == 0 || err != nil {
+		return len(left)
+	}
+	if started := m.functions.bridge.Started(); m.head.sequence != left[0].SequenceNumber {
+		m.head = head{sequence: left[0].SequenceNumber, environments: m.settings.bridges, started: started}
+	} else {
+		m.head.environments += started - m.head.started
+		m.head.started = started
+	}
+	if m.head.environments--; m.head.environments >= 0 {
+		return len(left)
+	}
+	size := 0
+	for i, r := range left {
+		size += m.stream.Format.FramedLen(r.Data)
+		if i > 0 && size > stream.MaxFramedBytes {
+			return i
+		}
+	}
+	return len(left)
+}
+
+// head is the first record of a batch that was not delivered.
+type head struct {
+	sequence string
+	// environments is the number of environments of the bridge that may not know
+	// the record yet. started is the number of processes that were started.
+	environments, started int
 }
 
 // invoke returns the number of records, from the first one on, that the bridge

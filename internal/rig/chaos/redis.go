@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +20,16 @@ import (
 // redisServer is the real Redis behind the functions: one server, or the nodes of a
 // cluster.
 type redisServer struct {
+	// nodes are the nodes of a cluster, or the present primary alone.
 	nodes []*redisNode
+	// replica is the replica of the primary, which it follows through the relay
+	// replication; nil without one.
+	replica     *redisNode
+	replication *relay
+	// suite is the suite's own connection to the primary; nil with a cluster.
+	suite *relay
+	// url is where the suite reaches Redis.
+	url string
 	// queue reaches the queues directly, without any link.
 	queue *queue.Queue
 	// owners are the indices of the nodes that own moved slots.
@@ -41,43 +51,83 @@ func (n *redisNode) close() {
 	n.Remove()
 }
 
-// startRedis starts a server or a cluster. A durable server syncs every write to its
-// append-only file before it replies, so that it can be killed without loss.
-func startRedis(dir string, durable, cluster bool) (*redisServer, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("starting Redis: %w", err)
-	}
-	args := []string{"--maxmemory-policy", "noeviction"}
-	if durable {
+// startRedis starts a server, with or without a replica, or a cluster. Unless it is
+// in memory, a server syncs every write to its append-only file before it replies, so
+// that it can be killed without loss.
+func startRedis(ctx context.Context, dir string, set settings) (*redisServer, error) {
+	args := []string{"--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0"}
+	if !set.inMemory {
 		args = append(args, "--appendonly", "yes", "--appendfsync", "always")
 	}
 	r := &redisServer{owners: make(map[int]int)}
-	url := ""
-	if cluster {
-		// As in ElastiCache, the other nodes keep serving when one is down.
-		c, err := redistest.RunCluster(dir, redistest.ClusterOptions{Args: append(args, "--cluster-require-full-coverage", "no")})
-		if err != nil {
-			return nil, err
-		}
-		for _, server := range c.Nodes {
-			r.nodes = append(r.nodes, newRedisNode(server))
-		}
-		url = c.URL
-	} else {
-		server, err := redistest.Run(dir, args...)
-		if err != nil {
-			return nil, err
-		}
-		r.nodes, url = []*redisNode{newRedisNode(server)}, server.URL
+	start := r.startServer
+	if set.cluster {
+		start = r.startCluster
 	}
-	var err error
-	if r.queue, err = queue.Open(queue.Options{Deployment: deployment, URL: url, PushTimeout: 5 * time.Second}); err != nil {
-		for _, node := range r.nodes {
-			node.close()
-		}
+	err := start(filepath.Join(dir, "primary"), args)
+	if err == nil && set.replica && !set.cluster {
+		err = r.startReplica(ctx, filepath.Join(dir, "replica"), args)
+	}
+	if err == nil {
+		r.queue, err = queue.Open(queue.Options{Deployment: deployment, URL: r.url, PushTimeout: 5 * time.Second})
+	}
+	if err != nil {
+		r.close()
 		return nil, err
 	}
 	return r, nil
+}
+
+func (r *redisServer) startServer(dir string, args []string) error {
+	node, err := runNode(dir, args)
+	if err != nil {
+		return err
+	}
+	r.nodes = []*redisNode{node}
+	r.suite, err = startRelay(node.Addr, nil)
+	if err != nil {
+		return err
+	}
+	r.url = "redis://" + r.suite.addr()
+	return nil
+}
+
+func (r *redisServer) startCluster(dir string, args []string) error {
+	// As in ElastiCache, the other nodes keep serving when one is down.
+	c, err := redistest.RunCluster(dir, redistest.ClusterOptions{Args: append(args, "--cluster-require-full-coverage", "no")})
+	if err != nil {
+		return err
+	}
+	for _, server := range c.Nodes {
+		r.nodes = append(r.nodes, newRedisNode(server))
+	}
+	r.url = c.URL
+	return nil
+}
+
+func (r *redisServer) startReplica(ctx context.Context, dir string, args []string) error {
+	var err error
+	if r.replication, err = startRelay(r.nodes[0].Addr, nil); err != nil {
+		return err
+	}
+	if r.replica, err = runNode(dir, args); err != nil {
+		return err
+	}
+	if err := r.replica.follow(ctx, r.replication.addr()); err != nil {
+		return err
+	}
+	return r.nodes[0].awaitReplica(ctx)
+}
+
+func runNode(dir string, args []string) (*redisNode, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("starting Redis: %w", err)
+	}
+	server, err := redistest.Run(dir, args...)
+	if err != nil {
+		return nil, err
+	}
+	return newRedisNode(server), nil
 }
 
 func (r *redisServer) addrs() []string {
@@ -94,9 +144,19 @@ func (r *redisServer) any(random *rand.Rand) *redisNode {
 }
 
 func (r *redisServer) close() {
-	_ = r.queue.Close()
+	if r.queue != nil {
+		_ = r.queue.Close()
+	}
 	for _, node := range r.nodes {
 		node.close()
+	}
+	if r.replica != nil {
+		r.replica.close()
+	}
+	for _, relay := range []*relay{r.replication, r.suite} {
+		if relay != nil {
+			relay.close()
+		}
 	}
 }
 

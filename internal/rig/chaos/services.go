@@ -22,6 +22,7 @@ func (s *suite) serviceFaults() []fault {
 		s.trouble("hang calls of Kinesis after they took effect", kinesis, 0.3, awstest.Fault{Fail: awstest.Hang, After: true}),
 		s.trouble("hang calls of Firehose before they take effect", firehose, 0.3, awstest.Fault{Fail: awstest.Hang}),
 		s.trouble("delay calls of Kinesis past the lease", kinesis, 0.3, awstest.Fault{Delay: lease}),
+		{"refuse one record of Firehose for several invocations", s.refuseRecord},
 	}
 }
 

@@ -25,7 +25,7 @@ func hurried() settings {
 		drainerEnv: []string{
 			env.ClaimsInFlight + "=4", env.ScaleOutRecords + "=2000", env.MaxDrainers + "=3",
 		},
-		schedule: sweepInterval, wakeUps: 4,
+		schedule: sweepInterval, wakeUps: 4, tls: true, replica: true,
 	}
 }
 

@@ -36,6 +36,10 @@ type Verdict struct {
 	// Unarchivable is the number of records under failed/ that Firehose calls
 	// invalid.
 	Unarchivable int
+	// Partitions is the number of partitions of Redis, Exposed the number of records
+	// that were accepted during one, and PartitionLost the number of those that were
+	// not found. Lost does not include them.
+	Partitions, Exposed, PartitionLost int
 	// Problems describe what must never happen.
 	Problems []string
 }
@@ -55,10 +59,13 @@ type Bound struct {
 	// Pushes is the number of fallback records: Redis may have taken them although
 	// it did not answer.
 	Pushes int
+	// Partitions is the number of records that a replica had when it was partitioned
+	// from its primary. Both may have forwarded them.
+	Partitions int
 }
 
 // Sum returns the whole bound.
-func (b Bound) Sum() int { return b.Claims + b.Puts + b.Firehose + b.Batches + b.Pushes }
+func (b Bound) Sum() int { return b.Claims + b.Puts + b.Firehose + b.Batches + b.Pushes + b.Partitions }
 
 // Err returns what is wrong; nil if nothing is.
 func (v Verdict) Err() error {
@@ -75,10 +82,11 @@ func (v Verdict) Err() error {
 	return errors.Join(list...)
 }
 
-// String returns the verdict in three lines. The form of the last line is fixed.
+// String returns the verdict in four lines. The form of the last line is fixed.
 func (v Verdict) String() string {
 	return fmt.Sprintf("chaos: failed calls=%d fallbacks=%d refused by Firehose=%d missed faults=%d\n", v.FailedCalls, v.Fallbacks, v.Unarchivable, v.Missed) +
-		fmt.Sprintf("chaos: bound=%d claims=%d puts=%d firehose=%d batches=%d pushes=%d\n", v.Bound.Sum(), v.Bound.Claims, v.Bound.Puts, v.Bound.Firehose, v.Bound.Batches, v.Bound.Pushes) +
+		fmt.Sprintf("chaos: partitions=%d accepted meanwhile=%d lost meanwhile=%d\n", v.Partitions, v.Exposed, v.PartitionLost) +
+		fmt.Sprintf("chaos: bound=%d claims=%d puts=%d firehose=%d batches=%d pushes=%d partitions=%d\n", v.Bound.Sum(), v.Bound.Claims, v.Bound.Puts, v.Bound.Firehose, v.Bound.Batches, v.Bound.Pushes, v.Bound.Partitions) +
 		fmt.Sprintf("chaos: acked=%d archived=%d lost=%d duplicates=%d kills=%d faults=%d", v.Acked, v.Archived, v.Lost, v.Duplicates, v.Kills, v.Faults)
 }
 
@@ -88,21 +96,24 @@ func (s *suite) verdict() (Verdict, error) {
 	if err != nil {
 		return Verdict{}, err
 	}
-	lost := s.ledger.lost()
+	partitioned, lost := s.partitions.split(s.ledger.lost())
 	calls := s.aws.calls.total()
 	v := Verdict{
-		Acked: s.ledger.ackedN, Archived: s.ledger.ackedN - len(lost), Lost: len(lost),
+		Acked: s.ledger.ackedN, Archived: s.ledger.ackedN - len(lost) - len(partitioned), Lost: len(lost), PartitionLost: len(partitioned),
 		Duplicates: s.ledger.extra, Kills: int(s.kills.Load()), Faults: int(s.faults.Load()), Missed: int(s.missed.Load()), Fallbacks: fallbacks,
 		Unarchivable: s.ledger.unarchivable,
 	}
 	v.FailedCalls, _ = s.aws.counts()
+	var repeated int
+	v.Partitions, v.Exposed, repeated = s.partitions.count()
 	unsettled, late := s.claims.total()
 	v.Bound = Bound{
-		Claims:   unsettled,
-		Puts:     late + calls[awstest.ServiceKinesis],
-		Firehose: calls[awstest.ServiceFirehose],
-		Batches:  calls[bridgeBatches],
-		Pushes:   v.Fallbacks,
+		Claims:     unsettled,
+		Puts:       late + calls[awstest.ServiceKinesis],
+		Firehose:   calls[awstest.ServiceFirehose],
+		Batches:    calls[bridgeBatches],
+		Pushes:     v.Fallbacks,
+		Partitions: repeated,
 	}
 	if err := s.checkCounters(); err != nil {
 		return Verdict{}, err
