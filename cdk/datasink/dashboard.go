@@ -91,7 +91,7 @@ func (w watched) stages() []stage {
 		{"Drainer", "forwards them to the tap", [3]graph{
 			{"Records forwarded", []any{w.own(metric.Claimed, "Sum"), w.own(metric.Forwarded, "Sum")}},
 			{"From receipt to tap, s", []any{w.own(metric.TapAge, "p50"), w.own(metric.TapAge, "Maximum")}},
-			{"Throttled, retried, put aside", []any{w.own(metric.Throttled, "Sum"), w.own(metric.Retried, "Sum"), w.own(metric.DeadLettered, "Sum")}},
+			{"Throttled, retried, dead letters, lost", []any{w.own(metric.Throttled, "Sum"), w.own(metric.Retried, "Sum"), w.own(metric.DeadLettered, "Sum"), w.own(metric.Lost, "Sum")}},
 		}},
 		{"Bridge", "packs them for Firehose", [3]graph{
 			{"Records bridged, and packed into", []any{w.own(metric.Bridged, "Sum"), w.own(metric.Packed, "Sum")}},

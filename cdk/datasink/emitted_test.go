@@ -45,7 +45,15 @@ func (t *trouble) Release(context.Context, queue.Claim, []int, []int) (bool, err
 
 func (t *trouble) Reclaim(context.Context, string) (int, error) { return 0, nil }
 
-func (t *trouble) Streams(context.Context) ([]string, error) { return nil, nil }
+func (t *trouble) Recover(context.Context, string, []string) (int, error) { return 0, nil }
+
+func (t *trouble) Reconcile(context.Context, string) (queue.Lost, error) {
+	return queue.Lost{Records: 1, Bytes: 1}, nil
+}
+
+func (t *trouble) Scan(context.Context) (map[string][]string, error) { return nil, nil }
+
+func (t *trouble) CheckDrain(context.Context) error { return nil }
 
 func (t *trouble) EvictionPolicy(context.Context) (string, error) { return "allkeys-lru", nil }
 

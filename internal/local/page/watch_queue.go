@@ -120,12 +120,36 @@ func (q *watchedQueue) Inspect(ctx context.Context, stream string) (queue.State,
 	return q.Queue.Inspect(ctx, stream)
 }
 
-// Streams names the streams that have a queue.
-func (q *watchedQueue) Streams(ctx context.Context) ([]string, error) {
+// Scan returns the streams that have a queue or a claim.
+func (q *watchedQueue) Scan(ctx context.Context) (map[string][]string, error) {
 	if err := q.away(); err != nil {
 		return nil, err
 	}
-	return q.Queue.Streams(ctx)
+	return q.Queue.Scan(ctx)
+}
+
+// Recover returns claims that no lease names.
+func (q *watchedQueue) Recover(ctx context.Context, stream string, ids []string) (int, error) {
+	if err := q.away(); err != nil {
+		return 0, err
+	}
+	return q.Queue.Recover(ctx, stream, ids)
+}
+
+// Reconcile compares the counters of a queue with its lists.
+func (q *watchedQueue) Reconcile(ctx context.Context, stream string) (queue.Lost, error) {
+	if err := q.away(); err != nil {
+		return queue.Lost{}, err
+	}
+	return q.Queue.Reconcile(ctx, stream)
+}
+
+// CheckDrain checks the permissions of the Redis user.
+func (q *watchedQueue) CheckDrain(ctx context.Context) error {
+	if err := q.away(); err != nil {
+		return err
+	}
+	return q.Queue.CheckDrain(ctx)
 }
 
 // EvictionPolicy is that of Redis.

@@ -141,7 +141,7 @@ func (v *verification) balance() {
 	}
 	q := Queue{
 		Accepted: v.Queue.Accepted, Queued: v.Queue.Depth, Claimed: v.Queue.ClaimedRecords,
-		Forwarded: v.Queue.Forwarded, Aside: v.Queue.Aside,
+		Forwarded: v.Queue.Forwarded, Aside: v.Queue.DeadLettered,
 	}
 	v.report.Queue = &q
 	if sum := q.Queued + q.Claimed + q.Forwarded + q.Aside; sum != q.Accepted {

@@ -28,7 +28,7 @@ func TestReceivedEqualsStored(t *testing.T) {
 	t.Parallel()
 	w, _ := threeObjects(t)
 	c := w.config()
-	c.Queue = &queue.State{Accepted: 12, Depth: 1, ClaimedRecords: 1, Forwarded: 9, Aside: 1}
+	c.Queue = &queue.State{Accepted: 12, Depth: 1, ClaimedRecords: 1, Forwarded: 9, DeadLettered: 1}
 	c.Tap = w.readTap
 	r := run(t, c)
 	want := &verify.Report{
@@ -243,7 +243,7 @@ func TestCountersThatDoNotAddUpAreFound(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := w.config()
-	c.Queue = &queue.State{Accepted: 10, Depth: 1, ClaimedRecords: 2, Forwarded: 3, Aside: 3}
+	c.Queue = &queue.State{Accepted: 10, Depth: 1, ClaimedRecords: 2, Forwarded: 3, DeadLettered: 3}
 	if r := run(t, c); len(r.Findings) != 1 || r.Findings[0].Kind != verify.Unbalanced || r.Findings[0].Hop != verify.HopQueue {
 		t.Errorf("findings %v", r.Findings)
 	}

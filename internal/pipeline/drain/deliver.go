@@ -12,19 +12,17 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
-// deliver puts a claim's records to Kinesis, puts aside what can never go there,
-// and settles the claim.
-func (l *lane) deliver(ctx, work context.Context, c queue.Claim, leased time.Time) turn {
-	records, positions, aside := decode(c, l.h.o.Now())
+// deliver puts the records of a claim to Kinesis, makes dead letters of those that can never be delivered, and settles the claim.
+func (r *run) deliver(ctx, work context.Context, c queue.Claim, leased time.Time) claimResult {
+	records, positions, dead := decode(c, r.h.o.Now())
 	entries := make([]sink.Entry, len(records))
-	for i, r := range records {
-		entries[i] = sink.Entry{PartitionKey: r.KinesisKey(), Data: r.Body}
+	for i, record := range records {
+		entries[i] = sink.Entry{PartitionKey: record.KinesisKey(), Data: record.Body}
 	}
 
-	// Whoever puts past the lease puts what is another's already: a quarter of
-	// it is left for the settlement.
-	putCtx, cancel := context.WithDeadline(work, leased.Add(l.h.o.Lease*3/4))
-	result := l.h.o.Sink.Put(putCtx, l.resource, entries)
+	// Stop putting at 3/4 of the lease: after it another drainer may own these records, and the last quarter is needed to settle.
+	putCtx, cancel := context.WithDeadline(work, leased.Add(r.h.o.Lease*3/4))
+	result := r.h.o.Sink.Put(putCtx, r.resource, entries)
 	cancel()
 
 	left := make([]int, 0, len(result.Left))
@@ -32,140 +30,137 @@ func (l *lane) deliver(ctx, work context.Context, c queue.Claim, leased time.Tim
 		left = append(left, positions[i])
 	}
 	for _, invalid := range result.Invalid {
-		aside = append(aside, asideRecord{positions[invalid.Index], asideOf(records[invalid.Index], invalid.Reason, l.h.o.Now())})
+		dead = append(dead, deadLetter{positions[invalid.Index], deadLetterOf(records[invalid.Index], invalid.Reason, r.h.o.Now())})
 	}
-	asidePositions, asideErr := l.putAside(ctx, c, aside)
-	if asideErr != nil {
-		for _, a := range aside {
-			left = append(left, a.position)
+	written, archiveErr := r.putDeadLetters(ctx, c, dead)
+	if archiveErr != nil {
+		for _, d := range dead {
+			left = append(left, d.position)
 		}
 	}
-	held, err := l.settle(ctx, c, left, asidePositions)
+	held, err := r.settle(ctx, c, left, written)
 
 	forwarded := len(records) - len(result.Left) - len(result.Invalid)
-	l.note(c, outcome{
-		records: records, result: result, left: len(left), aside: len(asidePositions),
-		forwarded: forwarded, held: held, asideErr: asideErr, settleErr: err,
+	r.note(c, delivered{
+		records: records, result: result, left: len(left), dead: len(written),
+		forwarded: forwarded, held: held, archiveErr: archiveErr, settleErr: err,
 	})
-	return turn{
-		moved: forwarded + len(asidePositions), left: len(left), depth: c.Depth,
+	return claimResult{
+		moved: forwarded + len(written), left: len(left), depth: c.Depth,
 		throttled: result.Throttled > 0, err: err,
 	}
 }
 
-// asideRecord is a record that can never be delivered, and where it stands in
-// its claim.
-type asideRecord struct {
+// deadLetter is a record that can never be delivered, and its position in its claim.
+type deadLetter struct {
 	position int
 	record   archive.DeadLetter
 }
 
-// decode returns the records of a claim with their positions in it, and apart
-// from them what is no envelope.
-func decode(c queue.Claim, now time.Time) (records []envelope.Record, positions []int, aside []asideRecord) {
+// decode returns the records of a claim with their positions in it. An envelope that cannot be decoded becomes a dead letter.
+func decode(c queue.Claim, now time.Time) (records []envelope.Record, positions []int, dead []deadLetter) {
 	records = make([]envelope.Record, 0, len(c.Envelopes))
 	positions = make([]int, 0, len(c.Envelopes))
 	for i, e := range c.Envelopes {
 		r, err := envelope.Decode(e)
 		if err != nil {
-			aside = append(aside, asideRecord{i, archive.DeadLetter{Stream: c.Stream, Reason: err.Error(), FailedAt: now, Envelope: e}})
+			dead = append(dead, deadLetter{i, archive.DeadLetter{Stream: c.Stream, Reason: err.Error(), FailedAt: now, Envelope: e}})
 			continue
 		}
 		records = append(records, r)
 		positions = append(positions, i)
 	}
-	return records, positions, aside
+	return records, positions, dead
 }
 
-func asideOf(r envelope.Record, reason string, now time.Time) archive.DeadLetter {
+func deadLetterOf(r envelope.Record, reason string, now time.Time) archive.DeadLetter {
 	return archive.DeadLetter{
 		Stream: r.Stream, Reason: reason, FailedAt: now, ReceivedAt: r.ReceivedAt,
 		ID: r.ID, PartitionKey: r.PartitionKey, Body: r.Body,
 	}
 }
 
-// putAside writes what can never be delivered to the archive and returns the
-// positions that are safe there: all, or none. The object is named after the
-// claim, so that a repetition overwrites it.
-func (l *lane) putAside(ctx context.Context, c queue.Claim, aside []asideRecord) ([]int, error) {
-	if len(aside) == 0 {
+// putDeadLetters writes dead letters to the archive and returns their positions. The object has the name of the claim, so that a
+// repeated call overwrites it.
+func (r *run) putDeadLetters(ctx context.Context, c queue.Claim, dead []deadLetter) ([]int, error) {
+	if len(dead) == 0 {
 		return nil, nil
 	}
-	slices.SortFunc(aside, func(a, b asideRecord) int { return a.position - b.position })
-	records := make([]archive.DeadLetter, len(aside))
-	positions := make([]int, len(aside))
-	for i, a := range aside {
-		records[i], positions[i] = a.record, a.position
+	slices.SortFunc(dead, func(a, b deadLetter) int { return a.position - b.position })
+	records := make([]archive.DeadLetter, len(dead))
+	positions := make([]int, len(dead))
+	for i, d := range dead {
+		records[i], positions[i] = d.record, d.position
 	}
-	if _, err := l.h.o.Archive.PutDeadLetters(ctx, archive.StageDrainer, c.Stream, c.ID, records); err != nil {
-		return nil, fmt.Errorf("putting %d records aside: %w", len(aside), err)
+	if _, err := r.h.o.Archive.PutDeadLetters(ctx, archive.StageDrainer, c.Stream, c.ID, records); err != nil {
+		return nil, fmt.Errorf("writing %d dead letters: %w", len(dead), err)
 	}
 	return positions, nil
 }
 
-// settleTries is how often a claim is settled while Redis does not answer. To
-// settle it again is safe: a claim that is gone is left alone.
+// settleTries is the number of attempts to settle a claim while Redis does not answer. A repeated attempt is safe: it does not change a
+// claim that no longer exists.
 const settleTries = 3
 
 // settle acknowledges a claim, or releases what is left of it.
-func (l *lane) settle(ctx context.Context, c queue.Claim, left, aside []int) (held bool, err error) {
+func (r *run) settle(ctx context.Context, c queue.Claim, left, deadLetters []int) (held bool, err error) {
 	for try := range settleTries {
 		if try > 0 && !sleep(ctx, fullJitter(try)) {
 			break
 		}
 		if len(left) > 0 {
-			held, err = l.h.o.Queue.Release(ctx, c, left, aside)
+			held, err = r.h.o.Queue.Release(ctx, c, left, deadLetters)
 		} else {
-			held, err = l.h.o.Queue.Ack(ctx, c, aside)
+			held, err = r.h.o.Queue.Ack(ctx, c, deadLetters)
 		}
 		if err == nil {
-			// One that an earlier try settled unheard looks as if it were lost.
+			// After a try whose answer was lost, a claim that was settled looks like one that was lost.
 			return held || try > 0, nil
 		}
 	}
 	return false, err
 }
 
-// outcome is what note adds to the summary.
-type outcome struct {
-	records                []envelope.Record
-	result                 sink.Result
-	left, aside, forwarded int
-	held                   bool
-	asideErr, settleErr    error
+// delivered is what note adds to the summary.
+type delivered struct {
+	records               []envelope.Record
+	result                sink.Result
+	left, dead, forwarded int
+	held                  bool
+	archiveErr, settleErr error
 }
 
-func (l *lane) note(c queue.Claim, o outcome) {
-	now := l.h.o.Now()
-	failed := make(map[int]bool, len(o.result.Left)+len(o.result.Invalid))
-	for _, i := range o.result.Left {
+func (r *run) note(c queue.Claim, d delivered) {
+	now := r.h.o.Now()
+	failed := make(map[int]bool, len(d.result.Left)+len(d.result.Invalid))
+	for _, i := range d.result.Left {
 		failed[i] = true
 	}
-	for _, invalid := range o.result.Invalid {
+	for _, invalid := range d.result.Invalid {
 		failed[invalid.Index] = true
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := &l.summary
-	for i, r := range o.records {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := &r.summary
+	for i, record := range d.records {
 		if !failed[i] {
-			s.ForwardedBytes += len(r.Body)
-			s.MaxAge = max(s.MaxAge, now.Sub(r.ReceivedAt))
+			s.ForwardedBytes += len(record.Body)
+			s.MaxAge = max(s.MaxAge, now.Sub(record.ReceivedAt))
 		}
 	}
 	s.Claimed += len(c.Envelopes)
-	s.Forwarded += o.forwarded
-	s.Aside += o.aside
-	s.Left += o.left
-	s.Retried += o.result.Retried
-	s.Throttled += o.result.Throttled
-	if !o.held && o.settleErr == nil {
+	s.Forwarded += d.forwarded
+	s.DeadLettered += d.dead
+	s.Left += d.left
+	s.Retried += d.result.Retried
+	s.Throttled += d.result.Throttled
+	if !d.held && d.settleErr == nil {
 		s.LostClaims++
 	}
 	if s.Err == nil {
-		s.Err = o.result.Err
+		s.Err = d.result.Err
 	}
 	if s.Err == nil {
-		s.Err = o.asideErr
+		s.Err = d.archiveErr
 	}
 }

@@ -47,16 +47,16 @@ func TestWhatCanNeverBeDeliveredIsPutAside(t *testing.T) {
 		return sink.Result{Invalid: []sink.Invalid{{Index: 2, Reason: "too odd"}}}
 	}
 	b.sweep(t)
-	if diff := cmp.Diff([]string{"drainer orders no envelope", "drainer orders " + bodies[2]}, slices.Sorted(maps.Keys(b.aside))); diff != "" {
+	if diff := cmp.Diff([]string{"drainer orders no envelope", "drainer orders " + bodies[2]}, slices.Sorted(maps.Keys(b.dead))); diff != "" {
 		t.Fatalf("put aside differs (-want +got):\n%s", diff)
 	}
-	if r := b.aside["drainer orders "+bodies[2]]; r.Reason != "too odd" || r.ID != "id-"+bodies[2] || r.ReceivedAt.IsZero() || r.FailedAt.IsZero() {
+	if r := b.dead["drainer orders "+bodies[2]]; r.Reason != "too odd" || r.ID != "id-"+bodies[2] || r.ReceivedAt.IsZero() || r.FailedAt.IsZero() {
 		t.Errorf("invalid record put aside = %+v", r)
 	}
-	if r := b.aside["drainer orders no envelope"]; !strings.Contains(r.Reason, "decoding envelope") || len(r.Body) > 0 {
+	if r := b.dead["drainer orders no envelope"]; !strings.Contains(r.Reason, "decoding envelope") || len(r.Body) > 0 {
 		t.Errorf("undecodable envelope put aside = %+v", r)
 	}
-	if got, want := b.state("orders"), "depth=0 claims=0 forwarded=3 aside=2 err=<nil>"; got != want {
+	if got, want := b.state("orders"), "depth=0 claims=0 forwarded=3 dead=2 err=<nil>"; got != want {
 		t.Errorf("queue: %s, want %s", got, want)
 	}
 	if !strings.Contains(b.log.String(), "records_put_aside") {
@@ -70,17 +70,17 @@ func TestPoisonWaitsWhenTheArchiveIsAwayAndBlocksNobody(t *testing.T) {
 		b := newBench(t, func(o *drain.Options) { o.ClaimRecords = 3 })
 		b.push("orders", []byte("poison"))
 		bodies := b.pushRecords(t, "orders", 9)
-		b.asideErr = errors.New("s3 is away")
+		b.archiveErr = errors.New("s3 is away")
 		b.sweep(t)
 		if diff := cmp.Diff(bodies, sorted(b.delivered["d.orders"])); diff != "" {
 			t.Errorf("delivered differ (-want +got):\n%s", diff)
 		}
-		if got, want := b.state("orders"), "depth=1 claims=0 forwarded=9 aside=0 err=<nil>"; got != want {
+		if got, want := b.state("orders"), "depth=1 claims=0 forwarded=9 dead=0 err=<nil>"; got != want {
 			t.Errorf("queue: %s, want the poison in it: %s", got, want)
 		}
-		b.asideErr = nil
+		b.archiveErr = nil
 		b.sweep(t)
-		if got, want := b.state("orders"), "depth=0 claims=0 forwarded=9 aside=1 err=<nil>"; got != want {
+		if got, want := b.state("orders"), "depth=0 claims=0 forwarded=9 dead=1 err=<nil>"; got != want {
 			t.Errorf("queue after the archive's return: %s, want %s", got, want)
 		}
 	})
@@ -114,7 +114,7 @@ func TestAThrottledStreamBacksOffAndSlowsDownNobody(t *testing.T) {
 		if len(b.wakes) > 0 {
 			t.Errorf("wake-ups %v, want none: a throttled stream does not scale out", b.wakes)
 		}
-		if got, want := b.state("orders"), "depth=100 claims=0 forwarded=0 aside=0 err=<nil>"; got != want {
+		if got, want := b.state("orders"), "depth=100 claims=0 forwarded=0 dead=0 err=<nil>"; got != want {
 			t.Errorf("queue: %s, want %s", got, want)
 		}
 	})

@@ -1,14 +1,13 @@
-// Package drain is the drainer function: it moves records from the queues to
-// the streams' Kinesis Data Streams.
+// Package drain is the drainer function: it moves records from the queues to the Kinesis data streams.
 //
-// Delivery is at least once: a claim is acknowledged after Kinesis has taken its
-// records, and returns to the queue when that cannot be known. Order is not
-// promised: several claims of a stream are in flight at once.
+// Delivery is at least once: a claim is acknowledged after Kinesis has accepted its records, and returns to the queue when that is
+// unknown. Order is not guaranteed, because several claims of a stream are in flight at the same time.
 package drain
 
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
@@ -17,23 +16,26 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// Queue is what the drainer needs of package queue.
+// Queue is the part of queue.Queue that the drainer uses.
 type Queue interface {
 	Claim(ctx context.Context, stream, id string, lease time.Duration, maxRecords, maxBytes int) (queue.Claim, error)
-	Ack(ctx context.Context, c queue.Claim, aside []int) (held bool, err error)
-	Release(ctx context.Context, c queue.Claim, left, aside []int) (held bool, err error)
+	Ack(ctx context.Context, c queue.Claim, deadLetters []int) (held bool, err error)
+	Release(ctx context.Context, c queue.Claim, left, deadLetters []int) (held bool, err error)
 	Reclaim(ctx context.Context, stream string) (records int, err error)
+	Recover(ctx context.Context, stream string, ids []string) (records int, err error)
+	Reconcile(ctx context.Context, stream string) (queue.Lost, error)
 	Inspect(ctx context.Context, stream string) (queue.State, error)
-	Streams(ctx context.Context) ([]string, error)
+	Scan(ctx context.Context) (map[string][]string, error)
 	EvictionPolicy(ctx context.Context) (string, error)
+	CheckDrain(ctx context.Context) error
 }
 
-// Sink puts records to a Kinesis stream, by its AWS name.
+// Sink puts records to a Kinesis stream, given by its AWS name.
 type Sink interface {
 	Put(ctx context.Context, stream string, entries []sink.Entry) sink.Result
 }
 
-// Archive keeps what can never be delivered.
+// Archive stores dead letters.
 type Archive interface {
 	PutDeadLetters(ctx context.Context, stage, streamName, name string, records []archive.DeadLetter) (key string, err error)
 }
@@ -43,8 +45,7 @@ type Waker interface {
 	Wake(ctx context.Context, stream string, delay time.Duration) error
 }
 
-// Options are the parts and settings of a Handler. All parts are needed but Log,
-// Now and the observers.
+// Options are the parts and settings of a Handler. All parts are required except Log, Now and the observers.
 type Options struct {
 	Deployment string
 	Streams    *stream.Set
@@ -53,47 +54,44 @@ type Options struct {
 	Archive    Archive
 	Waker      Waker
 
-	// Lease is how long a claim belongs to this drainer. A put ends when three
-	// quarters of it have passed: longer ones would put what is another's. Default
-	// 20 s.
+	// Lease is the time for which a claim belongs to this drainer. A put ends after three quarters of it: later another drainer
+	// may own the records, and the last quarter is needed to settle the claim. Default 20 s.
 	Lease time.Duration
-	// ClaimRecords and ClaimBytes bound a claim. Defaults 500 and 1 MiB.
+	// ClaimRecords and ClaimBytes limit a claim. Defaults 500 and 1 MiB.
 	ClaimRecords, ClaimBytes int
-	// ClaimsInFlight bounds the claims of one stream. Default 8.
+	// ClaimsInFlight limits the claims of one stream. Default 8.
 	ClaimsInFlight int
-	// TotalClaims bounds the claims of all streams, and with ClaimBytes the
-	// memory of an invocation. Default 16.
+	// TotalClaims limits the claims of all streams and so, with ClaimBytes, the memory of an invocation. Default 16.
 	TotalClaims int
-	// ScaleOutRecords is the depth for which one drainer is enough. Default 50,000.
+	// ScaleOutRecords is the depth up to which one drainer is enough. Default 50,000.
 	ScaleOutRecords int
-	// MaxDrainers bounds the drainers of one stream. Default 10.
+	// MaxDrainers limits the drainers of one stream. Default 10.
 	MaxDrainers int
 	// WakeInterval is the delay of the wake-up for a successor. Default 1 s.
 	WakeInterval time.Duration
 
-	// Log defaults to slog's default, Now to time.Now.
+	// Log defaults to slog.Default, Now to time.Now.
 	Log *slog.Logger
 	Now func() time.Time
-	// Observe, if set, is told what became of each stream of an invocation.
+	// Observe, if set, is called with the summary of each stream of an invocation.
 	Observe func(context.Context, Summary)
-	// ObserveSweep, if set, is told once a sweep how things stand.
+	// ObserveSweep, if set, is called once for each sweep.
 	ObserveSweep func(context.Context, Sweep)
 }
 
 // Summary is what one invocation did for one stream.
 type Summary struct {
 	Stream string
-	// Claimed, Forwarded, Aside and Left count records. Left went back to the
-	// queue; Reclaimed came back to it from drainers that died.
-	Claimed, Forwarded, Aside, Left, Reclaimed int
+	// Claimed, Forwarded, DeadLettered and Left count records. Left records returned to the queue. Reclaimed records returned to
+	// it from drainers that died.
+	Claimed, Forwarded, DeadLettered, Left, Reclaimed int
 	// ForwardedBytes counts the bytes of the bodies forwarded.
 	ForwardedBytes int
-	// Retried and Throttled count entries, as sink.Result does.
+	// Retried and Throttled count entries, as in sink.Result.
 	Retried, Throttled int
-	// LostClaims counts claims that were gone when they were to be
-	// acknowledged: their records may arrive twice.
+	// LostClaims counts claims that no longer existed when they were acknowledged: their records may arrive twice.
 	LostClaims int
-	// Depth is how many records the queue had when the last claim was taken.
+	// Depth is the depth of the queue after the last claim.
 	Depth int64
 	// MaxAge is the longest time from a record's receipt until Kinesis had it.
 	MaxAge time.Duration
@@ -101,12 +99,13 @@ type Summary struct {
 	Err error
 }
 
-// Sweep is how things stand when a sweep begins.
+// Sweep is the state of the deployment at the beginning of a sweep.
 type Sweep struct {
-	// Queues are the queues of streams.json's streams; nil when Redis did not
-	// tell of each.
+	// Queues are the queues of the streams in streams.json that could be read.
 	Queues map[string]queue.State
-	// Policy is Redis' eviction policy, empty when unknown.
+	// Lost holds the streams of which this sweep found records to be lost.
+	Lost map[string]queue.Lost
+	// Policy is the eviction policy of Redis, empty when unknown.
 	Policy string
 }
 
@@ -114,9 +113,11 @@ type Sweep struct {
 type Handler struct {
 	o     Options
 	slots chan struct{}
+	// checked reports whether the permissions of the Redis user were found to be sufficient.
+	checked atomic.Bool
 }
 
-// New returns a drainer with the defaults filled in.
+// New returns a drainer with defaults for the options that are not set.
 func New(o Options) *Handler {
 	o.Lease = orDefault(o.Lease, 20*time.Second)
 	o.ClaimRecords = orDefault(o.ClaimRecords, 500)
@@ -134,6 +135,9 @@ func New(o Options) *Handler {
 	}
 	if o.Observe == nil {
 		o.Observe = func(context.Context, Summary) {}
+	}
+	if o.ObserveSweep == nil {
+		o.ObserveSweep = func(context.Context, Sweep) {}
 	}
 	return &Handler{o: o, slots: make(chan struct{}, o.TotalClaims)}
 }

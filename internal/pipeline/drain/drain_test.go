@@ -31,7 +31,7 @@ func TestSweepForwardsEverything(t *testing.T) {
 	if b.keys["keyed"] != "mine" || b.keys["orders-0001"] != "id-orders-0001" {
 		t.Errorf("partition keys %q and %q, want the client's, else the id", b.keys["keyed"], b.keys["orders-0001"])
 	}
-	if got, want := b.state("orders"), "depth=0 claims=0 forwarded=1701 aside=0 err=<nil>"; got != want {
+	if got, want := b.state("orders"), "depth=0 claims=0 forwarded=1701 dead=0 err=<nil>"; got != want {
 		t.Errorf("queue: %s, want %s", got, want)
 	}
 	if len(b.wakes) > 0 || b.log.Len() > 0 {
@@ -151,7 +151,7 @@ func TestOnTheRealQueue(t *testing.T) {
 		t.Errorf("delivered differ (-want +got):\n%s", diff)
 	}
 	s, err := q.Inspect(t.Context(), "orders")
-	if err != nil || s.Depth != 0 || s.Claims != 0 || s.Accepted != 1201 || s.Forwarded != 1200 || s.Aside != 1 {
+	if err != nil || s.Depth != 0 || s.Claims != 0 || s.Accepted != 1201 || s.Forwarded != 1200 || s.DeadLettered != 1 {
 		t.Errorf("state = %+v, %v", s, err)
 	}
 }

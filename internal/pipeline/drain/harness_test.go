@@ -27,14 +27,14 @@ type bench struct {
 	mu        sync.Mutex
 	delivered map[string][]string // AWS name, bodies
 	keys      map[string]string   // body, partition key
-	aside     map[string]archive.DeadLetter
+	dead      map[string]archive.DeadLetter
 	wakes     []string
 	summaries map[string]drain.Summary
 	log       bytes.Buffer
 	// put, if set, decides instead of delivering all.
 	put func(ctx context.Context, stream string, entries []sink.Entry) sink.Result
-	// asideErr, if set, fails PutDeadLetters.
-	asideErr error
+	// archiveErr, if set, fails PutDeadLetters.
+	archiveErr error
 }
 
 func (b *bench) Put(ctx context.Context, stream string, entries []sink.Entry) sink.Result {
@@ -58,13 +58,13 @@ func (b *bench) Put(ctx context.Context, stream string, entries []sink.Entry) si
 }
 
 func (b *bench) PutDeadLetters(_ context.Context, stage, streamName, name string, records []archive.DeadLetter) (string, error) {
-	if b.asideErr != nil {
-		return "", b.asideErr
+	if b.archiveErr != nil {
+		return "", b.archiveErr
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, r := range records {
-		b.aside[stage+" "+streamName+" "+string(r.Body)+string(r.Envelope)] = r
+		b.dead[stage+" "+streamName+" "+string(r.Body)+string(r.Envelope)] = r
 	}
 	return name, nil
 }
@@ -85,7 +85,7 @@ func newBench(t *testing.T, change func(*drain.Options)) *bench {
 	}
 	b := &bench{
 		memoryQueue: newMemoryQueue(), delivered: make(map[string][]string), keys: make(map[string]string),
-		aside: make(map[string]archive.DeadLetter), summaries: make(map[string]drain.Summary),
+		dead: make(map[string]archive.DeadLetter), summaries: make(map[string]drain.Summary),
 	}
 	o := drain.Options{
 		Deployment: "d", Streams: set, Queue: b.memoryQueue, Sink: b, Archive: b, Waker: b,

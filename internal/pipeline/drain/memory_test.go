@@ -3,6 +3,7 @@ package drain_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -24,6 +25,7 @@ type memoryQueue struct {
 	// others are ids of drainers that seem to work on every stream.
 	others []string
 	policy string
+	lost   map[string]queue.Lost
 	// fail, if set, is asked before each call.
 	fail func(call, stream string) error
 	// most is the highest number of claims that a stream had at once.
@@ -82,15 +84,15 @@ func (q *memoryQueue) Claim(_ context.Context, stream, id string, lease time.Dur
 	return c, nil
 }
 
-func (q *memoryQueue) Ack(_ context.Context, c queue.Claim, aside []int) (bool, error) {
-	return q.settle("Ack", c, nil, aside)
+func (q *memoryQueue) Ack(_ context.Context, c queue.Claim, dead []int) (bool, error) {
+	return q.settle("Ack", c, nil, dead)
 }
 
-func (q *memoryQueue) Release(_ context.Context, c queue.Claim, left, aside []int) (bool, error) {
-	return q.settle("Release", c, left, aside)
+func (q *memoryQueue) Release(_ context.Context, c queue.Claim, left, dead []int) (bool, error) {
+	return q.settle("Release", c, left, dead)
 }
 
-func (q *memoryQueue) settle(call string, c queue.Claim, left, aside []int) (bool, error) {
+func (q *memoryQueue) settle(call string, c queue.Claim, left, dead []int) (bool, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if err := q.begin(call, c.Stream); err != nil {
@@ -106,8 +108,8 @@ func (q *memoryQueue) settle(call string, c queue.Claim, left, aside []int) (boo
 		back = append(back, c.Envelopes[i])
 	}
 	q.waiting[c.Stream] = append(back, q.waiting[c.Stream]...)
-	q.states[c.Stream].Aside += int64(len(aside))
-	q.states[c.Stream].Forwarded += int64(len(c.Envelopes) - len(left) - len(aside))
+	q.states[c.Stream].DeadLettered += int64(len(dead))
+	q.states[c.Stream].Forwarded += int64(len(c.Envelopes) - len(left) - len(dead))
 	return true, nil
 }
 
@@ -147,19 +149,37 @@ func (q *memoryQueue) Inspect(_ context.Context, stream string) (queue.State, er
 	return s, nil
 }
 
-func (q *memoryQueue) Streams(context.Context) ([]string, error) {
+func (q *memoryQueue) Scan(context.Context) (map[string][]string, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if err := q.begin("Streams", ""); err != nil {
+	if err := q.begin("Scan", ""); err != nil {
 		return nil, err
 	}
-	var names []string
+	found := make(map[string][]string)
 	for name, waiting := range q.waiting {
 		if len(waiting) > 0 || len(q.claims[name]) > 0 {
-			names = append(names, name)
+			found[name] = slices.Sorted(maps.Keys(q.claims[name]))
 		}
 	}
-	return names, nil
+	return found, nil
+}
+
+func (q *memoryQueue) Recover(_ context.Context, stream string, _ []string) (int, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return 0, q.begin("Recover", stream)
+}
+
+func (q *memoryQueue) Reconcile(_ context.Context, stream string) (queue.Lost, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.lost[stream], q.begin("Reconcile", stream)
+}
+
+func (q *memoryQueue) CheckDrain(context.Context) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.begin("CheckDrain", "")
 }
 
 func (q *memoryQueue) EvictionPolicy(context.Context) (string, error) { return q.policy, nil }
@@ -167,5 +187,5 @@ func (q *memoryQueue) EvictionPolicy(context.Context) (string, error) { return q
 // state fails with a clear word where a test looks at a stream nobody used.
 func (q *memoryQueue) state(stream string) string {
 	s, err := q.Inspect(context.Background(), stream)
-	return fmt.Sprintf("depth=%d claims=%d forwarded=%d aside=%d err=%v", s.Depth, s.Claims, s.Forwarded, s.Aside, err)
+	return fmt.Sprintf("depth=%d claims=%d forwarded=%d dead=%d err=%v", s.Depth, s.Claims, s.Forwarded, s.DeadLettered, err)
 }

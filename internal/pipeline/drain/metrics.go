@@ -7,7 +7,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/metric"
 )
 
-// Metrics writes what a Handler tells its observers as metrics.
+// Metrics writes metrics. Its methods are the observers of a Handler.
 type Metrics struct{ Writer *metric.Writer }
 
 // Observe is for Options.Observe.
@@ -17,7 +17,7 @@ func (m Metrics) Observe(_ context.Context, s Summary) {
 		metric.Forwarded.Of(float64(s.Forwarded)),
 		metric.Retried.Of(float64(s.Retried)),
 		metric.Throttled.Of(float64(s.Throttled)),
-		metric.DeadLettered.Of(float64(s.Aside)),
+		metric.DeadLettered.Of(float64(s.DeadLettered)),
 	}
 	if s.Forwarded > 0 {
 		samples = append(samples, metric.TapAge.For(s.MaxAge))
@@ -28,7 +28,7 @@ func (m Metrics) Observe(_ context.Context, s Summary) {
 // ObserveSweep is for Options.ObserveSweep.
 func (m Metrics) ObserveSweep(_ context.Context, s Sweep) {
 	var all []metric.Sample
-	if s.Queues != nil {
+	if len(s.Queues) > 0 {
 		var depth, claims int64
 		var oldest time.Duration
 		for name, q := range s.Queues {
@@ -40,6 +40,10 @@ func (m Metrics) ObserveSweep(_ context.Context, s Sweep) {
 			m.Writer.Write(name, metric.QueueDepth.Of(float64(q.Depth)), metric.OldestRecordAge.For(age), metric.ClaimsOutstanding.Of(float64(q.Claims)))
 		}
 		all = append(all, metric.QueueDepth.Of(float64(depth)), metric.OldestRecordAge.For(oldest), metric.ClaimsOutstanding.Of(float64(claims)))
+	}
+	for name, lost := range s.Lost {
+		// More forwarded than accepted is a repetition, not a loss.
+		m.Writer.Write(name, metric.Lost.Of(float64(max(0, lost.Records))))
 	}
 	if s.Policy != "" {
 		unsafe := 0.0

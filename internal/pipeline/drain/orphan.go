@@ -2,40 +2,39 @@ package drain
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 )
 
-// orphanAge is how long the oldest record of an unknown stream's queue must have
-// waited before it is put aside: longer than an invocation lasts, so that a
-// drainer from before a deploy never takes a new stream for an orphan.
+// orphanAge is the age that the oldest record of an unknown stream's queue must have before its records become dead letters. It is
+// longer than an invocation, so that a drainer from before a deploy does not take a new stream for an orphan.
 const orphanAge = time.Minute
 
-// notInStreams is the reason of a record whose stream is gone.
+// notInStreams is the reason of a dead letter whose stream was removed.
 const notInStreams = "the stream is not in streams.json"
 
-// orphans moves the queues of streams that streams.json does not name to the
-// archive's failed folder.
-func (h *Handler) orphans(ctx context.Context) error {
+// orphans makes dead letters of the records of streams that streams.json does not name.
+func (h *Handler) orphans(ctx context.Context, found map[string][]string) error {
 	work, cancel := h.untilMargin(ctx)
 	defer cancel()
-	names, err := h.o.Queue.Streams(work)
-	if err != nil {
-		return err
-	}
 	drainer := newDrainerID()
-	for _, name := range names {
+	var problems []error
+	for _, name := range slices.Sorted(maps.Keys(found)) {
 		if _, known := h.o.Streams.Lookup(name); known {
 			continue
 		}
-		if err := h.orphan(ctx, work, name, drainer); err != nil {
-			return fmt.Errorf("putting the queue of unknown stream %q aside: %w", name, err)
+		err := h.orphan(ctx, work, name, drainer)
+		if err != nil && !errors.Is(err, queue.ErrNoReplicas) {
+			problems = append(problems, fmt.Errorf("moving the queue of unknown stream %q to the archive: %w", name, err))
 		}
 	}
-	return nil
+	return errors.Join(problems...)
 }
 
 func (h *Handler) orphan(ctx, work context.Context, name, drainer string) error {
@@ -46,8 +45,9 @@ func (h *Handler) orphan(ctx, work context.Context, name, drainer string) error 
 	if h.o.Now().Sub(state.OldestReceivedAt) < orphanAge {
 		return nil
 	}
-	l := newLane(h, name, drainer)
-	if l.summary.Reclaimed, err = h.o.Queue.Reclaim(work, name); err != nil {
+	r := newRun(h, name, drainer)
+	defer func() { h.report(ctx, r.summary) }()
+	if r.summary.Reclaimed, err = h.o.Queue.Reclaim(work, name); err != nil {
 		return err
 	}
 	for n := 1; work.Err() == nil; n++ {
@@ -58,35 +58,34 @@ func (h *Handler) orphan(ctx, work context.Context, name, drainer string) error 
 		if len(c.Envelopes) == 0 {
 			break
 		}
-		if err := l.putAllAside(ctx, c); err != nil {
+		if err := r.deadLetterAll(ctx, c); err != nil {
 			return err
 		}
 	}
-	h.report(ctx, l.summary)
 	return nil
 }
 
-// putAllAside puts a whole claim aside and acknowledges it, or releases it.
-func (l *lane) putAllAside(ctx context.Context, c queue.Claim) error {
-	now := l.h.o.Now()
-	records, positions, aside := decode(c, now)
-	for i, r := range records {
-		aside = append(aside, asideRecord{positions[i], asideOf(r, notInStreams, now)})
+// deadLetterAll makes dead letters of a whole claim and acknowledges it. It releases the claim when the archive fails.
+func (r *run) deadLetterAll(ctx context.Context, c queue.Claim) error {
+	now := r.h.o.Now()
+	records, positions, dead := decode(c, now)
+	for i, record := range records {
+		dead = append(dead, deadLetter{positions[i], deadLetterOf(record, notInStreams, now)})
 	}
-	done, asideErr := l.putAside(ctx, c, aside)
+	done, archiveErr := r.putDeadLetters(ctx, c, dead)
 	var left []int
-	if asideErr != nil {
+	if archiveErr != nil {
 		for i := range c.Envelopes {
 			left = append(left, i)
 		}
 	}
-	if _, err := l.settle(ctx, c, left, done); err != nil {
+	if _, err := r.settle(ctx, c, left, done); err != nil {
 		return err
 	}
-	l.summary.Claimed += len(c.Envelopes)
-	l.summary.Aside += len(done)
-	l.summary.Left += len(left)
-	return asideErr
+	r.summary.Claimed += len(c.Envelopes)
+	r.summary.DeadLettered += len(done)
+	r.summary.Left += len(left)
+	return archiveErr
 }
 
 var _ Archive = (*archive.Archive)(nil)

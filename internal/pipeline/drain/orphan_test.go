@@ -25,13 +25,13 @@ func TestOrphansArePutAsideWhenTheyAreOldEnough(t *testing.T) {
 	q := agedQueue{b.memoryQueue}
 	b = rebench(t, b, func(o *drain.Options) { o.Queue = q })
 	b.sweep(t)
-	if diff := cmp.Diff([]string{"drainer gone no envelope", "drainer gone old"}, slices.Sorted(maps.Keys(b.aside))); diff != "" {
+	if diff := cmp.Diff([]string{"drainer gone no envelope", "drainer gone old"}, slices.Sorted(maps.Keys(b.dead))); diff != "" {
 		t.Errorf("put aside differs (-want +got):\n%s", diff)
 	}
-	if r := b.aside["drainer gone old"]; r.Reason != "the stream is not in streams.json" {
+	if r := b.dead["drainer gone old"]; r.Reason != "the stream is not in streams.json" {
 		t.Errorf("reason = %q", r.Reason)
 	}
-	if got, want := b.state("new"), "depth=1 claims=0 forwarded=0 aside=0 err=<nil>"; got != want {
+	if got, want := b.state("new"), "depth=1 claims=0 forwarded=0 dead=0 err=<nil>"; got != want {
 		t.Errorf("the young queue of an unknown stream: %s, want it left alone: %s", got, want)
 	}
 }
@@ -52,11 +52,11 @@ func TestOrphansStayWhenTheArchiveIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		b.push("gone", []byte("no envelope"))
-		b.asideErr = errors.New("s3 is away")
+		b.archiveErr = errors.New("s3 is away")
 		if _, err := b.handler.Invoke(t.Context(), []byte(drain.SweepEvent)); err == nil || !strings.Contains(err.Error(), `"gone"`) {
 			t.Errorf("sweep = %v, want an error that names the stream", err)
 		}
-		if got, want := b.state("gone"), "depth=1 claims=0 forwarded=0 aside=0 err=<nil>"; got != want {
+		if got, want := b.state("gone"), "depth=1 claims=0 forwarded=0 dead=0 err=<nil>"; got != want {
 			t.Errorf("queue: %s, want %s", got, want)
 		}
 	})

@@ -1,17 +1,17 @@
--- Forgets a claim of which every envelope was forwarded or put aside.
+-- Deletes a claim. Each of its envelopes was forwarded or is a dead letter.
 --
 -- KEYS[1] claims
 -- KEYS[2] claim
 -- KEYS[3] stats
 -- ARGV[1] id of the claim
--- ARGV[2] records that were forwarded, ARGV[3] the bytes of their envelopes
--- ARGV[4] records that were put aside, ARGV[5] the bytes of their envelopes
+-- ARGV[2] number of forwarded records, ARGV[3] bytes of their envelopes
+-- ARGV[4] number of dead letters, ARGV[5] bytes of their envelopes
 --
--- Returns 1, or 0 when the claim is gone (acknowledged before, or returned to
--- the queue when its lease ran out): then nothing changes.
+-- Returns 1. Returns 0, and changes nothing, when the claim does not exist: it was acknowledged before, or its lease expired and
+-- it was returned to the queue.
 --
--- O(records of the claim). Atomic, so that a claim is counted once. The first
--- write is a DEL: it works on a Redis at its memory limit.
+-- O(records of the claim). Atomic, so that a claim is counted once. The first write is a DEL, which a Redis at its memory limit
+-- accepts.
 if redis.call('DEL', KEYS[2]) == 0 then
   return 0
 end

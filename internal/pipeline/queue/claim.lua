@@ -6,54 +6,51 @@
 -- KEYS[4] stats
 -- ARGV[1] id of the claim
 -- ARGV[2] lease in milliseconds
--- ARGV[3] most records of a claim
--- ARGV[4] most bytes of a claim; an envelope that is larger is a claim by itself
+-- ARGV[3] largest number of records of a claim
+-- ARGV[4] largest number of bytes of a claim; a larger envelope becomes a claim by itself
 --
--- Returns {depth that is left, {envelope, …}}; no envelope when the queue is
--- empty. A claim that exists is returned as it is, so that a call whose answer
--- was lost can be repeated.
+-- Returns {depth of the queue after the claim, {envelope, …}}, without envelopes when the queue is empty. A claim that exists is
+-- returned unchanged, so that a caller can repeat a call whose answer was lost.
 --
--- O(records of the claim). Atomic, so that an envelope is at every moment
--- either in the queue or in one claim. The first write is a pop: it works on a
--- Redis at its memory limit, and what a script writes after its first write is
--- not refused.
+-- O(records of the claim). Atomic, so that an envelope is either in the queue or in one claim. If Redis stops the script midway, for
+-- example because the user may not run a command, no envelope is lost: the clock is read first, and the envelopes are removed from the
+-- queue last. The first write is a ZREM of a lease that does not exist: a Redis at its memory limit accepts it, and then the writes
+-- after it.
 local envelopes = redis.call('LRANGE', KEYS[3], 0, -1)
 if #envelopes > 0 then
   return { redis.call('LLEN', KEYS[1]), envelopes }
 end
 
+local expires = now() + tonumber(ARGV[2])
 local maxRecords, maxBytes = tonumber(ARGV[3]), tonumber(ARGV[4])
-local records, bytes, chunk = 0, 0, 1
-while records < maxRecords and (bytes < maxBytes or records == 0) do
-  local popped = redis.call('LPOP', KEYS[1], math.min(chunk, maxRecords - records))
-  if not popped then
-    break
-  end
-  local fits = 0
-  for i = 1, #popped do
-    local after = bytes + #popped[i]
-    if after > maxBytes and records > 0 then
+local records, bytes, chunk, full = 0, 0, 1, false
+while not full and records < maxRecords and bytes < maxBytes do
+  local read = redis.call('LRANGE', KEYS[1], records, records + math.min(chunk, maxRecords - records) - 1)
+  for i = 1, #read do
+    local after = bytes + #read[i]
+    full = after > maxBytes and records > 0
+    if full then
       break
     end
-    -- A counter of its own: # searches the table, twice the time of the rest.
+    -- A separate counter, because #envelopes searches the table: that takes twice the time of the rest.
     records = records + 1
-    envelopes[records] = popped[i]
+    envelopes[records] = read[i]
     bytes = after
-    fits = i
   end
-  if fits < #popped then
-    prepend(KEYS[1], popped, fits + 1)
+  if #read == 0 then
     break
   end
-  -- Small envelopes are popped many at once, large ones one by one: the next
-  -- pop takes what should fit by the mean so far, and at most twice the last.
+  -- Small envelopes are read many at a time, large ones one at a time: the next chunk has as many as should fit by the mean size so
+  -- far, and at most twice as many as the last one.
   local mean = bytes / records
   chunk = math.max(1, math.min(2 * chunk, PART, math.floor((maxBytes - bytes) / mean)))
 end
 
 if records > 0 then
+  redis.call('ZREM', KEYS[2], ARGV[1])
   append(KEYS[3], envelopes, 1)
-  redis.call('ZADD', KEYS[2], now() + tonumber(ARGV[2]), ARGV[1])
+  redis.call('ZADD', KEYS[2], expires, ARGV[1])
+  redis.call('LTRIM', KEYS[1], records, -1)
   count(KEYS[4], 'claimed', records, bytes)
 end
 return { redis.call('LLEN', KEYS[1]), envelopes }

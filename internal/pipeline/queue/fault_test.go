@@ -14,8 +14,6 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-func isFull(err error) bool { return errors.Is(err, queue.ErrBacklogFull) }
-
 func TestARedisAtItsMemoryLimitStillDrains(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, "--maxmemory-policy", "noeviction")
@@ -54,7 +52,7 @@ func TestARedisAtItsMemoryLimitStillDrains(t *testing.T) {
 	if ok, err := q.Ack(ctx, all, nil); err != nil || !ok {
 		t.Fatalf("Ack at the memory limit = %v, %v", ok, err)
 	}
-	want := queue.State{Accepted: 4, AcceptedBytes: 4000, Forwarded: 4, ForwardedBytes: 4000}
+	want := queue.State{Accepted: 4, AcceptedBytes: 4000, Forwarded: 4, ForwardedBytes: 4000, Exact: true, Measured: true, Settling: true}
 	if diff := cmp.Diff(want, inspect(t, q)); diff != "" {
 		t.Errorf("state differs (-want +got):\n%s", diff)
 	}
@@ -231,7 +229,11 @@ func TestErrorsReachTheCaller(t *testing.T) {
 		"Release":        func() error { _, err := q.Release(ctx, c, []int{0}, nil); return err },
 		"Reclaim":        func() error { _, err := q.Reclaim(ctx, "orders"); return err },
 		"Inspect":        func() error { _, err := q.Inspect(ctx, "orders"); return err },
-		"Streams":        func() error { _, err := q.Streams(ctx); return err },
+		"Recover":        func() error { _, err := q.Recover(ctx, "orders", []string{"d.1"}); return err },
+		"Reconcile":      func() error { _, err := q.Reconcile(ctx, "orders"); return err },
+		"Scan":           func() error { _, err := q.Scan(ctx); return err },
+		"CheckPush":      func() error { return q.CheckPush(ctx) },
+		"CheckDrain":     func() error { return q.CheckDrain(ctx) },
 		"EvictionPolicy": func() error { _, err := q.EvictionPolicy(ctx); return err },
 	} {
 		if call() == nil {

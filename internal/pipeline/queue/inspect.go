@@ -7,106 +7,154 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
-	"github.com/redis/go-redis/v9"
 )
 
-// State is what a queue holds and what passed through it. Bytes are those of
-// envelopes. Accepted = Depth + ClaimedRecords + Forwarded + Aside, always, and so
-// for bytes: of the two sums, push counts that of bytes.
+// State is what a queue holds and what has passed through it. Bytes are those of envelopes. When nothing is lost or counted twice,
+//
+//	Accepted = Depth + ClaimedRecords + Forwarded + DeadLettered + Lost
+//	AcceptedBytes = QueuedBytes + ClaimedBytes + ForwardedBytes + DeadLetteredBytes + LostBytes
+//
+// The first line can be checked when Exact is set and Settling is not, the second when Measured is set.
 type State struct {
-	Depth          int64 `json:"depth"`
-	QueuedBytes    int64 `json:"queuedBytes"`
-	Claims         int64 `json:"claims"`
+	Depth       int64 `json:"depth"`
+	QueuedBytes int64 `json:"queuedBytes"`
+	Claims      int64 `json:"claims"`
+	// ClaimedRecords is the sum of the lengths of the claims' lists.
 	ClaimedRecords int64 `json:"claimedRecords"`
 	ClaimedBytes   int64 `json:"claimedBytes"`
-	// Drainers is how many drainers hold claims, and DrainerIDs which, sorted.
+	// Drainers is the number of drainers that hold claims; DrainerIDs are their ids, sorted.
 	Drainers   int64    `json:"drainers"`
 	DrainerIDs []string `json:"-"`
-	// OldestReceivedAt is that of the oldest first envelope of queue and
-	// claims; zero when there is none, or none that can be decoded.
+	// OldestReceivedAt is the earliest time of receipt among the first envelopes of the queue and the claims. It is zero when none
+	// of them can be decoded.
 	OldestReceivedAt time.Time `json:"oldestReceivedAt,omitzero"`
-	Accepted         int64     `json:"accepted"`
-	AcceptedBytes    int64     `json:"acceptedBytes"`
-	Forwarded        int64     `json:"forwarded"`
-	ForwardedBytes   int64     `json:"forwardedBytes"`
-	Aside            int64     `json:"aside"`
-	AsideBytes       int64     `json:"asideBytes"`
+
+	// Counters of the records that have passed, since the stream's first record.
+	Accepted          int64 `json:"accepted"`
+	AcceptedBytes     int64 `json:"acceptedBytes"`
+	Forwarded         int64 `json:"forwarded"`
+	ForwardedBytes    int64 `json:"forwardedBytes"`
+	DeadLettered      int64 `json:"deadLettered"`
+	DeadLetteredBytes int64 `json:"deadLetteredBytes"`
+	// Lost counts accepted records that were found nowhere; see Reconcile. LostAt is when some were last found to be lost.
+	Lost      int64     `json:"lost"`
+	LostBytes int64     `json:"lostBytes"`
+	LostAt    time.Time `json:"lostAt,omitzero"`
+
+	// Exact reports whether all numbers belong to one moment. Otherwise ClaimedRecords is a counter instead of lengths, because
+	// claims came and went too fast.
+	Exact bool `json:"exact"`
+	// Measured reports whether QueuedBytes and ClaimedBytes were measured on the lists in that moment. Otherwise they are derived
+	// from the counters, because the lists hold more than 256 KiB or the state is not exact.
+	Measured bool `json:"measured"`
+	// Settling reports whether Reconcile still computes Accepted from the other numbers.
+	Settling bool `json:"settling"`
 }
 
-// headBytes is how much of an envelope envelope.ReceivedAt needs.
-const headBytes = 64
+const (
+	// headBytes is the number of bytes of an envelope that envelope.ReceivedAt needs.
+	headBytes = 64
+	// measuredBytes limits the bytes that Inspect reads of the lists: Redis serves nobody else meanwhile.
+	measuredBytes = 256 << 10
+	// claimTries is how often a script is called until it is called with the claims of the moment.
+	claimTries = 6
+)
 
-// Inspect reads the state of a stream's queue. The numbers belong to one moment,
-// but for the age of claimed envelopes, which is read right after.
+// Inspect reads the state of a stream's queue.
 func (q *Queue) Inspect(ctx context.Context, stream string) (State, error) {
 	k := q.keys(stream)
-	answer, err := inspectScript.run(ctx, q.client, []string{k.queue, k.claims, k.stats}, headBytes)
-	if err != nil {
-		return State{}, fmt.Errorf("inspecting %s: %w", k.queue, err)
-	}
-	state, heads, ids, err := parseState(answer)
-	if err != nil {
-		return State{}, fmt.Errorf("inspecting %s: %w", k.queue, err)
-	}
-	if len(ids) > 0 {
-		claims := make([]string, len(ids))
-		for i, id := range ids {
-			claims[i] = k.claim + id
+	var ids []string
+	for try := 1; ; try++ {
+		keys := []string{k.queue, k.claims, k.stats}
+		args := []any{headBytes, measuredBytes, 0}
+		if try == claimTries {
+			args[2] = 1
 		}
-		answer, err := headsScript.run(ctx, q.client, claims, headBytes)
+		for _, id := range ids {
+			keys, args = append(keys, k.claim+id), append(args, id)
+		}
+		answer, err := inspectScript.runTwice(ctx, q.client, keys, args...)
 		if err != nil {
-			return State{}, fmt.Errorf("inspecting claims of %s: %w", k.queue, err)
+			return State{}, fmt.Errorf("inspecting %s: %w", k.queue, err)
 		}
-		claimed, err := texts(answer)
+		parts, err := list(answer, -1)
+		if err == nil && len(parts) == 1 && try < claimTries {
+			if ids, err = texts(parts[0]); err == nil {
+				continue
+			}
+		}
 		if err != nil {
-			return State{}, fmt.Errorf("inspecting claims of %s: %w", k.queue, err)
+			return State{}, fmt.Errorf("inspecting %s: %w", k.queue, err)
 		}
-		heads = append(heads, claimed...)
+		state, err := parseState(parts)
+		if err != nil {
+			return State{}, fmt.Errorf("inspecting %s: %w", k.queue, err)
+		}
+		return state, nil
 	}
+}
+
+func parseState(parts []any) (State, error) {
+	if _, err := list(parts, 9); err != nil {
+		return State{}, err
+	}
+	ids, err := texts(parts[0])
+	if err != nil {
+		return State{}, err
+	}
+	// Whether the claims are exact, clock, depth; then bytes in queue and claims.
+	n, err := numbers(slices.Concat(parts[1:4], parts[6:8]), 5)
+	if err != nil {
+		return State{}, err
+	}
+	lengths, err := numbers(parts[4], -1)
+	if err != nil {
+		return State{}, err
+	}
+	heads, err := texts(parts[5])
+	if err != nil {
+		return State{}, err
+	}
+	counters, err := parseCounters(parts[8])
+	if err != nil {
+		return State{}, err
+	}
+	state := counted(counters)
+	state.Exact, state.Depth = n[0] == 1, n[2]
+	state.Claims = int64(len(ids))
+	state.DrainerIDs = drainers(ids)
+	state.Drainers = int64(len(state.DrainerIDs))
 	state.OldestReceivedAt = oldest(heads)
+	state.Settling = len(counters) > 0 && (counters["acceptedFrom"] == 0 || n[1] < counters["acceptedFrom"])
+	if state.Exact {
+		state.ClaimedRecords = 0
+		for _, length := range lengths {
+			state.ClaimedRecords += length
+		}
+		if n[3] >= 0 {
+			state.Measured, state.QueuedBytes, state.ClaimedBytes = true, n[3], n[4]
+		}
+	}
 	return state, nil
 }
 
-func parseState(answer any) (state State, heads, ids []string, err error) {
-	parts, err := list(answer, 4)
-	if err != nil {
-		return State{}, nil, nil, err
-	}
-	depth, err := number(parts[0])
-	if err != nil {
-		return State{}, nil, nil, err
-	}
-	head, ok := parts[1].(string)
-	if !ok {
-		return State{}, nil, nil, fmt.Errorf("head of type %T, want a string", parts[1])
-	}
-	if ids, err = texts(parts[2]); err != nil {
-		return State{}, nil, nil, err
-	}
-	counters, err := parseCounters(parts[3])
-	if err != nil {
-		return State{}, nil, nil, err
-	}
-	drainers := make(map[string]bool)
-	for _, id := range ids {
-		drainer, _, _ := strings.Cut(id, ".")
-		drainers[drainer] = true
-	}
-	state = State{
-		Depth: depth, Claims: int64(len(ids)),
-		Drainers: int64(len(drainers)), DrainerIDs: slices.Sorted(maps.Keys(drainers)),
+// counted returns what the counters alone say.
+func counted(counters map[string]int64) State {
+	s := State{
 		ClaimedRecords: counters["claimed"], ClaimedBytes: counters["claimedBytes"],
-		AcceptedBytes: counters["acceptedBytes"],
-		Forwarded:     counters["forwarded"], ForwardedBytes: counters["forwardedBytes"],
-		Aside: counters["aside"], AsideBytes: counters["asideBytes"],
+		Accepted: counters["accepted"], AcceptedBytes: counters["acceptedBytes"],
+		Forwarded: counters["forwarded"], ForwardedBytes: counters["forwardedBytes"],
+		DeadLettered: counters["aside"], DeadLetteredBytes: counters["asideBytes"],
+		Lost: counters["lost"], LostBytes: counters["lostBytes"],
 	}
-	state.Accepted = state.Depth + state.ClaimedRecords + state.Forwarded + state.Aside
-	state.QueuedBytes = state.AcceptedBytes - state.ClaimedBytes - state.ForwardedBytes - state.AsideBytes
-	return state, []string{head}, ids, nil
+	s.QueuedBytes = s.AcceptedBytes - s.ClaimedBytes - s.ForwardedBytes - s.DeadLetteredBytes - s.LostBytes
+	if at := counters["lostAt"]; at > 0 {
+		s.LostAt = time.UnixMilli(at).UTC()
+	}
+	return s
 }
 
 func parseCounters(v any) (map[string]int64, error) {
@@ -126,6 +174,16 @@ func parseCounters(v any) (map[string]int64, error) {
 	return counters, nil
 }
 
+// drainers returns the drainers of claims, sorted.
+func drainers(claims []string) []string {
+	ids := make(map[string]bool)
+	for _, claim := range claims {
+		drainer, _, _ := strings.Cut(claim, ".")
+		ids[drainer] = true
+	}
+	return slices.Sorted(maps.Keys(ids))
+}
+
 func oldest(heads []string) time.Time {
 	var first time.Time
 	for _, head := range heads {
@@ -137,45 +195,8 @@ func oldest(heads []string) time.Time {
 	return first
 }
 
-// Streams returns the names of all streams of the deployment that have a queue
-// or a claim, sorted, whether streams.json knows them or not. It scans the whole
-// keyspace, of every node.
-func (q *Queue) Streams(ctx context.Context) ([]string, error) {
-	var mu sync.Mutex
-	names := make(map[string]bool)
-	scan := func(ctx context.Context, node *redis.Client) error {
-		for _, kind := range []string{"queue", "claims"} {
-			prefix, suffix := q.options.Deployment+":{", "}:"+kind
-			// A hash tag may hold what is special in a pattern, so the
-			// pattern holds none of it.
-			keys := node.Scan(ctx, 0, prefix+"*"+suffix, 1000).Iterator()
-			for keys.Next(ctx) {
-				name := strings.TrimSuffix(strings.TrimPrefix(keys.Val(), prefix), suffix)
-				mu.Lock()
-				names[name] = true
-				mu.Unlock()
-			}
-			if err := keys.Err(); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	var err error
-	switch client := q.client.(type) {
-	case *redis.ClusterClient:
-		err = client.ForEachMaster(ctx, scan)
-	case *redis.Client:
-		err = scan(ctx, client)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("scanning for queues: %w", err)
-	}
-	return slices.Sorted(maps.Keys(names)), nil
-}
-
-// EvictionPolicy returns Redis' maxmemory-policy, or "" when Redis does not tell.
-// A policy that begins with "allkeys-" may drop records.
+// EvictionPolicy returns Redis' maxmemory-policy, or "" when Redis does not tell it. A policy that begins with "allkeys-" may drop
+// records.
 func (q *Queue) EvictionPolicy(ctx context.Context) (string, error) {
 	info, err := q.client.Info(ctx, "memory").Result()
 	if err != nil {

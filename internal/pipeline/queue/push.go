@@ -9,39 +9,27 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Pushed is what Push learned on the way.
+// ErrBacklogFull means that a push would take the backlog of its stream over the limit.
+var ErrBacklogFull = errors.New("the backlog is full")
+
+// Pushed is the result of a Push.
 type Pushed struct {
-	// Depth is the number of envelopes in the queue, this one included.
+	// Depth is the number of envelopes in the queue after the push.
 	Depth int64
-	// WakeDue reports whether the caller has to send the stream's wake-up.
+	// WakeDue reports whether the caller must send the stream's wake-up.
 	WakeDue bool
 }
 
-// Push appends an envelope to a stream's queue. When it returns no error the
-// envelope is in Redis, and on as many replicas as the options demand. After an
-// error it may be there all the same, for the answer may have been lost: the
-// caller must see to the record, and the record may arrive twice.
+// Push appends an envelope to a stream's queue. When it returns no error, the envelope is in Redis and on the number of replicas that
+// the options demand. After any error but ErrBacklogFull the envelope may be in the queue all the same, because the answer may have
+// been lost: the caller must store the record elsewhere, and the record may arrive twice.
 //
-// maxBacklogBytes bounds the bytes of the stream's queue and claims, 0 for no
-// bound; past it Push changes nothing and returns ErrBacklogFull. The push is
-// never sent twice and ends with ctx or after Options.PushTimeout.
+// maxBacklogBytes limits the bytes of the stream's queue and claims; 0 is no limit. Over the limit Push changes nothing and returns
+// ErrBacklogFull. Push sends the envelope at most once, and ends with ctx or after Options.PushTimeout.
 func (q *Queue) Push(ctx context.Context, stream string, envelope []byte, maxBacklogBytes int64) (Pushed, error) {
-	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > q.options.PushTimeout {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, q.options.PushTimeout)
-		defer cancel()
-	}
 	k := q.keys(stream)
-	keys := []string{k.queue, k.stats, k.wake}
-	args := []any{envelope, q.options.WakeInterval.Milliseconds(), maxBacklogBytes}
-
-	var answer any
-	var err error
-	if q.options.WaitReplicas > 0 {
-		answer, err = q.pushAndWait(ctx, keys, args)
-	} else {
-		answer, err = pushScript.run(ctx, q.client, keys, args...)
-	}
+	answer, err := q.push(ctx, pushScript, []string{k.queue, k.stats, k.wake},
+		envelope, q.options.WakeInterval.Milliseconds(), maxBacklogBytes)
 	if err != nil {
 		return Pushed{}, fmt.Errorf("pushing to %s: %w", k.queue, err)
 	}
@@ -66,30 +54,42 @@ func parsePushed(answer any) (Pushed, error) {
 	}
 }
 
-// pushAndWait pushes and sends WAIT behind it on the same connection: WAIT
-// counts the replicas that have what its own connection wrote.
-func (q *Queue) pushAndWait(ctx context.Context, keys []string, args []any) (any, error) {
+// push runs a script that pushes, within Options.PushTimeout, and waits for the replicas that the options demand.
+func (q *Queue) push(ctx context.Context, s script, keys []string, args ...any) (any, error) {
+	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > q.options.PushTimeout {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, q.options.PushTimeout)
+		defer cancel()
+	}
+	if q.options.WaitReplicas > 0 {
+		return q.pushAndWait(ctx, s, keys, args)
+	}
+	return s.run(ctx, q.client, keys, args...)
+}
+
+// pushAndWait pushes and sends WAIT on the same connection: WAIT counts the replicas that have what its own connection wrote.
+func (q *Queue) pushAndWait(ctx context.Context, s script, keys []string, args []any) (any, error) {
 	master, err := q.master(ctx, keys[0])
 	if err != nil {
 		return nil, err
 	}
 	conn := master.Conn()
-	defer func() { _ = conn.Close() }() // It goes back to the pool.
+	defer func() { _ = conn.Close() }() // It returns to the pool.
 
-	verb, what := "evalsha", pushScript.sha
+	verb, what := "evalsha", s.sha
 	for {
-		push := pushScript.command(ctx, verb, what, keys, args)
+		push := s.command(ctx, verb, what, keys, args)
 		wait := redis.NewIntCmd(ctx, "wait", q.options.WaitReplicas, waitMillis(ctx))
 		_, err := conn.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 			return errors.Join(pipe.Process(ctx, push), pipe.Process(ctx, wait))
 		})
 		switch {
 		case verb == "evalsha" && isUnknownScript(push.Err()):
-			verb, what = "eval", pushScript.source
+			verb, what = "eval", s.source
 			continue
 		case push.Err() != nil:
 			q.reloadWhenMoved(ctx, push.Err())
-			return nil, push.Err()
+			return nil, classify(push.Err())
 		case err != nil:
 			return nil, fmt.Errorf("waiting for replicas: %w", err)
 		case wait.Val() < int64(q.options.WaitReplicas):
@@ -115,8 +115,7 @@ func (q *Queue) master(ctx context.Context, key string) (*redis.Client, error) {
 	}
 }
 
-// reloadWhenMoved has the cluster client learn the new layout, as it does by
-// itself for commands that it routes.
+// reloadWhenMoved makes the cluster client read the new layout, as it does itself for commands that it routes.
 func (q *Queue) reloadWhenMoved(ctx context.Context, err error) {
 	cluster, ok := q.client.(*redis.ClusterClient)
 	if ok && (redis.HasErrorPrefix(err, "MOVED") || redis.HasErrorPrefix(err, "READONLY")) {
@@ -124,9 +123,9 @@ func (q *Queue) reloadWhenMoved(ctx context.Context, err error) {
 	}
 }
 
-// waitMillis is the time-out of a WAIT that has to answer before ctx ends: three
-// quarters of what is left, and at least 1, for 0 would wait without end.
+// waitMillis returns the time-out of a WAIT that must answer before ctx ends: three quarters of the time that is left, and at least
+// 1 ms, because 0 would wait without end.
 func waitMillis(ctx context.Context) int64 {
-	deadline, _ := ctx.Deadline() // Push set one.
+	deadline, _ := ctx.Deadline() // push has set one.
 	return max(1, time.Until(deadline).Milliseconds()*3/4)
 }

@@ -2,11 +2,12 @@ package queue
 
 import (
 	"context"
-	"crypto/sha1" // #nosec G505 -- Redis names scripts by SHA-1.
+	"crypto/sha1" // #nosec G505 -- Redis identifies scripts by their SHA-1.
 	_ "embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -29,27 +30,35 @@ var releaseSource string
 //go:embed reclaim.lua
 var reclaimSource string
 
+//go:embed recover.lua
+var recoverSource string
+
 //go:embed expired.lua
 var expiredSource string
 
 //go:embed inspect.lua
 var inspectSource string
 
-//go:embed heads.lua
-var headsSource string
+//go:embed reconcile.lua
+var reconcileSource string
+
+//go:embed check.lua
+var checkSource string
 
 var (
-	pushScript    = newScript(pushSource)
-	claimScript   = newScript(prelude + claimSource)
-	ackScript     = newScript(prelude + ackSource)
-	releaseScript = newScript(prelude + releaseSource)
-	reclaimScript = newScript(prelude + reclaimSource)
-	expiredScript = newScript(prelude + expiredSource)
-	inspectScript = newScript(inspectSource)
-	headsScript   = newScript(headsSource)
+	pushScript      = newScript(pushSource)
+	claimScript     = newScript(prelude + claimSource)
+	ackScript       = newScript(prelude + ackSource)
+	releaseScript   = newScript(prelude + releaseSource)
+	reclaimScript   = newScript(prelude + reclaimSource)
+	recoverScript   = newScript(prelude + recoverSource)
+	expiredScript   = newScript(prelude + expiredSource)
+	inspectScript   = newScript(prelude + inspectSource)
+	reconcileScript = newScript(prelude + reconcileSource)
+	checkScript     = newScript(checkSource)
 )
 
-// script is a Lua script and the name by which Redis knows it.
+// script is a Lua script and the digest by which Redis identifies it.
 type script struct{ source, sha string }
 
 func newScript(source string) script {
@@ -57,14 +66,13 @@ func newScript(source string) script {
 	return script{source: source, sha: hex.EncodeToString(sum[:])}
 }
 
-// once is a command that go-redis never sends again after it may have reached
-// the server. The cluster client still follows MOVED and ASK, and tries again on
-// READONLY: those say that the command did not run.
+// once is a command that go-redis does not send again after it may have reached the server. The cluster client still follows MOVED
+// and ASK, and retries after READONLY: those answers say that the command did not run.
 type once struct{ *redis.Cmd }
 
 func (once) NoRetry() bool { return true }
 
-// processor is a client, or one connection of it.
+// processor is a client, or one connection of a client.
 type processor interface {
 	Process(ctx context.Context, cmd redis.Cmder) error
 }
@@ -78,9 +86,19 @@ func (s script) run(ctx context.Context, on processor, keys []string, args ...an
 		err = on.Process(ctx, cmd)
 	}
 	if err != nil {
-		return nil, err
+		return nil, classify(err)
 	}
 	return cmd.Val(), nil
+}
+
+// runTwice is run for scripts of the drainer, which can be repeated. It runs the script once more when the keys are not on the node
+// that the script reached: a serverless cache that scales answers so.
+func (s script) runTwice(ctx context.Context, on processor, keys []string, args ...any) (any, error) {
+	answer, err := s.run(ctx, on, keys, args...)
+	if says(err, "non local key") {
+		answer, err = s.run(ctx, on, keys, args...)
+	}
+	return answer, err
 }
 
 func (s script) command(ctx context.Context, verb, what string, keys []string, args []any) once {
@@ -92,51 +110,37 @@ func (s script) command(ctx context.Context, verb, what string, keys []string, a
 	return once{redis.NewCmd(ctx, append(all, args...)...)}
 }
 
-// isUnknownScript reports whether Redis answered that it has to be told the
-// script first: then it did not run.
+// isUnknownScript reports whether Redis does not have the script: then the script did not run.
 func isUnknownScript(err error) bool {
 	return err != nil && redis.HasErrorPrefix(err, "NOSCRIPT")
 }
 
-// number reads an integer of a script's answer.
-func number(v any) (int64, error) {
-	n, ok := v.(int64)
-	if !ok {
-		return 0, fmt.Errorf("answer of type %T, want an integer", v)
+var (
+	// ErrNoReplicas means that Redis refuses writes because it has fewer replicas than its setting min-replicas-to-write. The call
+	// changed nothing.
+	ErrNoReplicas = errors.New("too few replicas")
+	// ErrWrongType means that a key of the stream holds another type than the queue's.
+	ErrWrongType = errors.New("a key has another type")
+)
+
+// classify adds the error value that callers branch on to an answer of Redis.
+func classify(err error) error {
+	switch {
+	case says(err, "NOREPLICAS"):
+		return fmt.Errorf("%w: %w", ErrNoReplicas, err)
+	case says(err, "WRONGTYPE"):
+		return fmt.Errorf("%w: %w", ErrWrongType, err)
 	}
-	return n, nil
+	return err
 }
 
-// list reads an array of n elements, or of any number when n is negative.
-func list(v any, n int) ([]any, error) {
-	elements, ok := v.([]any)
-	if !ok {
-		return nil, fmt.Errorf("answer of type %T, want an array", v)
-	}
-	if n >= 0 && len(elements) != n {
-		return nil, fmt.Errorf("answer of %d elements, want %d", len(elements), n)
-	}
-	return elements, nil
+// says reports whether err is an answer of Redis that contains text. Redis before version 7 gives the code of an error inside a script
+// only in the text.
+func says(err error, text string) bool {
+	return isAnswer(err) && strings.Contains(err.Error(), text)
 }
 
-// texts reads an array of strings.
-func texts(v any) ([]string, error) {
-	elements, err := list(v, -1)
-	if err != nil {
-		return nil, err
-	}
-	all := make([]string, len(elements))
-	for i, e := range elements {
-		text, ok := e.(string)
-		if !ok {
-			return nil, fmt.Errorf("element of type %T, want a string", e)
-		}
-		all[i] = text
-	}
-	return all, nil
-}
-
-// isAnswer reports whether Redis itself said the error, so that it is reachable.
+// isAnswer reports whether the error is an answer of Redis: then Redis is reachable.
 func isAnswer(err error) bool {
 	var answer redis.Error
 	return errors.As(err, &answer)

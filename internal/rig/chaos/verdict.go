@@ -135,8 +135,8 @@ func (s *suite) checkCounters() error {
 		if err != nil {
 			return fmt.Errorf("inspecting the queue: %w", err)
 		}
-		if state.Accepted != state.Forwarded+state.Aside || state.AcceptedBytes != state.ForwardedBytes+state.AsideBytes {
-			s.problems.add("the empty queue of %s counts %d accepted, %d forwarded and %d dead letters", name, state.Accepted, state.Forwarded, state.Aside)
+		if state.Accepted != state.Forwarded+state.DeadLettered || state.AcceptedBytes != state.ForwardedBytes+state.DeadLetteredBytes {
+			s.problems.add("the empty queue of %s counts %d accepted, %d forwarded and %d dead letters", name, state.Accepted, state.Forwarded, state.DeadLettered)
 		}
 	}
 	return nil

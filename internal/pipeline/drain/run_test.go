@@ -59,7 +59,7 @@ func TestRecordsThatComeAtTheEndAreDrained(t *testing.T) {
 		}
 		b.pushRecords(t, "orders", 30)
 		b.sweep(t)
-		if state := b.state("orders"); state != "depth=0 claims=0 forwarded=50 aside=0 err=<nil>" {
+		if state := b.state("orders"); state != "depth=0 claims=0 forwarded=50 dead=0 err=<nil>" {
 			t.Errorf("after the sweep: %s, want all 50 forwarded", state)
 		}
 	})

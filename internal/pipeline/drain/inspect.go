@@ -1,0 +1,49 @@
+package drain
+
+import (
+	"context"
+	"errors"
+
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
+)
+
+// Inspection is the answer to an InspectEvent.
+type Inspection struct {
+	// Streams are the queues of the streams in streams.json. Orphans are the queues of other streams.
+	Streams map[string]queue.State `json:"streams"`
+	Orphans map[string]queue.State `json:"orphans,omitempty"`
+	// Errors says why the state of a stream cannot be read. Such a stream is in neither of the other maps.
+	Errors map[string]string `json:"errors,omitempty"`
+}
+
+// inspect reads the state of every queue. A stream with a key of a wrong type is an error of that stream alone.
+func (h *Handler) inspect(ctx context.Context) (Inspection, error) {
+	found, err := h.o.Queue.Scan(ctx)
+	if err != nil {
+		return Inspection{}, err
+	}
+	if found == nil {
+		found = make(map[string][]string)
+	}
+	for _, name := range h.o.Streams.Names() {
+		found[name] = nil
+	}
+	answer := Inspection{
+		Streams: make(map[string]queue.State), Orphans: make(map[string]queue.State), Errors: make(map[string]string),
+	}
+	for name := range found {
+		state, err := h.o.Queue.Inspect(ctx, name)
+		_, known := h.o.Streams.Lookup(name)
+		switch {
+		case errors.Is(err, queue.ErrWrongType):
+			answer.Errors[name] = err.Error()
+		case err != nil:
+			return Inspection{}, err
+		case known:
+			answer.Streams[name] = state
+		default:
+			answer.Orphans[name] = state
+		}
+	}
+	return answer, nil
+}

@@ -1,0 +1,102 @@
+package queue
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// go-redis would log to standard error; all its errors reach the caller anyway.
+func init() { logging.Disable() }
+
+// parseURL removes the cluster parameter, which go-redis does not know, from a URL.
+func parseURL(raw string) (address string, cluster bool, err error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "", false, errors.New("opening the queue: the Redis URL does not parse")
+	}
+	query := u.Query()
+	switch value := query.Get("cluster"); value {
+	case "":
+	case "true", "false":
+		cluster = value == "true"
+	default:
+		return "", false, fmt.Errorf("opening the queue: cluster=%q in the Redis URL, want true or false", value)
+	}
+	query.Del("cluster")
+	u.RawQuery = query.Encode()
+	return u.String(), cluster, nil
+}
+
+// readTimeout limits the wait for an answer unless a context ends earlier.
+const readTimeout = 3 * time.Second
+
+func newClient(address string, cluster bool, o Options) (redis.UniversalClient, error) {
+	if cluster {
+		c, err := redis.ParseClusterURL(address)
+		if err != nil {
+			return nil, err
+		}
+		c.Username, c.Password = o.Username, o.Password
+		c.TLSConfig = tlsConfig(c.TLSConfig, o.TLS)
+		c.ReadTimeout = max(readTimeout, o.PushTimeout)
+		c.ContextTimeoutEnabled = true
+		c.ConnMaxIdleTime = o.IdleTimeout
+		c.DisableIdentity = true
+		c.DialerRetries = 1
+		c.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+		return redis.NewClusterClient(c), nil
+	}
+	c, err := redis.ParseURL(address)
+	if err != nil {
+		return nil, err
+	}
+	c.Username, c.Password = o.Username, o.Password
+	c.TLSConfig = tlsConfig(c.TLSConfig, o.TLS)
+	c.ReadTimeout = max(readTimeout, o.PushTimeout)
+	c.ContextTimeoutEnabled = true
+	c.ConnMaxIdleTime = o.IdleTimeout
+	c.DisableIdentity = true
+	c.MaxRetries = -1
+	c.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	return redis.NewClient(c), nil
+}
+
+// tlsConfig leaves a plain connection plain. The client verifies the name in each node's own address, which in a cluster is not the
+// host of the URL.
+func tlsConfig(fromURL, given *tls.Config) *tls.Config {
+	if fromURL == nil {
+		return nil
+	}
+	if given == nil {
+		return &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	return given.Clone()
+}
+
+// ParseCredentials reads a secret: a plain password, or a JSON object with password and, if Redis needs one, username.
+func ParseCredentials(secret string) (username, password string, err error) {
+	if !strings.HasPrefix(strings.TrimSpace(secret), "{") {
+		return "", secret, nil
+	}
+	var credentials struct {
+		Username string `json:"username"`
+		Password string `json:"password"`
+	}
+	// The decoder's error would repeat parts of the secret.
+	if json.Unmarshal([]byte(secret), &credentials) != nil {
+		return "", "", errors.New("the Redis secret is not a JSON object of strings")
+	}
+	if credentials.Password == "" {
+		return "", "", errors.New("the Redis secret has no password")
+	}
+	return credentials.Username, credentials.Password, nil
+}
