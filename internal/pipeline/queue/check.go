@@ -13,7 +13,7 @@ import (
 // The commands of the scripts, by the function that runs them.
 var (
 	pushCommands = []string{
-		"EXISTS", "HINCRBY", "HMGET", "RPUSH", "SET",
+		"EXISTS", "HGET", "HINCRBY", "HLEN", "HMGET", "HSET", "LLEN", "PEXPIRE", "PTTL", "RENAME", "RPUSH", "SET", "UNLINK",
 	}
 	drainCommands = []string{
 		"DEL", "EXISTS", "HDEL", "HGETALL", "HINCRBY", "HMGET", "HSET", "LINDEX", "LLEN", "LPUSH", "LRANGE", "LTRIM", "RPUSH", "TIME",

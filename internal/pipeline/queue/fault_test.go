@@ -222,18 +222,22 @@ func TestErrorsReachTheCaller(t *testing.T) {
 	s.Kill()
 	ctx := t.Context()
 	for doing, call := range map[string]func() error{
-		"Ping":           func() error { return q.Ping(ctx) },
-		"Push":           func() error { _, err := q.Push(ctx, "orders", []byte("x"), 0); return err },
-		"Claim":          func() error { _, err := q.Claim(ctx, "orders", "d.2", time.Hour, 1, 1); return err },
-		"Ack":            func() error { _, err := q.Ack(ctx, c, nil); return err },
-		"Release":        func() error { _, err := q.Release(ctx, c, []int{0}, nil); return err },
-		"Reclaim":        func() error { _, err := q.Reclaim(ctx, "orders"); return err },
-		"Inspect":        func() error { _, err := q.Inspect(ctx, "orders"); return err },
-		"Recover":        func() error { _, err := q.Recover(ctx, "orders", []string{"d.1"}); return err },
-		"Reconcile":      func() error { _, err := q.Reconcile(ctx, "orders"); return err },
-		"Scan":           func() error { _, err := q.Scan(ctx); return err },
-		"CheckPush":      func() error { return q.CheckPush(ctx) },
-		"CheckDrain":     func() error { return q.CheckDrain(ctx) },
+		"Ping":       func() error { return q.Ping(ctx) },
+		"Push":       func() error { _, err := q.Push(ctx, "orders", []byte("x"), 0); return err },
+		"Claim":      func() error { _, err := q.Claim(ctx, "orders", "d.2", time.Hour, 1, 1); return err },
+		"Ack":        func() error { _, err := q.Ack(ctx, c, nil); return err },
+		"Release":    func() error { _, err := q.Release(ctx, c, []int{0}, nil); return err },
+		"Reclaim":    func() error { _, err := q.Reclaim(ctx, "orders"); return err },
+		"Inspect":    func() error { _, err := q.Inspect(ctx, "orders"); return err },
+		"Recover":    func() error { _, err := q.Recover(ctx, "orders", []string{"d.1"}); return err },
+		"Reconcile":  func() error { _, err := q.Reconcile(ctx, "orders"); return err },
+		"Scan":       func() error { _, err := q.Scan(ctx); return err },
+		"CheckPush":  func() error { return q.CheckPush(ctx) },
+		"CheckDrain": func() error { return q.CheckDrain(ctx) },
+		"PushPart": func() error {
+			_, err := q.PushPart(ctx, "orders", queue.Part{Envelopes: [][]byte{{1}}}, 0)
+			return err
+		},
 		"EvictionPolicy": func() error { _, err := q.EvictionPolicy(ctx); return err },
 	} {
 		if call() == nil {

@@ -36,6 +36,8 @@ type Options struct {
 	WaitReplicas int
 	// WakeInterval is the shortest time between two wake-ups of a stream. Default 1 s.
 	WakeInterval time.Duration
+	// RememberFor is the time for which an idempotency key is remembered. Default 1 h.
+	RememberFor time.Duration
 	// CountersSettle is the time that functions of an older version may still run beside this one; see Reconcile. Default 15 min.
 	CountersSettle time.Duration
 	// IdleTimeout is the time after which an idle connection is closed instead of used again. Default 90 s: the network drops
@@ -53,6 +55,7 @@ type Queue struct {
 func Open(o Options) (*Queue, error) {
 	o.PushTimeout = orDefault(o.PushTimeout, 250*time.Millisecond)
 	o.WakeInterval = orDefault(o.WakeInterval, time.Second)
+	o.RememberFor = orDefault(o.RememberFor, time.Hour)
 	o.CountersSettle = orDefault(o.CountersSettle, 15*time.Minute)
 	o.IdleTimeout = orDefault(o.IdleTimeout, 90*time.Second)
 	address, cluster, err := parseURL(o.URL)
@@ -107,12 +110,12 @@ func (q *Queue) Ping(ctx context.Context) error {
 }
 
 // keys are the Redis keys of one stream. The braces mark the hash tag. The list of a claim is claim and the claim's id.
-type keys struct{ queue, claims, stats, wake, claim string }
+type keys struct{ queue, claims, stats, wake, claim, once, onceOld string }
 
 func (q *Queue) keys(stream string) keys {
 	prefix := q.options.Deployment + ":{" + stream + "}:"
 	return keys{
 		queue: prefix + "queue", claims: prefix + "claims", stats: prefix + "stats", wake: prefix + "wake",
-		claim: prefix + "claim:",
+		claim: prefix + "claim:", once: prefix + "once", onceOld: prefix + "once:old",
 	}
 }

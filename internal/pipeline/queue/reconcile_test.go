@@ -58,6 +58,9 @@ func testLostRecords(t *testing.T, b bed) {
 	if _, err := b.Push(ctx, "orders", []byte(sized(11)), 11); err != nil {
 		t.Errorf("Push after the loss is known = %v, want the whole limit", err)
 	}
+	if _, err := b.PushPart(ctx, "orders", queue.Part{Envelopes: [][]byte{[]byte("1")}}, 12); err != nil {
+		t.Errorf("PushPart after the loss is known = %v, want the whole limit", err)
+	}
 }
 
 // A function of an older version pushes without counting. While it may still run, the counter is set right and nothing is called lost.

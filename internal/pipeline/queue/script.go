@@ -18,6 +18,9 @@ var prelude string
 //go:embed push.lua
 var pushSource string
 
+//go:embed push_part.lua
+var pushPartSource string
+
 //go:embed claim.lua
 var claimSource string
 
@@ -47,6 +50,7 @@ var checkSource string
 
 var (
 	pushScript      = newScript(pushSource)
+	pushPartScript  = newScript(prelude + pushPartSource)
 	claimScript     = newScript(prelude + claimSource)
 	ackScript       = newScript(prelude + ackSource)
 	releaseScript   = newScript(prelude + releaseSource)
