@@ -96,7 +96,7 @@ func (w watched) stages() []stage {
 		{"Bridge", "packs them for Firehose", [3]graph{
 			{"Records bridged, and packed into", []any{w.own(metric.Bridged, "Sum"), w.own(metric.Packed, "Sum")}},
 			{"From tap to Firehose, s; iterator age, ms", []any{w.own(metric.FirehoseAge, "p50"), w.own(metric.FirehoseAge, "Maximum"), onRight(w.function("bridge", "IteratorAge", "Maximum"))}},
-			{"Undelivered, to come again", []any{w.own(metric.Undelivered, "Sum")}},
+			{"Undelivered records; longest refusal of one, s", []any{w.own(metric.Undelivered, "Sum"), onRight(w.own(metric.BlockedAge, "Maximum"))}},
 		}},
 		{"Archive", "Firehose writes objects", [3]graph{
 			{"Bytes written, busiest streams", []any{w.search("AWS/Firehose", "DeliveryStreamName", "DeliveryToS3.Bytes", "Sum")}},

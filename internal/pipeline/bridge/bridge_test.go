@@ -2,8 +2,6 @@ package bridge_test
 
 import (
 	"errors"
-	"io"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -35,7 +33,7 @@ func TestRawBodiesStayAsTheyAre(t *testing.T) {
 		t.Errorf("undelivered from %q on, want nothing", first)
 	}
 	if want := [][]byte{[]byte("a\x1f\x8b")}; !cmp.Equal(b.firehose.took, want) {
-		t.Errorf("Firehose took %q, want %q", b.firehose.took, want)
+		t.Errorf("Firehose accepted %q, want %q", b.firehose.took, want)
 	}
 }
 
@@ -43,7 +41,7 @@ func TestRetiredStreamsDrain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	if first := invoke(t, b.Handler, t.Context(), event([]sent{{"datasink.gone", "1", []byte("a")}})); first != "" || string(b.firehose.bytes()) != "a\n" {
-		t.Errorf("undelivered from %q on, Firehose took %q, want all delivered", first, b.firehose.took)
+		t.Errorf("undelivered from %q on, Firehose accepted %q, want all delivered", first, b.firehose.took)
 	}
 }
 
@@ -52,13 +50,13 @@ func TestNothingToDo(t *testing.T) {
 	for _, event := range []string{`{}`, `{"Records":[]}`, `{"Records":null}`, `{"Records":[],"window":{}}`} {
 		b := setup(t)
 		if first := invoke(t, b.Handler, t.Context(), []byte(event)); first != "" || len(b.firehose.took) > 0 || len(b.summaries) > 0 {
-			t.Errorf("%s: undelivered from %q on, Firehose took %q, want nothing", event, first, b.firehose.took)
+			t.Errorf("%s: undelivered from %q on, Firehose accepted %q, want nothing", event, first, b.firehose.took)
 		}
 	}
 	b := setup(t)
 	list := []sent{{"datasink.legacy", "1", []byte{}}}
 	if first := invoke(t, b.Handler, t.Context(), event(list)); first != "" || len(b.firehose.took) > 0 {
-		t.Errorf("a raw record of no bytes: undelivered from %q on, Firehose took %q, want nothing", first, b.firehose.took)
+		t.Errorf("a raw record of no bytes: undelivered from %q on, Firehose accepted %q, want nothing", first, b.firehose.took)
 	}
 }
 
@@ -72,7 +70,7 @@ func TestStreamThatIsNotInTheSetIsKept(t *testing.T) {
 			t.Errorf("stream %q: Invoke = %s, %v, want an error that names it", name, answer, err)
 		}
 		if len(b.firehose.took) > 0 {
-			t.Errorf("stream %q: Firehose took %q, want nothing: the whole event comes again", name, b.firehose.took)
+			t.Errorf("stream %q: Firehose accepted %q, want nothing: the whole event is redelivered", name, b.firehose.took)
 		}
 	}
 }
@@ -87,17 +85,17 @@ func TestSeveralStreamsInOneEvent(t *testing.T) {
 	}
 	b := setup(t)
 	if first := invoke(t, b.Handler, t.Context(), event(list)); first != "" || string(b.firehose.bytes()) != "a\nbcd\n" {
-		t.Errorf("undelivered from %q on, Firehose took %q, want each in its format", first, b.firehose.took)
+		t.Errorf("undelivered from %q on, Firehose accepted %q, want each in its format", first, b.firehose.took)
 	}
 	b = setup(t)
 	b.firehose.refuse = func(entries []sink.Entry) sink.Result {
 		if string(entries[0].Data) == "bc" {
-			return sink.Result{Left: []int{0}, Err: errors.New("away")}
+			return sink.Result{Left: []int{0}, Err: errors.New("unreachable")}
 		}
 		return sink.Result{}
 	}
 	if first := invoke(t, b.Handler, t.Context(), event(list)); first != "8" || string(b.firehose.bytes()) != "a\n" {
-		t.Errorf("undelivered from %q on, Firehose took %q, want 8 and only what stands before it", first, b.firehose.took)
+		t.Errorf("undelivered from %q on, Firehose accepted %q, want 8 and only the records before it", first, b.firehose.took)
 	}
 }
 
@@ -107,7 +105,7 @@ func TestConcurrentInvocationsKeepApart(t *testing.T) {
 	var wg sync.WaitGroup
 	took := make(map[string]bool)
 	h := bridge.New(bridge.Config{
-		Deployment: "datasink", Streams: streams(t), Archive: &failed{}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Deployment: "datasink", Streams: streams(t), Archive: &failed{}, Log: silent,
 		Firehose: put(func(entries []sink.Entry) sink.Result {
 			mu.Lock()
 			defer mu.Unlock()

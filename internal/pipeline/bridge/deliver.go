@@ -2,140 +2,148 @@ package bridge
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
-	"github.com/data-sink/data-sink/internal/pipeline/sink"
-	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// The log lines of the bridge, besides pack.LogPacked. Alarms go by these names
-// and by their attributes.
+// The log lines of the bridge, besides pack.LogPacked. Alarms filter on these names
+// and attributes.
 const (
-	// LogAside is records that went to failed/: stream, records, key, reason.
-	LogAside = "records_put_aside"
-	// LogUndelivered is records that come again: stream, records,
-	// firstSequence, error.
+	// LogDeadLetters is records that became dead letters: stream, records, key,
+	// reason (of the first record).
+	LogDeadLetters = "records_put_aside"
+	// LogUndelivered is records that will be redelivered: stream, records,
+	// firstSequence, error, and blockedSince if the first of them was sent before.
 	LogUndelivered = "undelivered"
 )
 
-// Summary is what became of a batch.
+// Summary is the outcome of a batch.
 type Summary struct {
 	// Stream is the stream's name.
 	Stream string
-	// Records and Bytes count what Firehose took, as records of the stream and as
-	// framed bytes; Packed is how many Firehose records that made.
+	// Records is the number of records that Firehose accepted, Bytes their framed
+	// size, and Packed the number of Firehose records that they were packed into.
 	Records, Bytes, Packed int
-	// Aside counts records that went to failed/.
-	Aside int
-	// Undelivered counts records that come again. Those of them that Firehose
-	// took all the same are in Records too.
+	// DeadLettered is the number of records that became dead letters.
+	DeadLettered int
+	// Undelivered is the number of records that will be redelivered. Records counts
+	// those of them that Firehose has accepted nevertheless.
 	Undelivered int
-	// Calls, Retried and Throttled are those of sink.Result.
+	// Calls, Retried and Throttled are the sums of those of sink.Result.
 	Calls, Retried, Throttled int
-	// Age is how long the batch's first record was in Kinesis when the batch was
-	// done with; 0 when unknown.
+	// Age is the time from the arrival of the batch's first record on the tap until
+	// the end of the work on the batch; 0 if unknown.
 	Age time.Duration
+	// Blocked is how long Firehose has refused the record with which the batch
+	// begins; 0 if the record is settled or was sent for the first time.
+	Blocked time.Duration
 }
 
-// deliver sends a batch and returns the position of the first record that was
-// not delivered; the number of records when all were.
-func (h *Handler) deliver(ctx context.Context, b batch) (first int) {
-	result := h.send(ctx, b)
-	summary := Summary{Stream: b.stream.Name, Calls: result.Calls, Retried: result.Retried, Throttled: result.Throttled}
-	first, err := len(b.records), result.Err
-	if len(result.Left) > 0 {
-		first = b.packs[result.Left[0]].First
+// attempt is the work on one batch in one invocation.
+type attempt struct {
+	*Handler
+	*batch
+	summary Summary
+	err     error // why records are left
+}
+
+// deliver sends a batch and returns the position of the first record that is not
+// settled, or the number of records if all are settled.
+//
+// If this environment has sent the first record before, it sends one part after
+// another and stops at the first that is not settled. So the parts behind a part
+// that Firehose refuses are not delivered again with each retry.
+func (h *Handler) deliver(ctx context.Context, b *batch) (first int) {
+	a := attempt{Handler: h, batch: b, summary: Summary{Stream: b.stream.Name}}
+	sequence := string(b.records[0].sequence)
+	head, again := h.heads.begin(b.shard(), sequence, h.config.Now())
+	if again {
+		first = a.retry(ctx, head)
+	} else {
+		first = a.settle(ctx, b.parts)
 	}
-	for _, r := range b.rejected(result.Invalid) {
-		if r.first >= first {
-			break // it comes again
-		}
-		if failed := h.putAside(ctx, b, r); failed != nil {
-			first, err = r.first, errors.Join(err, failed)
-			break
-		}
-		summary.Aside += r.end - r.first
-	}
-	h.logPacked(ctx, b, result, &summary)
-	if summary.Undelivered = len(b.records) - first; summary.Undelivered > 0 {
-		h.config.Log.WarnContext(ctx, LogUndelivered, "stream", b.stream.Name, "records", summary.Undelivered,
-			"firstSequence", string(b.records[first].sequence), "error", err)
+	if first < len(b.records) {
+		h.heads.left(b.shard(), string(b.records[first].sequence), h.config.Now())
+		a.logUndelivered(ctx, first, again && first == 0, head)
+	} else {
+		h.heads.settled(b.shard())
 	}
 	if h.config.Observe != nil {
 		if arrived := b.records[0].arrivedAt(); !arrived.IsZero() {
-			summary.Age = h.config.Now().Sub(arrived)
+			a.summary.Age = h.config.Now().Sub(arrived)
 		}
-		h.config.Observe(summary)
+		h.config.Observe(a.summary)
 	}
 	return first
 }
 
-// send puts the batch's Firehose records, in order.
-func (h *Handler) send(ctx context.Context, b batch) sink.Result {
-	if len(b.packs) == 0 {
-		return sink.Result{}
+func (a *attempt) logUndelivered(ctx context.Context, first int, blocked bool, head head) {
+	a.summary.Undelivered = len(a.records) - first
+	attributes := []any{
+		"stream", a.stream.Name, "records", a.summary.Undelivered,
+		"firstSequence", string(a.records[first].sequence), "error", a.err,
 	}
-	entries := make([]sink.Entry, len(b.packs))
-	for i, p := range b.packs {
-		entries[i].Data = p.Body
+	if blocked {
+		a.summary.Blocked = a.config.Now().Sub(head.since)
+		attributes = append(attributes, "blockedSince", head.since)
 	}
-	ctx, cancel := endingEarlier(ctx, h.config.Margin)
-	defer cancel()
-	return h.config.Firehose.Put(ctx, stream.ResourceName(h.config.Deployment, b.stream.Name), entries)
+	a.config.Log.WarnContext(ctx, LogUndelivered, attributes...)
 }
 
-// logPacked logs and counts what was delivered.
-func (h *Handler) logPacked(ctx context.Context, b batch, result sink.Result, summary *Summary) {
-	undelivered := make([]bool, len(b.packs))
-	for _, i := range result.Left {
-		undelivered[i] = true
-	}
-	for _, invalid := range result.Invalid {
-		undelivered[invalid.Index] = true
-	}
-	for i, p := range b.packs {
-		if undelivered[i] {
-			continue
+// settle sends parts of the batch and returns the position of the first record of
+// them that is not settled, or the number of the batch's records.
+func (a *attempt) settle(ctx context.Context, parts []part) (first int) {
+	a.send(ctx, parts)
+	return a.finish(ctx, a.splitRefused(ctx, parts))
+}
+
+// finish logs the delivered parts and writes dead letters for the refused parts. It
+// returns the position of the first record that is not settled. It writes no dead
+// letters for parts behind that record, because they are redelivered.
+func (a *attempt) finish(ctx context.Context, parts []part) (first int) {
+	end := 0 // of the parts that are settled
+	for end < len(parts) && parts[end].outcome != left && parts[end].outcome != doubtful {
+		run := end + 1
+		if parts[end].outcome == refused {
+			for run < len(parts) && parts[run].outcome == refused {
+				run++
+			}
+			n, err := a.putDeadLetters(ctx, a.batch, parts[end:run])
+			if err != nil {
+				a.err = err
+				break
+			}
+			a.summary.DeadLettered += n
 		}
-		line := pack.Line{
-			Stream: b.stream.Name, Bytes: len(p.Body), Records: p.End - p.First, Hash: xxhash.Sum64(p.Body), Shard: b.records[p.First].shard(),
-			FirstSequence: string(b.records[p.First].sequence), LastSequence: string(b.records[p.End-1].sequence),
+		end = run
+	}
+	for _, p := range parts {
+		if p.outcome == delivered {
+			a.logPacked(ctx, p)
 		}
-		line.Log(ctx, h.config.Log)
-		summary.Packed++
-		summary.Bytes += len(p.Body)
-		summary.Records += p.End - p.First
 	}
+	if end < len(parts) {
+		return parts[end].First
+	}
+	return len(a.records)
 }
 
-// rejects are the records [first, end) of a batch, which Firehose will never
-// take.
-type rejects struct {
-	first, end int
-	reason     string
+// logPacked logs and counts a part that Firehose accepted.
+func (a *attempt) logPacked(ctx context.Context, p part) {
+	firstRecord, lastRecord := &a.records[p.First], &a.records[p.End-1]
+	line := pack.Line{
+		Stream: a.stream.Name, Bytes: len(p.Body), Records: p.End - p.First, Hash: xxhash.Sum64(p.Body), Shard: firstRecord.shard(),
+		FirstSequence: string(firstRecord.sequence), LastSequence: string(lastRecord.sequence),
+	}
+	line.Log(ctx, a.config.Log)
+	a.summary.Packed++
+	a.summary.Bytes += line.Bytes
+	a.summary.Records += line.Records
 }
 
-// rejected lists, by position, what was not sent because of its size and what
-// Firehose called invalid.
-func (b batch) rejected(invalid []sink.Invalid) []rejects {
-	var list []rejects
-	for _, i := range b.oversize {
-		list = append(list, rejects{first: i, end: i + 1, reason: fmt.Sprintf("over the limit of %d bytes when framed", stream.MaxFramedBytes)})
-	}
-	for _, v := range invalid {
-		p := b.packs[v.Index]
-		list = append(list, rejects{first: p.First, end: p.End, reason: "Firehose record of these: " + v.Reason})
-	}
-	slices.SortFunc(list, func(a, b rejects) int { return a.first - b.first })
-	return list
-}
-
-// endingEarlier bounds ctx by its own deadline less a margin.
+// endingEarlier returns ctx with a deadline that is margin before its own.
 func endingEarlier(ctx context.Context, margin time.Duration) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {

@@ -12,18 +12,19 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// record is what the bridge needs of one record of a Kinesis event. The slices
-// alias the event.
+// record is the fields of a record of a Kinesis event that the bridge uses. The
+// slices alias the event.
 type record struct {
 	data     []byte // the body, in base64
 	sequence []byte // sequence number, in decimal
 	id       []byte // shard id, colon, sequence number
 	key      []byte // Kinesis partition key
-	arn      []byte // of the Kinesis stream, or of a consumer of it
-	arrival  []byte // when Kinesis took it: seconds, as JSON has them
+	arn      []byte // of the Kinesis stream, or of one of its consumers
+	arrival  []byte // arrival on the tap: seconds since 1970, a JSON number
 }
 
-// arrivedAt is when Kinesis took the record; zero when the event does not say.
+// arrivedAt is when the record arrived on the tap. It is zero if the event lacks the
+// time.
 func (r *record) arrivedAt() time.Time {
 	seconds, err := strconv.ParseFloat(string(r.arrival), 64)
 	if err != nil || seconds <= 0 || seconds > math.MaxInt32*100.0 {
@@ -32,19 +33,18 @@ func (r *record) arrivedAt() time.Time {
 	return time.UnixMilli(int64(math.Round(seconds * 1000))).UTC()
 }
 
-// shard is the id of the record's shard; empty when the event does not say.
+// shard is the ID of the record's shard. It is empty if the event lacks it.
 func (r *record) shard() string {
 	shard, _, _ := bytes.Cut(r.id, []byte{':'})
 	return string(shard)
 }
 
-// decode appends the records of a Kinesis event to records. It walks over the
-// event's tokens and keeps what it needs: for a full event that takes a seventh
-// of the time of encoding/json into events.KinesisEvent, with which a test
-// compares it.
+// decode appends the records of a Kinesis event to records. It reads the tokens of
+// the event, which takes a seventh of the time that encoding/json takes to decode
+// a full event into events.KinesisEvent. A test compares the two.
 //
-// An event that lacks its records, or a record that lacks its body, sequence
-// number or stream, is an error: to pass over it would lose it.
+// An event without records, or a record without body, sequence number or stream,
+// is an error, because skipping it would lose the record.
 func decode(records []record, event []byte) ([]record, error) {
 	d := decoder{event: event, tokens: jsontext.NewDecoder(bytes.NewBuffer(event), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
 	fields, found := 0, false
@@ -68,7 +68,7 @@ func decode(records []record, event []byte) ([]record, error) {
 	return records, nil
 }
 
-// decoder reads one JSON value after another and keeps the first error.
+// decoder reads successive JSON values and keeps the first error.
 type decoder struct {
 	event  []byte
 	tokens *jsontext.Decoder
@@ -111,8 +111,8 @@ func (d *decoder) record(position int) record {
 	return r
 }
 
-// object calls field at the value of every member, which field must consume. A
-// null has none.
+// object calls field for the value of every member. field must consume the value. A
+// null has no members.
 func (d *decoder) object(field func(name []byte)) {
 	if !d.open('{') {
 		return
@@ -125,8 +125,8 @@ func (d *decoder) object(field func(name []byte)) {
 	d.close()
 }
 
-// array calls element at every element, which element must consume. A null has
-// none.
+// array calls element for every element. element must consume it. A null has no
+// elements.
 func (d *decoder) array(element func()) {
 	if !d.open('[') {
 		return
@@ -165,7 +165,7 @@ func (d *decoder) skip() {
 	}
 }
 
-// value returns the next value as it stands in the event; nil for null.
+// value returns the bytes of the next value in the event; nil for null.
 func (d *decoder) value() []byte {
 	if d.err != nil {
 		return nil
@@ -182,7 +182,7 @@ func (d *decoder) value() []byte {
 	return d.event[end-len(value) : end : end]
 }
 
-// text returns the next value, a string, without its quotes; nil for null.
+// text returns the next value, a string, unquoted; nil for null.
 func (d *decoder) text() []byte {
 	value := d.value()
 	switch {
@@ -199,7 +199,7 @@ func (d *decoder) text() []byte {
 	return unquoted
 }
 
-// end refuses what stands behind the event.
+// end reports an error if data follows the event.
 func (d *decoder) end() {
 	if d.err != nil {
 		return

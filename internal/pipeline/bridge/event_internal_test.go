@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// fields are what decode takes of a record, in a form to compare.
+// fields are the fields that decode reads of a record, for comparison.
 type fields struct {
 	Data, Sequence, ID, Key, ARN string
 	Arrival                      time.Time
@@ -50,7 +50,7 @@ func TestDecodeAgreesWithTheEventsOfLambda(t *testing.T) {
 	}
 	var want []fields
 	for _, r := range event.Records {
-		arrived := r.Kinesis.ApproximateArrivalTimestamp.Round(time.Millisecond) // it is cut to a float's precision
+		arrived := r.Kinesis.ApproximateArrivalTimestamp.Round(time.Millisecond) // it has the precision of a float
 		want = append(want, fields{string(r.Kinesis.Data), r.Kinesis.SequenceNumber, r.EventID, r.Kinesis.PartitionKey, r.EventSourceArn, arrived})
 	}
 	got, err := decodeFields(b)
@@ -105,7 +105,7 @@ func TestArrivalThatCannotBeReadIsUnknown(t *testing.T) {
 	}
 }
 
-// FuzzDecode compares decode with an ordinary struct decoder of the same rules.
+// FuzzDecode compares decode with a struct decoder that has the same rules.
 func FuzzDecode(f *testing.F) {
 	b, err := os.ReadFile("testdata/kinesis-event.json")
 	if err != nil {
@@ -138,11 +138,11 @@ func FuzzDecode(f *testing.F) {
 			t.Fatal("decode changed the event")
 		}
 		if gotErr == nil && !json.Valid(event) {
-			t.Fatalf("decode accepts what is no JSON: %q", event)
+			t.Fatalf("decode accepts invalid JSON: %q", event)
 		}
 		var plain twin
 		if !utf8.Valid(event) || jsonv2.Unmarshal(event, &plain) != nil {
-			return // bad or doubled names and texts: decode is more lenient
+			return // decode accepts invalid or duplicate names and texts
 		}
 		var want []fields
 		for _, r := range plain.Records {
@@ -161,7 +161,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		if gotErr != nil {
 			if plain.Records == nil {
-				return // no Records at all
+				return // an event without Records
 			}
 			t.Fatalf("decode(%q): %v", event, gotErr)
 		}

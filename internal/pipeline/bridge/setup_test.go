@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/bridge"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/data-sink/data-sink/internal/rig/lambdatest"
@@ -26,7 +29,7 @@ var (
 	arrival = time.Date(2026, 11, 22, 22, 59, 59, 500e6, time.UTC)
 )
 
-// firehose is a Firehose that takes everything but what refuse says.
+// firehose is a Firehose that accepts every entry unless refuse refuses it.
 type firehose struct {
 	refuse func(entries []sink.Entry) sink.Result
 
@@ -60,11 +63,12 @@ func (f *firehose) Put(_ context.Context, name string, entries []sink.Entry) sin
 
 func (f *firehose) bytes() []byte { return bytes.Join(f.took, nil) }
 
-// failed keeps what is put aside, by key, or fails when err is set.
+// failed keeps dead letters by key. It fails with err, and when fails says so.
 type failed struct {
-	err  error
-	puts []string
-	kept map[string][]archive.DeadLetter
+	err   error
+	fails func() bool
+	puts  []string
+	kept  map[string][]archive.DeadLetter
 }
 
 func (f *failed) PutDeadLetters(_ context.Context, stage, streamName, name string, records []archive.DeadLetter) (string, error) {
@@ -73,6 +77,9 @@ func (f *failed) PutDeadLetters(_ context.Context, stage, streamName, name strin
 	if f.err != nil {
 		return "", f.err
 	}
+	if f.fails != nil && f.fails() {
+		return "", errors.New("archive unreachable")
+	}
 	if f.kept == nil {
 		f.kept = make(map[string][]archive.DeadLetter)
 	}
@@ -80,22 +87,23 @@ func (f *failed) PutDeadLetters(_ context.Context, stage, streamName, name strin
 	return key, nil
 }
 
-// bench is a handler with what is around it.
+// bench is a handler with fakes around it.
 type bench struct {
 	*bridge.Handler
 	firehose  firehose
 	failed    failed
 	log       bytes.Buffer
 	summaries []bridge.Summary
+	now       time.Time
 }
 
 func setup(tb testing.TB) *bench {
 	tb.Helper()
-	b := new(bench)
+	b := &bench{now: now}
 	b.Handler = bridge.New(bridge.Config{
 		Deployment: "datasink", Streams: streams(tb), Firehose: &b.firehose, Archive: &b.failed,
 		Observe: func(s bridge.Summary) { b.summaries = append(b.summaries, s) },
-		Now:     func() time.Time { return now }, Log: slog.New(slog.NewJSONHandler(&b.log, nil)),
+		Now:     func() time.Time { return b.now }, Log: slog.New(slog.NewJSONHandler(&b.log, nil)),
 	})
 	return b
 }
@@ -108,6 +116,18 @@ func streams(tb testing.TB) *stream.Set {
 	}
 	return set
 }
+
+// silent discards the log.
+var silent = slog.New(slog.DiscardHandler)
+
+// chance draws random numbers from a seed.
+type chance struct{ *rand.Rand }
+
+func newChance(seed uint64) chance { return chance{rand.New(rand.NewPCG(seed, 0))} }
+
+// n returns a number from 0 to n-1, and once reports true once in n times.
+func (c chance) n(n int) int     { return c.IntN(n) }
+func (c chance) once(n int) bool { return c.IntN(n) == 0 }
 
 // sent is one Kinesis record of an event.
 type sent struct {
@@ -141,6 +161,30 @@ func event(list []sent) []byte {
 	return lambdatest.KinesisEvent(records...)
 }
 
+// packedLines parses the log lines of packed records.
+func packedLines(tb testing.TB, log *bytes.Buffer) []pack.Line {
+	tb.Helper()
+	var lines []pack.Line
+	for text := range bytes.Lines(log.Bytes()) {
+		line, ok, err := pack.ParseLine(text)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if ok {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+func texts(list [][]byte) []string {
+	var all []string
+	for _, b := range list {
+		all = append(all, string(b))
+	}
+	return all
+}
+
 // invoke returns the sequence number of the first undelivered record, or "".
 func invoke(tb testing.TB, h *bridge.Handler, ctx context.Context, event []byte) string {
 	tb.Helper()
@@ -165,7 +209,7 @@ func invoke(tb testing.TB, h *bridge.Handler, ctx context.Context, event []byte)
 	return ""
 }
 
-// put is a Firehose that is a function.
+// put is a function as a Firehose.
 type put func(entries []sink.Entry) sink.Result
 
 func (p put) Put(_ context.Context, _ string, entries []sink.Entry) sink.Result { return p(entries) }

@@ -5,9 +5,8 @@ import (
 	"sync"
 )
 
-// workspace is the memory of one invocation, some 6 MB for a full event. It
-// serves the next one too, which takes a fifth to a third off the time of all
-// but the calls of Firehose.
+// workspace is the memory of one invocation, about 6 MB for a full event. It is
+// reused by later invocations.
 type workspace struct {
 	records []record
 	packed  []byte
@@ -15,16 +14,16 @@ type workspace struct {
 
 var workspaces = sync.Pool{New: func() any { return new(workspace) }}
 
-// reserve makes room for n bytes.
+// reserve makes room for n packed bytes.
 func (w *workspace) reserve(n int) { w.packed = slices.Grow(w.packed[:0], n) }
 
-// free gives the workspace back.
+// free returns the workspace for reuse.
 func (w *workspace) free() {
 	w.forget()
 	workspaces.Put(w)
 }
 
-// forget lets go of the records: they alias an event, which must not outlive the
+// forget drops the records, because they alias an event that must not outlive its
 // invocation.
 func (w *workspace) forget() {
 	clear(w.records)

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
-	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -20,8 +18,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// TestSendingEndsBeforeTheDeadline runs the real writer on a Firehose that is
-// always throttled.
+// TestSendingEndsBeforeTheDeadline runs the real Writer with a Firehose that always
+// throttles.
 func TestSendingEndsBeforeTheDeadline(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ timeout, most time.Duration }{
@@ -32,9 +30,9 @@ func TestSendingEndsBeforeTheDeadline(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				service := &throttled{}
-				aside := &deadline{}
+				dead := &deadline{}
 				h := bridge.New(bridge.Config{
-					Deployment: "datasink", Streams: streams(t), Archive: aside, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+					Deployment: "datasink", Streams: streams(t), Archive: dead, Log: silent,
 					Firehose: &sink.Writer{Service: service, Limits: sink.FirehoseLimits},
 				})
 				list := append([]sent{record(0, bytes.Repeat([]byte{'z'}, stream.MaxFramedBytes))}, record(1, []byte("a")), record(2, []byte("b")))
@@ -48,8 +46,8 @@ func TestSendingEndsBeforeTheDeadline(t *testing.T) {
 					t.Errorf("answered after %v and %d calls, want %v at most", took, service.calls, tt.most)
 				}
 				end, _ := ctx.Deadline()
-				if left := end.Sub(aside.at); left != 500*time.Millisecond {
-					t.Errorf("putting aside may last until %v before the deadline, want 500ms", left)
+				if left := end.Sub(dead.at); left != 500*time.Millisecond {
+					t.Errorf("writing dead letters may last until %v before the deadline, want 500ms", left)
 				}
 			})
 		})
@@ -63,7 +61,7 @@ func (s *throttled) Put(context.Context, string, []sink.Entry) ([]sink.Failure, 
 	return nil, sink.ErrThrottled
 }
 
-// deadline is an archive that keeps its deadline.
+// deadline is an archive that records its deadline.
 type deadline struct{ at time.Time }
 
 func (d *deadline) PutDeadLetters(ctx context.Context, _, _, _ string, _ []archive.DeadLetter) (string, error) {
@@ -71,15 +69,15 @@ func (d *deadline) PutDeadLetters(ctx context.Context, _, _, _ string, _ []archi
 	return "key", nil
 }
 
-// TestNothingIsLostWhateverFails runs batches until all is delivered, through a
-// service that refuses and fails at random positions.
+// TestNothingIsLostWhateverFails redelivers a batch until all of it is delivered, to
+// a service that refuses entries and fails calls.
 func TestNothingIsLostWhateverFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		list := pairs(12)
 		service := &flaky{seen: make(map[string]int), dice: rand.New(rand.NewPCG(1, 2))}
 		h := bridge.New(bridge.Config{
-			Deployment: "datasink", Streams: streams(t), Archive: &failed{}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+			Deployment: "datasink", Streams: streams(t), Archive: &failed{}, Log: silent,
 			Firehose: &sink.Writer{Service: service, Limits: sink.FirehoseLimits, MaxAttempts: 1},
 		})
 		left := list

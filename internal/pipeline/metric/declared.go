@@ -48,6 +48,7 @@ var (
 	Bridged              = declare(Metric{"Bridged", Count, Sum, OnRequest, "bridge", "records that Firehose accepted"})
 	Packed               = declare(Metric{"Packed", Count, Sum, OnRequest, "bridge", "Firehose records into which those records were packed"})
 	Undelivered          = declare(Metric{"Undelivered", Count, Sum, OnRequest, "bridge", "records that Firehose did not accept and that will be redelivered"})
+	BlockedAge           = declare(Metric{"BlockedAge", Seconds, Distribution, Never, "bridge", "how long Firehose has refused the record with which a shard's batch begins, one value for each further try"})
 	FirehoseAge          = declare(Metric{"FirehoseAge", Seconds, Distribution, OnRequest, "bridge", "time from the arrival of a batch's first record on the tap until Firehose had the batch"})
 )
 

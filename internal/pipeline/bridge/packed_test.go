@@ -58,14 +58,7 @@ func TestPackedLinesTellWhatFirehoseGot(t *testing.T) {
 			Shard: "shardId-000000000007", FirstSequence: fmt.Sprint(3*i + 1), LastSequence: fmt.Sprint(3*i + 3),
 		})
 	}
-	var got []pack.Line
-	for text := range bytes.Lines(b.log.Bytes()) {
-		line, ok, err := pack.ParseLine(text)
-		if !ok || err != nil {
-			t.Fatalf("ParseLine(%s) = %v, %v", text, ok, err)
-		}
-		got = append(got, line)
-	}
+	got := packedLines(t, &b.log)
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(pack.Line{}, "LoggedAt")); diff != "" || len(want) != 4 {
 		t.Errorf("%d lines for %d Firehose records (-want +got):\n%s", len(got), len(want), diff)
 	}

@@ -1,0 +1,79 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// retry sends one part after another, until a part is not settled, and returns the
+// position of the first record that is not settled. If the probe of the head is
+// due, retry also finds out whether the head is the cause.
+func (a *attempt) retry(ctx context.Context, head head) (first int) {
+	due := !a.config.Now().Before(head.probe)
+	for i := 0; i < len(a.parts); i++ {
+		if i > 0 || !due {
+			if first := a.settle(ctx, a.parts[i:i+1]); first < len(a.records) {
+				return first
+			}
+			continue
+		}
+		half, cancel := endingHalfway(ctx, a.config.Margin)
+		first := a.settle(half, a.parts[:1])
+		cancel()
+		if first == len(a.records) {
+			continue
+		}
+		if a.parts[0].outcome == refused || first > a.parts[0].First {
+			return first // Firehose has answered, and records of the head are settled or dead letters.
+		}
+		if first := a.probe(ctx, head); first < len(a.records) {
+			return first
+		}
+		i++ // The probe has settled the next part as well.
+	}
+	return len(a.records)
+}
+
+// probe sends the records of the head part one by one, and the next part once. If
+// Firehose accepts some of them and throttles none, those of the head that it does
+// not accept become dead letters. Otherwise all are left, and the next probe is due
+// after another 15 minutes.
+func (a *attempt) probe(ctx context.Context, head head) (first int) {
+	trial, err := a.split(a.parts[0])
+	if err != nil {
+		a.err = err
+		return a.parts[0].First
+	}
+	ofHead := len(trial)
+	trial = append(trial, a.parts[1:min(2, len(a.parts))]...)
+	half, cancel := endingHalfway(ctx, a.config.Margin)
+	defer cancel()
+	result := a.send(half, trial)
+	accepted := false
+	for _, p := range trial {
+		accepted = accepted || p.outcome == delivered
+	}
+	if !accepted || result.Throttled > 0 {
+		a.heads.probed(a.shard(), a.config.Now())
+		return a.finish(ctx, trial)
+	}
+	for i := range trial[:ofHead] {
+		if p := &trial[i]; p.outcome == left || p.outcome == doubtful {
+			p.outcome = refused
+			p.reason = fmt.Sprintf("Firehose has refused the record since %s and accepts others: %v", head.since.UTC().Format(time.RFC3339), result.Err)
+		}
+	}
+	return a.finish(ctx, a.splitRefused(ctx, trial))
+}
+
+// endingHalfway returns ctx with a deadline in the middle between now and margin
+// before its own deadline.
+func endingHalfway(ctx context.Context, margin time.Duration) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	// send subtracts the margin again.
+	return context.WithDeadline(ctx, deadline.Add(-(time.Until(deadline)-margin)/2))
+}
