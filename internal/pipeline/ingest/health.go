@@ -3,8 +3,6 @@ package ingest
 import (
 	"context"
 	"time"
-
-	"github.com/sony/gobreaker/v2"
 )
 
 // healthTimeout bounds each of the three checks of a health request.
@@ -23,10 +21,14 @@ func (h *Handler) health(ctx context.Context, r *request) ([]byte, error) {
 	return h.refuse(r, Outcome{}, &unhealthy)
 }
 
-// queueWorks reports whether the breaker would let a push through and Redis
-// answers.
+// queueWorks reports whether Redis answers and no stream's breaker refuses pushes.
 func (h *Handler) queueWorks(ctx context.Context) bool {
-	return h.breaker.State() != gobreaker.StateOpen && within(ctx, h.config.Queue.Ping)
+	for _, b := range h.breakers {
+		if b.isOpen() {
+			return false
+		}
+	}
+	return within(ctx, h.config.Queue.Ping)
 }
 
 func within(ctx context.Context, check func(context.Context) error) bool {

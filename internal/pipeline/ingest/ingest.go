@@ -20,7 +20,6 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/google/uuid"
-	"github.com/sony/gobreaker/v2"
 )
 
 // recordQueue is implemented by *queue.Queue.
@@ -104,7 +103,7 @@ func orDefault[T ~int | ~int64](value, byDefault T) T {
 type Handler struct {
 	config   Config
 	unpacker *unpacker
-	breaker  *gobreaker.CircuitBreaker[queue.Pushed]
+	breakers map[string]*breaker // by stream
 	counter  counter
 	logged   limiter
 }
@@ -112,7 +111,11 @@ type Handler struct {
 // New returns a Handler.
 func New(c Config) *Handler {
 	c = c.withDefaults()
-	return &Handler{config: c, unpacker: newUnpacker(c.MaxDecodedBytes), breaker: newBreaker(c.Logger)}
+	h := &Handler{config: c, unpacker: newUnpacker(c.MaxDecodedBytes), breakers: make(map[string]*breaker)}
+	for _, name := range c.Streams.Names() {
+		h.breakers[name] = newBreaker(name, time.Now, c.Logger)
+	}
+	return h
 }
 
 // Invoke answers one API Gateway HTTP API event (payload format 2.0) with a

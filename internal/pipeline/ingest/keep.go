@@ -11,7 +11,6 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
-	"github.com/sony/gobreaker/v2"
 )
 
 const (
@@ -54,27 +53,45 @@ func (h *Handler) keep(ctx context.Context, s stream.Stream, r envelope.Record, 
 	return nil
 }
 
-// push pushes a record, unless the breaker is open.
-func (h *Handler) push(ctx context.Context, s stream.Stream, r envelope.Record, o *Outcome) (queue.Pushed, error) {
+// push pushes a record, unless the stream's breaker is open.
+func (h *Handler) push(ctx context.Context, s stream.Stream, r envelope.Record, o *Outcome) (pushed queue.Pushed, err error) {
 	encoded, err := envelope.Encode(r)
 	if err != nil {
 		return queue.Pushed{}, err
 	}
-	pushed, err := h.breaker.Execute(func() (queue.Pushed, error) {
+	err = h.breakers[s.Name].do(ctx, func() error {
 		pushCtx, cancel := withTimeout(ctx, h.config.PushTimeout, archiveMargin)
 		defer cancel()
 		start := time.Now()
-		pushed, err := h.config.Queue.Push(pushCtx, s.Name, encoded, int64(s.MaxBacklogMiB)<<20)
+		err := retryTransient(pushCtx, func() (err error) {
+			pushed, err = h.config.Queue.Push(pushCtx, s.Name, encoded, int64(s.MaxBacklogMiB)<<20)
+			return err
+		})
 		o.Pushed, o.PushTime = true, time.Since(start)
 		if err != nil && ctx.Err() != nil {
 			err = fmt.Errorf("%w: %w", errCallerGone, err)
 		}
-		return pushed, err
+		return err
 	})
-	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
-		err = fmt.Errorf("not pushing to %s: %w", s.Name, err)
-	}
 	return pushed, err
+}
+
+// transientPause is the time between two tries of a push while the cluster changes.
+const transientPause = 10 * time.Millisecond
+
+// retryTransient calls push until its error is not transient, or until ctx ends.
+func retryTransient(ctx context.Context, push func() error) error {
+	for {
+		err := push()
+		if !queue.IsTransient(err) {
+			return err
+		}
+		select {
+		case <-time.After(transientPause):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // toArchive writes a direct record. cause is the error that led to it, if any.
@@ -116,31 +133,4 @@ func withTimeout(ctx context.Context, timeout, margin time.Duration) (context.Co
 		timeout = min(timeout, left-min(margin, left/2))
 	}
 	return context.WithTimeout(ctx, timeout)
-}
-
-const (
-	// breakerFailures is the number of consecutive failed pushes that open the
-	// breaker.
-	breakerFailures = 3
-	// breakerOpen is the time for which an open breaker lets no push through. After
-	// it, the breaker lets one push through as a trial.
-	breakerOpen = 5 * time.Second
-)
-
-// errCallerGone means that the caller canceled, which says nothing about Redis.
-var errCallerGone = errors.New("the caller gave up")
-
-// newBreaker returns the circuit breaker around pushes. With it, only a few
-// requests wait for the time-out of a push while Redis is down.
-func newBreaker(logger *slog.Logger) *gobreaker.CircuitBreaker[queue.Pushed] {
-	return gobreaker.NewCircuitBreaker[queue.Pushed](gobreaker.Settings{
-		Name:         "queue",
-		Timeout:      breakerOpen,
-		ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakerFailures },
-		IsSuccessful: func(err error) bool { return err == nil || errors.Is(err, queue.ErrBacklogFull) },
-		IsExcluded:   func(err error) bool { return errors.Is(err, errCallerGone) },
-		OnStateChange: func(_ string, from, to gobreaker.State) {
-			logger.Warn(breakerChanged, "from", from.String(), "to", to.String())
-		},
-	})
 }
