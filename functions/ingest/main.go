@@ -81,7 +81,7 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 		return secrets.Get(ctx, e.ClientsSecret)
 	}, e.ClientsMaxAge, e.ClientsMaxStale)
 	clients.OnFailure = ingest.LogRefreshFailures(log)
-	warm(ctx, log, records, clients)
+	warm(ctx, log, records, clients, e.BypassQueue)
 	window := metric.NewWindow(metric.NewWriter(metrics, e.Name, e.AllStreamMetrics))
 	return &function{metrics: window, Handler: ingest.New(ingest.Config{
 		Streams:         streams,
@@ -92,6 +92,7 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 		MaxBodyBytes:    e.MaxBodyBytes,
 		MaxDecodedBytes: e.MaxDecodedBytes,
 		PushTimeout:     e.PushTimeout,
+		BypassQueue:     e.BypassQueue,
 		WakeInterval:    e.Wake.Interval,
 		Logger:          log,
 		Observe:         ingest.Metrics{Window: window}.Observe,
@@ -99,10 +100,13 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 }
 
 // warm reads both secrets and connects to Redis at the same time, so that the first
-// request does not wait for them.
-func warm(ctx context.Context, log *slog.Logger, records *recordQueue, clients *basicauth.Cache) {
+// request does not wait for them. It does not connect if the queue is bypassed.
+func warm(ctx context.Context, log *slog.Logger, records *recordQueue, clients *basicauth.Cache, bypassed bool) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
+		if bypassed {
+			return
+		}
 		ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 		defer cancel()
 		if err := records.Connect(ctx); err != nil {

@@ -185,3 +185,14 @@ func TestAQueueThatCannotBeOpened(t *testing.T) {
 type readerFunc func(id string) ([]byte, error)
 
 func (f readerFunc) Get(_ context.Context, id string) ([]byte, error) { return f(id) }
+
+// A record becomes a direct record while Redis has fewer replicas than
+// min-replicas-to-write demands.
+func TestTooFewReplicasMakeADirectRecord(t *testing.T) {
+	redis := redistest.Start(t, "--min-replicas-to-write", "1")
+	aws := &fakeAWS{secrets: map[string]string{"clients": `{"datasink":"hunter2"}`, "redis": `{"username":"default","password":""}`}}
+	post, _ := start(t, aws, redis.URL)
+	if status := post(); status != http.StatusAccepted || aws.objects != 1 {
+		t.Errorf("status = %d with %d objects in S3, want 202 and one", status, aws.objects)
+	}
+}

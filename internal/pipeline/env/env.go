@@ -17,6 +17,7 @@ const (
 	RedisSecret     = "DATASINK_REDIS_SECRET" // #nosec G101 -- the name of a variable.
 	WaitReplicas    = "DATASINK_WAIT_REPLICAS"
 	PushTimeout     = "DATASINK_PUSH_TIMEOUT"
+	BypassQueue     = "DATASINK_BYPASS_QUEUE"
 	ClientsSecret   = "DATASINK_CLIENTS_SECRET"
 	ClientsMaxAge   = "DATASINK_CLIENTS_MAX_AGE"
 	ClientsMaxStale = "DATASINK_CLIENTS_MAX_STALE"
@@ -85,6 +86,9 @@ type Ingest struct {
 	// PushTimeout is the time after which a push to Redis has failed and the record
 	// becomes a direct record.
 	PushTimeout time.Duration
+	// BypassQueue reports whether every record becomes a direct record, so that the
+	// drainer can empty the queue before Redis is replaced.
+	BypassQueue bool
 	// ClientsSecret is the ARN or name of the secret of clients.
 	ClientsSecret string
 	// ClientsMaxAge is the age at which the copy of the clients' secret is refreshed
@@ -148,6 +152,7 @@ func ParseIngest(getenv func(string) string) (Ingest, error) {
 		Wake:            r.wake(),
 		WaitReplicas:    r.number(WaitReplicas, 0, 0),
 		PushTimeout:     r.duration(PushTimeout, 250*time.Millisecond),
+		BypassQueue:     r.boolean(BypassQueue),
 		ClientsSecret:   r.required(ClientsSecret),
 		ClientsMaxAge:   r.duration(ClientsMaxAge, time.Minute),
 		ClientsMaxStale: r.duration(ClientsMaxStale, time.Hour),

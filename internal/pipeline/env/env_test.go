@@ -56,7 +56,7 @@ func TestEveryProblemIsListed(t *testing.T) {
 	t.Parallel()
 	_, err := env.ParseIngest(lookup(map[string]string{
 		env.Name: "No.Name", env.ArchiveBucket: "", env.RedisURL: "redis://user:hunter2@host", env.WakeInterval: "1500ms",
-		env.MaxBodyBytes: "-1", env.PushTimeout: "soon", env.StreamMetrics: "many",
+		env.MaxBodyBytes: "-1", env.PushTimeout: "soon", env.StreamMetrics: "many", env.BypassQueue: "yes",
 	}))
 	if err == nil {
 		t.Fatal("no error")
@@ -64,7 +64,7 @@ func TestEveryProblemIsListed(t *testing.T) {
 	for _, want := range []string{
 		`DATASINK_NAME: deployment name "No.Name"`, "DATASINK_ARCHIVE_BUCKET: missing", "DATASINK_REDIS_URL: has credentials",
 		"DATASINK_WAKE_INTERVAL: 1.5s: want whole seconds", `DATASINK_MAX_BODY_BYTES: "-1": want a whole number`, `DATASINK_PUSH_TIMEOUT: "soon": want a duration`,
-		`DATASINK_STREAM_METRICS: "many": want few or all`,
+		`DATASINK_STREAM_METRICS: "many": want few or all`, `DATASINK_BYPASS_QUEUE: "yes": want true or false`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not say %q:\n%v", want, err)

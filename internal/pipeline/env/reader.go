@@ -124,3 +124,12 @@ func (r *reader) duration(name string, byDefault time.Duration) time.Duration {
 	}
 	return d
 }
+
+// boolean reads a variable whose default is false.
+func (r *reader) boolean(name string) bool {
+	value := r.optional(name, "false")
+	if value != "true" && value != "false" {
+		r.problem(name, "%q: want true or false", value)
+	}
+	return value == "true"
+}

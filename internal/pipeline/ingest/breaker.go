@@ -21,6 +21,7 @@ const (
 // Errors of pushes that say nothing about Redis.
 var (
 	errBreakerOpen = errors.New("not pushing: too many pushes failed")
+	errBypassed    = errors.New("not pushing: the queue is bypassed")
 	errCallerGone  = errors.New("the caller canceled")
 )
 

@@ -21,8 +21,12 @@ func (h *Handler) health(ctx context.Context, r *request) ([]byte, error) {
 	return h.refuse(r, Outcome{}, &unhealthy)
 }
 
-// queueWorks reports whether Redis answers and no stream's breaker refuses pushes.
+// queueWorks reports whether records are pushed, Redis answers and no stream's
+// breaker refuses pushes.
 func (h *Handler) queueWorks(ctx context.Context) bool {
+	if h.config.BypassQueue {
+		return false
+	}
 	for _, b := range h.breakers {
 		if b.isOpen() {
 			return false

@@ -66,6 +66,8 @@ type Config struct {
 	MaxBodyBytes, MaxDecodedBytes int
 	// PushTimeout bounds a push. Default 250 ms.
 	PushTimeout time.Duration
+	// BypassQueue makes every record a direct record.
+	BypassQueue bool
 	// WakeInterval is the delivery delay of a wake-up. It must be the queue's minimum
 	// interval between two wake-ups of one stream. Default 1 s.
 	WakeInterval time.Duration

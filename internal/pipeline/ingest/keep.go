@@ -53,8 +53,12 @@ func (h *Handler) keep(ctx context.Context, s stream.Stream, r envelope.Record, 
 	return nil
 }
 
-// push pushes a record, unless the stream's breaker is open.
+// push pushes a record, unless the stream's breaker is open or the queue is
+// bypassed.
 func (h *Handler) push(ctx context.Context, s stream.Stream, r envelope.Record, o *Outcome) (pushed queue.Pushed, err error) {
+	if h.config.BypassQueue {
+		return queue.Pushed{}, errBypassed
+	}
 	encoded, err := envelope.Encode(r)
 	if err != nil {
 		return queue.Pushed{}, err

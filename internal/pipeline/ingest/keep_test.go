@@ -179,3 +179,19 @@ func TestAWakeThatHangsIsGivenUp(t *testing.T) {
 		}
 	})
 }
+
+func TestBypassedQueue(t *testing.T) {
+	t.Parallel()
+	s := newService(t, func(s *service) { s.config.BypassQueue = true })
+	s.do(post(t, "hello"), 202)
+	if len(s.queue.records) != 0 || len(s.archive.puts) != 1 {
+		t.Fatalf("%d records pushed and %d archived, want 0 and 1", len(s.queue.records), len(s.archive.puts))
+	}
+	if why := s.archive.puts[0].why; why != archive.Fallback {
+		t.Errorf("reason = %s, want fallback", why)
+	}
+	s.archive.check = func(context.Context) error { return errDown }
+	if got := s.invoke(t.Context(), healthEvent()).StatusCode; got != 503 {
+		t.Errorf("health without an archive = %d, want 503", got)
+	}
+}

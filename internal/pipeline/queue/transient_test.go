@@ -23,8 +23,8 @@ func TestIsTransient(t *testing.T) {
 		"LOADING Redis is loading the dataset in memory":          true,
 		"OOM command not allowed":                                 false,
 		"NOREPLICAS Not enough good replicas to write.":           false,
-		"ASKING":                                                  false,
-		"ERR unknown command":                                     false,
+		"ASKING":              false,
+		"ERR unknown command": false,
 	} {
 		if got := queue.IsTransient(fmt.Errorf("pushing: %w", redisError(reply))); got != want {
 			t.Errorf("IsTransient(%s) = %v, want %v", reply, got, want)
