@@ -1,8 +1,6 @@
 package ingest
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +8,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -69,7 +66,7 @@ type unpacker struct {
 func newUnpacker(limit int) *unpacker {
 	return &unpacker{
 		limit: limit,
-		gzip:  sync.Pool{New: func() any { return new(gzipReader) }},
+		gzip:  sync.Pool{New: func() any { return newGzipReader() }},
 		zstd: sync.Pool{New: func() any {
 			d, err := zstd.NewReader(
 				nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
@@ -98,9 +95,24 @@ func (e *tooLargeError) Error() string {
 	return fmt.Sprintf("%d bytes", e.size)
 }
 
+// A body is refused when a decoder has read more than wasteSlack bytes and
+// wasteRatio bytes for each byte that it wrote. Such a body costs CPU time without
+// a result. No encoder needs as many: a gzip member of one byte has 21 bytes. The
+// slack covers what a decoder has read ahead and decoded but not yet returned.
+const (
+	wasteSlack = 256 << 10
+	wasteRatio = 32
+)
+
+// errWasteful means that a body decodes to almost nothing for its size.
+var errWasteful = errors.New("decodes to almost nothing for its size")
+
+// isWasteful reports whether a decoder must stop.
+func isWasteful(read, written int) bool { return read > wasteSlack+wasteRatio*written }
+
 // unpack decodes body. It returns a *tooLargeError if the decoded body exceeds the
-// limit, and another error if the body is malformed, incomplete, or followed by
-// other bytes.
+// limit, and another error if the body is malformed, incomplete, followed by other
+// bytes, or wasteful.
 func (u *unpacker) unpack(c coding, body []byte) ([]byte, error) {
 	var unpacked []byte
 	var err error
@@ -121,64 +133,6 @@ func (u *unpacker) unpack(c coding, body []byte) ([]byte, error) {
 	return unpacked, nil
 }
 
-// gzipReader is a decoder and its source.
-type gzipReader struct {
-	gzip.Reader
-	source bytes.Reader
-}
-
-// gunzip decodes one or more gzip members.
-func (u *unpacker) gunzip(body []byte) ([]byte, error) {
-	z := u.gzip.Get().(*gzipReader)
-	defer u.gzip.Put(z)
-	z.source.Reset(body)
-	defer z.source.Reset(nil)
-	// One additional byte makes Read return io.EOF without another allocation.
-	unpacked := make([]byte, 0, u.guess(body)+1)
-	for more := true; more; more = z.source.Len() > 0 {
-		// In multistream mode, the reader would treat an incomplete second header as
-		// the end.
-		if err := z.Reset(&z.source); err != nil {
-			return nil, fmt.Errorf("reading a gzip header: %w", noEOF(err))
-		}
-		z.Multistream(false)
-		var err error
-		if unpacked, err = u.appendAll(unpacked, z); err != nil {
-			return nil, err
-		}
-	}
-	return unpacked, nil
-}
-
-// appendAll appends the decoded bytes of one gzip member. It returns a
-// *tooLargeError if the result exceeds the limit.
-func (u *unpacker) appendAll(unpacked []byte, member io.Reader) ([]byte, error) {
-	for {
-		n, err := member.Read(unpacked[len(unpacked):cap(unpacked)])
-		unpacked = unpacked[:len(unpacked)+n]
-		switch {
-		case len(unpacked) > u.limit:
-			return nil, &tooLargeError{size: u.limit, atLeast: true}
-		case errors.Is(err, io.EOF):
-			return unpacked, nil
-		case err != nil:
-			return nil, fmt.Errorf("reading gzip: %w", err)
-		case len(unpacked) == cap(unpacked):
-			unpacked = slices.Grow(unpacked, min(max(len(unpacked), 512), u.limit+1-len(unpacked)))
-		}
-	}
-}
-
-// guess returns the decoded size that the last gzip member states. If that size is
-// impossible, guess returns less: deflate compresses at most 1,032 to 1.
-func (u *unpacker) guess(body []byte) int {
-	if len(body) < 4 {
-		return 0
-	}
-	stated := binary.LittleEndian.Uint32(body[len(body)-4:])
-	return int(min(uint64(stated), uint64(u.limit), 1032*uint64(len(body))))
-}
-
 // maxPooled bounds the output of pooled decoders, because a zstd decoder retains
 // its last output.
 const maxPooled = 1 << 20
@@ -189,6 +143,7 @@ const maxPooled = 1 << 20
 func (u *unpacker) unzstd(body []byte) ([]byte, error) {
 	d := u.zstd.Get().(*zstd.Decoder)
 	var unpacked []byte
+	read := 0
 	defer func() {
 		if cap(unpacked) <= maxPooled {
 			u.zstd.Put(d)
@@ -202,6 +157,10 @@ func (u *unpacker) unzstd(body []byte) ([]byte, error) {
 		if stated > uint64(u.limit-len(unpacked)) {
 			return nil, &tooLargeError{size: u.limit, atLeast: true}
 		}
+		if isWasteful(read, len(unpacked)) {
+			return nil, errWasteful
+		}
+		read += frame
 		unpacked, err = d.DecodeAll(body[:frame], slices.Grow(unpacked, int(stated)))
 		switch {
 		case errors.Is(err, zstd.ErrDecoderSizeExceeded), err == nil && len(unpacked) > u.limit:

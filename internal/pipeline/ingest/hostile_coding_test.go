@@ -157,35 +157,92 @@ func TestZstdFramesThatAreHostile(t *testing.T) {
 }
 
 // A body of many minimal members, frames or blocks allocates nothing for each of
-// them.
+// them. If they decode to nothing, the decoder stops early.
 func TestTinyPiecesCostNoMemory(t *testing.T) { // not parallel: it measures the whole process
 	const received = 1 << 20
 	fill := func(piece []byte) []byte { return bytes.Repeat(piece, received/len(piece)) }
-	lengths := []byte("\x00\x00\x00\x00\x00\x00\x00\x00") // a gzip trailer of nothing
 	u := newUnpacker(16 << 20)
 	for name, tt := range map[string]struct {
 		coding
 		body []byte
-		size int
+		size int // 0: refused
 	}{
-		"gzip members of nothing":   {gzipped, fill(gz(t, nil)), 0},
-		"gzip members of one byte":  {gzipped, fill(gz(t, []byte("a"))), received / len(gz(t, []byte("a")))},
-		"gzip blocks of nothing":    {gzipped, slices.Concat(gz(t, nil)[:10], bytes.Repeat([]byte{0, 0, 0, 0xff, 0xff}, received/5-9), []byte{1, 0, 0, 0xff, 0xff}, lengths), 0},
-		"zstd frames of nothing":    {zstandard, fill([]byte("\x28\xb5\x2f\xfd\x00\x70\x01\x00\x00")), 0}, // with windows of 16 MiB
-		"zstd frames of one byte":   {zstandard, fill([]byte("\x28\xb5\x2f\xfd\x00\x70\x09\x00\x00a")), received / 10},
-		"zstd frames to be skipped": {zstandard, fill([]byte("\x50\x2a\x4d\x18\x00\x00\x00\x00")), 0},
-		"zstd blocks of nothing":    {zstandard, slices.Concat([]byte("\x28\xb5\x2f\xfd\x00\x70"), bytes.Repeat([]byte{0, 0, 0}, received/3-4), []byte{1, 0, 0}), 0},
+		"gzip members of nothing":  {gzipped, fill(gz(t, nil)), 0},
+		"gzip members of one byte": {gzipped, fill(gz(t, []byte("a"))), received / len(gz(t, []byte("a")))},
+		"gzip blocks of nothing":   {gzipped, gzipBlocks(received, []byte{0, 0, 0, 0xff, 0xff}, []byte{1, 0, 0, 0xff, 0xff}), 0},
+		"gzip blocks of tables":    {gzipped, gzipBlocks(received, tableBlocks(0), tableBlocks(1)), 0},
+		"zstd frames of nothing":   {zstandard, fill([]byte("\x28\xb5\x2f\xfd\x00\x70\x01\x00\x00")), 0}, // with windows of 16 MiB
+		"zstd frames of one byte":  {zstandard, fill([]byte("\x28\xb5\x2f\xfd\x00\x70\x09\x00\x00a")), received / 10},
+		"zstd skippable frames":    {zstandard, fill([]byte("\x50\x2a\x4d\x18\x00\x00\x00\x00")), 0},
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		got, err := u.unpack(tt.coding, tt.body)
 		runtime.ReadMemStats(&after)
-		if err != nil || len(got) != tt.size {
+		if errors.Is(err, errWasteful) != (tt.size == 0) || len(got) != tt.size {
 			t.Errorf("%s: %d bytes, %v, want %d", name, len(got), err, tt.size)
 		}
 		if got := after.TotalAlloc - before.TotalAlloc; got > 4<<20 {
 			t.Errorf("%s: %d bytes allocated %d", name, len(tt.body), got)
 		}
+	}
+}
+
+// gzipBlocks returns a gzip member of nothing, filled with copies of a deflate block
+// up to about size bytes.
+func gzipBlocks(size int, block, last []byte) []byte {
+	header := []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff}
+	return slices.Concat(header, bytes.Repeat(block, size/len(block)), last, make([]byte, 8))
+}
+
+// tableBlocks returns four deflate blocks that have only Huffman tables, which are
+// expensive to build, and no content. Each has 90 bits, so four end at a byte.
+func tableBlocks(last uint64) []byte {
+	var bits []byte
+	put := func(value uint64, n int) {
+		for i := range n {
+			bits = append(bits, byte(value>>i&1))
+		}
+	}
+	for block := range 4 {
+		put(last*uint64(block/3), 1)
+		put(2, 2)  // own tables
+		put(0, 10) // 257 lengths of literals and 1 of distances
+		put(14, 4) // 18 lengths of code lengths, which give the codes 1 and 18 one bit each
+		for _, symbol := range []int{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1} {
+			length := uint64(0)
+			if symbol == 18 || symbol == 1 {
+				length = 1
+			}
+			put(length, 3)
+		}
+		put(1, 1)
+		put(127, 7) // 138 zeros
+		put(1, 1)
+		put(107, 7) // 118 zeros
+		put(0, 2)   // length 1 for the end of the block and for the distance
+		put(0, 1)   // the end of the block
+	}
+	packed := make([]byte, len(bits)/8)
+	for i, bit := range bits {
+		packed[i/8] |= bit << (i % 8)
+	}
+	return packed
+}
+
+// A wasteful body is refused after a part of it has been read.
+func TestWastefulBodiesAreNotReadToTheirEnd(t *testing.T) {
+	t.Parallel()
+	z := newGzipReader()
+	z.reset(gzipBlocks(4<<20, tableBlocks(0), tableBlocks(1)))
+	if err := z.Reset(z.buffer); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newUnpacker(1<<20).appendAll(nil, z); !errors.Is(err, errWasteful) {
+		t.Errorf("appendAll = %v, want %v", err, errWasteful)
+	}
+	if z.source.read > wasteSlack+z.buffer.Size() {
+		t.Errorf("%d bytes read, want at most %d and one buffer", z.source.read, wasteSlack)
 	}
 }
 

@@ -47,6 +47,7 @@ func TestStatusTable(t *testing.T) {
 		{name: "empty once decoded", request: post(t, gzipped(""), with("Content-Encoding", "gzip")), status: 400, code: "empty_body"},
 		{name: "empty once decoded, zstd", request: post(t, zstandard(""), with("Content-Encoding", "zstd")), status: 400, code: "empty_body"},
 		{name: "not gzip", request: post(t, "hello", with("Content-Encoding", "gzip")), status: 400, code: "bad_encoding"},
+		{name: "decodes to almost nothing", request: post(t, strings.Repeat(gzipped(""), 20_000), with("Content-Encoding", "gzip")), status: 400, code: "bad_encoding"},
 		{name: "not zstd", request: post(t, "hello", with("Content-Encoding", "zstd")), status: 400, code: "bad_encoding"},
 		{name: "gzip cut off", request: post(t, gzipped("hello")[:12], with("Content-Encoding", "gzip")), status: 400, code: "bad_encoding"},
 		{
