@@ -108,7 +108,7 @@ func (v *verifyVerb) verify(ctx context.Context, c console, t deployment.Target,
 		return nil, err
 	}
 	config := verify.Config{
-		Stream: name, From: v.From.Time, To: v.To.Time, Settle: v.Settle, Objects: archive.Bucket,
+		Stream: name, Format: s.Format, Buffer: time.Duration(s.BufferSeconds) * time.Second, From: v.From.Time, To: v.To.Time, Settle: v.Settle, Objects: archive.Bucket,
 		Packed: func(ctx context.Context, from, to time.Time, each func(pack.Line) error) error {
 			return t.Packed(ctx, name, from, to, each)
 		},
@@ -122,13 +122,11 @@ func (v *verifyVerb) verify(ctx context.Context, c console, t deployment.Target,
 		config.Queue = &state
 	}
 	if v.Tap {
-		config.Tap = func(ctx context.Context, from, to time.Time, each func(verify.Tapped) error) error {
-			return t.Tap(ctx, name, tap.Window{From: from, Until: to}, func(r tap.Record) error {
-				return each(verify.Tapped{Shard: r.Shard, Sequence: r.Sequence, ArrivedAt: r.ArrivedAt, Bytes: len(r.Body)})
-			})
+		config.Tap = func(ctx context.Context, from, to time.Time, each func(tap.Record) error) error {
+			return t.Tap(ctx, name, tap.Window{From: from, Until: to}, each)
 		}
-		config.Aside = func(ctx context.Context, each func(shard, sequence string)) error {
-			return asideOfTap(ctx, archive.Bucket, name, v.From.Time, each)
+		config.DeadLetters = func(ctx context.Context, each func(shard, sequence string)) error {
+			return tapDeadLetters(ctx, archive.Bucket, name, v.From.Time, each)
 		}
 	}
 	var b *bar
@@ -148,9 +146,9 @@ func (v *verifyVerb) verify(ctx context.Context, c console, t deployment.Target,
 	return report, err
 }
 
-// asideOfTap calls each with every record of the tap that became a dead letter
+// tapDeadLetters calls each with every record of the tap that became a dead letter
 // since a time.
-func asideOfTap(ctx context.Context, b *bucket.Bucket, name string, since time.Time, each func(shard, sequence string)) error {
+func tapDeadLetters(ctx context.Context, b *bucket.Bucket, name string, since time.Time, each func(shard, sequence string)) error {
 	for o, err := range failed.List(ctx, b, failed.Filter{Stream: name, From: since}) {
 		if err != nil {
 			return err
@@ -177,10 +175,10 @@ func printReport(c console, r *verify.Report) {
 		rows = append(rows, []string{"  " + hop, fmt.Sprintf(text, args...)})
 	}
 	if q := r.Queue; q != nil {
-		row("queue", "%d accepted in total: %d queued, %d claimed, %d forwarded, %d dead letters", q.Accepted, q.Queued, q.Claimed, q.Forwarded, q.Aside)
+		row("queue", "%d accepted in total: %d queued, %d claimed, %d forwarded, %d dead letters", q.Accepted, q.Queued, q.Claimed, q.Forwarded, q.DeadLettered)
 	}
 	if r.Tap != nil {
-		row("tap", "%d records, %s; %d not sent by the bridge yet, %d dead letters", r.Tap.Records, bytesText(r.Tap.Bytes), r.TapInFlight.Records, r.Aside.Records)
+		row("tap", "%d records, %s; %d not sent by the bridge yet, %d dead letters", r.Tap.Records, bytesText(r.Tap.Bytes), r.TapInFlight.Records, r.DeadLettered.Records)
 	}
 	row("bridge", "%d records, %s, in %d packed records", r.Bridged.Records, bytesText(r.Bridged.Bytes), r.Bridged.Packed)
 	row("archive", "%d records, %s; %d in flight; %d objects read", r.Archived.Records, bytesText(r.Archived.Bytes), r.InFlight.Records, r.Read.Objects)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"path"
+	"regexp"
 	"strings"
 	"time"
 
@@ -16,6 +17,22 @@ func Hour(key string) (time.Time, bool) {
 	folder := path.Dir(key)
 	hour, day := path.Base(folder), path.Base(path.Dir(folder))
 	t, err := time.Parse("dt=2006-01-02/hour=15", day+"/"+hour)
+	return t, err == nil
+}
+
+// startForm is the time in the names that Firehose gives to objects:
+// <delivery stream>-<version>-2026-11-22-23-05-10-<UUID>.
+var startForm = regexp.MustCompile(`-([0-9]{4}(?:-[0-9]{2}){5})-[0-9a-fA-F-]{36}`)
+
+// Start returns the time in the name of an object that Firehose wrote: when it
+// received the first record of the object, in whole seconds.
+// https://docs.aws.amazon.com/firehose/latest/dev/s3-object-name.html
+func Start(key string) (time.Time, bool) {
+	found := startForm.FindStringSubmatch(path.Base(key))
+	if found == nil {
+		return time.Time{}, false
+	}
+	t, err := time.Parse("2006-01-02-15-04-05", found[1])
 	return t, err == nil
 }
 

@@ -95,7 +95,7 @@ func (w *work) verify(ctx context.Context, s stream.Stream) Result {
 	lines := w.lines[s.Name]
 	w.mu.Unlock()
 	config := verify.Config{
-		Stream: s.Name, From: w.from, To: w.to, Settle: w.settle(s), Objects: w.c.Objects, Now: w.c.Now,
+		Stream: s.Name, Format: s.Format, Buffer: time.Duration(s.BufferSeconds) * time.Second, From: w.from, To: w.to, Settle: w.settle(s), Objects: w.c.Objects, Now: w.c.Now,
 		Packed: func(_ context.Context, _, _ time.Time, each func(pack.Line) error) error {
 			for _, p := range lines {
 				if err := each(p); err != nil {

@@ -2,14 +2,17 @@ package verify
 
 // segment is a part of an object's bytes.
 type segment struct {
-	piece         int // in a search of several pieces
 	offset, bytes int
-	// line is that of the packed record; -1 when nothing explains the bytes.
+	// line is the line of the packed record that explains the bytes; -1 for none.
 	line int
-	// again: the packed record was found before. changed: it should stand here,
-	// by its length and place, but its bytes differ.
-	again, changed bool
+	// changed: by length and place these are the bytes of line, but they differ.
+	changed bool
+	// unmatched says why the record has no line of its own, see match.
+	unmatched Kind
 }
+
+// isLeftOver reports whether the record has no line of its own.
+func (s segment) isLeftOver() bool { return s.unmatched != "" }
 
 func lastLine(segments []segment) int {
 	if len(segments) == 0 {
@@ -18,100 +21,98 @@ func lastLine(segments []segment) int {
 	return segments[len(segments)-1].line
 }
 
-// explain takes an object's bytes apart into the packed records of the ledger,
-// and notes them as found.
+// explain divides a piece into packed records of the index, and uses their
+// lines.
 //
-// It prefers lines that were not found yet, in the order of the log, and allows
-// one to come again only where the object cannot be explained otherwise. Where
-// bytes are explained by nothing it goes on behind them: behind a record that was
-// changed, else with what stands at the object's end.
-func (l *ledger) explain(data []byte) []segment {
-	if way, whole := l.cover(data, false); whole {
-		l.note(way...)
-		return way
-	}
-	if way, ok := l.rejoin(data); ok {
+// It prefers unused lines of the span, in the order of the log, and takes others
+// only where the piece cannot be explained otherwise. Behind bytes that nothing
+// explains it continues behind a record that was changed, or else with the
+// records at the piece's end.
+func (x *index) explain(p piece) []segment {
+	if way, whole := x.cover(p, false); whole {
+		x.use(way...)
 		return way
 	}
 	var all []segment
-	for at := 0; at < len(data); {
-		way, whole := l.cover(data[at:], false)
+	for at := 0; at < len(p.data); {
+		rest := piece{p.data[at:], p.within}
+		way, whole := x.cover(rest, false)
 		if !whole {
-			way, whole = l.cover(data[at:], true)
+			way, whole = x.cover(rest, true)
 		}
-		l.note(way...)
+		x.use(way...)
 		for _, s := range way {
 			s.offset += at
 			all = append(all, s)
 		}
 		at += reach(way)
-		if whole || at == len(data) {
+		if whole || at == len(p.data) {
 			break
 		}
-		changed, ok := l.changed(data[at:], lastLine(all))
+		rest.data = p.data[at:]
+		changed, ok := x.changed(rest, lastLine(all))
 		if !ok {
-			return append(all, l.backward(data, at, lastLine(all))...)
+			return append(all, x.backward(p, at, lastLine(all))...)
 		}
 		changed.offset = at
-		l.note(changed)
+		x.use(changed)
 		all = append(all, changed)
 		at += changed.bytes
 	}
 	return all
 }
 
-// cover looks for packed records that make up data: such as were not found yet,
-// or with again also others.
-func (l *ledger) cover(data []byte, again bool) (way []segment, whole bool) {
-	l.refill(len(data))
-	return (&search{ledger: l, pieces: [][]byte{data}, again: again}).run()
+// cover looks for packed records that make up a piece.
+func (x *index) cover(p piece, again bool) (way []segment, whole bool) {
+	x.refill(len(p.data))
+	return (&search{index: x, piece: p, again: again}).run()
 }
 
-// lookahead is how many lines may stand between the last record found and one
-// that was changed, or the last one of an object.
+// lookahead bounds the number of lines between the last record found and a
+// record that was changed, or the last record of an object.
 const lookahead = 512
 
-// changed looks for a line whose record would stand at the beginning of data if
-// its bytes were not changed: one behind which data ends or goes on with a known
-// record.
-func (l *ledger) changed(data []byte, last int) (segment, bool) {
-	l.refill(len(data))
-	for _, line := range append(l.after(last+1, lookahead), l.after(0, near)...) {
-		n := l.lines[line].Bytes
-		if n > len(data) || l.budget < 0 {
+// changed looks for a line whose record would be at the beginning of a piece if
+// its bytes had not been changed: one behind which the piece ends or continues
+// with a known record.
+func (x *index) changed(p piece, last int) (segment, bool) {
+	x.refill(len(p.data))
+	for _, line := range append(x.after(last+1, p.within, lookahead), x.after(0, p.within, near)...) {
+		n := x.lines[line].Bytes
+		if n > len(p.data) || x.budget < 0 {
 			continue
 		}
-		if n == len(data) || l.goesOn(data[n:], line) {
+		if n == len(p.data) || x.continues(piece{p.data[n:], p.within}, line) {
 			return segment{bytes: n, line: line, changed: true}, true
 		}
 	}
 	return segment{}, false
 }
 
-// goesOn reports whether data begins with a known record.
-func (l *ledger) goesOn(data []byte, last int) bool {
-	for _, line := range l.after(last+1, near) {
-		if l.startsWith(data, line) {
+// continues reports whether a piece begins with a known record.
+func (x *index) continues(p piece, last int) bool {
+	for _, line := range x.after(last+1, p.within, near) {
+		if x.startsWith(p.data, line) {
 			return true
 		}
 	}
-	return len(l.starts(data)) > 0
+	return len(x.starts(p.data)) > 0
 }
 
-// backward explains the bytes from at on as far as possible from the end. What is
-// left, before them, is unknown.
-func (l *ledger) backward(data []byte, at, last int) []segment {
-	l.refill(len(data) - at)
+// backward explains the bytes of a piece from at on, as far as possible from its
+// end. The bytes before that are one segment without a line.
+func (x *index) backward(p piece, at, last int) []segment {
+	x.refill(len(p.data) - at)
 	var tail []segment // the last one first
-	end := len(data)
+	end := len(p.data)
 	for end > at {
-		line, ok := l.last(data[at:end], last, lastLine(tail))
+		line, ok := x.last(piece{p.data[at:end], p.within}, last, lastLine(tail))
 		if !ok {
 			break
 		}
-		end -= l.lines[line].Bytes
-		tail = append(tail, segment{offset: end, bytes: l.lines[line].Bytes, line: line})
-		l.note(tail[len(tail)-1])
+		end -= x.lines[line].Bytes
+		tail = append(tail, segment{offset: end, bytes: x.lines[line].Bytes, line: line})
+		x.use(tail[len(tail)-1])
 	}
 	var all []segment
 	if end > at {
@@ -123,16 +124,16 @@ func (l *ledger) backward(data []byte, at, last int) []segment {
 	return all
 }
 
-// last returns a line with whose record data ends. The lines before next are the
-// most likely ones.
-func (l *ledger) last(data []byte, last, next int) (line int, ok bool) {
+// last returns a line with whose record a piece ends. The lines before next are
+// the most likely ones.
+func (x *index) last(p piece, last, next int) (line int, ok bool) {
 	for i := next - 1; i > max(last, next-near); i-- {
-		if l.found[i] == 0 && l.endsWith(data, i) {
+		if x.used[i] == 0 && x.endsWith(p.data, i) {
 			return i, true
 		}
 	}
-	for _, i := range l.after(last+1, lookahead) {
-		if l.budget >= 0 && l.endsWith(data, i) {
+	for _, i := range x.after(last+1, p.within, lookahead) {
+		if x.budget >= 0 && x.endsWith(p.data, i) {
 			return i, true
 		}
 	}

@@ -8,16 +8,17 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
-// gap gathers what is wrong with records that follow each other.
+// gap collects consecutive records that have the same difference into one
+// Finding.
 type gap struct {
 	kind      Kind
 	hop, what string
 	open      Finding
 }
 
-// extend adds p if it is wrong too, and else closes the gap.
-func (g *gap) extend(r *Report, p pack.Line, wrong bool) {
-	if wrong {
+// extend adds p to the gap if p differs, and otherwise closes the gap.
+func (g *gap) extend(r *Report, p pack.Line, differs bool) {
+	if differs {
 		g.add(p)
 	} else {
 		g.close(r)
@@ -36,7 +37,7 @@ func (g *gap) add(p pack.Line) {
 	}
 }
 
-// close reports the gap, if there is one.
+// close reports the gap, if it has records.
 func (g *gap) close(r *Report) {
 	if g.open.Records == 0 {
 		return

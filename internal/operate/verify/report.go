@@ -9,25 +9,28 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
-// Kind is what is wrong.
+// Kind is the kind of a difference.
 type Kind string
 
 const (
-	// Missing is records that a hop took and the next one does not have.
+	// Missing: a part of the pipeline took records that the next part does not have.
 	Missing Kind = "missing"
-	// Twice is records that came again.
+	// Twice: records arrived more than once.
 	Twice Kind = "twice"
-	// Changed is bytes of an object that are not those that were sent.
+	// Changed: bytes of an object differ from the bytes that were sent.
 	Changed Kind = "changed"
-	// Unknown is bytes of an object that the bridge did not log.
+	// Misplaced: an object is in the folder of another hour, or records are in an
+	// object of another time.
+	Misplaced Kind = "misplaced"
+	// Unknown: the bridge did not log bytes of an object.
 	Unknown Kind = "unknown"
-	// Unreadable is an object that cannot be read to its end.
+	// Unreadable: an object cannot be read to its end.
 	Unreadable Kind = "unreadable"
-	// Unbalanced is counters that do not add up.
+	// Unbalanced: counters do not add up.
 	Unbalanced Kind = "unbalanced"
 )
 
-// The hops of a record, by the part of the pipeline that it has reached.
+// The hops of a record: the parts of the pipeline that it passes.
 const (
 	HopQueue   = "queue"
 	HopTap     = "tap"
@@ -38,20 +41,23 @@ const (
 // Finding is one difference between two hops.
 type Finding struct {
 	Kind Kind `json:"kind"`
-	// Hop is the hop at which it shows.
+	// Hop is the hop that has the difference.
 	Hop string `json:"hop"`
-	// Object is the key, and Offset the place in the object's bytes, decompressed.
+	// Object is the key of an object, and Offset a place in its bytes, decompressed.
 	Object string `json:"object,omitempty"`
 	Offset int64  `json:"offset,omitempty"`
-	// Bytes, Records and Packed (packed records) say how much; 0 is unknown.
+	// Bytes, Records and Packed (packed records) are the size of the difference; 0
+	// is unknown.
 	Bytes   int64 `json:"bytes,omitempty"`
 	Records int   `json:"records,omitempty"`
 	Packed  int   `json:"packed,omitempty"`
-	// LoggedAt is when the bridge logged the first of them as delivered.
-	LoggedAt      time.Time `json:"loggedAt,omitzero"`
-	FirstSequence string    `json:"firstSequence,omitempty"`
-	LastSequence  string    `json:"lastSequence,omitempty"`
-	Detail        string    `json:"detail"`
+	// LoggedAt is when the bridge or ingest logged the first of the records.
+	LoggedAt time.Time `json:"loggedAt,omitzero"`
+	// FirstSequence and LastSequence are sequence numbers of the first and the last
+	// record.
+	FirstSequence string `json:"firstSequence,omitempty"`
+	LastSequence  string `json:"lastSequence,omitempty"`
+	Detail        string `json:"detail"`
 }
 
 func (f Finding) String() string {
@@ -71,7 +77,7 @@ func (f Finding) String() string {
 type Count struct {
 	Records int   `json:"records"`
 	Bytes   int64 `json:"bytes,omitempty"`
-	// Packed is the number of packed records, Objects that of objects.
+	// Packed is the number of packed records, Objects the number of objects.
 	Packed  int `json:"packed,omitempty"`
 	Objects int `json:"objects,omitempty"`
 }
@@ -82,48 +88,58 @@ func (c *Count) add(p pack.Line) {
 	c.Packed++
 }
 
-// Report is what a verification found.
+func (c *Count) addRecord(bytes int) {
+	c.Records++
+	c.Bytes += int64(bytes)
+}
+
+// Report is the result of a verification.
 type Report struct {
 	Stream string    `json:"stream"`
 	From   time.Time `json:"from"`
 	To     time.Time `json:"to"`
-	// Queue has the queue's counters, of all time; nil when they were not read.
+	// Queue has the counters of the queue since it exists; nil if they were not
+	// read.
 	Queue *Queue `json:"queue,omitempty"`
-	// Tap counts the records that arrived on the tap; nil when it was not read.
+	// Tap counts the records that arrived on the tap; nil if the tap was not read.
 	Tap *Count `json:"tap,omitempty"`
-	// Bridged is what the bridge logged as delivered to Firehose, and Archived
-	// what of it stands in objects.
+	// Bridged counts the records that Firehose accepted, by the bridge's log, and
+	// Archived those of them that were found in objects.
 	Bridged  Count `json:"bridged"`
 	Archived Count `json:"archived"`
-	// Read counts the objects of the window that came through Firehose, with
-	// their bytes, decompressed.
+	// Read counts the objects of the window that Firehose wrote, with their bytes,
+	// decompressed.
 	Read Count `json:"read"`
-	// Direct counts the objects that were written straight to the archive.
+	// Direct counts the direct records by their reason.
 	Direct map[archive.Reason]Count `json:"direct,omitempty"`
-	// DirectObjects are their keys.
+	// DirectObjects are the keys of the direct records.
 	DirectObjects []string `json:"directObjects,omitempty"`
-	// Aside counts records of the tap that the bridge, or the mapping, put aside.
-	Aside Count `json:"aside"`
-	// TapInFlight is what is on the tap and not bridged yet, InFlight what is
-	// bridged and too young to be missing.
+	// DirectUnlogged are the keys of direct records that ingest did not log: the
+	// client may not have got a 202 for them.
+	DirectUnlogged []string `json:"directUnlogged,omitempty"`
+	// DeadLettered counts records of the tap that are dead letters.
+	DeadLettered Count `json:"deadLettered"`
+	// TapInFlight counts records of the tap that the bridge has not sent yet, and
+	// InFlight records that are not in an object yet; both are younger than Settle.
 	TapInFlight Count `json:"tapInFlight"`
 	InFlight    Count `json:"inFlight"`
-	// Unsettled is bytes of objects so young that the log may not tell of them yet.
+	// Unsettled is the number of bytes in objects that are so young that the log
+	// may not have their lines yet.
 	Unsettled int64     `json:"unsettledBytes,omitempty"`
 	Findings  []Finding `json:"findings"`
 }
 
 // Queue is the counters of a stream's queue, in records.
 type Queue struct {
-	Accepted  int64 `json:"accepted"`
-	Queued    int64 `json:"queued"`
-	Claimed   int64 `json:"claimed"`
-	Forwarded int64 `json:"forwarded"`
-	Aside     int64 `json:"aside"`
+	Accepted     int64 `json:"accepted"`
+	Queued       int64 `json:"queued"`
+	Claimed      int64 `json:"claimed"`
+	Forwarded    int64 `json:"forwarded"`
+	DeadLettered int64 `json:"deadLettered"`
 }
 
-// Equal reports whether every hop has what the one before it had, but for what is
-// in flight.
+// Equal reports whether there is no difference. Records in flight are not a
+// difference.
 func (r *Report) Equal() bool { return len(r.Findings) == 0 }
 
 func (r *Report) find(f Finding) { r.Findings = append(r.Findings, f) }

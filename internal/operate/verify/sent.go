@@ -7,11 +7,11 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
-// Sent tells which records of the tap the bridge sent to Firehose.
+// Sent is the records of the tap that the bridge sent to Firehose, by its log.
 type Sent struct{ shards map[string][]pack.Line }
 
-// NewSent reads the lines of a stream's packed records. Lines that do not name
-// their shard tell nothing.
+// NewSent returns the records in the packed records of one stream. Lines without
+// a shard are skipped.
 func NewSent(lines []pack.Line) *Sent {
 	s := &Sent{shards: make(map[string][]pack.Line)}
 	for _, p := range lines {
@@ -21,7 +21,7 @@ func NewSent(lines []pack.Line) *Sent {
 	}
 	for _, shard := range s.shards {
 		slices.SortFunc(shard, func(a, b pack.Line) int { return compareSequences(a.FirstSequence, b.FirstSequence) })
-		// From here on LastSequence is the highest of all lines up to this one.
+		// LastSequence becomes the highest one of all lines up to this line.
 		for i := 1; i < len(shard); i++ {
 			if compareSequences(shard[i].LastSequence, shard[i-1].LastSequence) < 0 {
 				shard[i].LastSequence = shard[i-1].LastSequence
@@ -31,7 +31,7 @@ func NewSent(lines []pack.Line) *Sent {
 	return s
 }
 
-// Has reports whether a record was sent, by its shard and sequence number.
+// Has reports whether the record with this shard and sequence number was sent.
 func (s *Sent) Has(shard, sequence string) bool {
 	lines := s.shards[shard]
 	after := sort.Search(len(lines), func(i int) bool { return compareSequences(lines[i].FirstSequence, sequence) > 0 })

@@ -5,99 +5,100 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/operate/tap"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
-// Tapped is one record of the tap.
-type Tapped struct {
-	Shard, Sequence string
-	ArrivedAt       time.Time
-	Bytes           int
-}
-
-// tapped is a record of the tap with the number of packed records it is part of.
+// tapped is what the comparison keeps of a record on the tap, without its body.
 type tapped struct {
-	Tapped
-	bridged int
+	sequence  string
+	arrivedAt time.Time
+	bytes     int
+	packed    int // the number of packed records that contain it
 }
 
-// readTap compares the tap with what the bridge logged.
+// position is the place of a record on the tap.
+type position struct {
+	shard string
+	index int
+}
+
+// readTap compares the tap with the log of the bridge.
 func (v *verification) readTap(ctx context.Context) error {
 	if v.Tap == nil {
 		return nil
 	}
 	shards := make(map[string][]tapped)
-	type position struct {
-		shard string
-		at    int
-	}
-	positions := make(map[string]position) // by sequence number, unique in a stream
-	err := v.Tap(ctx, v.From, v.To, func(t Tapped) error {
-		positions[t.Sequence] = position{t.Shard, len(shards[t.Shard])}
-		shards[t.Shard] = append(shards[t.Shard], tapped{Tapped: t})
+	positions := make(map[string]position) // by sequence number, which is unique in a stream
+	err := v.Tap(ctx, v.From, v.To, func(r tap.Record) error {
+		positions[r.Sequence] = position{r.Shard, len(shards[r.Shard])}
+		shards[r.Shard] = append(shards[r.Shard], tapped{sequence: r.Sequence, arrivedAt: r.ArrivedAt, bytes: len(r.Body)})
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("reading the tap: %w", err)
 	}
-	for _, p := range v.ledger.lines {
-		first, firstOK := positions[p.FirstSequence]
-		last, lastOK := positions[p.LastSequence]
-		switch { // a packed record may reach over the window's ends
-		case firstOK && !lastOK:
-			last = position{first.shard, len(shards[first.shard]) - 1}
-		case lastOK && !firstOK:
-			first = position{last.shard, 0}
-		case !firstOK:
-			continue
-		}
-		records := shards[first.shard]
-		for i := first.at; i <= last.at; i++ {
-			records[i].bridged++
-		}
-		if n := last.at - first.at + 1; firstOK && lastOK && n != p.Records {
-			v.report.find(Finding{
-				Kind: Changed, Hop: HopBridge, Records: n, Packed: 1, LoggedAt: p.LoggedAt, FirstSequence: p.FirstSequence, LastSequence: p.LastSequence,
-				Detail: fmt.Sprintf("sent %d records to Firehose at %s, but the tap has %d there", p.Records, stamp(p.LoggedAt), n),
-			})
-		}
+	for _, p := range v.index.lines {
+		v.countPacked(p, shards, positions)
 	}
 	return v.judgeTapped(ctx, shards)
 }
 
-// judgeTapped says which records of the tap are bridged, put aside, in flight,
-// missing or bridged twice.
+// countPacked counts one packed record at each of its records on the tap, and
+// reports a packed record that has another number of records than the tap.
+func (v *verification) countPacked(p pack.Line, shards map[string][]tapped, positions map[string]position) {
+	first, hasFirst := positions[p.FirstSequence]
+	last, hasLast := positions[p.LastSequence]
+	switch { // a packed record may begin before the window or end after it
+	case !hasFirst && !hasLast:
+		return
+	case !hasLast:
+		last = position{first.shard, len(shards[first.shard]) - 1}
+	case !hasFirst:
+		first = position{last.shard, 0}
+	}
+	records := shards[first.shard]
+	for i := first.index; i <= last.index; i++ {
+		records[i].packed++
+	}
+	if n := last.index - first.index + 1; hasFirst && hasLast && n != p.Records {
+		v.report.find(Finding{
+			Kind: Changed, Hop: HopBridge, Records: n, Packed: 1, LoggedAt: p.LoggedAt, FirstSequence: p.FirstSequence, LastSequence: p.LastSequence,
+			Detail: fmt.Sprintf("sent %d records to Firehose at %s, but the tap has %d records there", p.Records, stamp(p.LoggedAt), n),
+		})
+	}
+}
+
+// judgeTapped reports which records of the tap are dead letters, in flight,
+// missing, or in more than one packed record.
 func (v *verification) judgeTapped(ctx context.Context, shards map[string][]tapped) error {
 	type id struct{ shard, sequence string }
-	aside := make(map[id]bool)
-	if v.Aside != nil {
-		err := v.Aside(ctx, func(shard, sequence string) { aside[id{shard, sequence}] = true })
+	dead := make(map[id]bool)
+	if v.DeadLetters != nil {
+		err := v.DeadLetters(ctx, func(shard, sequence string) { dead[id{shard, sequence}] = true })
 		if err != nil {
-			return fmt.Errorf("reading what was put aside: %w", err)
+			return fmt.Errorf("reading dead letters: %w", err)
 		}
 	}
 	v.report.Tap = &Count{}
 	for _, shard := range sortedKeys(shards) {
-		missing := gap{kind: Missing, hop: HopBridge, what: "on the tap in " + shard + ", and not sent to Firehose"}
+		missing := gap{kind: Missing, hop: HopBridge, what: "on the tap in " + shard + ", but not sent to Firehose"}
 		twice := gap{kind: Twice, hop: HopBridge, what: "of " + shard + ", sent to Firehose more than once"}
 		for _, t := range shards[shard] {
-			one := pack.Line{Bytes: t.Bytes, Records: 1, FirstSequence: t.Sequence, LastSequence: t.Sequence}
-			v.report.Tap.Records++
-			v.report.Tap.Bytes += int64(t.Bytes)
+			one := pack.Line{Bytes: t.bytes, Records: 1, FirstSequence: t.sequence, LastSequence: t.sequence}
+			v.report.Tap.addRecord(t.bytes)
 			isMissing := false
 			switch {
-			case t.bridged > 0:
-			case aside[id{t.Shard, t.Sequence}]:
-				v.report.Aside.Records++
-				v.report.Aside.Bytes += int64(t.Bytes)
-			case v.isYoung(t.ArrivedAt):
-				v.report.TapInFlight.Records++
-				v.report.TapInFlight.Bytes += int64(t.Bytes)
+			case t.packed > 0:
+			case dead[id{shard, t.sequence}]:
+				v.report.DeadLettered.addRecord(t.bytes)
+			case v.isYoung(t.arrivedAt):
+				v.report.TapInFlight.addRecord(t.bytes)
 			default:
 				isMissing = true
 			}
 			missing.extend(v.report, one, isMissing)
-			twice.extend(v.report, one, t.bridged > 1)
+			twice.extend(v.report, one, t.packed > 1)
 		}
 		missing.close(v.report)
 		twice.close(v.report)

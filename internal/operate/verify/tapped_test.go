@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/operate/tap"
 	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -29,18 +30,18 @@ func TestTheTapIsComparedWithTheBridge(t *testing.T) {
 		{"bridged twice", func(w *world) { w.batch(1, "two", "three") }, []verify.Finding{
 			{Kind: verify.Twice, Hop: "bridge", Records: 2, Bytes: 8, FirstSequence: "1001", LastSequence: "1002"},
 		}, nil},
-		{"put aside", func(w *world) { w.tapped("poison") }, nil, func(r *verify.Report) bool {
-			return r.Aside == verify.Count{Records: 1, Bytes: 6}
+		{"a dead letter", func(w *world) { w.tapped("poison") }, nil, func(r *verify.Report) bool {
+			return r.DeadLettered == verify.Count{Records: 1, Bytes: 6}
 		}},
-		{"on its way", func(w *world) {
+		{"in flight", func(w *world) {
 			w.now = base.Add(time.Hour - time.Second)
 			w.tapped("young")
 		}, nil, func(r *verify.Report) bool { return r.TapInFlight == verify.Count{Records: 1, Bytes: 5} }},
-		{"not all that was there", func(w *world) {
+		{"fewer than there were", func(w *world) {
 			w.tapped("d", "e")
 			w.batch(3, "d", "e")
 			w.tap[4].Sequence = "1004.5" // so one more stands between
-			w.tap = append(w.tap[:4:4], verify.Tapped{Shard: "shardId-0", Sequence: "1003.5", ArrivedAt: w.tap[3].ArrivedAt}, verify.Tapped{Shard: "shardId-0", Sequence: "1004", ArrivedAt: w.tap[3].ArrivedAt})
+			w.tap = append(w.tap[:4:4], tap.Record{Shard: "shardId-0", Sequence: "1003.5", ArrivedAt: w.tap[3].ArrivedAt}, tap.Record{Shard: "shardId-0", Sequence: "1004", ArrivedAt: w.tap[3].ArrivedAt})
 		}, []verify.Finding{
 			{Kind: verify.Changed, Hop: "bridge", Records: 3, Packed: 1, FirstSequence: "1003", LastSequence: "1004"},
 		}, nil},
@@ -53,8 +54,8 @@ func TestTheTapIsComparedWithTheBridge(t *testing.T) {
 			w.deliver(0)
 			c := w.config()
 			c.Tap = w.readTap
-			c.Aside = func(_ context.Context, each func(shard, sequence string)) error {
-				if tt.name == "put aside" {
+			c.DeadLetters = func(_ context.Context, each func(shard, sequence string)) error {
+				if tt.name == "a dead letter" {
 					each("shardId-0", "1003")
 				}
 				return nil

@@ -1,11 +1,14 @@
-// Package verify compares what the hops of the pipeline say of a stream: received
-// equals stored, exactly.
+// Package verify compares what the parts of the pipeline say about a stream, so
+// that every record that was accepted is found in the archive once.
 //
-// The queue's counters must add up. Each record of the tap must be part of a
-// packed record that the bridge logged as delivered to Firehose. Each object that
-// came through Firehose must be, decompressed, a concatenation of such packed
-// records, each of which stands in the archive once. Objects that were written
-// straight to the archive are read and listed.
+// The counters of the queue must add up. Each record on the tap must be part of a
+// packed record that the bridge logged as accepted by Firehose. Each object that
+// Firehose wrote must be, decompressed, a concatenation of such packed records,
+// and each packed record must be in the archive once, in an object of its time.
+// Each direct record that ingest logged must be in the archive.
+//
+// Packed records with the same bytes cannot be told apart by their content. They
+// are paired with lines of the log by time, see match.
 package verify
 
 import (
@@ -17,26 +20,31 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/operate/bucket"
+	"github.com/data-sink/data-sink/internal/operate/tap"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// ErrNoLog says that objects cannot be explained, for the log of their time is
-// gone or out of reach.
+// ErrNoLog is the error of objects that cannot be explained because the bridge's
+// log has no line of their time.
 var ErrNoLog = errors.New("the bridge's log has no line of this time")
 
 // Config says what to verify, and with what.
 type Config struct {
-	// Stream is the stream's name.
+	// Stream is the stream's name, and Format the format of its objects.
 	Stream string
-	// From and To bound the packed records that are looked for, by when the
-	// bridge logged them, and the records of the tap, by when they arrived. All
-	// objects of the hours that this time touches are explained.
+	Format stream.Format
+	// From and To bound the packed records that are looked for, by the time at
+	// which the bridge logged them, and the records of the tap, by their arrival.
+	// All objects of the hours that this time touches are explained.
 	From, To time.Time
-	// Settle is how old a record must be to be missing rather than in flight:
-	// longer than Firehose buffers.
+	// Settle is the age at which a record is missing and no longer in flight. It
+	// must be longer than Firehose buffers.
 	Settle time.Duration
+	// Buffer is the time for which Firehose buffers the stream. Default 15 minutes.
+	Buffer time.Duration
 	// Objects is the archive.
 	Objects *bucket.Bucket
 	// Packed calls each with the packed records of the stream that the bridge
@@ -45,68 +53,73 @@ type Config struct {
 	// Queue is the state of the stream's queue; nil leaves the queue out.
 	Queue *queue.State
 	// Tap calls each with the records of the tap that arrived from one time to
-	// another, those of a shard in order; nil leaves the tap out.
-	Tap func(ctx context.Context, from, to time.Time, each func(Tapped) error) error
-	// Aside calls each with the shard and sequence number of the records that the
-	// bridge, or its mapping, put aside. It is asked only with Tap.
-	Aside func(ctx context.Context, each func(shard, sequence string)) error
-	// Progress, if set, is told of each object that was read, of so many.
+	// another, the records of a shard in order; nil leaves the tap out.
+	Tap func(ctx context.Context, from, to time.Time, each func(tap.Record) error) error
+	// DeadLetters calls each with the shard and sequence number of the records of
+	// the tap that are dead letters. It is called only with Tap.
+	DeadLetters func(ctx context.Context, each func(shard, sequence string)) error
+	// Progress, if set, is called for each object that was read, with the number
+	// of objects to read.
 	Progress func(o bucket.Object, of int)
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
 
 const (
-	// lead is how much earlier than the window an object may begin whose records
-	// were logged in it: whole hours, as the folders are.
+	// lead is how much earlier than the window an object may begin that holds
+	// records of the window. It is a whole hour, as the folders are.
 	lead = time.Hour
-	// tail is how much later than its hour records of an object may be logged:
-	// Firehose buffers for 15 minutes at most, and the bridge logs at the end of
-	// an invocation, of 15 more.
-	tail = 30 * time.Minute
-	// edge is by how much, at the most, the clocks of bridge and Firehose differ: a
-	// record logged so shortly before an hour ends may be in an object of the next.
-	edge = time.Minute
-	// maxObject is far more than Firehose puts into an object, decompressed.
+	// maxBuffer is the longest time for which Firehose buffers, and maxInvocation
+	// the longest time after Firehose accepted a record at which the bridge logs it:
+	// the longest time that Lambda runs.
+	maxBuffer     = 15 * time.Minute
+	maxInvocation = 15 * time.Minute
+	// edge is by how much the clocks of the bridge, Firehose and S3 may differ.
+	edge = 5 * time.Second
+	// maxObject is far more than Firehose writes into an object, decompressed.
 	maxObject = 1 << 30
 )
 
-// LogTime is the time of the bridge's log that Run reads for a window.
+// LogTime returns the time of the bridge's log that Run reads for a window.
 func LogTime(from, to time.Time) (begin, end time.Time) {
-	return from.UTC().Truncate(time.Hour).Add(-lead), to.UTC().Truncate(time.Hour).Add(time.Hour + tail)
+	return firstHour(from).Add(-lead - edge), lastHour(to).Add(maxBuffer + maxInvocation)
 }
 
-// Run verifies one stream. The error is one of reading, never a difference. It
-// holds one object at a time in memory, decompressed, and of each packed record
-// and each record of the tap a line.
+// firstHour is the beginning of the first hour that a window touches, lastHour
+// the end of the last one.
+func firstHour(from time.Time) time.Time { return from.UTC().Truncate(time.Hour) }
+func lastHour(to time.Time) time.Time    { return to.UTC().Add(time.Hour - 1).Truncate(time.Hour) }
+
+// Run verifies one stream. Its error says what could not be read; a difference
+// is a Finding and not an error. Run holds one object at a time in memory,
+// decompressed, and a line for each packed record and each record of the tap.
 func Run(ctx context.Context, c Config) (*Report, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	c.Buffer = cmp.Or(c.Buffer, maxBuffer)
 	v := &verification{Config: c, report: &Report{
 		Stream: c.Stream, From: c.From.UTC(), To: c.To.UTC(), Direct: make(map[archive.Reason]Count), Findings: []Finding{},
 	}}
-	v.balance()
-	// The objects before the log: what is written meanwhile is then at worst in
-	// flight, never unknown.
-	begin := v.From.UTC().Truncate(time.Hour)
-	for o, err := range v.Objects.Hours(ctx, v.Stream+"/", begin.Add(-lead), v.To) {
+	v.judgeQueue()
+	// List the objects before reading the log: a record that is written meanwhile
+	// is then in flight at worst, and never unknown.
+	for o, err := range v.Objects.Hours(ctx, v.Stream+"/", v.begin().Add(-lead), v.To) {
 		if err != nil {
 			return nil, err
 		}
-		v.objects = append(v.objects, o)
+		v.listed = append(v.listed, o)
 	}
 	var lines []pack.Line
-	logged, end := LogTime(v.From, v.To)
-	err := v.Packed(ctx, logged, end, func(p pack.Line) error {
+	from, to := LogTime(v.From, v.To)
+	err := v.Packed(ctx, from, to, func(p pack.Line) error {
 		lines = append(lines, p)
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the bridge's log: %w", err)
 	}
-	v.ledger = newLedger(lines)
-	v.foundIn = make([]string, len(lines))
+	v.index = newIndex(lines)
 	for _, step := range []func(context.Context) error{v.readTap, v.readObjects} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -121,66 +134,57 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 // verification is one Run.
 type verification struct {
 	Config
-	report    *Report
-	objects   []bucket.Object // those of the hour before the window too
-	ledger    *ledger
-	foundIn   []string // of each line of the ledger, the object that has it
-	explained []storedObject
+	report *Report
+	listed []bucket.Object // of the hour before the window too
+	index  *index
+	// objects are the objects of Firehose that were read, and objectOf, for each
+	// line of the index, the object that has its record.
+	objects  []*object
+	objectOf []*object
 }
+
+// begin and end bound the hours whose objects are verified.
+func (v *verification) begin() time.Time { return firstHour(v.From) }
+func (v *verification) end() time.Time   { return lastHour(v.To) }
 
 // inWindow reports whether a time is in the window.
 func (v *verification) inWindow(t time.Time) bool { return !t.Before(v.From) && t.Before(v.To) }
 
-// isYoung reports whether what happened at t may not show everywhere yet.
+// isYoung reports whether the effects of an event at t may not show everywhere
+// yet.
 func (v *verification) isYoung(t time.Time) bool { return v.Now().Sub(t) < v.Settle }
 
-// balance checks the queue's counters.
-func (v *verification) balance() {
+// isDue reports whether the record of a line must be in the archive by now.
+func (v *verification) isDue(line int) bool {
+	at := v.index.lines[line].LoggedAt
+	return v.inWindow(at) && !v.isYoung(at)
+}
+
+// judgeQueue checks the queue's counters.
+func (v *verification) judgeQueue() {
 	if v.Queue == nil {
 		return
 	}
 	q := Queue{
 		Accepted: v.Queue.Accepted, Queued: v.Queue.Depth, Claimed: v.Queue.ClaimedRecords,
-		Forwarded: v.Queue.Forwarded, Aside: v.Queue.DeadLettered,
+		Forwarded: v.Queue.Forwarded, DeadLettered: v.Queue.DeadLettered,
 	}
 	v.report.Queue = &q
-	if sum := q.Queued + q.Claimed + q.Forwarded + q.Aside; sum != q.Accepted {
+	if sum := q.Queued + q.Claimed + q.Forwarded + q.DeadLettered; sum != q.Accepted {
 		v.report.find(Finding{
-			Kind: Unbalanced, Hop: HopQueue, Detail: fmt.Sprintf("accepted %d records, but %d are queued, claimed, forwarded or put aside", q.Accepted, sum),
+			Kind: Unbalanced, Hop: HopQueue, Detail: fmt.Sprintf("accepted %d records, but %d are queued, claimed, forwarded or dead letters", q.Accepted, sum),
 		})
 	}
 }
 
-// judgeLines says which packed records are archived, in flight or missing.
-func (v *verification) judgeLines() {
-	missing := gap{kind: Missing, hop: HopArchive, what: "in no object"}
-	for i, p := range v.ledger.lines {
-		if !v.inWindow(p.LoggedAt) {
-			continue
-		}
-		v.report.Bridged.add(p)
-		isMissing := false
-		switch {
-		case v.ledger.found[i] > 0:
-			v.report.Archived.add(p)
-		case v.isYoung(p.LoggedAt):
-			v.report.InFlight.add(p)
-		default:
-			isMissing = true
-		}
-		missing.extend(v.report, p, isMissing)
-	}
-	missing.close(v.report)
-}
-
-// judgeRepeats says which records the bridge sent to Firehose more than once, as
-// far as its log tells: by overlapping sequence numbers of a shard, or by the
-// same first one where the log does not name the shard.
+// judgeRepeats reports which records the bridge sent to Firehose more than once,
+// by its log: the sequence numbers of two packed records of a shard overlap, or
+// are the same where the log does not have the shard.
 func (v *verification) judgeRepeats() {
 	if v.Tap != nil {
-		return // which told exactly
+		return // the comparison with the tap is exact
 	}
-	lines := slices.Clone(v.ledger.lines)
+	lines := slices.Clone(v.index.lines)
 	slices.SortStableFunc(lines, func(a, b pack.Line) int {
 		return cmp.Or(cmp.Compare(a.Shard, b.Shard), compareSequences(a.FirstSequence, b.FirstSequence))
 	})
@@ -191,7 +195,7 @@ func (v *verification) judgeRepeats() {
 			continue
 		}
 		if compareSequences(p.LastSequence, before.LastSequence) < 0 {
-			lines[i].LastSequence = before.LastSequence // reaches over the next ones too
+			lines[i].LastSequence = before.LastSequence // it may overlap with the next lines too
 		}
 		if p.LoggedAt.Before(before.LoggedAt) {
 			before, p = p, before
@@ -200,7 +204,7 @@ func (v *verification) judgeRepeats() {
 			v.report.find(Finding{
 				Kind: Twice, Hop: HopBridge, Bytes: int64(p.Bytes), Records: p.Records, Packed: 1, LoggedAt: p.LoggedAt,
 				FirstSequence: p.FirstSequence, LastSequence: p.LastSequence,
-				Detail: fmt.Sprintf("up to %d records, %d bytes, sent to Firehose at %s and, some or all of them, at %s before", p.Records, p.Bytes, stamp(p.LoggedAt), stamp(before.LoggedAt)),
+				Detail: fmt.Sprintf("up to %d records, %d bytes, sent to Firehose at %s, and some or all of them at %s before", p.Records, p.Bytes, stamp(p.LoggedAt), stamp(before.LoggedAt)),
 			})
 		}
 	}

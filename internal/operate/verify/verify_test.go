@@ -3,6 +3,7 @@ package verify_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +33,7 @@ func TestReceivedEqualsStored(t *testing.T) {
 	c.Tap = w.readTap
 	r := run(t, c)
 	want := &verify.Report{
-		Stream: "orders", From: c.From, To: c.To, Queue: &verify.Queue{Accepted: 12, Queued: 1, Claimed: 1, Forwarded: 9, Aside: 1},
+		Stream: "orders", From: c.From, To: c.To, Queue: &verify.Queue{Accepted: 12, Queued: 1, Claimed: 1, Forwarded: 9, DeadLettered: 1},
 		Tap: &verify.Count{Records: 9, Bytes: 63}, Bridged: verify.Count{Records: 9, Bytes: 72, Packed: 6}, Archived: verify.Count{Records: 9, Bytes: 72, Packed: 6},
 		Read: verify.Count{Records: 9, Bytes: 72, Packed: 6, Objects: 3}, Direct: map[archive.Reason]verify.Count{}, Findings: []verify.Finding{},
 	}
@@ -246,5 +247,84 @@ func TestCountersThatDoNotAddUpAreFound(t *testing.T) {
 	c.Queue = &queue.State{Accepted: 10, Depth: 1, ClaimedRecords: 2, Forwarded: 3, DeadLettered: 3}
 	if r := run(t, c); len(r.Findings) != 1 || r.Findings[0].Kind != verify.Unbalanced || r.Findings[0].Hop != verify.HopQueue {
 		t.Errorf("findings %v", r.Findings)
+	}
+}
+
+// heartbeats makes a world in which one body arrives each minute of two hours and
+// gets an object each time, and returns the keys of the objects.
+func heartbeats(t *testing.T) (w *world, keys []string) {
+	w = newWorld(t)
+	for i := range 120 {
+		w.now = base.Add(time.Duration(i)*time.Minute + 30*time.Second)
+		began := w.now
+		w.bridged(`{"status":"ok"}`)
+		w.clock = w.now.Add(20 * time.Second)
+		k := began.Format("orders/dt=2006-01-02/hour=15/d.orders-1-2006-01-02-15-04-05-") + fmt.Sprintf("00000000-0000-4000-8000-%012d.gz", i)
+		w.write(k, w.packed[0])
+		w.packed = nil
+		keys = append(keys, k)
+	}
+	w.clock = base.Add(20 * time.Hour)
+	return w, keys
+}
+
+func TestDamageToBodiesThatRepeatIsFound(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		damage func(w *world, keys []string)
+		want   []string
+	}{
+		{"none", func(*world, []string) {}, nil},
+		{"deleted objects", func(w *world, keys []string) {
+			w.remove(keys[20])
+			w.remove(keys[21])
+		}, []string{"missing 2"}},
+		{"a copied object", func(w *world, keys []string) {
+			w.put(strings.Replace(keys[20], "8000", "9000", 1), w.stored(keys[20]))
+		}, []string{"twice 1"}},
+		{"an object in the hour before", func(w *world, keys []string) {
+			w.put(strings.Replace(keys[20], "hour=23", "hour=22", 1), w.stored(keys[20]))
+			w.remove(keys[20])
+		}, []string{"misplaced 0"}},
+		{"an object in the hour behind", func(w *world, keys []string) {
+			w.put(strings.Replace(strings.Replace(keys[20], "hour=23", "hour=00", 1), "dt=2026-11-22", "dt=2026-11-23", 1), w.stored(keys[20]))
+			w.remove(keys[20])
+		}, []string{"misplaced 0"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w, keys := heartbeats(t)
+			tt.damage(w, keys)
+			c := w.config()
+			c.Buffer = time.Minute
+			var got []string
+			for _, f := range run(t, c).Findings {
+				got = append(got, fmt.Sprint(f.Kind, " ", f.Records))
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("findings differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestADeletedObjectOfRepeatedBodiesIsNotInFlight(t *testing.T) {
+	t.Parallel()
+	w, keys := heartbeats(t)
+	c := w.config()
+	c.To = base.Add(50 * time.Minute)
+	c.Now = func() time.Time { return c.To }
+	c.Settle = 6 * time.Minute
+	c.Buffer = time.Minute
+	for _, k := range keys[50:] {
+		w.remove(k)
+	}
+	if r := run(t, c); !r.Equal() {
+		t.Fatalf("findings %v, want none", r.Findings)
+	}
+	w.remove(keys[20])
+	if r := run(t, c); len(r.Findings) != 1 || r.Findings[0].Kind != verify.Missing {
+		t.Errorf("findings %v, want one missing record", r.Findings)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/data-sink/data-sink/internal/operate/bucket"
+	"github.com/data-sink/data-sink/internal/operate/tap"
 	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/bridge"
@@ -31,15 +32,22 @@ type world struct {
 	log    bytes.Buffer
 	bridge *bridge.Handler
 	packed [][]byte // what Firehose has taken and not written yet
-	tap    []verify.Tapped
+	tap    []tap.Record
 	client *s3.Client
 	store  archive.Store
 	now    time.Time
+	clock  time.Time // of the archive; zero is the present
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, now: base.Add(time.Minute), client: s3test.Start(t, s3test.Options{})}
+	w := &world{t: t, now: base.Add(time.Minute)}
+	w.client = s3test.Start(t, s3test.Options{Now: func() time.Time {
+		if w.clock.IsZero() {
+			return time.Now()
+		}
+		return w.clock
+	}})
 	w.store = archive.NewS3(w.client, s3test.Bucket)
 	streams, err := stream.Parse([]byte(`{"streams":[{"name":"orders"}]}`))
 	if err != nil {
@@ -76,7 +84,7 @@ func (w *world) bridged(bodies ...string) {
 // tapped puts bodies on the tap, and no further.
 func (w *world) tapped(bodies ...string) {
 	for _, body := range bodies {
-		w.tap = append(w.tap, verify.Tapped{Shard: "shardId-0", Sequence: fmt.Sprint(1000 + len(w.tap)), ArrivedAt: w.now, Bytes: len(body)})
+		w.tap = append(w.tap, tap.Record{Shard: "shardId-0", Sequence: fmt.Sprint(1000 + len(w.tap)), ArrivedAt: w.now, Body: []byte(body)})
 	}
 }
 
@@ -110,15 +118,21 @@ func (w *world) deliver(n int) string {
 // write writes an object, compressed.
 func (w *world) write(key string, content []byte) {
 	w.t.Helper()
+	w.put(key, zipped(w.t, content))
+}
+
+// zipped returns content compressed.
+func zipped(t testing.TB, content []byte) []byte {
+	t.Helper()
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
 	if _, err := z.Write(content); err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	if err := z.Close(); err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
-	w.put(key, b.Bytes())
+	return b.Bytes()
 }
 
 func (w *world) put(key string, stored []byte) {
@@ -160,7 +174,7 @@ func (w *world) lines(_ context.Context, from, to time.Time, each func(pack.Line
 	return nil
 }
 
-func (w *world) readTap(_ context.Context, from, to time.Time, each func(verify.Tapped) error) error {
+func (w *world) readTap(_ context.Context, from, to time.Time, each func(tap.Record) error) error {
 	for _, t := range w.tap {
 		if t.ArrivedAt.Before(from) || !t.ArrivedAt.Before(to) {
 			continue

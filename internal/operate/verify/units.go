@@ -1,0 +1,258 @@
+package verify
+
+import (
+	"bytes"
+	"cmp"
+	"container/heap"
+	"context"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+)
+
+// Where bodies repeat, the same bytes may be one packed record or several, and a
+// wrong choice leaves a line or a record over although nothing is wrong. So in
+// doubt the comparison counts units instead, which do not depend on the choice:
+// lines of text, or gzip members for a raw stream. A packed record consists of
+// whole units.
+
+// maxUnits bounds the counts of units in objects. A stream with more has mostly
+// unique bodies, which leave no doubt.
+const maxUnits = 4 << 20
+
+// units counts units by their hash. An entry has the length of the unit too.
+type units map[uint64]amount
+
+type amount struct{ count, bytes int }
+
+// countUnits adds the units of data to u.
+func (u units) add(format stream.Format, data []byte) {
+	for len(data) > 0 {
+		n := unitLen(format, data)
+		hash := xxhash.Sum64(data[:n])
+		u[hash] = amount{u[hash].count + 1, n}
+		data = data[n:]
+	}
+}
+
+// unitLen is the length of the unit with which data begins. For a raw stream a
+// unit ends where the next gzip header begins, or what looks like one: that too
+// depends on the bytes alone.
+func unitLen(format stream.Format, data []byte) int {
+	if format == stream.Raw {
+		if next := bytes.Index(data[1:], []byte{0x1f, 0x8b, 0x08}); next >= 0 {
+			return next + 1
+		}
+	} else if end := bytes.IndexByte(data, '\n'); end >= 0 {
+		return end + 1
+	}
+	return len(data)
+}
+
+// isDoubtful reports whether match left something over, or took a line from
+// behind the verified hours, without other damage that explains it.
+func (v *verification) isDoubtful() bool {
+	doubt := v.isLate()
+	for _, o := range v.objects {
+		for _, s := range o.segments {
+			if o.within && (s.line < 0 || s.changed) {
+				return false
+			}
+			doubt = doubt || s.isLeftOver() && !o.isNext
+		}
+	}
+	for line := range v.index.lines {
+		doubt = doubt || v.objectOf[line] == nil && v.isDue(line)
+	}
+	return doubt && len(v.report.Findings) == 0
+}
+
+// resolve compares units if match left a doubt. If the units are equal, nothing
+// is left over. If they differ, the records that were left over are differences.
+func (v *verification) resolve(ctx context.Context, content *bytes.Buffer) error {
+	if !v.isDoubtful() {
+		return nil
+	}
+	byClass := make(map[key]units)
+	byUnit := make(map[uint64][]*demand)
+	total := 0
+	for _, o := range v.objects {
+		if err := v.read(ctx, content, o.Object); err != nil {
+			return err
+		}
+		v.learnClasses(byClass, o, content.Bytes())
+		inObject := make(units)
+		inObject.add(v.Format, content.Bytes())
+		for unit, n := range inObject {
+			byUnit[unit] = append(byUnit[unit], &demand{object: o, left: n.count, bytes: n.bytes})
+		}
+		if total += len(inObject); total > maxUnits {
+			return nil
+		}
+	}
+	supplies := make(map[uint64][]supply)
+	missing := make(map[int]bool)
+	for line, p := range v.index.lines {
+		in, known := byClass[keyOf(p)]
+		missing[line] = !known
+		for unit, n := range in {
+			supplies[unit] = append(supplies[unit], supply{line, n.count})
+		}
+	}
+	surplus := make(map[*object]int64)
+	isNext := func(d *demand) bool { return d.object.isNext }
+	for unit, lines := range supplies {
+		demands := byUnit[unit]
+		lines = flow(lines, slices.DeleteFunc(slices.Clone(demands), func(d *demand) bool { return !isNext(d) }), surplus)
+		for _, s := range flow(lines, slices.DeleteFunc(demands, isNext), surplus) {
+			missing[s.line] = true
+		}
+	}
+	v.decide(missing, surplus)
+	return nil
+}
+
+// learnClasses adds the units of each class that an object contains.
+func (v *verification) learnClasses(byClass map[key]units, o *object, data []byte) {
+	learn := func(k key, record []byte) {
+		if byClass[k] == nil {
+			byClass[k] = make(units)
+			byClass[k].add(v.Format, record)
+		}
+	}
+	for _, s := range o.segments {
+		if s.line < 0 || s.changed {
+			continue
+		}
+		learn(keyOf(v.index.lines[s.line]), data[s.offset:s.offset+s.bytes])
+	}
+	unseen := make(map[int]bool) // lengths of classes that are in no segment so far
+	for k := range v.index.byKey {
+		if byClass[k] == nil {
+			unseen[k.bytes] = true
+		}
+	}
+	v.index.refill(len(data))
+	for at := 0; at < len(data) && v.index.budget > 0; at += unitLen(v.Format, data[at:]) {
+		for n := range unseen {
+			if at+n > len(data) {
+				continue
+			}
+			v.index.budget -= int64(n) + lookEffort
+			if k := keyOf(pack.Line{Bytes: n, Hash: xxhash.Sum64(data[at : at+n])}); v.index.byKey[k] != nil {
+				learn(k, data[at:at+n])
+			}
+		}
+	}
+}
+
+// supply is the number of equal units that a line logged.
+type supply struct{ line, count int }
+
+// demand is the number of equal units in an object that have no line yet.
+type demand struct {
+	object      *object
+	left, bytes int
+}
+
+// flow gives the units of lines to objects as pair gives lines to records. It
+// returns the units that no object has, and adds the bytes of units without a
+// line to surplus.
+func flow(lines []supply, objects []*demand, surplus map[*object]int64) (left []supply) {
+	slices.SortStableFunc(objects, func(a, b *demand) int { return cmp.Compare(a.object.matches.from, b.object.matches.from) })
+	var waiting byDeadline
+	for _, s := range lines {
+		for len(objects) > 0 && objects[0].object.matches.from <= s.line {
+			heap.Push(&waiting, objects[0])
+			objects = objects[1:]
+		}
+		for s.count > 0 && len(waiting) > 0 {
+			d := waiting[0]
+			if d.object.matches.to <= s.line || d.left == 0 {
+				surplus[d.object] += int64(d.left * d.bytes)
+				heap.Pop(&waiting)
+				continue
+			}
+			n := min(s.count, d.left)
+			s.count -= n
+			d.left -= n
+		}
+		if s.count > 0 {
+			left = append(left, s)
+		}
+	}
+	for _, d := range append(waiting, objects...) {
+		surplus[d.object] += int64(d.left * d.bytes)
+	}
+	return left
+}
+
+// decide takes the result of the comparison of units. If units are left over, the
+// records that match left over are the differences. If match left none over, the
+// units themselves are.
+func (v *verification) decide(missing map[int]bool, surplus map[*object]int64) {
+	differs, leftOver := false, false
+	for _, o := range v.objects {
+		differs = differs || o.within && surplus[o] > 0
+		leftOver = leftOver || o.within && slices.ContainsFunc(o.segments, segment.isLeftOver)
+	}
+	for line := range v.index.lines {
+		differs = differs || missing[line] && v.isDue(line)
+		leftOver = leftOver || v.objectOf[line] == nil && v.isDue(line)
+	}
+	if !differs {
+		v.clear()
+	}
+	if !differs || leftOver {
+		return
+	}
+	for _, o := range v.objects {
+		o.surplus = surplus[o]
+	}
+	for line := range missing {
+		if missing[line] && v.isDue(line) {
+			v.objectOf[line] = nil
+		}
+	}
+}
+
+// clear leaves no record and no line over.
+func (v *verification) clear() {
+	for _, o := range v.objects {
+		for i := range o.segments {
+			o.segments[i].unmatched = ""
+		}
+	}
+	for line := range v.index.lines {
+		if v.objectOf[line] == nil && v.isDue(line) {
+			v.objectOf[line] = v.objectFor(line)
+		}
+	}
+}
+
+// objectFor returns an object that may hold the record of a line.
+func (v *verification) objectFor(line int) *object {
+	for _, o := range v.objects {
+		if o.matches.has(line) {
+			return o
+		}
+	}
+	return nil
+}
+
+// byDeadline is a heap of demands, the one whose span ends first at its top.
+type byDeadline []*demand
+
+func (h byDeadline) Len() int           { return len(h) }
+func (h byDeadline) Less(i, j int) bool { return h[i].object.matches.to < h[j].object.matches.to }
+func (h byDeadline) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *byDeadline) Push(d any)        { *h = append(*h, d.(*demand)) }
+
+func (h *byDeadline) Pop() any {
+	last := len(*h) - 1
+	d := (*h)[last]
+	*h = (*h)[:last]
+	return d
+}
