@@ -68,6 +68,10 @@ bench-once: redis
 	go build -o $(BUILD)/bench ./internal/rig/bench
 	$(BUILD)/bench -short
 
+.PHONY: archives
+archives: ## damage N archives at random, and compare what verify finds with what was done
+	go test ./internal/operate/verify -run TestRandomArchives -v -timeout 0 -archives=$(or $(N),5000)
+
 .PHONY: chaos
 chaos: redis ## break everything under load and count what is lost; N=records SEED=n ARGS="-cluster" or ARGS="-scenario outage|isolation|rotation"
 	go build -o $(BUILD)/chaos ./internal/rig/chaos/cmd
