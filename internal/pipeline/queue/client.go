@@ -40,12 +40,19 @@ func parseURL(raw string) (address string, cluster bool, err error) {
 const readTimeout = 3 * time.Second
 
 func newClient(address string, cluster bool, o Options) (redis.UniversalClient, error) {
+	var login *credentials
+	if o.Credentials != nil {
+		login = &credentials{read: o.Credentials}
+	}
 	if cluster {
 		c, err := redis.ParseClusterURL(address)
 		if err != nil {
 			return nil, err
 		}
 		c.Username, c.Password = o.Username, o.Password
+		if login != nil {
+			c.CredentialsProviderContext = login.get
+		}
 		c.TLSConfig = tlsConfig(c.TLSConfig, o.TLS)
 		c.ReadTimeout = max(readTimeout, o.PushTimeout)
 		c.ContextTimeoutEnabled = true
@@ -53,13 +60,20 @@ func newClient(address string, cluster bool, o Options) (redis.UniversalClient, 
 		c.DisableIdentity = true
 		c.DialerRetries = 1
 		c.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-		return redis.NewClusterClient(c), nil
+		client := redis.NewClusterClient(c)
+		if login != nil {
+			client.OnNewNode(func(node *redis.Client) { node.AddHook(login) })
+		}
+		return client, nil
 	}
 	c, err := redis.ParseURL(address)
 	if err != nil {
 		return nil, err
 	}
 	c.Username, c.Password = o.Username, o.Password
+	if login != nil {
+		c.CredentialsProviderContext = login.get
+	}
 	c.TLSConfig = tlsConfig(c.TLSConfig, o.TLS)
 	c.ReadTimeout = max(readTimeout, o.PushTimeout)
 	c.ContextTimeoutEnabled = true
@@ -67,7 +81,11 @@ func newClient(address string, cluster bool, o Options) (redis.UniversalClient, 
 	c.DisableIdentity = true
 	c.MaxRetries = -1
 	c.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return redis.NewClient(c), nil
+	client := redis.NewClient(c)
+	if login != nil {
+		client.AddHook(login)
+	}
+	return client, nil
 }
 
 // tlsConfig leaves a plain connection plain. The client verifies the name in each node's own address, which in a cluster is not the
