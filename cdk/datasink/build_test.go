@@ -114,9 +114,6 @@ func TestStreamsBesideTheFunctionsDoNotDependOnTheFormOfTheFile(t *testing.T) {
 			t.Errorf("the functions read %+v, want %+v", g, w)
 		}
 	}
-	if none := streamsAsset(t, `{"streams": []}`); len(mustParse(t, none).Names()) != 0 {
-		t.Errorf("without streams the functions read %s", none)
-	}
 }
 
 func streamsAsset(t *testing.T, streams string) string {

@@ -15,14 +15,15 @@ import (
 )
 
 // Add returns the content of a streams.json with an entry added after the last one
-// and formatted like it. The error lists the problems that stream.Parse finds in the
-// content before or after the change.
+// and formatted like it. The content can have an empty list. The error lists the
+// problems that stream.Parse finds in the content with the entry, or without it if
+// the list cannot be found.
 func Add(content []byte, s stream.Stream) ([]byte, error) {
-	if _, err := stream.Parse(content); err != nil {
-		return nil, err
-	}
 	list, err := find(content)
 	if err != nil {
+		if _, problems := stream.Parse(content); problems != nil {
+			return nil, problems
+		}
 		return nil, err
 	}
 	entry, err := compact(s)

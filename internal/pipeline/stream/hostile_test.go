@@ -15,7 +15,7 @@ import (
 // hostileNames are invalid names of streams, escaped as in JSON.
 var hostileNames = []string{
 	"", ".", "..", "../a", "a/b", "/a", "a/", `a\\b`, "a.b", "a:b", "{a}", "}a{", "a}:queue", "a*", "a?", "[a]", "a%2fb", "%61", "a b", " a", "a ", "a+b", "a_b", "A", "aA",
-	`a\u0000`, `\u0000`, `a\n`, `a\r\n`, `a\u001b[31m`, `a\u2028`, "é", "ａ", "а", `a\u200d`, `\ufeffa`, `a\ud800`, "a\xff", "-", "-a", "failed", "aws", "$default",
+	`a\u0000`, `\u0000`, `a\n`, `a\r\n`, `a\u001b[31m`, `a\u2028`, "é", "ａ", "а", `a\u200d`, `\ufeffa`, `a\ud800`, "a\xff", "-", "-a", "failed", "aws", "_manifests", "_replayed", "$default",
 	strings.Repeat("a", 41), strings.Repeat("a", 10_000), strings.Repeat("é", 20),
 }
 
@@ -45,17 +45,17 @@ func TestHostileNamesAreRefused(t *testing.T) {
 func TestHostileFilesAreRefused(t *testing.T) { // not parallel: it measures the whole process
 	deep := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 	for name, file := range map[string]string{
-		"BOM":                    "\ufeff" + `{"streams":[]}`,
+		"BOM":                    "\ufeff" + `{"streams":[{"name":"a"}]}`,
 		"UTF-16":                 "\xff\xfe{\x00}\x00",
 		"NUL":                    "\x00",
-		"NUL behind":             "{\"streams\":[]}\x00",
+		"NUL behind":             "{\"streams\":[{\"name\":\"a\"}]}\x00",
 		"NUL within":             "{\"streams\":[\x00]}",
-		"a comment":              `{"streams":[]} // none`,
+		"a comment":              `{"streams":[{"name":"a"}]} // none`,
 		"a comma too many":       `{"streams":[{"name":"a"},]}`,
 		"as deep as JSON may be": `{"streams":` + deep(9_990) + `}`,
 		"deeper":                 `{"streams":` + deep(20_000) + `}`,
 		"deep without an end":    strings.Repeat(`{"streams":[`, 20_000),
-		"deep schema":            `{"$schema":` + deep(9_990) + `,"streams":[]}`,
+		"deep schema":            `{"$schema":` + deep(9_990) + `,"streams":[{"name":"a"}]}`,
 		"deep name":              `{"streams":[{"name":` + deep(9_000) + `}]}`,
 		"name of 1 MB":           `{"streams":[{"name":"` + strings.Repeat("a", 1<<20) + `"}]}`,
 		"field of 1 MB":          `{"streams":[{"name":"a","` + strings.Repeat("a", 1<<20) + `":1}]}`,

@@ -17,7 +17,7 @@ type File struct {
 	// Schema is the path of the JSON Schema, for editors.
 	Schema string `json:"$schema,omitempty" jsonschema_description:"Path of the JSON Schema of this file."`
 	// Streams lists the streams in any order.
-	Streams []Stream `json:"streams" jsonschema_description:"The streams of the deployment, in any order."`
+	Streams []Stream `json:"streams" jsonschema:"minItems=1" jsonschema_description:"The streams of the deployment, in any order."`
 }
 
 // Schema is the JSON Schema of File.
@@ -38,18 +38,19 @@ func Load(path string) (*Set, error) {
 	return set, nil
 }
 
-// Parse reads a streams.json. Its error lists each problem on one line with its
+// Parse reads a streams.json. Its error lists every problem on one line with its
 // path, as in `streams[1].name: …`.
 func Parse(b []byte) (*Set, error) {
-	file, problems := decode(b)
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
-	}
-	set := &Set{byName: make(map[string]Stream, len(file.Streams))}
+	entries, problems := decode(b)
+	set := &Set{byName: make(map[string]Stream, len(entries))}
 	firstAt := make(map[string]int)
-	for i, s := range file.Streams {
+	for i, entry := range entries {
 		at := fmt.Sprintf("streams[%d]", i)
-		problems = append(problems, s.validate(at)...)
+		s, valid, found := parseEntry(at, entry)
+		problems = append(problems, found...)
+		if !valid {
+			continue
+		}
 		if first, taken := firstAt[s.Name]; taken {
 			problems = append(problems, fmt.Errorf("%s.name: %.*q is also the name of streams[%d]", at, maxShown, s.Name, first))
 			continue
@@ -65,14 +66,20 @@ func Parse(b []byte) (*Set, error) {
 	return set, nil
 }
 
-// decode reads the entries one by one, so that a problem in one entry does not
-// hide the problems of the others.
-func decode(b []byte) (File, []error) {
+// byteOrderMark is U+FEFF in UTF-8, which some editors write at the beginning.
+var byteOrderMark = []byte("\ufeff")
+
+// decode returns the entries of the file, without looking into them, and the
+// problems around them.
+func decode(b []byte) (entries []json.RawMessage, problems []error) {
+	b, marked := bytes.CutPrefix(b, byteOrderMark)
+	if marked {
+		problems = append(problems, errors.New("begins with a byte order mark: save the file as UTF-8 without one"))
+	}
 	fields, err := object(b)
 	if err != nil {
-		return File{}, []error{err}
+		return nil, append(problems, err)
 	}
-	var problems []error
 	for _, name := range duplicateFields(b) {
 		problems = append(problems, fmt.Errorf("%s: duplicate field", shown(name)))
 	}
@@ -81,23 +88,37 @@ func decode(b []byte) (File, []error) {
 			problems = append(problems, fmt.Errorf("%s: unknown field", shown(name)))
 		}
 	}
-	var file File
-	if schema, given := fields["$schema"]; given && (json.Unmarshal(schema, &file.Schema) != nil || string(schema) == "null") {
+	var schema *string
+	if value, given := fields["$schema"]; given && (json.Unmarshal(value, &schema) != nil || schema == nil) {
 		problems = append(problems, errors.New("$schema: want a string"))
 	}
-	var entries []json.RawMessage
-	if list, given := fields["streams"]; given && json.Unmarshal(list, &entries) != nil {
-		return File{}, append(problems, errors.New("streams: want a list"))
+	list, given := fields["streams"]
+	switch err := json.Unmarshal(list, &entries); {
+	case !given:
+		problems = append(problems, errors.New("streams: missing: want a list"))
+	case err != nil:
+		problems = append(problems, errors.New("streams: want a list"))
+	case len(entries) == 0:
+		problems = append(problems, errors.New("streams: want at least one stream"))
 	}
-	if entries == nil {
-		return File{}, append(problems, errors.New("streams: missing, want a list"))
+	return entries, problems
+}
+
+// parseEntry returns an entry with all of its problems. valid reports whether its
+// name can be compared with the names of other entries.
+func parseEntry(at string, entry json.RawMessage) (s Stream, valid bool, problems []error) {
+	fields, err := object(entry)
+	if err != nil {
+		return Stream{}, false, []error{fmt.Errorf("%s: %w", at, err)}
 	}
-	for i, entry := range entries {
-		var s Stream
-		problems = append(problems, checkFields(fmt.Sprintf("streams[%d]", i), entry, &s)...)
-		file.Streams = append(file.Streams, s)
+	problems, invalid := checkFields(at, entry, fields, &s)
+	for _, p := range s.validate() {
+		// A field of another type is missing in s, which is not a further problem.
+		if !invalid[p.field] {
+			problems = append(problems, fmt.Errorf("%s.%s: %w", at, p.field, p.err))
+		}
 	}
-	return file, problems
+	return s, s.Name != "", problems
 }
 
 // object decodes one JSON object. Its field names are case sensitive, unlike
@@ -114,34 +135,40 @@ func object(b []byte) (map[string]json.RawMessage, error) {
 	return fields, nil
 }
 
-// checkFields decodes one entry and returns a problem for each invalid field.
-func checkFields(at string, entry json.RawMessage, s *Stream) []error {
-	fields, err := object(entry)
-	if err != nil {
-		return []error{fmt.Errorf("%s: %w", at, err)}
-	}
-	var problems []error
+// checkFields decodes the fields of one entry into s. It returns a problem for each
+// field that cannot be decoded, and the names of these fields.
+func checkFields(at string, entry json.RawMessage, fields map[string]json.RawMessage, s *Stream) (problems []error, invalid map[string]bool) {
+	invalid = make(map[string]bool)
 	for _, name := range duplicateFields(entry) {
 		problems = append(problems, fmt.Errorf("%s.%s: duplicate field", at, shown(name)))
 	}
 	for _, name := range sortedKeys(fields) {
-		one, err := json.Marshal(map[string]json.RawMessage{name: fields[name]})
-		if err != nil {
-			return append(problems, fmt.Errorf("%s.%s: %w", at, shown(name), err))
-		}
-		var mismatch *json.UnmarshalTypeError
-		switch err := strict(one, s); {
-		case err == nil && !slices.Contains(fieldNames, name):
-			problems = append(problems, fmt.Errorf("%s.%s: unknown field: names are case sensitive", at, shown(name)))
-		case err == nil && isEmpty(name, fields[name]):
-			problems = append(problems, fmt.Errorf("%s.%s: %s: omit the field to use its default", at, name, fields[name]))
-		case errors.As(err, &mismatch):
-			problems = append(problems, fmt.Errorf("%s.%s: is a JSON %.80s: want %s", at, name, mismatch.Value, kindName(mismatch.Type.Kind())))
-		case err != nil:
-			problems = append(problems, fmt.Errorf("%s.%s: unknown field", at, shown(name)))
+		if err := decodeField(name, fields[name], s); err != nil {
+			problems = append(problems, fmt.Errorf("%s.%s: %w", at, shown(name), err))
+			invalid[name] = true
 		}
 	}
-	return problems
+	return problems, invalid
+}
+
+// decodeField decodes one field into s.
+func decodeField(name string, value json.RawMessage, s *Stream) error {
+	one, err := json.Marshal(map[string]json.RawMessage{name: value})
+	if err != nil {
+		return err
+	}
+	var mismatch *json.UnmarshalTypeError
+	switch err := strict(one, s); {
+	case err == nil && !slices.Contains(fieldNames, name):
+		return errors.New("unknown field: names are case sensitive")
+	case err == nil && isEmpty(name, value):
+		return fmt.Errorf("%s: omit the field to use its default", value)
+	case errors.As(err, &mismatch):
+		return fmt.Errorf("is a JSON %.80s: want %s", mismatch.Value, kindName(mismatch.Type.Kind()))
+	case err != nil:
+		return errors.New("unknown field")
+	}
+	return nil
 }
 
 // shown returns a field's name in a form that is safe in one line of an error.

@@ -16,14 +16,14 @@ var files = map[string]struct {
 	problems     []string
 	beyondSchema bool
 }{
-	"no streams":      {json: `{"streams":[]}`},
+	"no streams":      {json: `{"streams":[]}`, problems: []string{"streams: want at least one stream"}},
 	"minimal":         {json: `{"streams":[{"name":"orders"}]}`},
 	"schema named":    {json: `{"$schema":"x","streams":[{"name":"orders"}]}`},
 	"forty letters":   {json: `{"streams":[{"name":"` + strings.Repeat("a", 40) + `"}]}`},
 	"every option":    {json: `{"streams":[{"name":"a","format":"raw","capacity":"provisioned","shards":2,"retentionHours":48,"bufferSeconds":1,"bufferMiB":1,"compression":"gzip","maxBacklogMiB":0,"overflow":"refuse","retired":true}]}`},
 	"streams missing": {json: `{}`, problems: []string{"streams: missing"}},
-	"streams null":    {json: `{"streams":null}`, problems: []string{"streams: missing"}},
-	"unknown at top":  {json: `{"streams":[],"stream":1}`, problems: []string{"stream: unknown field"}},
+	"streams null":    {json: `{"streams":null}`, problems: []string{"streams: want at least one stream"}},
+	"unknown at top":  {json: `{"streams":[{"name":"a"}],"stream":1}`, problems: []string{"stream: unknown field"}},
 	"another case at top": {
 		json: `{"Streams":[{"name":"orders"}]}`, problems: []string{"Streams: unknown field", "streams: missing"},
 	},
@@ -32,12 +32,12 @@ var files = map[string]struct {
 	"null":             {json: `null`, problems: []string{"want an object"}},
 	"streams as text":  {json: `{"streams":"orders"}`, problems: []string{"streams: want a list"}},
 	"streams by name":  {json: `{"streams":{"orders":{}}}`, problems: []string{"streams: want a list"}},
-	"schema no text":   {json: `{"$schema":7,"streams":[]}`, problems: []string{"$schema: want a string"}},
-	"schema null":      {json: `{"$schema":null,"streams":[]}`, problems: []string{"$schema: want a string"}},
-	"streams twice":    {beyondSchema: true, json: `{"streams":[{"name":"a"}],"streams":[]}`, problems: []string{"streams: duplicate field"}},
-	"schema twice":     {beyondSchema: true, json: `{"$schema":"a","$schema":"b","streams":[]}`, problems: []string{"$schema: duplicate field"}},
+	"schema no text":   {json: `{"$schema":7,"streams":[{"name":"a"}]}`, problems: []string{"$schema: want a string"}},
+	"schema null":      {json: `{"$schema":null,"streams":[{"name":"a"}]}`, problems: []string{"$schema: want a string"}},
+	"streams twice":    {beyondSchema: true, json: `{"streams":[],"streams":[{"name":"a"}]}`, problems: []string{"streams: duplicate field"}},
+	"schema twice":     {beyondSchema: true, json: `{"$schema":"a","$schema":"b","streams":[{"name":"a"}]}`, problems: []string{"$schema: duplicate field"}},
 	"twice, once escaped": {
-		beyondSchema: true, json: `{"streams":[{"name":"a"}],"str\u0065ams":[]}`, problems: []string{"streams: duplicate field"},
+		beyondSchema: true, json: `{"streams":[],"str\u0065ams":[{"name":"a"}]}`, problems: []string{"streams: duplicate field"},
 	},
 	"option twice, once escaped": {
 		beyondSchema: true, json: `{"streams":[{"name":"a","shards":2,"sh\u0061rds":3}]}`, problems: []string{"streams[0].shards: duplicate field"},
@@ -51,7 +51,19 @@ var files = map[string]struct {
 			{"shard":1,"format":7},
 			{"name":"a","format":"csv","retentionHours":23,"bufferSeconds":901,"bufferMiB":129,"capacity":"big","compression":"zip","overflow":"drop"}]}`,
 		problems: []string{
-			"streams[0].shards: 0: omit the field", "streams[1].format: is a JSON number: want a string", "streams[1].shard: unknown field",
+			"streams[0].shards: 0: omit the field", `streams[0].name: "Orders": want ^[a-z0-9]`,
+			"streams[1].format: is a JSON number: want a string", "streams[1].shard: unknown field", "streams[1].name: missing",
+			`streams[2].format: "csv": want lines or raw`, `streams[2].capacity: "big": want provisioned or on-demand`, `streams[2].compression: "zip": want gzip or none`,
+			`streams[2].overflow: "drop": want archive or refuse`, "streams[2].retentionHours: 23: want 24 to 8760", "streams[2].bufferSeconds: 901: want 1 to 900",
+			"streams[2].bufferMiB: 129: want 1 to 128",
+		},
+	},
+	"problems around and in entries": {
+		json: `{"streams":[{"name":"a","format":7},7,{"name":"a","shards":501},{"name":"failed","tap":1},{"name":7}],"stream":[]}`,
+		problems: []string{
+			"stream: unknown field", "streams[0].format: is a JSON number: want a string", "streams[1]: want an object", "streams[2].shards: 501: want 1 to 500",
+			`streams[2].name: "a" is also the name of streams[0]`, "streams[3].tap: unknown field", `streams[3].name: "failed" is reserved`,
+			"streams[4].name: is a JSON number: want a string",
 		},
 	},
 	"values out of bounds": {
@@ -106,6 +118,8 @@ func TestParseRefusesMalformedJSON(t *testing.T) {
 		{"", "unexpected end of the JSON value"},
 		{`{"streams":[`, "unexpected end of the JSON value"},
 		{"{\n\"streams\":[\n}", "line 3: invalid character"},
+		{"\ufeff" + `{"streams":[{"name":"A"}]}`, "byte order mark"},
+		{"\ufeff" + `{"streams":[{"name":"A"}]}`, `streams[0].name: "A"`},
 		{`{"streams":[]} {}`, "data after the JSON value"},
 		{`{"streams":[{"name":"a","name":"b"}]}`, "streams[0].name: duplicate field"},
 	} {

@@ -25,12 +25,18 @@ const (
 // maxShown is the number of characters of a name or value that an error shows.
 const maxShown = 80
 
+// fieldProblem is a problem of one field.
+type fieldProblem struct {
+	field string
+	err   error
+}
+
 // validate returns the problems of an entry before defaults are applied. A zero
 // value means that the file has no such field.
-func (s Stream) validate(at string) []error {
-	var problems []error
+func (s Stream) validate() []fieldProblem {
+	var problems []fieldProblem
 	problem := func(field, format string, args ...any) {
-		problems = append(problems, fmt.Errorf(at+"."+field+": "+format, args...))
+		problems = append(problems, fieldProblem{field, fmt.Errorf(format, args...)})
 	}
 	switch {
 	case s.Name == "":
