@@ -54,11 +54,16 @@ func newCDKApp(tb testing.TB, e *emulator) *cdkApp {
 // run runs a command of the CDK in a folder.
 func (a *cdkApp) run(tb testing.TB, dir string, args ...string) {
 	tb.Helper()
+	run(tb, commandLimit, a.command(tb, dir, args...))
+}
+
+func (a *cdkApp) command(tb testing.TB, dir string, args ...string) *exec.Cmd {
+	tb.Helper()
 	cmd := exec.Command(cdkCommand(tb), append(args, "--no-color", "--ci")...)
 	cmd.Dir = dir
 	cmd.Env = append(a.emulator.environment(a.home), goSettings(tb)...)
 	cmd.Env = append(cmd.Env, "TMPDIR="+tb.TempDir())
-	run(tb, commandLimit, cmd)
+	return cmd
 }
 
 func (a *cdkApp) bootstrap(tb testing.TB) {
@@ -71,15 +76,7 @@ func (a *cdkApp) bootstrap(tb testing.TB) {
 func (a *cdkApp) deploy(tb testing.TB, streams string, settings ...string) outputs {
 	tb.Helper()
 	out := filepath.Join(tb.TempDir(), "outputs.json")
-	args := []string{
-		"deploy", "--require-approval", "never", "--outputs-file", out,
-		"--output", a.assembly, "-c", "streams=" + streams,
-	}
-	args = append(args, a.settings...)
-	for _, s := range settings {
-		args = append(args, "-c", s)
-	}
-	a.run(tb, filepath.Join(root(tb), "cdk"), args...)
+	run(tb, commandLimit, a.deployment(tb, streams, out, settings...))
 	content, err := os.ReadFile(out)
 	if err != nil {
 		tb.Fatal(err)
@@ -89,6 +86,27 @@ func (a *cdkApp) deploy(tb testing.TB, streams string, settings ...string) outpu
 		tb.Fatalf("reading the stack's outputs: %v", err)
 	}
 	return stacks[stackName]
+}
+
+// tryDeploy deploys the stack and returns an error if that fails.
+func (a *cdkApp) tryDeploy(tb testing.TB, streams string) error {
+	tb.Helper()
+	_, err := try(tb, commandLimit, a.deployment(tb, streams, filepath.Join(tb.TempDir(), "outputs.json")))
+	return err
+}
+
+// deployment returns the command that deploys the stack.
+func (a *cdkApp) deployment(tb testing.TB, streams, outputsFile string, settings ...string) *exec.Cmd {
+	tb.Helper()
+	args := []string{
+		"deploy", "--require-approval", "never", "--outputs-file", outputsFile,
+		"--output", a.assembly, "-c", "streams=" + streams,
+	}
+	args = append(args, a.settings...)
+	for _, s := range settings {
+		args = append(args, "-c", s)
+	}
+	return a.command(tb, filepath.Join(root(tb), "cdk"), args...)
 }
 
 // destroy removes the stack that was deployed last.

@@ -57,6 +57,8 @@ type emulator struct {
 	// the path: not every machine resolves the names under localhost.
 	s3Endpoint  string
 	certificate certificate
+	// dir is the working directory of the emulator.
+	dir string
 	// http trusts the certificate and resolves every name under localhost.
 	http *http.Client
 }
@@ -76,6 +78,7 @@ func startEmulator(tb testing.TB, c certificate, redisPort string) *emulator {
 	cmd := exec.Command(ministackPython(tb), "-m", "hypercorn", "patched:app",
 		"--bind", "127.0.0.1:"+port, "--certfile", c.cert, "--keyfile", c.key, "--keep-alive", "75", "--workers", "0")
 	cmd.Dir = tb.TempDir()
+	e.dir = cmd.Dir
 	// Functions inherit this environment, which has the endpoint and the CA.
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "TMPDIR=" + cmd.Dir, "PYTHONDONTWRITEBYTECODE=1",
@@ -107,6 +110,21 @@ func startEmulator(tb testing.TB, c certificate, redisPort string) *emulator {
 		return nil
 	})
 	return e
+}
+
+// refuseCaches makes the emulator refuse to create caches, or ends that.
+func (e *emulator) refuseCaches(tb testing.TB, refuse bool) {
+	tb.Helper()
+	path := filepath.Join(e.dir, "no-caches") // see testdata/patched.py
+	var err error
+	if refuse {
+		err = os.WriteFile(path, nil, 0o600)
+	} else {
+		err = os.Remove(path)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
 }
 
 // environment returns the environment of a user of AWS's command-line tools. HOME is

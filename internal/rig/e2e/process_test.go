@@ -41,9 +41,20 @@ func start(tb testing.TB, cmd *exec.Cmd) *process {
 	return p
 }
 
-// run runs a command and returns its output. It fails the test if the command fails
-// or takes longer than limit.
+// run runs a command and returns its output. It fails the test if the command
+// fails or takes longer than limit.
 func run(tb testing.TB, limit time.Duration, cmd *exec.Cmd) string {
+	tb.Helper()
+	output, err := try(tb, limit, cmd)
+	if err != nil {
+		tb.Fatalf("%s: %v\n%s", strings.Join(cmd.Args, " "), err, output)
+	}
+	return output
+}
+
+// try runs a command and returns its output, and an error if the command fails or
+// takes longer than limit.
+func try(tb testing.TB, limit time.Duration, cmd *exec.Cmd) (string, error) {
 	tb.Helper()
 	p := start(tb, cmd)
 	err := errors.New("it took too long")
@@ -53,10 +64,7 @@ func run(tb testing.TB, limit time.Duration, cmd *exec.Cmd) string {
 	case <-time.After(limit):
 		p.end()
 	}
-	if err != nil {
-		tb.Fatalf("%s: %v\n%s", strings.Join(cmd.Args, " "), err, p.log)
-	}
-	return p.log.String()
+	return p.log.String(), err
 }
 
 // end kills the process group and waits for the process.

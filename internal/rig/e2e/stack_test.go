@@ -19,6 +19,7 @@ func TestDefaultStack(t *testing.T) {
 		run  func(*deployment, *testing.T)
 	}{
 		{"bootstrap", (*deployment).testBootstrap},
+		{"failed first deploy", (*deployment).testFailedDeploy},
 		{"deploy", (*deployment).testDeploy},
 		{"refuse", (*deployment).testRefuse},
 		{"accept", (*deployment).testAccept},
@@ -65,6 +66,19 @@ const (
 )
 
 func (d *deployment) testBootstrap(t *testing.T) { d.cdk.bootstrap(t) }
+
+// testFailedDeploy lets the first deployment fail at the cache. It must leave no
+// Kinesis stream behind, because a Kinesis stream would block the next deployment.
+func (d *deployment) testFailedDeploy(t *testing.T) {
+	d.emulator.refuseCaches(t, true)
+	if err := d.cdk.tryDeploy(t, d.streamsFile(t)); err == nil {
+		t.Error("the stack was deployed without its cache")
+	}
+	d.emulator.refuseCaches(t, false)
+	if left := d.taps(t); len(left) > 0 {
+		t.Errorf("the failed deployment left the Kinesis streams %v", left)
+	}
+}
 
 func (d *deployment) testDeploy(t *testing.T) {
 	d.deploy(t)

@@ -1,9 +1,13 @@
-"""The emulator with one patch, where it differs from ElastiCache.
+"""The emulator with two patches of its ElastiCache.
 
 On AWS a replication group in cluster mode has a configuration endpoint for any
 number of shards. The emulator adds one only from three shards on. Without the patch
 the default stack, whose cache has one shard, could not be deployed unchanged.
+
+While the file no-caches exists in the working directory, no cache can be created.
 """
+
+import os
 
 from ministack.app import app  # noqa: F401  (what the server runs)
 from ministack.services import elasticache
@@ -12,6 +16,8 @@ create = elasticache._create_replication_group
 
 
 def create_replication_group(parameters):
+    if os.path.exists("no-caches"):
+        return elasticache._error("InsufficientCacheClusterCapacity", "There is no capacity for the cache.", 400)
     response = create(parameters)
     group = elasticache._replication_groups.get(elasticache._p(parameters, "ReplicationGroupId"))
     if group and group["ClusterMode"] == "enabled" and not group["ConfigurationEndpoint"]:
