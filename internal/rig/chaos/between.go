@@ -38,6 +38,9 @@ func (s *suite) betweenFaults() []fault {
 			s.renewing(fault{"close idle TLS connections from ingest to Redis", s.closeIdle}),
 		)
 	}
+	for _, command := range scriptCommands {
+		all = append(all, s.renewing(s.refuseCommand(command)))
+	}
 	return append(
 		all,
 		s.renewing(fault{"kill Redis", s.killRedis}),

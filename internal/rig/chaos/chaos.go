@@ -94,7 +94,7 @@ func (s *suite) drain(ctx context.Context) error {
 	for {
 		left, err := s.left(ctx)
 		if err == nil && left == 0 {
-			return s.aws.server.Firehose.Flush()
+			return errors.Join(s.checkBalance(ctx), s.aws.server.Firehose.Flush())
 		}
 		select {
 		case <-ctx.Done():

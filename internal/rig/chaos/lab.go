@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/rig/awstest"
@@ -75,6 +76,8 @@ type suite struct {
 	delivered func(batch []awstest.Record, at time.Time)
 
 	kills, faults, missed counter
+	// refusedCommands reports whether the ACL has refused a command.
+	refusedCommands atomic.Bool
 }
 
 // inLab starts all parts, calls do and stops the parts. If verdict, which is called

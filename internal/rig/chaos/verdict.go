@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -115,9 +114,6 @@ func (s *suite) verdict() (Verdict, error) {
 		Pushes:     v.Fallbacks,
 		Partitions: repeated,
 	}
-	if err := s.checkCounters(); err != nil {
-		return Verdict{}, err
-	}
 	v.Problems = append(s.problems.all(), s.ledger.wrong...)
 	if v.Acked < s.options.Records {
 		v.Problems = append(v.Problems, fmt.Sprintf("%d records were acknowledged, want %d", v.Acked, s.options.Records))
@@ -126,20 +122,6 @@ func (s *suite) verdict() (Verdict, error) {
 		v.Problems = append(v.Problems, fmt.Sprintf("the first lost records: %v", lost[:min(len(lost), 10)]))
 	}
 	return v, nil
-}
-
-// checkCounters compares the counters of the empty queues.
-func (s *suite) checkCounters() error {
-	for _, name := range streams.Names() {
-		state, err := s.redis.queue.Inspect(context.Background(), name)
-		if err != nil {
-			return fmt.Errorf("inspecting the queue: %w", err)
-		}
-		if state.Accepted != state.Forwarded+state.DeadLettered || state.AcceptedBytes != state.ForwardedBytes+state.DeadLetteredBytes {
-			s.problems.add("the empty queue of %s counts %d accepted, %d forwarded and %d dead letters", name, state.Accepted, state.Forwarded, state.DeadLettered)
-		}
-	}
-	return nil
 }
 
 // readArchive counts every body in every object, and returns the number of fallback
