@@ -147,7 +147,7 @@ func TestReplayPostsTheArchiveToAnotherStream(t *testing.T) {
 		c := command(t, append([]string{"replay", "--data=" + d.data, "--streams=" + streams, "--from=1h", "--to=now", "--state=" + filepath.Join(cache, "state")}, args...)...)
 		return finish(t, c)
 	}
-	if r := replay("--stream=orders", "--into=orders"); r.code != 1 || !strings.Contains(r.err, "--force") {
+	if r := replay("--stream=orders", "--into=orders"); r.code != 2 || !strings.Contains(r.err, "--force") {
 		t.Errorf("replay into itself: exit code %d and %s", r.code, r.err)
 	}
 	if text := replay("--stream=orders", "--into=page-views", "--dry-run").done(t); !strings.Contains(text, "would replay") || !strings.Contains(text, "orders/dt=") {
@@ -168,7 +168,7 @@ func TestReplayPostsTheArchiveToAnotherStream(t *testing.T) {
 	if r := replay("--stream=orders", "--into=dispatcher-decisions"); r.code != 1 || !strings.Contains(r.err, "another task") {
 		t.Errorf("replay with a state of another: exit code %d and %s", r.code, r.err)
 	}
-	if r := replay("--stream=none", "--into=orders"); r.code != 1 || !strings.Contains(r.err, "--by") {
+	if r := replay("--stream=none", "--into=orders"); r.code != 2 || !strings.Contains(r.err, "--by") {
 		t.Errorf("replay of an unknown stream: exit code %d and %s", r.code, r.err)
 	}
 }

@@ -40,7 +40,7 @@ func (b *bar) add(n int64) {
 func (b *bar) say(note string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.note = note
+	b.note = printable(note)
 }
 
 func (b *bar) text() string {
@@ -54,7 +54,7 @@ func (b *bar) print(w io.Writer, format string, args ...any) {
 	if b.bar != nil {
 		w = b.container
 	}
-	fmt.Fprintf(w, format+"\n", args...)
+	fmt.Fprintln(w, printable(fmt.Sprintf(format, args...)))
 }
 
 // end draws the bar for the last time and releases the terminal. It may be called

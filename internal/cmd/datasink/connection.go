@@ -19,7 +19,7 @@ import (
 // connection holds the flags that choose the deployment a verb works on.
 type connection struct {
 	Data    string `group:"where" default:".datasink" type:"path" help:"Data folder of a local pipeline. The verb works on that pipeline while it runs, unless --aws, --profile or --region is given."`
-	AWS     bool   `group:"where" name:"aws" help:"Work on AWS, or on the emulator that AWS_ENDPOINT_URL names."`
+	AWS     bool   `group:"where" name:"aws" env:"DATASINK_AWS" help:"Work on AWS, or on the emulator that AWS_ENDPOINT_URL names."`
 	Profile string `group:"where" help:"Profile in the shared AWS configuration; implies --aws."`
 	Region  string `group:"where" help:"AWS Region; implies --aws."`
 	Name    string `group:"where" default:"datasink" help:"Name of the deployment in AWS, which is the name of its root stack."`
@@ -34,8 +34,19 @@ func (f *connection) find(ctx context.Context, c console) (deployment.Target, er
 	return found(ctx, c, f.options())
 }
 
+// findToWrite is find for a verb that changes the deployment.
+func (f *connection) findToWrite(ctx context.Context, c console) (deployment.Target, error) {
+	o := f.options()
+	o.Write = true
+	return found(ctx, c, o)
+}
+
+// found returns the deployment that the options choose, and prints its description.
 func found(ctx context.Context, c console, o deployment.Options) (deployment.Target, error) {
 	t, err := deployment.Find(ctx, o)
+	if errors.Is(err, deployment.ErrNoTarget) {
+		return nil, usageError{err}
+	}
 	if err == nil {
 		fmt.Fprintf(c.err, "datasink: %s\n", t.Describe())
 	}
@@ -95,12 +106,15 @@ func (p *poster) Validate() error {
 // findToPost returns the deployment and a client for its API.
 func (p *poster) findToPost(ctx context.Context, c console, f *connection) (deployment.Target, *post.Client, error) {
 	o := f.options()
-	o.User, o.Password = p.User, p.Password
+	o.Write, o.User, o.Password = true, p.User, p.Password
 	t, err := found(ctx, c, o)
 	if err != nil {
 		return nil, nil, err
 	}
 	api, err := t.API(ctx)
+	if err == nil {
+		err = post.CheckURL(api.URL)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

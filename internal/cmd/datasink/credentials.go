@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/operate/clients"
+	"github.com/data-sink/data-sink/internal/operate/deployment"
 )
 
 // credentialsVerbs are the verbs of datasink credentials.
@@ -15,14 +18,6 @@ type credentialsVerbs struct {
 	Add    credentialsAddVerb    `cmd:"" help:"Add a client, with a new password."`
 	Rotate credentialsRotateVerb `cmd:"" help:"Give a client an additional new password."`
 	Revoke credentialsRevokeVerb `cmd:"" help:"Revoke the old passwords of a client, or remove the client."`
-}
-
-func (f *connection) clients(ctx context.Context, c console) (*clients.Store, error) {
-	t, err := f.find(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	return t.Clients(ctx)
 }
 
 type credentialsLsVerb struct {
@@ -53,7 +48,11 @@ type clientLine struct {
 func (v *credentialsLsVerb) Run(ctx context.Context, c console) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
-	store, err := v.clients(ctx, c)
+	t, err := v.find(ctx, c)
+	if err != nil {
+		return err
+	}
+	store, err := t.Clients(ctx)
 	if err != nil {
 		return err
 	}
@@ -97,7 +96,33 @@ Examples:
 
 // Run adds a client.
 func (v *credentialsAddVerb) Run(ctx context.Context, c console) error {
-	return v.give(ctx, c, func(s *clients.Secret, password string) error { return s.Add(v.Client, password, v.Streams) })
+	if v.Streams != nil && slices.Contains(v.Streams, "") || v.Streams != nil && len(v.Streams) == 0 {
+		return usage("--streams: want names or patterns; leave the flag out to grant all streams")
+	}
+	if err := clients.Check(v.Client, v.Streams); err != nil {
+		return usageError{err}
+	}
+	return v.give(ctx, c, func(t deployment.Target) { warnOfUnknown(ctx, c, t, v.Streams) },
+		func(s *clients.Secret, password string) error { return s.Add(v.Client, password, v.Streams) })
+}
+
+// warnOfUnknown warns of names and patterns that match no stream of the deployment.
+// A grant for a stream that does not exist yet is allowed. If the deployment does not
+// list its streams, there is no warning.
+func warnOfUnknown(ctx context.Context, c console, t deployment.Target, patterns []string) {
+	if len(patterns) == 0 {
+		return
+	}
+	inspection, err := t.Inspect(ctx)
+	if err != nil {
+		return
+	}
+	known := slices.Sorted(maps.Keys(inspection.Streams))
+	for _, pattern := range patterns {
+		if !slices.ContainsFunc(known, func(name string) bool { return clients.Matches(pattern, name) }) {
+			fmt.Fprintf(c.err, "datasink: warning: %s matches no stream; the deployment has %s\n", pattern, strings.Join(known, ", "))
+		}
+	}
 }
 
 type credentialsRotateVerb struct {
@@ -115,50 +140,12 @@ passwords.
 Examples:
 
   PASSWORD=$(datasink credentials rotate checkout)
-  datasink credentials revoke checkout --old`
+  datasink credentials revoke checkout`
 }
 
 // Run adds a password to a client.
 func (v *credentialsRotateVerb) Run(ctx context.Context, c console) error {
-	return v.give(ctx, c, func(s *clients.Secret, password string) error { return s.Rotate(v.Client, password) })
-}
-
-type credentialsRevokeVerb struct {
-	Client string `arg:"" help:"Name of the client."`
-	Old    bool   `help:"Revoke all passwords of the client except the newest."`
-	connection
-}
-
-// Help shows with datasink credentials revoke --help.
-func (*credentialsRevokeVerb) Help() string {
-	return `Examples:
-
-  datasink credentials revoke checkout --old
-  datasink credentials revoke checkout`
-}
-
-// Run revokes passwords, or removes the client.
-func (v *credentialsRevokeVerb) Run(ctx context.Context, c console) error {
-	ctx, stop := interruptible(ctx)
-	defer stop()
-	store, err := v.clients(ctx, c)
-	if err != nil {
-		return err
-	}
-	done := "revoked " + v.Client
-	err = store.Edit(ctx, func(s *clients.Secret) error {
-		if !v.Old {
-			return s.Revoke(v.Client)
-		}
-		n, err := s.RevokeOld(v.Client)
-		done = fmt.Sprintf("revoked %s of %s", counted(n, "old password"), v.Client)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(c.err, "datasink: %s; it takes effect within DATASINK_CLIENTS_MAX_AGE, by default 1 minute\n", done)
-	return nil
+	return v.give(ctx, c, nil, func(s *clients.Secret, password string) error { return s.Rotate(v.Client, password) })
 }
 
 // newPassword holds the flags of the verbs that generate a password.
@@ -172,12 +159,20 @@ type newPassword struct {
 // plain text with --plain) and prints it. It returns after Wait, when no function
 // has an older copy of the secret. Before that a function may refuse the password,
 // because it read the secret a moment ago or cannot read it now.
-func (v *newPassword) give(ctx context.Context, c console, add func(s *clients.Secret, password string) error) error {
+// before, if not nil, is called with the deployment first.
+func (v *newPassword) give(ctx context.Context, c console, before func(deployment.Target), add func(s *clients.Secret, password string) error) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
-	store, err := v.clients(ctx, c)
+	t, err := v.findToWrite(ctx, c)
 	if err != nil {
 		return err
+	}
+	store, err := t.Clients(ctx)
+	if err != nil {
+		return err
+	}
+	if before != nil {
+		before(t)
 	}
 	password := clients.Generate()
 	kept := clients.Hash(password)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -57,8 +58,8 @@ Examples:
 
 // Run runs the pipeline until a signal arrives.
 func (v *devVerb) Run(ctx context.Context, c console) error {
-	if v.Flush <= 0 {
-		return fmt.Errorf("--flush=%v: want more than 0", v.Flush)
+	if err := v.check(); err != nil {
+		return err
 	}
 	streams, err := stream.Load(v.Streams)
 	if err != nil {
@@ -105,6 +106,30 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 	}
 	fmt.Fprintln(c.err, "datasink: every accepted record is in the archive")
 	return nil
+}
+
+// check reports wrong arguments before anything is opened.
+func (v *devVerb) check() error {
+	if v.Flush <= 0 {
+		return usage("--flush=%v: want more than 0", v.Flush)
+	}
+	if strings.Contains(v.User, ":") {
+		return usage("--user=%q: want a name without a colon", v.User)
+	}
+	for flag, address := range map[string]string{"addr": v.Addr, "s3-addr": v.S3Addr, "operator-addr": v.Operator} {
+		if address == "" && flag != "addr" {
+			continue
+		}
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return usage("--%s=%q: want host:port", flag, address)
+		}
+	}
+	if v.RedisURL != "" {
+		if u, err := url.Parse(v.RedisURL); err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.Host == "" {
+			return usage("--redis-url: want redis://host:port or rediss://host:port")
+		}
+	}
+	return checkFile(v.Streams)
 }
 
 // sameSignal is the time after the first signal in which further signals count as

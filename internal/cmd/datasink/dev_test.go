@@ -90,12 +90,13 @@ func TestDevRefusesToStart(t *testing.T) {
 		"folder is a file":   {"--data=" + bad, 1, []string{bad}},
 		"folder not to make": {"--data=/proc/datasink", 1, []string{"/proc/datasink"}},
 		"bad streams.json":   {"--streams=" + bad, 1, []string{"streams[0].name", "streams[1].shards"}},
-		"no streams.json":    {"--streams=/nowhere.json", 1, []string{"/nowhere.json"}},
+		"no streams.json":    {"--streams=/nowhere.json", 2, []string{"/nowhere.json"}},
 		"dead Redis":         {"--redis-url=redis://" + deadAddr, 1, []string{"the Redis at redis://" + deadAddr + " does not answer", "refused"}},
 		"frozen Redis":       {"--redis-url=" + frozen.URL, 1, []string{"the Redis at " + frozen.URL + " does not answer"}},
-		"no Redis URL":       {"--redis-url=localhost:6379", 1, []string{"Redis URL"}},
-		"bad user":           {"--user=a:b", 1, []string{"colon"}},
-		"bad flush":          {"--flush=0s", 1, []string{"--flush"}},
+		"no Redis URL":       {"--redis-url=localhost:6379", 2, []string{"--redis-url"}},
+		"bad user":           {"--user=a:b", 2, []string{"colon"}},
+		"no port":            {"--addr=127.0.0.1", 2, []string{"want host:port"}},
+		"bad flush":          {"--flush=0s", 2, []string{"--flush"}},
 		"unknown flag":       {"--nonsense", 2, []string{"--nonsense"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -43,11 +43,12 @@ const (
 	exitInterrupted = 130 // the same command can continue
 )
 
-// console is where a verb writes: results to out, everything else to err.
+// console is where a verb writes: results to out, everything else to err. A writer
+// that is a terminal replaces control characters.
 type console struct{ out, err io.Writer }
 
 func main() {
-	os.Exit(run(context.Background(), os.Args[1:], console{out: os.Stdout, err: os.Stderr}))
+	os.Exit(run(context.Background(), os.Args[1:], console{out: forTerminal(os.Stdout), err: forTerminal(os.Stderr)}))
 }
 
 // run executes a command line and returns the exit code.
@@ -56,14 +57,16 @@ func run(ctx context.Context, args []string, c console) int {
 	verb, err := parser.Parse(args)
 	if err != nil {
 		fmt.Fprintf(c.err, "datasink: %v\n", err)
-		var usage *kong.ParseError
-		if errors.As(err, &usage) {
-			fmt.Fprintln(c.err, "Try: datasink --help")
+		var wrong *kong.ParseError
+		if errors.As(err, &wrong) {
+			verb = wrong.Context
 		}
+		printHint(c, verb)
 		return exitUsage
 	}
 	err = verb.Run()
 	var code exit
+	var wrong usageError
 	switch {
 	case err == nil:
 		return 0
@@ -71,7 +74,21 @@ func run(ctx context.Context, args []string, c console) int {
 		return int(code)
 	}
 	fmt.Fprintf(c.err, "datasink: %v\n", err)
+	if errors.As(err, &wrong) {
+		printHint(c, verb)
+		return exitUsage
+	}
 	return exitFailed
+}
+
+// printHint prints how to get the help of a verb, or of the command if the verb is
+// unknown.
+func printHint(c console, verb *kong.Context) {
+	path := "datasink"
+	if verb != nil && verb.Selected() != nil {
+		path = verb.Selected().FullPath()
+	}
+	fmt.Fprintf(c.err, "Try: %s --help\n", path)
 }
 
 func newParser(ctx context.Context, c console) *kong.Kong {

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -19,18 +19,31 @@ type exit int
 func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 // printJSON writes one JSON document.
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
-}
+func printJSON(w io.Writer, v any) error { return encode(w, v, "  ") }
 
 // printLine writes one JSON document on one line.
-func printLine(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+func printLine(w io.Writer, v any) error { return encode(w, v, "") }
+
+// encode writes JSON in which all control characters are escaped, also those that
+// JSON does not require to be.
+func encode(w io.Writer, v any, indent string) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	e.SetIndent("", indent)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	var escaped strings.Builder
+	for _, r := range b.String() {
+		if r != '\n' && isControl(r) {
+			fmt.Fprintf(&escaped, "\\u%04x", r)
+		} else {
+			escaped.WriteRune(r)
+		}
+	}
+	_, err := io.WriteString(w, escaped.String())
+	return err
 }
 
 // printTable writes rows in aligned columns below a row of heads.
@@ -92,32 +105,11 @@ func textOf(b []byte, most int) string {
 		return fmt.Sprintf("(%d bytes, binary)", len(b))
 	}
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if isControl(r) {
 			return ' '
 		}
 		return r
 	}, strings.ToValidUTF8(string(b), "�")) + cut
-}
-
-// isText reports whether bytes are UTF-8 without control characters other than
-// white space.
-func isText(b []byte) bool {
-	for _, r := range string(b) {
-		if r == '�' || r < ' ' && r != '\n' && r != '\r' && r != '\t' || r == 0x7f {
-			return false
-		}
-	}
-	return true
-}
-
-// isTerminal reports whether w is a terminal.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // progress holds the flag of the verbs that show a progress bar.
@@ -131,7 +123,7 @@ func (p *progress) bar(c console, title string, total int64, bytes bool) *bar {
 	if p.Progress == "never" || p.Progress == "auto" && !isTerminal(c.err) {
 		return &bar{}
 	}
-	options := []mpb.ContainerOption{mpb.WithOutput(c.err), mpb.WithWidth(100), mpb.WithRefreshRate(200 * time.Millisecond)}
+	options := []mpb.ContainerOption{mpb.WithOutput(rawWriter(c.err)), mpb.WithWidth(100), mpb.WithRefreshRate(200 * time.Millisecond)}
 	if p.Progress == "always" {
 		options = append(options, mpb.WithAutoRefresh())
 	}
@@ -147,7 +139,7 @@ func (p *progress) bar(c console, title string, total int64, bytes bool) *bar {
 		return text(s.Current) + " / " + text(s.Total)
 	}
 	b.bar = b.container.AddBar(total,
-		mpb.PrependDecorators(decor.Name(title), decor.Any(count, decor.WCSyncSpace)),
+		mpb.PrependDecorators(decor.Name(printable(title)), decor.Any(count, decor.WCSyncSpace)),
 		mpb.AppendDecorators(
 			decor.Any(func(decor.Statistics) string { return b.text() }, decor.WCSyncSpace),
 			decor.Elapsed(decor.ET_STYLE_MMSS, decor.WC{W: 6}),

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/operate/bucket"
+	"github.com/data-sink/data-sink/internal/operate/deployment"
+	"github.com/data-sink/data-sink/internal/operate/post"
 	"github.com/data-sink/data-sink/internal/operate/replay"
 	"github.com/data-sink/data-sink/internal/operate/resume"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -71,7 +73,7 @@ func (v *replayVerb) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	t, client, err := v.findToPost(ctx, c, &v.connection)
+	t, client, err := v.open(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -99,7 +101,7 @@ func (v *replayVerb) Run(ctx context.Context, c console) error {
 		Done: func(body []byte, err error) {
 			if err != nil {
 				if n.Refused++; n.Refused <= shownFailures {
-					b.print(c.err, "datasink: %v: %s", err, textOf(body, 60))
+					b.print(c.err, "datasink: %v", err)
 				}
 				return
 			}
@@ -125,14 +127,25 @@ func (v *replayVerb) Run(ctx context.Context, c console) error {
 	return v.finish(c, n, err)
 }
 
+func (v *replayVerb) open(ctx context.Context, c console) (deployment.Target, *post.Client, error) {
+	if v.DryRun {
+		t, err := v.find(ctx, c)
+		return t, nil, err
+	}
+	return v.findToPost(ctx, c, &v.connection)
+}
+
 // forms returns the part of an object that becomes a body, and the size above which
 // a body may be compressed in the request (0 for never).
 func (v *replayVerb) forms() (by replay.By, over int, err error) {
+	if err := errors.Join(checkStream(v.Stream), checkStream(v.Into)); err != nil {
+		return "", 0, err
+	}
 	if v.Into == v.Stream && !v.Force {
-		return "", 0, fmt.Errorf("replaying %s into itself archives its records again: use --force to do that", v.Stream)
+		return "", 0, usage("replaying %s into itself archives its records again: use --force to do that", v.Stream)
 	}
 	if !v.From.Before(v.To.Time) {
-		return "", 0, errors.New("--from: want a time before --to")
+		return "", 0, usage("--from: want a time before --to")
 	}
 	into, known, err := v.streamsFile.stream(v.Into)
 	if err != nil {
@@ -149,7 +162,7 @@ func (v *replayVerb) forms() (by replay.By, over int, err error) {
 	case err != nil:
 		return "", 0, err
 	case !known:
-		return "", 0, fmt.Errorf("%s has no stream %s: set --by, or set --streams to the file of the deployment", v.Streams, v.Stream)
+		return "", 0, usage("%s has no stream %s: set --by, or set --streams to the file of the deployment", v.Streams, v.Stream)
 	case from.Format == stream.Raw:
 		return replay.Member, over, nil
 	}

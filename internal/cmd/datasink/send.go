@@ -2,25 +2,24 @@ package main
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"errors"
 	"fmt"
-	"io"
-	"iter"
-	"os"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/operate/deployment"
 	"github.com/data-sink/data-sink/internal/operate/post"
-	"github.com/data-sink/data-sink/internal/operate/replay"
 )
 
 type sendVerb struct {
 	Stream       string   `arg:"" help:"Stream to send to."`
 	Files        []string `arg:"" optional:"" help:"Files to send; standard input if there are none, or for -."`
 	NDJSON       bool     `name:"ndjson" aliases:"lines" help:"Send each line as a record. Empty lines are skipped."`
+	Batch        int      `default:"500" help:"With --ndjson, maximum number of lines in a request, up to 10000; 1 sends each line in its own request."`
 	Gzip         bool     `help:"Compress the requests. A raw stream stores the bodies compressed."`
 	PartitionKey string   `help:"Partition key of all records. By default each record has its own."`
 	Skip         int      `help:"Number of records to skip at the beginning, to continue after an interrupt."`
+	Key          string   `help:"Start of the idempotency keys of the requests. Defaults to a random text. An interrupt prints it."`
 	URL          string   `name:"url" help:"URL of the API. With it the command does not look up a deployment; set --user and --password."`
 	JSON         bool     `name:"json" group:"output" help:"Print the final count as JSON."`
 	progress
@@ -30,12 +29,16 @@ type sendVerb struct {
 
 // Help shows with datasink send --help.
 func (*sendVerb) Help() string {
-	return `Each file is one record, or with --ndjson each line. A request is repeated after
-408, 429, 5xx and network errors, so a record may arrive twice after a fault.
+	return `Each file is one record, or with --ndjson each line. Lines travel in batches; a batch
+also goes after one second. A raw stream, and an API that does not take batches, get
+each line in its own request.
+
+A request is repeated after 408, 429, 5xx and network errors. Each request has an
+idempotency key, so the API recognises a repetition and the record arrives once.
 
 After an interrupt (Ctrl-C) the command finishes the requests in flight and prints
-the value of --skip with which to continue. The exit code is 1 if a record was not
-accepted.
+the values of --skip and --key with which to continue. The exit code is 1 if a record
+was not accepted.
 
 Examples:
 
@@ -45,44 +48,38 @@ Examples:
   DATASINK_PASSWORD=… datasink send orders --url https://sink.example.com --user checkout order.json`
 }
 
-// count is the result of a send.
-type count struct {
-	Sent     int     `json:"sent"`
-	Bytes    int64   `json:"bytes"`
-	Failed   int     `json:"failed"`
-	Retried  int     `json:"retried"`
-	Seconds  float64 `json:"seconds"`
-	NextSkip int     `json:"nextSkip,omitempty"`
-	// unsent is the index of the first record that was not accepted but may be
-	// accepted later; -1 if there is none.
-	unsent int
-}
-
 // Run sends the records.
 func (v *sendVerb) Run(ctx context.Context, c console) error {
+	if err := v.check(); err != nil {
+		return err
+	}
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	client, err := v.client(ctx, c)
 	if err != nil {
 		return err
 	}
+	if v.Key == "" {
+		v.Key = cryptorand.Text()
+	}
 	began := time.Now()
 	n := count{unsent: -1}
 	b := v.bar(c, v.Stream, v.size(), true)
 	err = client.All(ctx, v.bodies(ctx, b), v.Concurrency, func(o post.Outcome) {
 		n.note(o)
-		if o.Err != nil && n.Failed <= shownFailures {
-			b.print(c.err, "datasink: record %d: %v", v.Skip+o.Index, o.Err)
+		if o.Err != nil && n.errors <= shownFailures {
+			b.print(c.err, "datasink: %s: %v", positionOf(o.Body), o.Err)
 		}
-		b.add(v.length(o.Body.Bytes))
+		b.add(v.length(o.Body))
 		b.say(counted(n.Sent, "record"))
 	})
 	b.end()
 	n.Seconds = time.Since(began).Seconds()
 	interrupted := errors.Is(err, context.Canceled)
 	if interrupted {
+		n.Key = v.Key
 		if n.NextSkip = v.Skip + n.Sent + n.Failed; n.unsent >= 0 {
-			n.NextSkip = v.Skip + n.unsent // records after it may be sent twice
+			n.NextSkip = n.unsent
 		}
 	}
 	if printed := v.print(c, n); printed != nil {
@@ -90,34 +87,41 @@ func (v *sendVerb) Run(ctx context.Context, c console) error {
 	}
 	switch {
 	case interrupted:
-		fmt.Fprintf(c.err, "datasink: interrupted; continue with --skip=%d\n", n.NextSkip)
+		fmt.Fprintf(c.err, "datasink: interrupted; continue with --skip=%d --key=%s\n", n.NextSkip, n.Key)
 		return exit(exitInterrupted)
 	case err != nil:
 		return err
 	case n.Failed > 0:
 		return fmt.Errorf("%d of %s not accepted", n.Failed, counted(n.Failed+n.Sent, "record"))
+	case n.Sent == 0:
+		fmt.Fprintln(c.err, "datasink: there was nothing to send")
 	}
 	return nil
 }
 
-// note counts the outcome of one record.
-func (n *count) note(o post.Outcome) {
-	n.Retried += max(o.Attempts-1, 0)
-	if o.Err == nil {
-		n.Sent++
-		n.Bytes += int64(len(o.Body.Bytes))
-		return
+// check reports wrong arguments before the first request.
+func (v *sendVerb) check() error {
+	if v.Batch < 1 || v.Batch > maxBatchLines {
+		return usage("--batch=%d: want 1 to %d", v.Batch, maxBatchLines)
 	}
-	n.Failed++
-	var refusal *post.Refusal
-	isFinal := errors.As(o.Err, &refusal) && refusal.IsFinal()
-	if !isFinal && (n.unsent < 0 || o.Index < n.unsent) {
-		n.unsent = o.Index
+	if v.Skip < 0 {
+		return usage("--skip=%d: want 0 or more", v.Skip)
 	}
+	if v.URL != "" {
+		if err := post.CheckURL(v.URL); err != nil {
+			return usage("--url: %w", err)
+		}
+	}
+	if err := checkStream(v.Stream); err != nil {
+		return err
+	}
+	for _, name := range v.Files {
+		if err := checkFile(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
-
-// shownFailures is the maximum number of errors that are printed.
-const shownFailures = 10
 
 func (v *sendVerb) client(ctx context.Context, c console) (*post.Client, error) {
 	if v.URL != "" {
@@ -135,107 +139,58 @@ func (v *sendVerb) print(c console, n count) error {
 	if v.JSON {
 		return printJSON(c.out, n)
 	}
-	_, err := fmt.Fprintf(c.out, "sent %s, %s, in %.1f s (%.0f/s); %d not accepted, %d retries\n",
-		counted(n.Sent, "record"), bytesText(n.Bytes), n.Seconds, float64(n.Sent)/max(n.Seconds, 0.001), n.Failed, n.Retried)
+	_, err := fmt.Fprintf(c.out, "sent %s, %s, in %.1f s (%.0f/s); %d not accepted, %s\n",
+		counted(n.Sent, "record"), bytesText(n.Bytes), n.Seconds, float64(n.Sent)/max(n.Seconds, 0.001), n.Failed, retries(n.Retried))
 	return err
 }
 
-// length returns the number of bytes that a record occupies in its file.
-func (v *sendVerb) length(body []byte) int64 {
-	if v.NDJSON {
-		return int64(len(body)) + 1
+func retries(n int) string {
+	if n == 1 {
+		return "1 retry"
 	}
-	return int64(len(body))
+	return fmt.Sprintf("%d retries", n)
 }
 
-// size returns the total size of the files in bytes, or 0 if it is not known.
-func (v *sendVerb) size() int64 {
-	var total int64
-	for _, name := range v.Files {
-		info, err := os.Stat(name)
-		if err != nil || !info.Mode().IsRegular() {
-			return 0
-		}
-		total += info.Size()
-	}
-	return total
+// count is the result of a send.
+type count struct {
+	Sent    int     `json:"sent"`
+	Bytes   int64   `json:"bytes"`
+	Failed  int     `json:"failed"`
+	Retried int     `json:"retried"`
+	Seconds float64 `json:"seconds"`
+	// NextSkip and Key continue after an interrupt.
+	NextSkip int    `json:"nextSkip,omitempty"`
+	Key      string `json:"key,omitempty"`
+	// unsent is the position of the first record that was not accepted but may be
+	// accepted later; -1 if there is none.
+	unsent int
+	errors int // requests that failed
 }
 
-var errEnough = errors.New("enough")
-
-// bodies yields the records after the first v.Skip.
-func (v *sendVerb) bodies(ctx context.Context, b *bar) iter.Seq2[post.Body, error] {
-	return func(yield func(post.Body, error) bool) {
-		by, index := replay.Whole, 0
-		if v.NDJSON {
-			by = replay.Line
-		}
-		files := v.Files
-		if len(files) == 0 {
-			files = []string{"-"}
-		}
-		for _, name := range files {
-			err := read(ctx, name, func(r io.Reader) error {
-				return by.Split(r, func(body []byte) error {
-					if v.NDJSON && (string(body) == "\n" || string(body) == "\r") {
-						return nil
-					}
-					if index++; index <= v.Skip {
-						b.add(v.length(body))
-						return nil
-					}
-					if !yield(post.Body{Stream: v.Stream, PartitionKey: v.PartitionKey, Bytes: body, Gzip: v.Gzip}, nil) {
-						return errEnough
-					}
-					return nil
-				})
-			})
-			if errors.Is(err, errEnough) {
-				return
-			}
-			if err != nil {
-				yield(post.Body{}, fmt.Errorf("reading %s: %w", name, err))
-				return
-			}
-		}
+// note counts the outcome of one request.
+func (n *count) note(o post.Outcome) {
+	n.Retried += o.Retries
+	n.Sent += o.Records
+	if o.Err == nil {
+		n.Bytes += int64(len(o.Body.Bytes))
+		return
+	}
+	n.errors++
+	n.Failed += max(o.Body.Lines, 1) - o.Records
+	var refusal *post.Refusal
+	isFinal := errors.As(o.Err, &refusal) && refusal.IsFinal()
+	if first := o.Body.First + o.Records; !isFinal && (n.unsent < 0 || first < n.unsent) {
+		n.unsent = first
 	}
 }
 
-// read calls use with the content of a file, or with standard input for "-".
-func read(ctx context.Context, name string, use func(io.Reader) error) error {
-	if name == "-" {
-		return use(untilInterrupt{ctx, os.Stdin})
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }()
-	return use(f)
-}
+// shownFailures is the maximum number of errors that are printed.
+const shownFailures = 10
 
-// untilInterrupt is a reader whose Read returns when ctx ends, even if r blocks. It
-// must not be used after that.
-type untilInterrupt struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (u untilInterrupt) Read(p []byte) (int, error) {
-	type result struct {
-		n   int
-		err error
+// positionOf names the records of a request for a message. Records count from 1.
+func positionOf(b post.Body) string {
+	if b.Lines < 2 {
+		return fmt.Sprintf("record %d, in %s", b.First+1, b.Source)
 	}
-	done := make(chan result, 1)
-	own := make([]byte, len(p)) // the caller may reuse p after ctx has ended
-	go func() {
-		n, err := u.r.Read(own)
-		done <- result{n, err}
-	}()
-	select {
-	case <-u.ctx.Done():
-		return 0, context.Cause(u.ctx)
-	case r := <-done:
-		return copy(p, own[:r.n]), r.err
-	}
+	return fmt.Sprintf("records %d to %d, in %s", b.First+1, b.First+b.Lines, b.Source)
 }

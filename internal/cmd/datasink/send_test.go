@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 )
@@ -46,67 +46,213 @@ func TestSendSaysWhatWasNotAccepted(t *testing.T) {
 	}{
 		{"an unknown stream", "404 unknown_stream", []string{"send", "none"}},
 		{"wrong credentials", "401 unauthorized", []string{"send", "orders", "--password=wrong"}},
-		{"a missing file", "no such file", []string{"send", "orders", "absent"}},
 		{"an API that is not there", "connection refused", []string{"send", "orders", "--url=http://127.0.0.1:1", "--attempts=2"}},
 	} {
 		if r := d.operate(t, "body", tt.args...); r.code != 1 || !strings.Contains(r.err, tt.want) {
 			t.Errorf("%s: exit code %d, want 1 with %q in:\n%s", tt.name, r.code, tt.want, r.err)
 		}
 	}
-	for _, args := range [][]string{{"send"}, {"send", "orders", "--concurrency=0"}, {"tail", "orders", "--since=soon"}, {"nothing"}, {"verify", "--from"}} {
-		if r := d.operate(t, "", args...); r.code != 2 || !strings.Contains(r.err, "datasink --help") {
-			t.Errorf("%q: exit code %d, want 2, and a hint in:\n%s", args, r.code, r.err)
+}
+
+// Wrong usage is seen before the first request, here without any deployment.
+func TestWrongUsageIsExitCode2(t *testing.T) {
+	t.Parallel()
+	const api = "--url=https://sink.example"
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"nothing"}, "Try: datasink --help"},
+		{[]string{"send"}, "Try: datasink send --help"},
+		{[]string{"verify", "--from"}, "Try: datasink verify --help"},
+		{[]string{"failed", "ls", "--from=soon"}, "Try: datasink failed ls --help"},
+		{[]string{"send", "orders", api, "--concurrency=0"}, "Try: datasink send --help"},
+		{[]string{"send", "orders", api, "--batch=0"}, "want 1 to 10000"},
+		{[]string{"send", "orders", api, "absent"}, "no such file"},
+		{[]string{"send", "orders", api, "."}, "is a directory"},
+		{[]string{"send", "Orders", api}, "want ^[a-z0-9]"},
+		{[]string{"send", "orders", "--url=sink.example:8080"}, "want https://HOST"},
+		{[]string{"send", "orders", "--url=127.0.0.1:8080"}, "want https://HOST"},
+		{[]string{"send", "orders", api + "/archives/orders"}, "without /archives"},
+		{[]string{"send", "orders", "--url=https://u:p@sink.example"}, "contains credentials"},
+		{[]string{"send", "orders", "--url=http://sink.example"}, "plain HTTP"},
+		{[]string{"tail", "orders", "--since=now", "--until=1h"}, "before --until"},
+		{[]string{"tail", "failed"}, "reserved"},
+		{[]string{"replay", "--stream=orders", "--into=orders", "--from=1h", "--to=now"}, "--force"},
+		{[]string{"status", "--interval=1ms"}, "want 100ms or more"},
+		{[]string{"dev", "--flush=0s"}, "want more than 0"},
+		{[]string{"credentials", "add", "a:b"}, "Try: datasink credentials add --help"},
+		{[]string{"send", "orders"}, "start one with datasink dev"},
+		{[]string{"credentials", "rotate", "checkout"}, "DATASINK_AWS=1"},
+		{[]string{"failed", "redrive"}, "no deployment"},
+	} {
+		c := command(t, tt.args...)
+		c.Env = append(c.Env, "AWS_REGION=eu-west-1", "AWS_PROFILE=production", "AWS_ENDPOINT_URL=http://127.0.0.1:1")
+		r := finish(t, c)
+		if r.code != 2 || !strings.Contains(r.err, tt.want) || r.out != "" {
+			t.Errorf("%q: exit code %d and %q, want 2 with %q in:\n%s", tt.args, r.code, r.out, tt.want, r.err)
 		}
 	}
 }
 
+// keyedAPI accepts records and batches as the API does: a request whose key it has
+// seen is answered again without a new record.
+type keyedAPI struct {
+	mu      sync.Mutex
+	seen    map[string]bool
+	records map[string]int // by body
+	lose    func(n int) bool
+	n       int
+}
+
+func (a *keyedAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	time.Sleep(time.Millisecond)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.n++
+	records := []string{string(body)}
+	if strings.HasSuffix(r.URL.Path, "/batch") {
+		records = strings.Split(strings.TrimSuffix(string(body), "\n"), "\n")
+	}
+	if key := r.Header.Get("Idempotency-Key"); !a.seen[key] {
+		a.seen[key] = true
+		for _, record := range records {
+			a.records[record]++
+		}
+	}
+	if a.lose != nil && a.lose(a.n) {
+		panic(http.ErrAbortHandler) // accepted, but the client does not hear it
+	}
+	w.WriteHeader(http.StatusAccepted)
+	if strings.HasSuffix(r.URL.Path, "/batch") {
+		fmt.Fprintf(w, `{"id":"x","records":%d}`, len(records))
+	} else {
+		fmt.Fprint(w, `{"id":"x"}`)
+	}
+}
+
+// accepted returns the number of requests so far.
+func (a *keyedAPI) requests() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.n
+}
+
 func TestSendGoesOnAfterAnInterrupt(t *testing.T) {
 	t.Parallel()
-	var accepted atomic.Int64
-	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		time.Sleep(5 * time.Millisecond)
-		accepted.Add(1)
-		w.WriteHeader(http.StatusAccepted)
-		fmt.Fprint(w, `{"id":"x"}`)
-	}))
+	for _, batch := range []string{"--batch=1", "--batch=7"} {
+		t.Run(batch, func(t *testing.T) {
+			t.Parallel()
+			// Every third answer is lost, and the first try of a process is its only one.
+			a := &keyedAPI{seen: make(map[string]bool), records: make(map[string]int), lose: func(n int) bool { return n%3 == 0 }}
+			api := httptest.NewServer(a)
+			t.Cleanup(api.Close)
+			args := []string{"send", "orders", "--ndjson", "--json", "--concurrency=4", "--attempts=1", batch, "--url=" + api.URL, "--password=x"}
+			c := command(t, args...)
+			input, err := c.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out, errs text
+			c.Stdout, c.Stderr = &out, &errs
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			const n = 5000
+			go func() {
+				_, _ = io.WriteString(input, lines(n)) // It ends with the command.
+				_ = input.Close()
+			}()
+			waitFor(t, "some to be sent", func() bool { return a.requests() > 50 })
+			if err := c.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+			_ = c.Wait() // The state tells how it ended.
+			var first struct {
+				Sent, Failed, NextSkip int
+				Key                    string
+			}
+			if err := json.Unmarshal([]byte(out.String()), &first); err != nil {
+				t.Fatalf("%v in %s", err, out.String())
+			}
+			if code := c.ProcessState.ExitCode(); code != 130 || !strings.Contains(errs.String(), fmt.Sprintf("--skip=%d --key=%s", first.NextSkip, first.Key)) {
+				t.Errorf("exit code %d, want 130 and a hint: %s", code, errs.String())
+			}
+			if first.NextSkip >= first.Sent+first.Failed {
+				t.Errorf("the count is %+v, want to go on at the first lost answer", first)
+			}
+			a.mu.Lock()
+			a.lose = nil
+			a.mu.Unlock()
+			rest := command(t, append(args, fmt.Sprint("--skip=", first.NextSkip), "--key="+first.Key)...)
+			rest.Stdin = strings.NewReader(lines(n))
+			finish(t, rest).done(t)
+			for line := range strings.Lines(lines(n)) {
+				if got := a.records[strings.TrimSuffix(line, "\n")]; got != 1 {
+					t.Fatalf("%q was accepted %d times, want once", line, got)
+				}
+			}
+		})
+	}
+}
+
+// A batch does not wait for more lines than a second.
+func TestSendDoesNotHoldBackABatch(t *testing.T) {
+	t.Parallel()
+	a := &keyedAPI{seen: make(map[string]bool), records: make(map[string]int)}
+	api := httptest.NewServer(a)
 	t.Cleanup(api.Close)
-	args := []string{"send", "orders", "--ndjson", "--json", "--concurrency=4", "--url=" + api.URL, "--password=x"}
-	c := command(t, args...)
+	c := command(t, "send", "orders", "--ndjson", "--url="+api.URL, "--password=x")
 	input, err := c.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out, errs text
-	c.Stdout, c.Stderr = &out, &errs
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	const n = 5000
-	go func() {
-		_, _ = io.WriteString(input, lines(n)) // It ends with the command.
-		_ = input.Close()
-	}()
-	waitFor(t, "some to be sent", func() bool { return accepted.Load() > 50 })
-	if err := c.Process.Signal(os.Interrupt); err != nil {
+	if _, err := io.WriteString(input, "one\n\ntwo\n"); err != nil {
 		t.Fatal(err)
 	}
-	_ = c.Wait() // The state tells how it ended.
-	var first struct{ Sent, Failed, NextSkip int }
-	if err := json.Unmarshal([]byte(out.String()), &first); err != nil {
-		t.Fatalf("%v in %s", err, out.String())
+	waitFor(t, "a batch", func() bool { return a.requests() == 1 })
+	_ = input.Close()
+	if err := c.Wait(); err != nil {
+		t.Error(err)
 	}
-	if code := c.ProcessState.ExitCode(); code != 130 || !strings.Contains(errs.String(), "--skip=") {
-		t.Errorf("exit code %d, want 130 and a hint: %s", code, errs.String())
+	if a.records["one"] != 1 || a.records["two"] != 1 || len(a.records) != 2 {
+		t.Errorf("the API has %v, want one and two", a.records)
 	}
-	if int64(first.Sent) != accepted.Load() || first.NextSkip != first.Sent {
-		t.Errorf("the count is %+v, the API accepted %d", first, accepted.Load())
+}
+
+func TestSendNamesTheFileOfAFailure(t *testing.T) {
+	t.Parallel()
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err == nil && strings.Contains(string(body), "bad") {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+		fmt.Fprint(w, `{"id":"x"}`)
+	}))
+	t.Cleanup(api.Close)
+	dir := t.TempDir()
+	for _, name := range []string{"good", "bad"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	rest := command(t, append(args, fmt.Sprint("--skip=", first.NextSkip))...)
-	rest.Stdin = strings.NewReader(lines(n))
-	finish(t, rest).done(t)
-	if accepted.Load() != n {
-		t.Errorf("the API accepted %d records, want %d", accepted.Load(), n)
+	r := finish(t, command(t, "send", "orders", "--url="+api.URL, "--password=x", filepath.Join(dir, "good"), filepath.Join(dir, "bad")))
+	if r.code != 1 || !strings.Contains(r.err, "record 2, in "+filepath.Join(dir, "bad")+":") || !strings.Contains(r.out, "sent 1 record,") {
+		t.Errorf("exit code %d, printed %s%s", r.code, r.out, r.err)
+	}
+	nothing := command(t, "send", "orders", "--url="+api.URL, "--password=x")
+	nothing.Stdin = strings.NewReader("")
+	if r := finish(t, nothing); r.code != 0 || !strings.Contains(r.err, "there was nothing to send") {
+		t.Errorf("send of nothing: exit code %d, printed %s", r.code, r.err)
 	}
 }
 

@@ -46,7 +46,7 @@ Examples:
 // Run prints the table once, or repeatedly with --watch.
 func (v *statusVerb) Run(ctx context.Context, c console) error {
 	if v.Interval < 100*time.Millisecond {
-		return fmt.Errorf("--interval=%v: want 100ms or more", v.Interval)
+		return usage("--interval=%v: want 100ms or more", v.Interval)
 	}
 	ctx, stop := interruptible(ctx)
 	defer stop()
@@ -114,7 +114,7 @@ func (v *statusVerb) print(c console, rows []streamStatus, problems []string, no
 		table = append(table, r.cells(now))
 	}
 	if v.Watch && isTerminal(c.out) {
-		fmt.Fprint(c.out, "\x1b[H\x1b[2J") // clears the screen
+		fmt.Fprint(rawWriter(c.out), "\x1b[H\x1b[2J") // clears the screen
 	}
 	if v.Watch {
 		fmt.Fprintln(c.out, now.UTC().Format(time.DateTime)+" UTC")

@@ -50,6 +50,9 @@ type tapLine struct {
 
 // Run prints records until an interrupt, --until or --limit.
 func (v *tailVerb) Run(ctx context.Context, c console) error {
+	if err := v.check(); err != nil {
+		return err
+	}
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	t, err := v.find(ctx, c)
@@ -70,6 +73,17 @@ func (v *tailVerb) Run(ctx context.Context, c console) error {
 		return nil // an interrupt is the usual end
 	}
 	return err
+}
+
+// check reports wrong arguments before the first request.
+func (v *tailVerb) check() error {
+	if !v.Since.IsZero() && !v.Until.IsZero() && !v.Since.Before(v.Until.Time) {
+		return usage("--since: want a time before --until")
+	}
+	if v.Limit < 0 {
+		return usage("--limit=%d: want 0 or more", v.Limit)
+	}
+	return checkStream(v.Stream)
 }
 
 func (v *tailVerb) printer(c console) func(tap.Record) error {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -61,7 +60,7 @@ func (v *verifyVerb) Run(ctx context.Context, c console) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	if !v.From.Before(v.To.Time) {
-		return errors.New("--from: want a time before --to")
+		return usage("--from: want a time before --to")
 	}
 	t, err := v.find(ctx, c)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -173,6 +174,22 @@ func (s *Secret) Add(name, password string, streams []string) error {
 	}
 	s.clients = append(s.clients, Client{Name: name, Passwords: []string{password}, Streams: streams})
 	return nil
+}
+
+// Check returns an error if no secret can have a client with that name and grant.
+func Check(name string, streams []string) error {
+	var s Secret
+	if err := s.Add(name, Hash(""), streams); err != nil {
+		return err
+	}
+	_, err := s.Encode()
+	return err
+}
+
+// Matches reports whether a name or pattern of a grant matches a stream.
+func Matches(pattern, streamName string) bool {
+	ok, err := path.Match(pattern, streamName)
+	return ok && err == nil
 }
 
 // Rotate adds a password to a client.

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/clients"
 	"github.com/data-sink/data-sink/internal/operate/remote"
@@ -25,7 +26,8 @@ import (
 // cloud is a deployment in AWS, or in the emulator that AWS_ENDPOINT_URL names.
 type cloud struct {
 	Options
-	cfg aws.Config
+	cfg     aws.Config
+	account string // account id of the credentials
 
 	mu      sync.Mutex
 	outputs map[string]string // stack outputs; nil until they are read
@@ -42,11 +44,18 @@ func openCloud(ctx context.Context, o Options) (*cloud, error) {
 	if cfg.Region == "" {
 		return nil, fmt.Errorf("no local pipeline runs in %s, and no AWS Region is set: use --region or AWS_REGION", o.Data)
 	}
-	return &cloud{Options: o, cfg: cfg}, nil
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		return nil, fmt.Errorf("no AWS credentials: set AWS_PROFILE or run aws sso login: %w", err)
+	}
+	identity, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return nil, fmt.Errorf("looking up the AWS account: %w", err)
+	}
+	return &cloud{Options: o, cfg: cfg, account: aws.ToString(identity.Account)}, nil
 }
 
 func (c *cloud) Describe() string {
-	text := "deployment " + c.Name + " in " + c.cfg.Region
+	text := "deployment " + c.Name + " in account " + c.account + ", " + c.cfg.Region
 	if c.cfg.BaseEndpoint != nil {
 		text += " at " + *c.cfg.BaseEndpoint
 	}

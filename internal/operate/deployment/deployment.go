@@ -7,11 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/local/endpoints"
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/clients"
 	"github.com/data-sink/data-sink/internal/operate/tap"
@@ -31,6 +28,10 @@ type Options struct {
 	Profile, Region string
 	// Name is the name of the deployment.
 	Name string
+	// Write is set by a verb that changes a deployment. Such a verb works on AWS only
+	// if AWS, Profile or Region is set: the variables of the AWS configuration alone
+	// do not choose AWS.
+	Write bool
 	// User and Password are the credentials to post with. By default they come from
 	// the file of the local pipeline, or from the clients' secret.
 	User, Password string
@@ -67,6 +68,9 @@ type Archive struct {
 	Store archive.Store
 }
 
+// ErrNoTarget is returned if the options choose no deployment to write to.
+var ErrNoTarget = errors.New("no deployment")
+
 // ErrNotLocal is returned for a part that the local pipeline does not have.
 var ErrNotLocal = errors.New("the local pipeline has none")
 
@@ -77,13 +81,16 @@ var ErrNotRunning = errors.New("the local pipeline does not answer")
 // the options do not choose AWS. Otherwise it returns the deployment in AWS.
 func Find(ctx context.Context, o Options) (Target, error) {
 	if !o.AWS && o.Profile == "" && o.Region == "" {
-		path := filepath.Join(o.Data, endpoints.File)
-		content, err := os.ReadFile(path)
+		e, err := readEndpoints(o.Data)
 		if err == nil {
-			return openLocal(o, path, content)
+			return openLocal(o, e), nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("finding the local pipeline: %w", err)
+		}
+		if o.Write {
+			return nil, fmt.Errorf("%w: no local pipeline runs in %s: start one with datasink dev, or use --aws "+
+				"(or --profile, --region, or DATASINK_AWS=1) to write to a deployment in AWS", ErrNoTarget, o.Data)
 		}
 	}
 	return openCloud(ctx, o)

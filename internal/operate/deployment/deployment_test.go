@@ -79,10 +79,11 @@ func TestThePipelineOfThisMachine(t *testing.T) {
 		}
 	}))
 	t.Cleanup(operator.Close)
-	data := writeEndpoints(t, endpoints.Endpoints{Deployment: "datasink", APIURL: "http://api", User: "u", Password: "p", OperatorURL: operator.URL, Bucket: "b", FlushSeconds: 2.5})
+	const api = "http://127.0.0.1:8080"
+	data := writeEndpoints(t, endpoints.Endpoints{Deployment: "datasink", APIURL: api, User: "u", Password: "p", OperatorURL: operator.URL, Bucket: "b", FlushSeconds: 2.5})
 	l := find(t, deployment.Options{Data: data, Name: "other"})
 
-	if api, err := l.API(t.Context()); err != nil || api != (deployment.API{URL: "http://api", User: "u", Password: "p"}) {
+	if got, err := l.API(t.Context()); err != nil || got != (deployment.API{URL: api, User: "u", Password: "p"}) {
 		t.Errorf("API = %+v, %v", api, err)
 	}
 	if l.Deployment() != "datasink" || !strings.Contains(l.Describe(), data) {
@@ -159,6 +160,8 @@ func (a *amazon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
+	case strings.Contains(string(body), "Action=GetCallerIdentity"):
+		fmt.Fprint(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`)
 	case strings.Contains(string(body), "Action=DescribeStacks"):
 		if !strings.Contains(string(body), "StackName=sink") {
 			w.WriteHeader(http.StatusBadRequest)
@@ -226,7 +229,7 @@ func TestADeploymentOnAWS(t *testing.T) {
 	}
 	data := t.TempDir()
 	c := find(t, deployment.Options{Data: data, Name: "sink"})
-	if text := c.Describe(); text != "deployment sink in eu-west-1 at "+server.URL || c.Deployment() != "sink" {
+	if text := c.Describe(); text != "deployment sink in account 123456789012, eu-west-1 at "+server.URL || c.Deployment() != "sink" {
 		t.Errorf("Describe = %s", text)
 	}
 	if api, err := c.API(t.Context()); err != nil || api != (deployment.API{URL: "https://api.example", User: "datasink", Password: "secret"}) {
@@ -250,7 +253,7 @@ func TestADeploymentOnAWS(t *testing.T) {
 	if archive, err := c.Archive(t.Context()); err != nil || archive.Name() != "bucket" {
 		t.Errorf("Archive = %+v, %v", archive, err)
 	}
-	if _, err := find(t, deployment.Options{Data: data, Name: "other"}).API(t.Context()); err == nil || !strings.Contains(err.Error(), "deployment other in eu-west-1") {
+	if _, err := find(t, deployment.Options{Data: data, Name: "other"}).API(t.Context()); err == nil || !strings.Contains(err.Error(), "deployment other in account 123456789012, eu-west-1") {
 		t.Errorf("API of a deployment that is not there = %v", err)
 	}
 	if got := c.Settle(stream.Stream{BufferSeconds: 60}); got != 6*time.Minute {

@@ -34,20 +34,20 @@ type local struct {
 	http           *http.Client
 }
 
-func openLocal(o Options, path string, content []byte) (*local, error) {
-	l := &local{data: o.Data, http: &http.Client{}}
-	if err := json.Unmarshal(content, &l.Endpoints); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
-	}
-	l.user, l.password = l.User, l.Password
+func openLocal(o Options, e endpoints.Endpoints) *local {
+	l := &local{Endpoints: e, data: o.Data, http: &http.Client{CheckRedirect: refuseRedirect}}
+	l.user, l.password = e.User, e.Password
 	if o.User != "" {
 		l.user = o.User
 	}
 	if o.Password != "" {
 		l.password = o.Password
 	}
-	return l, nil
+	return l
 }
+
+// refuseRedirect lets a client return a redirect as the response.
+func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func (l *local) Describe() string   { return "the local pipeline in " + l.data }
 func (l *local) Deployment() string { return l.Endpoints.Deployment }

@@ -2,75 +2,47 @@
 // requests concurrently and repeats those that may succeed later.
 //
 // A request without a response is repeated too, although the API may have accepted
-// the record. Delivery is therefore at least once.
+// it. Each request has an idempotency key, by which the API recognises the repetition.
 package post
 
 import (
 	"bytes"
 	"context"
+	cryptorand "crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
 )
 
-// Body is what becomes one record.
+// Body is the body of one request.
 type Body struct {
 	// Stream is the name of the stream.
 	Stream string
+	// Lines is the number of lines of a batch, each of which becomes a record. The
+	// lines must not be empty. A body with 0 lines becomes one record as a whole.
+	Lines int
+	// Key is the idempotency key. The default is a random key for each call of Post.
+	Key string
 	// PartitionKey chooses the shard; empty for none.
 	PartitionKey string
+	// Source and First are for the caller: the name of the input, and the position
+	// of the first record in it.
+	Source string
+	First  int
 	// Bytes are the body. Post and All do not modify them.
 	Bytes []byte
 	// Gzip compresses the request body. The API decompresses it for a stream of
 	// format lines and stores it compressed for a raw stream.
 	Gzip bool
-}
-
-// Refusal is a response of the API other than 202.
-type Refusal struct {
-	Status int
-	// Code and Detail come from the problem document. Code is empty if API Gateway
-	// answered without the function.
-	Code, Detail string
-	retryAfter   time.Duration
-}
-
-func (r *Refusal) Error() string {
-	text := strconv.Itoa(r.Status)
-	if r.Code != "" {
-		text += " " + r.Code
-	}
-	if r.Detail != "" {
-		text += ": " + r.Detail
-	}
-	return text
-}
-
-// OfAll reports whether the API refuses every other body of the same stream and
-// client too.
-func (r *Refusal) OfAll() bool {
-	switch r.Status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed:
-		return true
-	}
-	return false
-}
-
-// IsFinal reports whether the same body would be refused again.
-func (r *Refusal) IsFinal() bool { return !r.mayPass() }
-
-func (r *Refusal) mayPass() bool {
-	return r.Status == http.StatusTooManyRequests || r.Status >= http.StatusInternalServerError || r.Status == http.StatusRequestTimeout
 }
 
 // Client posts bodies. It is safe for concurrent use; its fields must not change
@@ -88,43 +60,73 @@ type Client struct {
 	// attempt up to MaxDelay. Defaults 200 ms and 10 s. The time in a Retry-After
 	// header, up to a minute, is added.
 	BaseDelay, MaxDelay time.Duration
+
+	noBatches atomic.Bool // the API or the stream takes no batches
 }
 
 const maxRetryAfter = time.Minute
 
-var defaultHTTP = NewHTTP(16)
-
-// NewHTTP returns an HTTP client that keeps up to concurrency connections.
-func NewHTTP(concurrency int) *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = concurrency
-	transport.DialContext = dial
-	return &http.Client{Transport: transport, Timeout: 35 * time.Second}
-}
-
-// dial resolves every name under .localhost to the loopback address, as RFC 6761
-// requires and some resolvers do not. Emulators use such names for their APIs.
-func dial(ctx context.Context, network, address string) (net.Conn, error) {
-	dialer := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	if host, port, err := net.SplitHostPort(address); err == nil && strings.HasSuffix(host, ".localhost") {
-		address = net.JoinHostPort("localhost", port)
-	}
-	return dialer.DialContext(ctx, network, address)
-}
-
 // Receipt describes an accepted body.
 type Receipt struct {
-	// ID is the id of the record.
+	// ID is the id of the record, or of the batch.
 	ID string
-	// Attempts is the number of requests.
-	Attempts int
+	// Records is the number of records that the API has accepted. It can be more
+	// than 0 after an error: see Post.
+	Records int
+	// Retries is the number of repeated requests.
+	Retries int
 }
 
 // Post sends one body. It repeats the request after network errors, 408, 429 and
 // 5xx. If ctx ends, the request in flight still finishes, so that its outcome is
 // known, and there is no further attempt. The error wraps a *Refusal if the last
 // attempt got a response.
+//
+// If the API or the stream does not take batches, Post sends the lines of a batch one
+// by one, and stops at the first line that is not accepted.
 func (c *Client) Post(ctx context.Context, b Body) (Receipt, error) {
+	if err := CheckURL(c.URL); err != nil {
+		return Receipt{}, err
+	}
+	if b.Key == "" {
+		b.Key = cryptorand.Text()
+	}
+	if b.Lines == 0 {
+		return c.repeat(ctx, b)
+	}
+	if c.noBatches.Load() {
+		return c.postLines(ctx, b)
+	}
+	receipt, err := c.repeat(ctx, b)
+	var refusal *Refusal
+	if errors.As(err, &refusal) && refusal.lacksBatches() {
+		c.noBatches.Store(true)
+		return c.postLines(ctx, b)
+	}
+	return receipt, err
+}
+
+// postLines posts each line of a batch as a record.
+func (c *Client) postLines(ctx context.Context, batch Body) (Receipt, error) {
+	var sum Receipt
+	for line := range bytes.Lines(batch.Bytes) {
+		if sum.Records > 0 && ctx.Err() != nil {
+			return sum, context.Cause(ctx)
+		}
+		single := batch
+		single.Lines, single.Bytes = 0, bytes.TrimSuffix(line, []byte("\n"))
+		single.Key = fmt.Sprintf("%s.%d", batch.Key, sum.Records)
+		receipt, err := c.repeat(ctx, single)
+		sum.ID, sum.Retries, sum.Records = receipt.ID, sum.Retries+receipt.Retries, sum.Records+receipt.Records
+		if err != nil {
+			return sum, err
+		}
+	}
+	return sum, nil
+}
+
+// repeat sends a request until it is accepted or refused for good.
+func (c *Client) repeat(ctx context.Context, b Body) (Receipt, error) {
 	wire := b.Bytes
 	if b.Gzip {
 		var err error
@@ -135,19 +137,25 @@ func (c *Client) Post(ctx context.Context, b Body) (Receipt, error) {
 	for attempt := 1; ; attempt++ {
 		id, err := c.post(context.WithoutCancel(ctx), b, wire)
 		if err == nil {
-			return Receipt{ID: id, Attempts: attempt}, nil
+			return Receipt{ID: id, Records: max(b.Lines, 1), Retries: attempt - 1}, nil
 		}
 		var refusal *Refusal
 		answered := errors.As(err, &refusal)
-		if answered && !refusal.mayPass() || attempt >= orDefault(c.MaxAttempts, 10) || !c.wait(ctx, attempt, refusal) {
-			return Receipt{Attempts: attempt}, fmt.Errorf("posting to %s: %w", b.Stream, err)
+		if answered && !refusal.mayPass() || errors.Is(err, errForeign) || attempt >= orDefault(c.MaxAttempts, 10) || !c.wait(ctx, attempt, refusal) {
+			return Receipt{Retries: attempt - 1}, fmt.Errorf("posting to %s: %w", b.Stream, err)
 		}
 	}
 }
 
+// errForeign is returned for a response that the API never gives.
+var errForeign = errors.New("this is not the API of a Data Sink")
+
 // post makes one request.
 func (c *Client) post(ctx context.Context, b Body, wire []byte) (id string, err error) {
-	target := strings.TrimSuffix(c.URL, "/") + "/archives/" + url.PathEscape(b.Stream)
+	target, contentType := strings.TrimSuffix(c.URL, "/")+"/archives/"+url.PathEscape(b.Stream), "application/octet-stream"
+	if b.Lines > 0 {
+		target, contentType = target+"/batch", "application/x-ndjson"
+	}
 	if b.PartitionKey != "" {
 		target += "?partition_key=" + url.QueryEscape(b.PartitionKey)
 	}
@@ -156,7 +164,8 @@ func (c *Client) post(ctx context.Context, b Body, wire []byte) (id string, err 
 		return "", err
 	}
 	request.SetBasicAuth(c.User, c.Password)
-	request.Header.Set("Content-Type", "application/octet-stream")
+	request.Header.Set("Content-Type", contentType)
+	request.Header.Set("Idempotency-Key", b.Key)
 	if b.Gzip {
 		request.Header.Set("Content-Encoding", "gzip")
 	}
@@ -177,31 +186,16 @@ func (c *Client) post(ctx context.Context, b Body, wire []byte) (id string, err 
 		return "", fmt.Errorf("reading the response: %w", err)
 	}
 	var accepted struct {
-		ID string `json:"id"`
+		ID      string `json:"id"`
+		Records int    `json:"records"`
 	}
 	if err := json.Unmarshal(answer, &accepted); err != nil || accepted.ID == "" {
-		return "", errors.New("the response 202 has no id: is this the API of a Data Sink?")
+		return "", fmt.Errorf("%w: the response 202 has no id", errForeign)
+	}
+	if accepted.Records != b.Lines {
+		return "", fmt.Errorf("%w: the response 202 is for %d of %d lines", errForeign, accepted.Records, b.Lines)
 	}
 	return accepted.ID, nil
-}
-
-func refusalOf(response *http.Response, answer []byte) *Refusal {
-	r := &Refusal{Status: response.StatusCode}
-	var problem struct {
-		Code    string `json:"code"`
-		Detail  string `json:"detail"`
-		Message string `json:"message"` // of API Gateway
-	}
-	if json.Unmarshal(answer, &problem) == nil {
-		r.Code, r.Detail = problem.Code, problem.Detail
-		if r.Detail == "" {
-			r.Detail = problem.Message
-		}
-	}
-	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds > 0 {
-		r.retryAfter = min(time.Duration(seconds)*time.Second, maxRetryAfter)
-	}
-	return r
 }
 
 // wait waits with full jitter before the next attempt. It returns false if ctx ends

@@ -69,8 +69,8 @@ func TestPostSendsWhatTheAPIWants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if receipt != (post.Receipt{ID: "x", Attempts: 1}) {
-		t.Errorf("Post = %+v, want id x after one attempt", receipt)
+	if receipt != (post.Receipt{ID: "x", Records: 1}) {
+		t.Errorf("Post = %+v, want id x without a retry", receipt)
 	}
 	user, password, _ := seen.BasicAuth()
 	request := []string{
@@ -123,8 +123,8 @@ func TestPostTriesAgainWhereThatMayHelp(t *testing.T) {
 			t.Parallel()
 			c := serve(t, &api{answer: tt.answer})
 			receipt, err := c.Post(t.Context(), post.Body{Stream: "orders", Bytes: []byte("b")})
-			if receipt.Attempts != tt.attempts {
-				t.Errorf("took %d attempts, want %d", receipt.Attempts, tt.attempts)
+			if receipt.Retries != tt.attempts-1 {
+				t.Errorf("took %d retries, want %d", receipt.Retries, tt.attempts-1)
 			}
 			var refusal *post.Refusal
 			if tt.refusal == "" && err != nil || tt.refusal != "" && (!errors.As(err, &refusal) || err.Error() != tt.refusal) {
@@ -164,7 +164,7 @@ func TestPostRefusesAnAnswerThatIsNotTheAPIs(t *testing.T) {
 	t.Parallel()
 	c := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) }))
 	c.MaxAttempts = 2
-	if _, err := c.Post(t.Context(), post.Body{Stream: "orders"}); err == nil || !strings.Contains(err.Error(), "has no id") {
+	if _, err := c.Post(t.Context(), post.Body{Stream: "orders"}); err == nil || !strings.Contains(err.Error(), "is not the API") {
 		t.Errorf("Post = %v", err)
 	}
 }

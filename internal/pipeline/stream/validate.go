@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -38,13 +39,8 @@ func (s Stream) validate() []fieldProblem {
 	problem := func(field, format string, args ...any) {
 		problems = append(problems, fieldProblem{field, fmt.Errorf(format, args...)})
 	}
-	switch {
-	case s.Name == "":
-		problem("name", "missing")
-	case !nameForm.matches(s.Name):
-		problem("name", "%.*q: want %s", maxShown, s.Name, nameForm)
-	case slices.Contains(reserved, s.Name):
-		problem("name", "%q is reserved: it is a folder of the archive", s.Name)
+	if err := checkName(s.Name); err != nil {
+		problem("name", "%w", err)
 	}
 	oneOf(problem, "format", s.Format, Lines, Raw)
 	oneOf(problem, "capacity", s.Capacity, Provisioned, OnDemand)
@@ -64,6 +60,26 @@ func (s Stream) validate() []fieldProblem {
 		problem("shards", "%d: valid only with provisioned capacity", s.Shards)
 	}
 	return problems
+}
+
+// ValidateName returns an error if name is not a valid name of a stream.
+func ValidateName(name string) error {
+	if err := checkName(name); err != nil {
+		return fmt.Errorf("stream name: %w", err)
+	}
+	return nil
+}
+
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("missing")
+	case !nameForm.matches(name):
+		return fmt.Errorf("%.*q: want %s", maxShown, name, nameForm)
+	case slices.Contains(reserved, name):
+		return fmt.Errorf("%q is reserved: it is a folder of the archive", name)
+	}
+	return nil
 }
 
 func oneOf[T ~string](problem func(field, format string, args ...any), field string, value T, allowed ...T) {

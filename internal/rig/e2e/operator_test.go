@@ -112,7 +112,7 @@ func (d *deployment) testOperate(t *testing.T) {
 	if ls := o.run(t, 0, "", "credentials", "ls"); !strings.Contains(ls, "operator") || strings.Contains(ls, password) {
 		t.Errorf("credentials ls printed:\n%s", ls)
 	}
-	o.run(t, 0, "", "credentials", "revoke", "operator")
+	o.run(t, 0, "", "credentials", "revoke", "operator", "--client")
 	if ls := o.run(t, 0, "", "failed", "ls", "--json"); strings.TrimSpace(ls) != "[]" {
 		t.Errorf("failed ls printed %s", ls)
 	}
