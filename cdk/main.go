@@ -1,5 +1,4 @@
-// Command cdk is the AWS CDK app of Data Sink. The CDK CLI runs it in this
-// folder, as cdk.json says.
+// Command cdk is the AWS CDK app of Data Sink. The CDK CLI runs it in this folder.
 package main
 
 import (

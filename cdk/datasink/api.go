@@ -12,14 +12,14 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
-// routes are all that the API lets through to ingest.
+// routes are the routes of the API to ingest.
 var routes = []struct{ id, key string }{
 	{"Post", "POST /archives/{stream}"},
 	{"Health", "GET /health"},
 }
 
-// accessLog are the fields of a line of the access log. Headers, and so
-// credentials, and the query, with its partition keys, are not among them.
+// accessLog has the fields of a line of the access log. Headers contain credentials and
+// the query contains partition keys, so neither is logged.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
 var accessLog = map[string]string{
 	"requestId":          "$context.requestId",
@@ -38,14 +38,14 @@ var accessLog = map[string]string{
 	"gatewayErrorReason": "$context.error.responseType",
 }
 
-// apiStage is the stage whose name is in no path.
+// apiStage is the name of the stage that has no segment in the path.
 const apiStage = "$default"
 
-// newAPI declares the HTTP API before ingest.
+// newAPI declares the HTTP API that invokes ingest, and returns its ID and its URL.
 func newAPI(stack awscdk.Stack, s settings.Settings, ingest awslambda.Function) (id, url *string) {
 	scope := constructs.NewConstruct(stack, jsii.String("Api"))
 	api := awsapigatewayv2.NewCfnApi(scope, jsii.String("Http"), &awsapigatewayv2.CfnApiProps{
-		Name: jsii.String(s.Name), Description: jsii.String("Data Sink: takes records in"), ProtocolType: jsii.String("HTTP"),
+		Name: jsii.String(s.Name), Description: jsii.String("Data Sink: accepts records"), ProtocolType: jsii.String("HTTP"),
 	})
 	integration := awsapigatewayv2.NewCfnIntegration(scope, jsii.String("Ingest"), &awsapigatewayv2.CfnIntegrationProps{
 		ApiId:                api.Ref(),
@@ -57,8 +57,8 @@ func newAPI(stack awscdk.Stack, s settings.Settings, ingest awslambda.Function) 
 		awsapigatewayv2.NewCfnRoute(scope, jsii.String(r.id), &awsapigatewayv2.CfnRouteProps{
 			ApiId:    api.Ref(),
 			RouteKey: jsii.String(r.key),
-			// Ingest checks Basic Auth itself: an authorizer of its own would
-			// cost a second invocation for each record.
+			// Ingest checks Basic Auth itself. A Lambda authorizer would cost a second
+			// invocation for each record.
 			AuthorizationType: jsii.String("NONE"),
 			Target:            awscdk.Fn_Join(jsii.String("/"), &[]*string{jsii.String("integrations"), integration.Ref()}),
 		})
@@ -67,7 +67,7 @@ func newAPI(stack awscdk.Stack, s settings.Settings, ingest awslambda.Function) 
 	if err != nil {
 		panic(err)
 	}
-	// Under this name CloudWatch needs no resource policy for each group.
+	// Log groups with this prefix need no resource policy of their own.
 	logs := newLogGroup(scope, "AccessLogs", s, "/aws/vendedlogs/"+s.Name+"/api")
 	stage := awsapigatewayv2.NewCfnStage(scope, jsii.String("Stage"), &awsapigatewayv2.CfnStageProps{
 		ApiId:      api.Ref(),
@@ -102,7 +102,7 @@ func newAPI(stack awscdk.Stack, s settings.Settings, ingest awslambda.Function) 
 		ApiId: api.Ref(), DomainName: domain.Ref(), Stage: stage.Ref(),
 	})
 	awscdk.NewCfnOutput(stack, jsii.String("ApiDomainTarget"), &awscdk.CfnOutputProps{
-		Value: domain.AttrRegionalDomainName(), Description: jsii.String("The name that " + s.DomainName + " must point at"),
+		Value: domain.AttrRegionalDomainName(), Description: jsii.String("Target of the DNS record of " + s.DomainName),
 	})
 	return api.Ref(), jsii.String("https://" + s.DomainName)
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// Synthesize builds the functions of the module that holds the working directory
-// and writes the cloud assembly of its deployment to where the CDK CLI wants it.
-// It ends the JSII runtime: a process can call it once.
+// Synthesize builds the functions of the module in the working directory and writes the
+// cloud assembly of the deployment to the folder that the CDK CLI expects. It ends the
+// jsii runtime, so a process can call it only once.
 func Synthesize() error {
 	defer jsii.Close()
 	dir, err := os.Getwd()
@@ -49,19 +49,19 @@ func Synthesize() error {
 	return nil
 }
 
-// deployment is what a stack is made from.
+// deployment is the input of a stack.
 type deployment struct {
 	settings.Settings
 	streams *stream.Set
-	// account and region are those that the CDK command works in; empty when
-	// it has no credentials.
+	// account and region are those of the CDK CLI; empty if it has no credentials.
 	account, region string
 	// assets is the folder that holds a folder for each function.
 	assets string
 }
 
-// load reads the settings and the streams of a deployment, all problems at once
-// for each of the two. A relative path of streams starts at root.
+// load reads the settings and the streams of a deployment. Its error lists all problems
+// of the settings, or all problems of the streams. A relative path of streams starts at
+// root.
 func load(context map[string]any, root string, getenv func(string) string) (deployment, error) {
 	s, err := settings.Parse(context)
 	if err != nil {

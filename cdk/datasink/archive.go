@@ -9,8 +9,8 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
-// newArchive declares the bucket of all records. It stays when the stack goes.
-// It has no versions: every key is written once, or again with the same bytes.
+// newArchive declares the bucket of the archive. The bucket is retained when the stack is
+// deleted. It has no versioning, because a key is only ever written with the same bytes.
 func newArchive(scope constructs.Construct, s settings.Settings) awss3.Bucket {
 	rules := []*awss3.LifecycleRule{{
 		Id:                                  jsii.String("abandoned-uploads"),

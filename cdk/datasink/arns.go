@@ -7,32 +7,32 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
-// arn is the ARN of a resource of the stack's account and Region, by its name:
-// grants that follow from names stay small however many streams there are.
+// arn returns the ARN of a resource in the account and Region of the stack. Grants by
+// name patterns stay small with any number of streams.
 func arn(stack awscdk.Stack, service, resource, name string, format awscdk.ArnFormat) *string {
 	return stack.FormatArn(&awscdk.ArnComponents{
 		Service: jsii.String(service), Resource: jsii.String(resource), ResourceName: jsii.String(name), ArnFormat: format,
 	})
 }
 
-// secretARN is the pattern of a secret's ARN, which ends in six characters that
-// nobody chooses.
+// secretARN returns the pattern of the ARN of a secret, which ends with six random
+// characters.
 func secretARN(stack awscdk.Stack, name string) *string {
 	return arn(stack, "secretsmanager", "secret", name+"-??????", awscdk.ArnFormat_COLON_RESOURCE_NAME)
 }
 
-// streamsARN matches the Kinesis streams of the deployment and of no other.
+// streamsARN returns the pattern of the Kinesis streams of this deployment only.
 func streamsARN(stack awscdk.Stack, s settings.Settings) *string {
 	return arn(stack, "kinesis", "stream", s.Name+".*", awscdk.ArnFormat_SLASH_RESOURCE_NAME)
 }
 
-// firehosesARN matches the Firehoses of the deployment and of no other.
+// firehosesARN returns the pattern of the Firehoses of this deployment only.
 func firehosesARN(stack awscdk.Stack, s settings.Settings) *string {
 	return arn(stack, "firehose", "deliverystream", s.Name+".*", awscdk.ArnFormat_SLASH_RESOURCE_NAME)
 }
 
-// logGroupARNs are the ARNs of one log group: IAM's reference names it without
-// the asterisk, which stands for its log streams and is what services ask about.
+// logGroupARNs returns the two ARNs of a log group. The IAM reference names the group
+// without the asterisk; services check the ARN with it, which includes the log streams.
 func logGroupARNs(stack awscdk.Stack, name string) []*string {
 	group := func(name string) *string {
 		return arn(stack, "logs", "log-group", name, awscdk.ArnFormat_COLON_RESOURCE_NAME)
@@ -40,7 +40,7 @@ func logGroupARNs(stack awscdk.Stack, name string) []*string {
 	return on(group(name), group(name+":*"))
 }
 
-// joined is texts, known or not, one after the other.
+// joined returns the concatenation of texts, which may be tokens.
 func joined(texts ...*string) *string { return awscdk.Fn_Join(jsii.String(""), &texts) }
 
 func functionName(s settings.Settings, function string) string { return s.Name + "-" + function }

@@ -11,8 +11,8 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/metric"
 )
 
-// stage is a column of the dashboard: a part of the pipeline, with graphs of
-// what passes, how long that takes, and what goes wrong.
+// stage is a column of the dashboard: a part of the pipeline with graphs of its
+// throughput, its latency and its errors.
 type stage struct {
 	title, means string
 	graphs       [3]graph
@@ -31,10 +31,9 @@ const (
 	graphHeight = 5
 )
 
-// newDashboard declares one dashboard, read from left to right like the pipeline,
-// and below it what concerns streams and functions. Streams are found by SEARCH,
-// at most ten a graph, those with the highest values: so it is the same for one
-// stream and for hundreds, and a new stream does not change it.
+// newDashboard declares a dashboard that shows the pipeline from left to right, and the
+// streams and the functions below it. A graph finds its streams by SEARCH and shows the
+// ten with the highest values, so a new stream does not change the dashboard.
 func newDashboard(stack awscdk.Stack, w watched, alarms []*string) {
 	var widgets []any
 	add := func(kind string, x, y, width, height int, properties map[string]any) {
@@ -64,37 +63,37 @@ func newDashboard(stack awscdk.Stack, w watched, alarms []*string) {
 		y += graphHeight
 	}
 	awscloudwatch.NewCfnDashboard(stack, jsii.String("Dashboard"), &awscloudwatch.CfnDashboardProps{
-		// The dashboards of all Regions share their names.
+		// The names of dashboards are shared by all Regions.
 		DashboardName: joined(jsii.String(w.Name+"-"), stack.Region()),
 		DashboardBody: stack.ToJsonString(map[string]any{"start": "-PT3H", "periodOverride": "inherit", "widgets": widgets}, nil),
 	})
 }
 
-// stages are the parts of the pipeline.
+// stages returns the columns of the dashboard.
 func (w watched) stages() []stage {
 	return []stage{
-		{"API", "clients post here", [3]graph{
+		{"API", "clients post to it", [3]graph{
 			{"Requests", []any{w.api("Count", "Sum")}},
 			{"Latency, ms", []any{w.api("Latency", "p50"), w.api("Latency", "p99")}},
 			{"Share of errors", []any{w.api("4xx", "Average"), w.api("5xx", "Average")}},
 		}},
-		{"Ingest", "makes them durable", [3]graph{
+		{"Ingest", "makes records durable", [3]graph{
 			{"Records accepted; bytes", []any{w.own(metric.Accepted, "Sum"), onRight(w.own(metric.AcceptedBytes, "Sum"))}},
 			{"Push to the queue, ms", []any{w.own(metric.PushLatency, "p50"), w.own(metric.PushLatency, "p99")}},
-			{"Refused, and straight to the archive", w.beginning("Refused", "Archived")},
+			{"Refused requests, direct records", w.beginning("Refused", "Archived")},
 		}},
-		{"Queue", "Redis holds them", [3]graph{
+		{"Queue", "Redis stores records", [3]graph{
 			{"Records waiting; claims", []any{w.own(metric.QueueDepth, "Maximum"), onRight(w.own(metric.ClaimsOutstanding, "Maximum"))}},
 			{"Oldest record, s", []any{w.own(metric.OldestRecordAge, "Maximum")}},
 			{"Cache memory, %; evictions", w.cacheLines()},
 		}},
-		{"Drainer", "forwards them to the tap", [3]graph{
+		{"Drainer", "moves records to Kinesis", [3]graph{
 			{"Records forwarded", []any{w.own(metric.Claimed, "Sum"), w.own(metric.Forwarded, "Sum")}},
 			{"From receipt to tap, s", []any{w.own(metric.TapAge, "p50"), w.own(metric.TapAge, "Maximum")}},
 			{"Throttled, retried, dead letters, lost", []any{w.own(metric.Throttled, "Sum"), w.own(metric.Retried, "Sum"), w.own(metric.DeadLettered, "Sum"), w.own(metric.Lost, "Sum")}},
 		}},
-		{"Bridge", "packs them for Firehose", [3]graph{
-			{"Records bridged, and packed into", []any{w.own(metric.Bridged, "Sum"), w.own(metric.Packed, "Sum")}},
+		{"Bridge", "packs records for Firehose", [3]graph{
+			{"Records bridged; packed records", []any{w.own(metric.Bridged, "Sum"), w.own(metric.Packed, "Sum")}},
 			{"From tap to Firehose, s; iterator age, ms", []any{w.own(metric.FirehoseAge, "p50"), w.own(metric.FirehoseAge, "Maximum"), onRight(w.function("bridge", "IteratorAge", "Maximum"))}},
 			{"Undelivered records; longest refusal of one, s", []any{w.own(metric.Undelivered, "Sum"), onRight(w.own(metric.BlockedAge, "Maximum"))}},
 		}},
@@ -106,7 +105,7 @@ func (w watched) stages() []stage {
 	}
 }
 
-// streamGraphs are of the streams that stand out.
+// streamGraphs returns the graphs of the streams with the highest values.
 func (w watched) streamGraphs() []graph {
 	return []graph{
 		{"Streams: oldest record, s", []any{w.ownSearch(metric.OldestRecordAge, "Maximum")}},
@@ -119,7 +118,7 @@ func (w watched) streamGraphs() []graph {
 	}
 }
 
-// functionGraphs are of the Lambda functions.
+// functionGraphs returns the graphs of the Lambda functions.
 func (w watched) functionGraphs() []graph {
 	graphs := []graph{{title: "Functions: errors"}, {title: "Functions: throttles"}, {title: "Functions: concurrent executions"}}
 	for i, m := range []struct{ name, statistic string }{{"Errors", "Sum"}, {"Throttles", "Sum"}, {"ConcurrentExecutions", "Maximum"}} {
@@ -135,8 +134,8 @@ func (w watched) functionGraphs() []graph {
 	return graphs
 }
 
-// A line is a metric as a dashboard's body has it: namespace, name, dimensions
-// and how to draw it.
+// line returns a metric in the form of a dashboard body: namespace, name, dimensions and
+// options.
 func line(namespace, name, statistic string, dimensions ...*string) []any {
 	l := []any{namespace, name}
 	for _, d := range dimensions {
@@ -154,7 +153,7 @@ func (w watched) own(m metric.Metric, statistic string) []any {
 	return line(metric.Namespace, m.Name, statistic, dims(metric.Service, w.Name)...)
 }
 
-// beginning are all counts whose names begin so.
+// beginning returns all counts whose names have one of the prefixes.
 func (w watched) beginning(prefixes ...string) []any {
 	var lines []any
 	for _, prefix := range prefixes {
@@ -178,7 +177,7 @@ func (w watched) function(f, name, statistic string) []any {
 }
 
 func (w watched) cacheLines() []any {
-	lines := []any{onRight(w.own(metric.EvictionPolicyUnsafe, "Maximum"))} // of another's Redis that is all
+	lines := []any{onRight(w.own(metric.EvictionPolicyUnsafe, "Maximum"))} // the only line without a cache of the stack
 	for _, t := range theCache(w) {
 		lines = append(lines, line("AWS/ElastiCache", "DatabaseMemoryUsageCountedForEvictPercentage", "Maximum", t.dimensions...))
 	}
@@ -188,19 +187,19 @@ func (w watched) cacheLines() []any {
 	return lines
 }
 
-// ownSearch finds a metric of each stream of this deployment.
+// ownSearch finds our own metric of each stream of this deployment.
 func (w watched) ownSearch(m metric.Metric, statistic string) []any {
 	return top(fmt.Sprintf(`{%s,%s,%s} MetricName="%s" %s="%s"`, metric.Namespace, metric.Service, metric.Stream, m.Name, metric.Service, w.Name), statistic)
 }
 
-// search finds a metric of AWS of each stream. It goes by the words of the
-// deployment's name, so that another deployment whose name has the same words is
-// found too: there is no search for the beginning of a name.
+// search finds a metric of AWS for each stream, by the words of the deployment's name.
+// It also finds a deployment whose name has the same words, because SEARCH has no
+// operator for prefixes.
 func (w watched) search(namespace, dimension, name, statistic string) []any {
 	return top(fmt.Sprintf(`{%s,%s} MetricName="%s" %s`, namespace, dimension, name, strings.ReplaceAll(w.Name, "-", " ")), statistic)
 }
 
-// top draws the ten highest of what a search finds.
+// top returns the ten highest results of a search.
 func top(search, statistic string) []any {
 	return []any{map[string]any{"expression": fmt.Sprintf("SORT(SEARCH('%s', '%s', %d), MAX, DESC, 10)", search, statistic, minute)}}
 }

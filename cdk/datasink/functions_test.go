@@ -56,15 +56,21 @@ func TestTheFunctionsCanReadTheirEnvironment(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if ingest.WaitReplicas != 1 || ingest.MaxBodyBytes != 1000 || ingest.Redis.Secret == "" || ingest.Redis.URL != "rediss://1234:1234?cluster=true" {
-		t.Errorf("ingest reads %+v", ingest)
+	if ingest.WaitReplicas != 1 || ingest.MaxBodyBytes != 1000 {
+		t.Errorf("ingest waits for %d replicas and accepts %d bytes", ingest.WaitReplicas, ingest.MaxBodyBytes)
+	}
+	if want := (env.Redis{URL: "rediss://1234:1234?cluster=true", Secret: "1234"}); ingest.Redis != want {
+		t.Errorf("ingest uses Redis %+v, want %+v", ingest.Redis, want)
 	}
 	drainer, err := env.ParseDrainer(getenv("Drainer"))
 	if err != nil {
 		t.Error(err)
 	}
-	if drainer.MaxDrainers != 7 || drainer.Name != "datasink" || drainer.Redis != ingest.Redis || drainer.Wake != ingest.Wake {
-		t.Errorf("drainer reads %+v", drainer)
+	if drainer.MaxDrainers != 7 || drainer.Name != "datasink" {
+		t.Errorf("the drainer of %s allows %d drainers", drainer.Name, drainer.MaxDrainers)
+	}
+	if drainer.Redis != ingest.Redis || drainer.Wake != ingest.Wake {
+		t.Errorf("the drainer uses %+v and %+v, ingest %+v and %+v", drainer.Redis, drainer.Wake, ingest.Redis, ingest.Wake)
 	}
 	if _, err := env.ParseBridge(getenv("Bridge")); err != nil {
 		t.Error(err)

@@ -9,11 +9,11 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
-// logGroupName is the name of a function's log group.
+// logGroupName returns the name of the log group of a function.
 func logGroupName(s settings.Settings, function string) string { return "/" + s.Name + "/" + function }
 
-// newLogGroup declares a log group with the deployment's retention. It goes
-// with the stack, or its name would be taken when the stack comes back.
+// newLogGroup declares a log group with the retention of the deployment. It is deleted
+// with the stack; otherwise its name would block the next deploy.
 func newLogGroup(scope constructs.Construct, id string, s settings.Settings, name string) awslogs.CfnLogGroup {
 	group := awslogs.NewCfnLogGroup(scope, jsii.String(id), &awslogs.CfnLogGroupProps{
 		LogGroupName: jsii.String(name), RetentionInDays: jsii.Number(s.LogRetentionDays),

@@ -9,11 +9,11 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
-// network is where ingest and drainer run.
+// network is the network in which ingest and the drainer run.
 type network struct {
 	vpc     awsec2.IVpc
 	subnets *awsec2.SelectedSubnets
-	// functions is the id of the security group of ingest and drainer.
+	// functions is the ID of the security group of ingest and the drainer.
 	functions *string
 }
 
@@ -23,8 +23,8 @@ const (
 	httpsPort = 443
 )
 
-// newNetwork declares a VPC without a way to the internet, or finds the one
-// that the settings name.
+// newNetwork declares a VPC without a route to the internet, or looks up the VPC of the
+// setting vpcId.
 func newNetwork(scope constructs.Construct, s settings.Settings) *network {
 	scope = constructs.NewConstruct(scope, jsii.String("Network"))
 	if s.VPCID != "" {
@@ -37,7 +37,8 @@ func newNetwork(scope constructs.Construct, s settings.Settings) *network {
 		SubnetConfiguration: &[]*awsec2.SubnetConfiguration{{
 			Name: jsii.String("isolated"), SubnetType: awsec2.SubnetType_PRIVATE_ISOLATED, CidrMask: jsii.Number(20),
 		}},
-		// Nothing uses the default group; emptying it takes a function of its own.
+		// Nothing uses the default security group. Removing its rules would need a custom
+		// resource.
 		RestrictDefaultSecurityGroup: jsii.Bool(false),
 	})
 	isolated := &awsec2.SubnetSelection{SubnetType: awsec2.SubnetType_PRIVATE_ISOLATED}
@@ -51,7 +52,7 @@ func newNetwork(scope constructs.Construct, s settings.Settings) *network {
 	endpoints := securityGroup(scope, "EndpointsGroup", vpc, "Data Sink: endpoints of AWS services",
 		[]*awsec2.CfnSecurityGroup_IngressProperty{{
 			IpProtocol: jsii.String("tcp"), FromPort: jsii.Number(httpsPort), ToPort: jsii.Number(httpsPort),
-			SourceSecurityGroupId: n.functions, Description: jsii.String("ingest and drainer"),
+			SourceSecurityGroupId: n.functions, Description: jsii.String("ingest and the drainer"),
 		}}, nil)
 	group := awsec2.SecurityGroup_FromSecurityGroupId(scope, jsii.String("Endpoints"), endpoints, nil)
 	for _, e := range []struct {
@@ -69,8 +70,8 @@ func newNetwork(scope constructs.Construct, s settings.Settings) *network {
 	return n
 }
 
-// privateSubnets prefers subnets with NAT: whoever has them need not have
-// endpoints in the others.
+// privateSubnets returns the private subnets with NAT, or else those without. A VPC with
+// NAT need not have endpoints in the other subnets.
 func privateSubnets(scope constructs.Construct, vpc awsec2.IVpc) *awsec2.SelectedSubnets {
 	kind := awsec2.SubnetType_PRIVATE_WITH_EGRESS
 	if len(*vpc.PrivateSubnets()) == 0 {
@@ -83,10 +84,11 @@ func privateSubnets(scope constructs.Construct, vpc awsec2.IVpc) *awsec2.Selecte
 	return vpc.SelectSubnets(&awsec2.SubnetSelection{SubnetType: kind})
 }
 
-// functionsGroup lets ingest and drainer out to Redis and to AWS services. The
-// latter are anywhere, for the S3 endpoint is a route to public addresses.
+// functionsGroup declares the security group of ingest and the drainer. It allows
+// connections to Redis, and to port 443 of any address: the gateway endpoint of S3 is a
+// route to public addresses.
 func functionsGroup(scope constructs.Construct, vpc awsec2.IVpc, redisPort float64, redisIn string) *string {
-	return securityGroup(scope, "FunctionsGroup", vpc, "Data Sink: ingest and drainer", nil,
+	return securityGroup(scope, "FunctionsGroup", vpc, "Data Sink: ingest and the drainer", nil,
 		[]*awsec2.CfnSecurityGroup_EgressProperty{
 			{
 				IpProtocol: jsii.String("tcp"), FromPort: jsii.Number(httpsPort), ToPort: jsii.Number(httpsPort),
@@ -99,13 +101,13 @@ func functionsGroup(scope constructs.Construct, vpc awsec2.IVpc, redisPort float
 		})
 }
 
-// securityGroup declares a group with its rules inline, and returns its id.
+// securityGroup declares a security group with its rules inline and returns its ID.
 func securityGroup(
 	scope constructs.Construct, id string, vpc awsec2.IVpc, description string,
 	in []*awsec2.CfnSecurityGroup_IngressProperty, out []*awsec2.CfnSecurityGroup_EgressProperty,
 ) *string {
 	if out == nil {
-		// A group without any rule may send everything everywhere.
+		// A group without an egress rule allows every connection. This rule allows none.
 		out = []*awsec2.CfnSecurityGroup_EgressProperty{{
 			IpProtocol: jsii.String("icmp"), FromPort: jsii.Number(252), ToPort: jsii.Number(86),
 			CidrIp: jsii.String("255.255.255.255/32"), Description: jsii.String("nothing"),

@@ -37,8 +37,11 @@ func TestTheCacheAsTheSettingsSay(t *testing.T) {
 		return only(t, synth(t, context, fourStreams).root, "AWS::ElastiCache::ReplicationGroup").Properties
 	}
 	p := cache(map[string]any{"cacheNodeType": "cache.r8g.large", "cacheShards": "3", "cacheReplicas": "2", "cacheDurability": "sync"})
-	if p["CacheNodeType"] != "cache.r8g.large" || p["NumNodeGroups"] != 3.0 || p["ReplicasPerNodeGroup"] != 2.0 || p["Durability"] != "sync" {
-		t.Errorf("cache %v", p)
+	want := object{"CacheNodeType": "cache.r8g.large", "NumNodeGroups": 3.0, "ReplicasPerNodeGroup": 2.0, "Durability": "sync"}
+	for name, value := range want {
+		if p[name] != value {
+			t.Errorf("%s = %v, want %v", name, p[name], value)
+		}
 	}
 	if p := cache(map[string]any{"cacheReplicas": "0"}); p["MultiAZEnabled"] != false || p["AutomaticFailoverEnabled"] != true {
 		t.Errorf("a cache without replicas: Multi-AZ %v, failover %v", p["MultiAZEnabled"], p["AutomaticFailoverEnabled"])

@@ -1,9 +1,7 @@
 package datasink
 
 import (
-	"encoding/json"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -212,101 +210,4 @@ func TestWhoMayInvokeTheFunctions(t *testing.T) {
 	if got, want := plain(rendered(p["SourceArn"])), "arn:${AWS::Partition}:execute-api:"+account+":${ApiHttp}/*"; got != want {
 		t.Errorf("ingest may be invoked by %s, want %s", got, want)
 	}
-}
-
-// allowed are the permissions of all roles.
-func allowed(t *testing.T, a assembly) map[string]permissions {
-	t.Helper()
-	roles := make(map[string]permissions)
-	for id, r := range ofType(a.root, "AWS::IAM::Role") {
-		p := make(permissions)
-		for _, s := range statements(t, r) {
-			if s["Effect"] != "Allow" {
-				continue
-			}
-			if s["NotAction"] != nil || s["NotResource"] != nil {
-				t.Errorf("%s allows everything but something: %v", id, s)
-			}
-			for _, action := range list(s["Action"]) {
-				p[action] = append(p[action], list(s["Resource"])...)
-				slices.Sort(p[action])
-			}
-		}
-		roles[plain(id)] = p
-	}
-	return roles
-}
-
-func statements(t *testing.T, role resource) []object {
-	t.Helper()
-	policies, _ := role.Properties["Policies"].([]any)
-	if len(policies) != 1 {
-		t.Fatalf("a role has %d policies, want 1", len(policies))
-	}
-	var all []object
-	found, _ := at(policies[0], "PolicyDocument", "Statement").([]any)
-	for _, s := range found {
-		all = append(all, s.(object))
-	}
-	return all
-}
-
-// list is a value or a list of values, rendered, without logical ids' hashes.
-func list(value any) []string {
-	values, ok := value.([]any)
-	if !ok {
-		values = []any{value}
-	}
-	texts := make([]string, len(values))
-	for i, v := range values {
-		texts[i] = plain(rendered(v))
-	}
-	return texts
-}
-
-var idHash = regexp.MustCompile(`([a-z0-9])[0-9A-F]{8}($|[.}])`)
-
-// plain takes the hashes out of logical ids.
-func plain(text string) string { return idHash.ReplaceAllString(text, "$1$2") }
-
-// resolved is a value with its intrinsic functions rendered.
-func resolved(value any) any {
-	switch v := value.(type) {
-	case object:
-		for key := range v {
-			if len(v) == 1 && (key == "Ref" || strings.HasPrefix(key, "Fn::")) {
-				return plain(rendered(v))
-			}
-		}
-		m := maps.Clone(v)
-		for key := range m {
-			m[key] = resolved(m[key])
-		}
-		return m
-	case []any:
-		l := slices.Clone(v)
-		for i := range l {
-			l[i] = resolved(l[i])
-		}
-		return l
-	default:
-		return v
-	}
-}
-
-// named is the resource of a type whose logical id, without its hash, is id.
-func named(t testing.TB, tpl template, kind, id string) resource {
-	t.Helper()
-	for logical, r := range ofType(tpl, kind) {
-		if plain(logical) == id {
-			return r
-		}
-	}
-	t.Fatalf("%s has no %s %s", tpl.file, kind, id)
-	panic("unreachable")
-}
-
-func asJSON(value any) string {
-	b, _ := json.Marshal(value)
-	return string(b)
 }

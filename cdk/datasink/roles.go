@@ -9,16 +9,16 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
-// allow lets a role do actions on resources.
+// allow returns a statement that allows actions on resources.
 func allow(resources []*string, actions ...string) awsiam.PolicyStatement {
 	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{Actions: jsii.Strings(actions...), Resources: &resources})
 }
 
-// on lists the resources of a statement.
+// on returns the resources of a statement.
 func on(resources ...*string) []*string { return resources }
 
-// newRole declares a role that a service assumes under conditions. Its policy
-// is part of the role, so that whatever depends on the role finds all of it.
+// newRole declares a role that a service may assume under conditions. Its policy is part
+// of the role, so that a resource that depends on the role also waits for the policy.
 func newRole(scope constructs.Construct, id, service string, conditions map[string]any, statements ...awsiam.PolicyStatement) awsiam.IRole {
 	var principal awsiam.IPrincipal = awsiam.NewServicePrincipal(jsii.String(service), nil)
 	if conditions != nil {
@@ -33,8 +33,8 @@ func newRole(scope constructs.Construct, id, service string, conditions map[stri
 	return role.WithoutPolicyUpdates(nil)
 }
 
-// inVPC is what Lambda needs to put a function into a VPC. The actions know no
-// resources, so the function's own code is denied them.
+// inVPC returns the permissions that Lambda needs for a function in a VPC. The actions do
+// not support resources, so they are denied to the code of the function.
 // https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
 func inVPC(stack awscdk.Stack, s settings.Settings, function string) []awsiam.PolicyStatement {
 	actions := []string{
@@ -47,7 +47,7 @@ func inVPC(stack awscdk.Stack, s settings.Settings, function string) []awsiam.Po
 	return []awsiam.PolicyStatement{allow(on(jsii.String("*")), actions...), deny}
 }
 
-// traced is what X-Ray needs; it knows no resources.
+// traced returns the permissions for X-Ray, which do not support resources.
 func traced() awsiam.PolicyStatement {
 	return allow(on(jsii.String("*")), "xray:PutTelemetryRecords", "xray:PutTraceSegments")
 }

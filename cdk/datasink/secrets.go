@@ -9,12 +9,12 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
-// generatedClient is the one client of a new deployment, whatever its name.
+// generatedClient is the name of the only client of a new deployment.
 const generatedClient = "datasink"
 
-// alphanumeric describes a password that needs no escaping in a URL, a shell or
-// an AUTH token, which allows few other characters. Secrets Manager generates a
-// secret anew when this changes, and so would lock out every client: leave it.
+// alphanumeric describes a password that needs no escaping in a URL or a shell, and that
+// is a valid AUTH token. Do not change it: Secrets Manager would generate the secrets of
+// existing deployments again and lock out every client.
 func alphanumeric(length float64) *awssecretsmanager.SecretStringGenerator {
 	return &awssecretsmanager.SecretStringGenerator{
 		PasswordLength:     jsii.Number(length),
@@ -23,8 +23,8 @@ func alphanumeric(length float64) *awssecretsmanager.SecretStringGenerator {
 	}
 }
 
-// newClientsSecret declares the secret with clients and their passwords. The
-// stack fills it once; from then on it belongs to the operators.
+// newClientsSecret declares the secret with the clients and their passwords. The stack
+// fills it once; after that only the operators change it.
 func newClientsSecret(scope constructs.Construct, s settings.Settings) awssecretsmanager.Secret {
 	generate := alphanumeric(43) // 256 bits
 	generate.SecretStringTemplate = jsii.String("{}")

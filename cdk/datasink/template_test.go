@@ -231,37 +231,6 @@ func at(value any, path ...string) any {
 	return value
 }
 
-// rendered shows a value with its intrinsic functions as one readable string, as
-// in "arn:${AWS::Partition}:kinesis:…:stream/datasink.*".
-func rendered(value any) string {
-	m, ok := value.(object)
-	if !ok || len(m) != 1 {
-		if s, ok := value.(string); ok {
-			return s
-		}
-		b, _ := json.Marshal(value)
-		return string(b)
-	}
-	for name, argument := range m {
-		list, _ := argument.([]any)
-		switch name {
-		case "Ref":
-			return fmt.Sprintf("${%v}", argument)
-		case "Fn::GetAtt":
-			return fmt.Sprintf("${%v.%v}", list[0], list[1])
-		case "Fn::Join":
-			parts, _ := list[1].([]any)
-			texts := make([]string, len(parts))
-			for i, p := range parts {
-				texts[i] = rendered(p)
-			}
-			return strings.Join(texts, fmt.Sprint(list[0]))
-		}
-	}
-	b, _ := json.Marshal(value)
-	return string(b)
-}
-
 // numeric is a value that must be a number.
 func numeric(t testing.TB, value any) float64 {
 	t.Helper()

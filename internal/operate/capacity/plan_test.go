@@ -55,8 +55,13 @@ func TestLargeBodiesGoStraightToTheArchive(t *testing.T) {
 		t.Errorf("a body of %d bytes is not on the tap", most)
 	}
 	p := newPlan(loadOf(100, most+1, 1))
-	if p.Tap.Shards != 0 || p.Drainer.Concurrency != 0 || p.Bridge.Dollars != 0 || p.Firehose.Dollars != 0 || p.Tap.Dollars != 0 {
-		t.Errorf("a body of %d bytes is on the tap", most+1)
+	for name, n := range map[string]float64{
+		"shards": float64(p.Tap.Shards), "drainers": float64(p.Drainer.Concurrency),
+		"$ of Kinesis": p.Tap.Dollars, "$ of the bridge": p.Bridge.Dollars, "$ of Firehose": p.Firehose.Dollars,
+	} {
+		if n != 0 {
+			t.Errorf("a body of %d bytes needs %g %s, want 0", most+1, n, name)
+		}
 	}
 	if want := 100.0 * monthSeconds; p.Archive.Objects != want {
 		t.Errorf("%g objects a month, want %g: one for each record", p.Archive.Objects, want)

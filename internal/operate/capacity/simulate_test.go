@@ -27,8 +27,11 @@ func TestSimulationConservesRecords(t *testing.T) {
 		if sum := o.Throttled + o.Refused + o.Archived + o.Forwarded + o.Queued; sum != o.Arrived || o.Arrived == 0 {
 			t.Fatalf("%d records arrived, %d are accounted for: %+v", o.Arrived, sum, o)
 		}
-		if o.PeakMemory > 1 || o.Queued < 0 || o.Forwarded < 0 || o.Overflow > o.Archived {
-			t.Fatalf("%+v", o)
+		if o.PeakMemory > 1 {
+			t.Fatalf("a node is used to %g of its memory: %+v", o.PeakMemory, o)
+		}
+		if o.Queued < 0 || o.Forwarded < 0 || o.Overflow > o.Archived {
+			t.Fatalf("impossible numbers of records: %+v", o)
 		}
 		if s.MaxBacklogMiB > 0 && o.PeakStreamMiB > float64(s.MaxBacklogMiB) {
 			t.Fatalf("%g MiB wait in one stream, maxBacklogMiB is %d", o.PeakStreamMiB, s.MaxBacklogMiB)
