@@ -1,6 +1,10 @@
 package datasink
 
 import (
+	"cmp"
+	"slices"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -21,7 +25,9 @@ type alarm struct {
 	// seconds is the length of a period, a multiple of 60. The alarm starts when
 	// datapoints of the last periods are beyond the limit.
 	seconds, datapoints, periods int
-	limit                        limit
+	// spell replaces datapoints and periods where they depend on a setting.
+	spell func(w watched) int
+	limit limit
 	// below: the alarm starts below the limit, not above it.
 	below bool
 	// missing is the treatment of periods without data, by default missingIsOK.
@@ -42,9 +48,34 @@ func fixed(value float64, words string) limit {
 type watched struct {
 	settings.Settings
 	stream stream.Stream
-	apiID  *string
+	// apiID is the ID of the HTTP API, or nil.
+	apiID *string
 	// cacheGroup is the ID of the replication group, or nil.
 	cacheGroup *string
+	// bucket is the name of the archive's bucket.
+	bucket *string
+	// started are the resources after which the metrics exist that an alarm with
+	// missingIsFailed watches.
+	started []awscdk.CfnResource
+}
+
+// alarms returns the alarms of the deployment, in the order of the pipeline.
+func (w watched) alarms() []alarm {
+	all := apiAlarms
+	if w.Front == settings.FrontURL {
+		all = urlAlarms
+	}
+	switch {
+	case w.Serverless():
+		all = slices.Concat(all, serverlessAlarms)
+	case w.CreatesCache():
+		all = slices.Concat(all, cacheAlarms)
+	}
+	all = slices.Concat(all, serviceAlarms)
+	if w.Verifies() {
+		all = slices.Concat(all, verifierAlarms)
+	}
+	return all
 }
 
 // Treatments of periods without data.
@@ -71,16 +102,21 @@ func newAlarms(scope constructs.Construct, w watched, alarms []alarm) []*string 
 			if t.name != "" {
 				name += "-" + t.name
 			}
+			datapoints, periods := a.datapoints, a.periods
+			if a.spell != nil {
+				periods = a.spell(w)
+				datapoints = periods
+			}
 			props := &awscloudwatch.CfnAlarmProps{
 				AlarmName:          jsii.String(prefix + name),
 				AlarmDescription:   jsii.String(a.description()),
 				Namespace:          jsii.String(a.namespace),
-				MetricName:         jsii.String(a.metric),
+				MetricName:         jsii.String(cmp.Or(t.metric, a.metric)),
 				Dimensions:         t.properties(),
 				Statistic:          jsii.String(a.statistic),
 				Period:             jsii.Number(a.seconds),
-				EvaluationPeriods:  jsii.Number(a.periods),
-				DatapointsToAlarm:  jsii.Number(a.datapoints),
+				EvaluationPeriods:  jsii.Number(periods),
+				DatapointsToAlarm:  jsii.Number(datapoints),
 				Threshold:          jsii.Number(a.limit.of(w)),
 				ComparisonOperator: jsii.String("GreaterThanThreshold"),
 				TreatMissingData:   jsii.String(missingIsOK),
@@ -93,7 +129,14 @@ func newAlarms(scope constructs.Construct, w watched, alarms []alarm) []*string 
 			if a.missing != "" {
 				props.TreatMissingData = jsii.String(a.missing)
 			}
-			arns = append(arns, awscloudwatch.NewCfnAlarm(scope, jsii.String("Alarm-"+name), props).AttrArn())
+			created := awscloudwatch.NewCfnAlarm(scope, jsii.String("Alarm-"+name), props)
+			if a.missing == missingIsFailed {
+				// Without any data, the first evaluation would end in ALARM.
+				for _, r := range w.started {
+					created.AddResourceDependency(r, nil)
+				}
+			}
+			arns = append(arns, created.AttrArn())
 		}
 	}
 	return arns

@@ -10,11 +10,12 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// target is the metric that an alarm watches, as names and values of its dimensions
-// in turn. The name distinguishes the targets of one alarm.
+// target is what an alarm watches, as names and values of dimensions in turn. The name
+// distinguishes the targets of one alarm. metric replaces the metric of the alarm.
 type target struct {
 	name       string
 	dimensions []*string
+	metric     string
 }
 
 func (t target) properties() []*awscloudwatch.CfnAlarm_DimensionProperty {
@@ -53,7 +54,7 @@ func eachOf(functions ...string) func(watched) []target {
 	return func(w watched) []target {
 		var list []target
 		for _, f := range functions {
-			list = append(list, target{f, theFunction(f)(w)[0].dimensions})
+			list = append(list, target{name: f, dimensions: theFunction(f)(w)[0].dimensions})
 		}
 		return list
 	}
@@ -64,30 +65,64 @@ func theAPI(w watched) []target {
 	return []target{{dimensions: []*string{jsii.String("ApiId"), w.apiID, jsii.String("Stage"), jsii.String(apiStage)}}}
 }
 
-// theCache is the replication group, if the stack creates one.
-func theCache(w watched) []target {
-	if w.cacheGroup == nil {
-		return nil
+// failedFolders are the folders to which AWS services write dead letters.
+func failedFolders(w watched) []target {
+	var list []target
+	for _, f := range failedWrites {
+		list = append(list, target{name: f.id, dimensions: []*string{jsii.String("BucketName"), w.bucket, jsii.String("FilterId"), jsii.String(f.id)}})
 	}
+	return list
+}
+
+// theCache is the replication group.
+func theCache(w watched) []target {
 	return []target{{dimensions: []*string{jsii.String("ReplicationGroupId"), w.cacheGroup}}}
 }
 
-// maxNodeAlarms bounds the number of alarms of a large cache. The dashboard shows all
-// of its nodes.
-const maxNodeAlarms = 20
+const (
+	// maxNodeAlarms and maxShardAlarms bound the number of alarms of a large cache.
+	maxNodeAlarms, maxShardAlarms = 20, 90
+	// nodeMemory is the memory metric of a single node.
+	nodeMemory = "DatabaseMemoryUsagePercentage"
+)
 
-// cacheNodes are the nodes of the replication group, by the names that ElastiCache
-// gives them.
+// cacheMemory is the memory of the cache. For a replication group with several shards
+// ElastiCache may publish a mean, so the first node of each shard is watched; the other
+// nodes of a shard hold the same data.
+func cacheMemory(w watched) []target {
+	if w.CacheShards == 1 || w.CacheShards > maxShardAlarms {
+		return theCache(w)
+	}
+	var list []target
+	for shard := range w.CacheShards {
+		t := cacheNode(w, shard, 0)
+		t.metric = nodeMemory
+		list = append(list, t)
+	}
+	return list
+}
+
+// cacheNodes are the nodes of the cache, none for a large cache.
 func cacheNodes(w watched) []target {
-	if w.cacheGroup == nil || w.CacheShards*(1+w.CacheReplicas) > maxNodeAlarms {
+	if w.Nodes() > maxNodeAlarms {
 		return nil
 	}
 	var list []target
 	for shard := range w.CacheShards {
 		for node := range 1 + w.CacheReplicas {
-			name := fmt.Sprintf("%04d-%03d", shard+1, node+1)
-			list = append(list, target{name, []*string{jsii.String("CacheClusterId"), joined(w.cacheGroup, jsii.String("-"+name))}})
+			list = append(list, cacheNode(w, shard, node))
 		}
 	}
 	return list
+}
+
+// cacheNode is a node by the name that ElastiCache gives it.
+func cacheNode(w watched, shard, node int) target {
+	name := fmt.Sprintf("%04d-%03d", shard+1, node+1)
+	return target{name: name, dimensions: []*string{jsii.String("CacheClusterId"), joined(w.cacheGroup, jsii.String("-"+name))}}
+}
+
+// theServerlessCache is the serverless cache.
+func theServerlessCache(w watched) []target {
+	return []target{{dimensions: dims("ServerlessCacheName", w.Name)}}
 }

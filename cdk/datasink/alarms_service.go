@@ -8,50 +8,15 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
-const (
-	// slowTapSeconds is far longer than the batching window of the bridge.
-	slowTapSeconds = 12 * settings.BridgeWindow
-	// maxCachePercent leaves memory for draining.
-	maxCachePercent = 75
-	// maxServerErrors and maxClientErrors are shares of all requests. A refused
-	// request is, in practice, a lost record.
-	maxServerErrors, maxClientErrors = 0.01, 0.05
-)
+// slowTapSeconds is far longer than the batching window of the bridge.
+const slowTapSeconds = 12 * settings.BridgeWindow
 
-// serviceAlarms are the alarms of the deployment, in the order of the pipeline. Each
-// watches one metric, because CloudWatch charges for every metric of an expression:
-//
-//   - The average of 4xx and 5xx of an HTTP API is their share of the requests.
-//   - For a whole replication group ElastiCache publishes only the memory that counts
-//     for eviction, and evictions only for each node.
-//     https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/AutoScaling-Scaling-Policies-Target.html
-//   - Kinesis publishes throttling for each stream. The drainer counts the records
-//     that are throttled when it writes; a throttled bridge has a high iterator age.
+// serviceAlarms are the alarms of every deployment, in the order of the pipeline. An alarm
+// watches one metric, because CloudWatch charges for every metric of an expression.
+// Kinesis publishes throttling for each stream; instead of one alarm for each, the
+// drainer counts the records that are throttled when it writes, and a throttled bridge
+// has a high iterator age.
 var serviceAlarms = []alarm{
-	{
-		id:    "server-errors",
-		means: "Requests are answered with 5xx. Their records are lost unless the clients retry.",
-		first: "call GET /health. Search ingest's log for record_refused and archive_failed, and the access log of the API for integrationError.",
-
-		namespace: "AWS/ApiGateway", metric: "5xx", statistic: "Average", targets: theAPI,
-		seconds: fiveMinutes, datapoints: 1, periods: 1, limit: fixed(maxServerErrors, share(maxServerErrors)),
-	},
-	{
-		id:    "client-errors",
-		means: "Requests are refused with 4xx, and their records are lost. 429 is the throttle of the API.",
-		first: "find the code in the metrics whose names begin with Refused, and the client and the stream in ingest's log (record_refused, authentication_failed).",
-
-		namespace: "AWS/ApiGateway", metric: "4xx", statistic: "Average", targets: theAPI,
-		seconds: fiveMinutes, datapoints: 3, periods: 3, limit: fixed(maxClientErrors, share(maxClientErrors)),
-	},
-	{
-		id:    "ingest-throttles",
-		means: "Lambda throttles ingest, and clients get 503. Their records are lost unless the clients retry.",
-		first: "increase ingestConcurrency, or the account's quota of concurrent executions.",
-
-		namespace: "AWS/Lambda", metric: "Throttles", statistic: "Sum", targets: theFunction("ingest"),
-		seconds: minute, datapoints: 1, periods: 1, limit: fixed(0, "0"),
-	},
 	{
 		id:    "fallback",
 		means: "Ingest cannot push to Redis and writes direct records to the archive. Nothing is lost, but these records are not on the tap.",
@@ -59,22 +24,6 @@ var serviceAlarms = []alarm{
 
 		namespace: metric.Namespace, metric: metric.Archived("fallback").Name, statistic: "Sum", targets: theService,
 		seconds: minute, datapoints: 3, periods: 5, limit: fixed(0, "0"),
-	},
-	{
-		id:    "cache-memory",
-		means: "The cache is filling up. When it is full, records become direct records, which are not on the tap.",
-		first: "find the stream whose QueueDepth grows, and the reason why it does not drain. Then choose a larger cacheNodeType or more cacheShards.",
-
-		namespace: "AWS/ElastiCache", metric: "DatabaseMemoryUsageCountedForEvictPercentage", statistic: "Maximum", targets: theCache,
-		seconds: minute, datapoints: 3, periods: 5, limit: fixed(maxCachePercent, fmt.Sprintf("%d %%", maxCachePercent)),
-	},
-	{
-		id:    "cache-evictions",
-		means: "The cache evicts keys to free memory. Accepted records may be lost.",
-		first: "set maxmemory-policy in the parameter group of the cache back to noeviction.",
-
-		namespace: "AWS/ElastiCache", metric: "Evictions", statistic: "Sum", targets: cacheNodes,
-		seconds: minute, datapoints: 1, periods: 1, limit: fixed(0, "0"),
 	},
 	{
 		id:    "eviction-policy",
@@ -102,7 +51,7 @@ var serviceAlarms = []alarm{
 		first: "read the last lines of the drainer's log. Check that its schedule is enabled and that the cache is available.",
 
 		namespace: metric.Namespace, metric: metric.QueueDepth.Name, statistic: "SampleCount", targets: theService,
-		seconds: minute, datapoints: 5, periods: 5, limit: fixed(1, "1"), below: true, missing: missingIsFailed,
+		seconds: minute, datapoints: 3, periods: 3, limit: fixed(1, "1"), below: true, missing: missingIsFailed,
 	},
 	{
 		id:    "wake-dead-letters",
@@ -116,7 +65,7 @@ var serviceAlarms = []alarm{
 	{
 		id:    "write-throttling",
 		means: "Kinesis throttles writes, and the queue of a stream grows.",
-		first: "search the drainer's log for throttled, which names the stream. Increase its shards, or use capacity on-demand. A constant partition key loads only one shard.",
+		first: "search the drainer's log for throttled, which names the stream. Increase its shards, at most to twice their number in one deploy, or use capacity on-demand. A constant partition key loads only one shard.",
 
 		namespace: metric.Namespace, metric: metric.Throttled.Name, statistic: "Sum", targets: theService,
 		seconds: minute, datapoints: 10, periods: 15, limit: fixed(0, "0"),
@@ -138,6 +87,22 @@ var serviceAlarms = []alarm{
 		seconds: fiveMinutes, datapoints: 1, periods: 1, limit: fixed(0, "0"),
 	},
 	{
+		id:    "service-dead-letters",
+		means: "An AWS service has written dead letters to the archive: Lambda under aws/lambda/ when the bridge could not deliver a batch until its records were too old, or Firehose under failed/firehose/.",
+		first: "list them with datasink failed ls, and search the bridge's log for undelivered. Send them again with datasink failed redrive.",
+
+		namespace: "AWS/S3", metric: "PutRequests", statistic: "Sum", targets: failedFolders,
+		seconds: fiveMinutes, datapoints: 1, periods: 1, limit: fixed(0, "0"),
+	},
+	{
+		id:    "destination-failures",
+		means: "Lambda could not write the dead letters of the bridge to the archive. These records are only on the tap, until its retention ends.",
+		first: "check that the bucket exists, and that the role of the bridge may write under aws/lambda/.",
+
+		namespace: "AWS/Lambda", metric: "DestinationDeliveryFailures", statistic: "Sum", targets: theFunction("bridge"),
+		seconds: fiveMinutes, datapoints: 1, periods: 1, limit: fixed(0, "0"),
+	},
+	{
 		id:    "function-errors",
 		means: "Invocations of this function end with errors or timeouts.",
 		first: "read the log of the function. Errors of ingest are 500 for clients; with errors of the drainer, records wait in the queue; with errors of the bridge, they wait on the tap.",
@@ -154,8 +119,6 @@ var serviceAlarms = []alarm{
 		seconds: minute, datapoints: 3, periods: 5, limit: fixed(0, "0"),
 	},
 }
-
-func share(of float64) string { return fmt.Sprintf("%g %% of the requests", of*100) }
 
 // scaleOutRecords is the depth up to which one drainer serves a queue.
 func scaleOutRecords() int {

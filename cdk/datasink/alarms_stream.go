@@ -9,7 +9,7 @@ import (
 const (
 	minute      = 60 // seconds
 	fiveMinutes = 5 * minute
-	day         = 24 * 60 * minute
+	hour        = 60 * minute
 
 	// maxWaitSeconds is the time that a record may wait in the queue. A sweep visits
 	// every queue once a minute.
@@ -27,7 +27,7 @@ var streamAlarms = []alarm{
 	{
 		id:    "oldest-record",
 		means: "Records of this stream wait in the queue and do not reach Kinesis.",
-		first: "search the drainer's log for drain_failed and throttled of this stream. If Kinesis throttles it, increase its shards.",
+		first: "search the drainer's log for drain_failed and throttled of this stream. If Kinesis throttles it, increase its shards, at most to twice their number in one deploy.",
 
 		namespace: metric.Namespace, metric: metric.OldestRecordAge.Name, statistic: "Maximum", targets: theStream,
 		seconds: minute, datapoints: 2, periods: 3, limit: fixed(maxWaitSeconds, fmt.Sprintf("%d min", maxWaitSeconds/minute)),

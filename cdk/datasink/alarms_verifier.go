@@ -2,6 +2,9 @@ package datasink
 
 import "github.com/data-sink/data-sink/internal/pipeline/metric"
 
+// verifySlack is the number of hours by which a verification may be late.
+const verifySlack = 2
+
 // verifierAlarms are the alarms of a deployment with a verifier. The errors of the
 // verifier have an alarm of their own because it runs only once in some hours.
 var verifierAlarms = []alarm{
@@ -23,10 +26,12 @@ var verifierAlarms = []alarm{
 	},
 	{
 		id:    "no-verification",
-		means: "The verifier has verified no stream for two days.",
+		means: "The verifier has verified no stream for longer than verifyHours.",
 		first: "check that its schedule is enabled, and read the last lines of its log.",
 
 		namespace: metric.Namespace, metric: metric.Differences.Name, statistic: "SampleCount", targets: theService,
-		seconds: day, datapoints: 2, periods: 2, limit: fixed(1, "1"), below: true, missing: missingIsFailed,
+		// Periods of an hour, because an alarm on one long period starts only after
+		// several of them without data.
+		seconds: hour, spell: func(w watched) int { return w.VerifyHours + verifySlack }, limit: fixed(1, "1"), below: true, missing: missingIsFailed,
 	},
 }

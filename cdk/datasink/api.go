@@ -14,12 +14,14 @@ import (
 
 // routes are the routes of the API to ingest.
 var routes = []struct{ id, key string }{
-	{"Post", "POST /archives/{stream}"},
+	// The greedy variable also matches a slash at the end and /batch. Ingest tells them
+	// apart by the value of the variable.
+	{"Post", "POST /archives/{stream+}"},
 	{"Health", "GET /health"},
 }
 
-// accessLog has the fields of a line of the access log. Headers contain credentials and
-// the query contains partition keys, so neither is logged.
+// accessLog has the fields of a line of the access log. Headers contain credentials, and
+// clients choose the query and the path, so none of them is logged.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
 var accessLog = map[string]string{
 	"requestId":          "$context.requestId",
@@ -27,7 +29,6 @@ var accessLog = map[string]string{
 	"ip":                 "$context.identity.sourceIp",
 	"method":             "$context.httpMethod",
 	"route":              "$context.routeKey",
-	"path":               "$context.path",
 	"status":             "$context.status",
 	"responseBytes":      "$context.responseLength",
 	"latencyMs":          "$context.responseLatency",
@@ -44,9 +45,18 @@ const apiStage = "$default"
 // newAPI declares the HTTP API that invokes ingest, and returns its ID and its URL.
 func newAPI(stack awscdk.Stack, s settings.Settings, ingest awslambda.Function) (id, url *string) {
 	scope := constructs.NewConstruct(stack, jsii.String("Api"))
-	api := awsapigatewayv2.NewCfnApi(scope, jsii.String("Http"), &awsapigatewayv2.CfnApiProps{
+	props := &awsapigatewayv2.CfnApiProps{
 		Name: jsii.String(s.Name), Description: jsii.String("Data Sink: accepts records"), ProtocolType: jsii.String("HTTP"),
-	})
+		// A custom domain replaces the default endpoint.
+		DisableExecuteApiEndpoint: jsii.Bool(s.DomainName != ""),
+	}
+	if origins := s.Origins(); origins != nil {
+		props.CorsConfiguration = &awsapigatewayv2.CfnApi_CorsProperty{
+			AllowOrigins: jsii.Strings(origins...), AllowMethods: jsii.Strings(corsMethods...), AllowHeaders: jsii.Strings(corsAllow...),
+			ExposeHeaders: jsii.Strings(corsExpose...), MaxAge: jsii.Number(corsSeconds), AllowCredentials: jsii.Bool(false),
+		}
+	}
+	api := awsapigatewayv2.NewCfnApi(scope, jsii.String("Http"), props)
 	integration := awsapigatewayv2.NewCfnIntegration(scope, jsii.String("Ingest"), &awsapigatewayv2.CfnIntegrationProps{
 		ApiId:                api.Ref(),
 		IntegrationType:      jsii.String("AWS_PROXY"),

@@ -23,7 +23,7 @@ func newArchive(scope constructs.Construct, s settings.Settings) awss3.Bucket {
 			Expiration: awscdk.Duration_Days(jsii.Number(s.FailedExpiresDays)),
 		})
 	}
-	return awss3.NewBucket(scope, jsii.String("Archive"), &awss3.BucketProps{
+	bucket := awss3.NewBucket(scope, jsii.String("Archive"), &awss3.BucketProps{
 		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
 		Encryption:        awss3.BucketEncryption_S3_MANAGED,
 		EnforceSSL:        jsii.Bool(true),
@@ -31,4 +31,17 @@ func newArchive(scope constructs.Construct, s settings.Settings) awss3.Bucket {
 		LifecycleRules:    &rules,
 		RemovalPolicy:     awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE,
 	})
+	for _, m := range failedWrites {
+		bucket.AddMetric(&awss3.BucketMetrics{Id: jsii.String(m.id), Prefix: jsii.String(m.prefix)})
+	}
+	return bucket
+}
+
+// failedWrites are the folders to which AWS services write dead letters. The functions
+// have metrics for their own dead letters; for these folders S3 counts the requests. S3
+// charges for such a metric only while it has values.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-configurations.html
+var failedWrites = []struct{ id, prefix string }{
+	{"lambda", "aws/lambda/"},
+	{"firehose", "failed/firehose/"},
 }

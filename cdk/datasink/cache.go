@@ -1,6 +1,8 @@
 package datasink
 
 import (
+	"strconv"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awselasticache"
@@ -24,23 +26,14 @@ const (
 // with one shard, because the mode cannot be changed later.
 func newCache(scope constructs.Construct, s settings.Settings, net *network, secret awssecretsmanager.ISecret) awselasticache.CfnReplicationGroup {
 	scope = constructs.NewConstruct(scope, jsii.String("Cache"))
-	subnets := make([]any, 0, len(*net.subnets.SubnetIds))
-	for _, id := range *net.subnets.SubnetIds {
-		subnets = append(subnets, id)
-	}
 	subnetGroup := awselasticache.NewCfnSubnetGroup(scope, jsii.String("Subnets"), &awselasticache.CfnSubnetGroupProps{
-		Description: jsii.String("Data Sink " + s.Name), SubnetIds: &subnets,
+		Description: jsii.String("Data Sink " + s.Name), SubnetIds: net.subnetIDs(),
 	})
 	parameters := awselasticache.NewCfnParameterGroup(scope, jsii.String("Parameters"), &awselasticache.CfnParameterGroupProps{
 		CacheParameterGroupFamily: jsii.String(cacheFamily),
-		Description:               jsii.String("Data Sink " + s.Name + ": a queue, which never evicts"),
-		Properties:                map[string]*string{"maxmemory-policy": jsii.String("noeviction"), "cluster-enabled": jsii.String("yes")},
+		Description:               jsii.String("Data Sink " + s.Name + ": a queue, so nothing is ever evicted"),
+		Properties:                cacheParameters(s),
 	})
-	access := securityGroup(scope, "Group", net.vpc, "Data Sink: the cache",
-		[]*awsec2.CfnSecurityGroup_IngressProperty{{
-			IpProtocol: jsii.String("tcp"), FromPort: jsii.Number(defaultRedisPort), ToPort: jsii.Number(defaultRedisPort),
-			SourceSecurityGroupId: net.functions, Description: jsii.String("ingest and drainer"),
-		}}, nil)
 	props := &awselasticache.CfnReplicationGroupProps{
 		ReplicationGroupDescription: jsii.String("Data Sink " + s.Name + ": the queue"),
 		Engine:                      jsii.String(cacheEngine),
@@ -48,17 +41,20 @@ func newCache(scope constructs.Construct, s settings.Settings, net *network, sec
 		CacheNodeType:               jsii.String(s.CacheNodeType),
 		CacheParameterGroupName:     parameters.Ref(),
 		CacheSubnetGroupName:        subnetGroup.Ref(),
-		SecurityGroupIds:            &[]*string{access},
+		SecurityGroupIds:            &[]*string{cacheGroup(scope, net)},
 		Port:                        jsii.Number(defaultRedisPort),
 		ClusterMode:                 jsii.String("enabled"),
 		NumNodeGroups:               jsii.Number(s.CacheShards),
 		ReplicasPerNodeGroup:        jsii.Number(s.CacheReplicas),
 		AutomaticFailoverEnabled:    jsii.Bool(true),
 		MultiAzEnabled:              jsii.Bool(s.CacheReplicas > 0),
-		AtRestEncryptionEnabled:     jsii.Bool(true),
-		TransitEncryptionEnabled:    jsii.Bool(true),
-		TransitEncryptionMode:       jsii.String("required"),
-		AuthToken:                   secret.SecretValue().UnsafeUnwrap(), // a reference, resolved by CloudFormation
+		// An automatic upgrade would make the pinned version of the engine a refused
+		// downgrade.
+		AutoMinorVersionUpgrade:  jsii.Bool(false),
+		AtRestEncryptionEnabled:  jsii.Bool(true),
+		TransitEncryptionEnabled: jsii.Bool(true),
+		TransitEncryptionMode:    jsii.String("required"),
+		AuthToken:                secret.SecretValue().UnsafeUnwrap(), // a reference, resolved by CloudFormation
 	}
 	if s.CacheDurability != settings.DurabilityDisabled {
 		props.Durability = jsii.String(s.CacheDurability)
@@ -70,4 +66,27 @@ func newCache(scope constructs.Construct, s settings.Settings, net *network, sec
 	// The cache may still hold accepted records.
 	group.ApplyRemovalPolicy(awscdk.RemovalPolicy_SNAPSHOT, nil)
 	return group
+}
+
+// replicaLagSeconds is the lag up to which a replica counts for minReplicas.
+const replicaLagSeconds = 2
+
+// cacheParameters returns the parameters of the nodes.
+func cacheParameters(s settings.Settings) map[string]*string {
+	p := map[string]*string{"maxmemory-policy": jsii.String("noeviction"), "cluster-enabled": jsii.String("yes")}
+	if s.MinReplicas > 0 {
+		p["min-replicas-to-write"] = jsii.String(strconv.Itoa(s.MinReplicas))
+		p["min-replicas-max-lag"] = jsii.String(strconv.Itoa(replicaLagSeconds))
+	}
+	return p
+}
+
+// cacheGroup declares the security group of the cache, which accepts connections from
+// ingest and the drainer, and returns its ID.
+func cacheGroup(scope constructs.Construct, net *network) *string {
+	return securityGroup(scope, "Group", net.vpc, "Data Sink: the cache",
+		[]*awsec2.CfnSecurityGroup_IngressProperty{{
+			IpProtocol: jsii.String("tcp"), FromPort: jsii.Number(defaultRedisPort), ToPort: jsii.Number(defaultRedisPort),
+			SourceSecurityGroupId: net.functions, Description: jsii.String("ingest and the drainer"),
+		}}, nil)
 }

@@ -53,11 +53,11 @@ func TestTheAPIHasTwoRoutesToIngest(t *testing.T) {
 	for id, r := range ofType(root, "AWS::ApiGatewayV2::Route") {
 		keys = append(keys, rendered(r.Properties["RouteKey"]))
 		if got := plain(rendered(r.Properties["Target"])); got != "integrations/${ApiIngest}" {
-			t.Errorf("%s leads to %s", id, got)
+			t.Errorf("%s targets %s", id, got)
 		}
 	}
 	slices.Sort(keys)
-	if diff := cmp.Diff([]string{"GET /health", "POST /archives/{stream}"}, keys); diff != "" {
+	if diff := cmp.Diff([]string{"GET /health", "POST /archives/{stream+}"}, keys); diff != "" {
 		t.Errorf("routes differ (-want +got):\n%s", diff)
 	}
 	integration := only(t, root, "AWS::ApiGatewayV2::Integration").Properties
@@ -98,7 +98,7 @@ func TestWakeUpsReachTheDrainerOneByOne(t *testing.T) {
 }
 
 func TestTheScheduleSweepsEveryMinuteWithoutRetries(t *testing.T) {
-	p := only(t, synth(t, nil, fourStreams).root, "AWS::Scheduler::Schedule").Properties
+	p := named(t, synth(t, nil, fourStreams).root, "AWS::Scheduler::Schedule", "Sweep").Properties
 	delete(p, "Description")
 	want := object{
 		"Name": "datasink.sweep", "ScheduleExpression": "rate(1 minute)", "FlexibleTimeWindow": object{"Mode": "OFF"},

@@ -72,15 +72,11 @@ func newDashboard(stack awscdk.Stack, w watched, alarms []*string) {
 // stages returns the columns of the dashboard.
 func (w watched) stages() []stage {
 	return []stage{
-		{"API", "clients post to it", [3]graph{
-			{"Requests", []any{w.api("Count", "Sum")}},
-			{"Latency, ms", []any{w.api("Latency", "p50"), w.api("Latency", "p99")}},
-			{"Share of errors", []any{w.api("4xx", "Average"), w.api("5xx", "Average")}},
-		}},
+		w.frontStage(),
 		{"Ingest", "makes records durable", [3]graph{
 			{"Records accepted; bytes", []any{w.own(metric.Accepted, "Sum"), onRight(w.own(metric.AcceptedBytes, "Sum"))}},
 			{"Push to the queue, ms", []any{w.own(metric.PushLatency, "p50"), w.own(metric.PushLatency, "p99")}},
-			{"Refused requests, direct records", w.beginning("Refused", "Archived")},
+			{"Refused requests, direct records", w.beginning("Refused", "Archived", "Undeclared")},
 		}},
 		{"Queue", "Redis stores records", [3]graph{
 			{"Records waiting; claims", []any{w.own(metric.QueueDepth, "Maximum"), onRight(w.own(metric.ClaimsOutstanding, "Maximum"))}},
@@ -103,6 +99,23 @@ func (w watched) stages() []stage {
 			{"Failed writes, share of success", []any{w.search("AWS/Firehose", "DeliveryStreamName", "DeliveryToS3.Success", "Average")}},
 		}},
 	}
+}
+
+// frontStage is the column of the HTTP API or of the function URL.
+func (w watched) frontStage() stage {
+	const title, means = "API", "clients post to it"
+	if w.apiID == nil {
+		return stage{title, means, [3]graph{
+			{"Requests", []any{w.function("ingest", "UrlRequestCount", "Sum")}},
+			{"Latency, ms", []any{w.function("ingest", "UrlRequestLatency", "p50"), w.function("ingest", "UrlRequestLatency", "p99")}},
+			{"Errors", []any{w.function("ingest", "Url4xxCount", "Sum"), w.function("ingest", "Url5xxCount", "Sum")}},
+		}}
+	}
+	return stage{title, means, [3]graph{
+		{"Requests", []any{w.api("Count", "Sum")}},
+		{"Latency, ms", []any{w.api("Latency", "p50"), w.api("Latency", "p99")}},
+		{"Share of errors", []any{w.api("4xx", "Average"), w.api("5xx", "Average")}},
+	}}
 }
 
 // streamGraphs returns the graphs of the streams with the highest values.
@@ -178,11 +191,18 @@ func (w watched) function(f, name, statistic string) []any {
 
 func (w watched) cacheLines() []any {
 	lines := []any{onRight(w.own(metric.EvictionPolicyUnsafe, "Maximum"))} // the only line without a cache of the stack
-	for _, t := range theCache(w) {
-		lines = append(lines, line("AWS/ElastiCache", "DatabaseMemoryUsageCountedForEvictPercentage", "Maximum", t.dimensions...))
-	}
-	for _, t := range cacheNodes(w) {
-		lines = append(lines, onRight(line("AWS/ElastiCache", "Evictions", "Sum", t.dimensions...)))
+	switch {
+	case w.Serverless():
+		for _, t := range theServerlessCache(w) {
+			lines = append(lines, line("AWS/ElastiCache", "BytesUsedForCache", "Maximum", t.dimensions...), onRight(line("AWS/ElastiCache", "ThrottledCmds", "Sum", t.dimensions...)))
+		}
+	case w.CreatesCache():
+		for _, t := range theCache(w) {
+			lines = append(lines, line("AWS/ElastiCache", "DatabaseMemoryUsageCountedForEvictPercentage", "Maximum", t.dimensions...))
+		}
+		for _, t := range cacheNodes(w) {
+			lines = append(lines, onRight(line("AWS/ElastiCache", "Evictions", "Sum", t.dimensions...)))
+		}
 	}
 	return lines
 }

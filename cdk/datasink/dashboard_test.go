@@ -46,7 +46,7 @@ func TestTheDashboardReadsFromLeftToRight(t *testing.T) {
 			continue
 		}
 		if w.X <= x {
-			t.Errorf("%q stands at %d, left of what comes before it", w.Properties.Markdown, w.X)
+			t.Errorf("%q is at %d, left of the column before it", w.Properties.Markdown, w.X)
 		}
 		x = w.X
 		title, _, _ := strings.Cut(w.Properties.Markdown, "\n")

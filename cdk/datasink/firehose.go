@@ -32,6 +32,11 @@ func newDestination(stack awscdk.Stack, s settings.Settings, bucket awss3.IBucke
 		// https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html#using-iam-s3
 		allow(on(bucket.BucketArn()), "s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"),
 		allow(on(bucket.ArnForObjects(jsii.String("*/dt=*"))), "s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"),
+		// The pattern above also matches the dead letters of others.
+		deny(on(
+			bucket.ArnForObjects(jsii.String("failed/drainer/*")), bucket.ArnForObjects(jsii.String("failed/bridge/*")),
+			bucket.ArnForObjects(jsii.String("aws/*")), bucket.ArnForObjects(jsii.String("_*")),
+		), "s3:PutObject"),
 		allow(on(logs.AttrArn()), "logs:PutLogEvents"),
 	)
 	d.roleARN = role.RoleArn()

@@ -79,12 +79,21 @@ func newFunction(stack awscdk.Stack, d deployment, net *network, f function, val
 	}
 	if f.inVPC {
 		props.Vpc = net.vpc
+		if d.IPv6() {
+			props.Ipv6AllowedForDualStack = jsii.Bool(true)
+		}
 		props.VpcSubnets = &awsec2.SubnetSelection{Subnets: net.subnets.Subnets}
 		props.SecurityGroups = &[]awsec2.ISecurityGroup{
 			awsec2.SecurityGroup_FromSecurityGroupId(stack, jsii.String(f.id+"Group"), net.functions, nil),
 		}
 	}
-	return awslambda.NewFunction(stack, jsii.String(f.id), &props)
+	fn := awslambda.NewFunction(stack, jsii.String(f.id), &props)
+	if f.inVPC {
+		for _, route := range net.routes {
+			fn.Node().AddDependency(route)
+		}
+	}
+	return fn
 }
 
 // values returns the variables of the functions that differ from their defaults.

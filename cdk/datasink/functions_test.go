@@ -77,13 +77,16 @@ func TestTheFunctionsCanReadTheirEnvironment(t *testing.T) {
 	}
 }
 
+// idInText matches a logical ID with its hash in a longer text.
+var idInText = regexp.MustCompile(`(\$\{\w+?)[0-9A-F]{8}([.}])`)
+
 func TestVariablesPointAtTheStacksResources(t *testing.T) {
 	v := variables(t, synth(t, nil, fourStreams).root, "Ingest")
 	for name, want := range map[string]string{
 		env.Name: "datasink", env.ArchiveBucket: "${Archive}", env.ClientsSecret: "${Clients}", env.RedisSecret: "${CacheSecret}", env.WakeQueueURL: "${Wake}",
 		env.RedisURL: "rediss://${CacheNodes.ConfigurationEndPoint.Address}:${CacheNodes.ConfigurationEndPoint.Port}?cluster=true",
 	} {
-		got := regexp.MustCompile(`(\$\{\w+?)[0-9A-F]{8}([.}])`).ReplaceAllString(rendered(v[name]), "$1$2")
+		got := idInText.ReplaceAllString(rendered(v[name]), "$1$2")
 		if got != want {
 			t.Errorf("%s = %s, want %s", name, got, want)
 		}

@@ -28,6 +28,8 @@ func newIngest(stack awscdk.Stack, d deployment, r resources) awslambda.Function
 			allow(secrets, "secretsmanager:GetSecretValue"),
 			allow(on(r.queue.QueueArn()), "sqs:SendMessage"),
 			allow(on(r.objects("*/dt=*")), "s3:PutObject"),
+			// The pattern above also matches folders that are not of a stream.
+			deny(on(r.objects("failed/*"), r.objects("aws/*"), r.objects("_*")), "s3:PutObject"),
 			// GET /health checks that the archive exists.
 			allow(on(r.bucket.BucketArn()), "s3:ListBucket"),
 		},

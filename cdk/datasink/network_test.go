@@ -20,7 +20,7 @@ func TestTheCacheIsAQueue(t *testing.T) {
 	p := cache.Properties
 	for name, want := range map[string]any{
 		"Engine": "valkey", "EngineVersion": "9.0", "CacheNodeType": "cache.t4g.small", "ClusterMode": "enabled", "NumNodeGroups": 1.0, "ReplicasPerNodeGroup": 1.0,
-		"AutomaticFailoverEnabled": true, "MultiAZEnabled": true, "Port": 6379.0, "Durability": nil, "CacheParameterGroupName": "${CacheParameters}", "CacheSubnetGroupName": "${CacheSubnets}",
+		"AutoMinorVersionUpgrade": false, "AutomaticFailoverEnabled": true, "MultiAZEnabled": true, "Port": 6379.0, "Durability": nil, "CacheParameterGroupName": "${CacheParameters}", "CacheSubnetGroupName": "${CacheSubnets}",
 	} {
 		if got := resolved(p[name]); got != want {
 			t.Errorf("%s = %v, want %v", name, got, want)
@@ -48,7 +48,51 @@ func TestTheCacheAsTheSettingsSay(t *testing.T) {
 	}
 }
 
-func TestIngestAndDrainerLiveInAVPCWithoutAWayOut(t *testing.T) {
+func TestANodeRefusesWritesWithoutEnoughReplicas(t *testing.T) {
+	for _, tt := range []struct {
+		context map[string]any
+		want    string
+	}{
+		{nil, `{"cluster-enabled":"yes","maxmemory-policy":"noeviction"}`},
+		{map[string]any{"cacheReplicas": "2"}, `{"cluster-enabled":"yes","maxmemory-policy":"noeviction","min-replicas-max-lag":"2","min-replicas-to-write":"1"}`},
+		{map[string]any{"cacheReplicas": "2", "minReplicas": "0"}, `{"cluster-enabled":"yes","maxmemory-policy":"noeviction"}`},
+		{map[string]any{"cacheReplicas": "3", "minReplicas": "2"}, `{"cluster-enabled":"yes","maxmemory-policy":"noeviction","min-replicas-max-lag":"2","min-replicas-to-write":"2"}`},
+	} {
+		if got := asJSON(only(t, synth(t, tt.context, fourStreams).root, "AWS::ElastiCache::ParameterGroup").Properties["Properties"]); got != tt.want {
+			t.Errorf("%v: parameters %s, want %s", tt.context, got, tt.want)
+		}
+	}
+}
+
+// If the cache fails at a first deploy, there must be no Kinesis stream yet: it would be
+// retained, and block the next try.
+func TestStreamsAreDeployedAfterTheCache(t *testing.T) {
+	for name, tt := range map[string]struct {
+		context map[string]any
+		streams string
+		cache   string
+	}{
+		"few": {nil, fourStreams, "CacheNodes"}, "many": {nil, many(12), "CacheNodes"}, "serverless": {serverless, fourStreams, "ServerlessCache"},
+	} {
+		root := synth(t, tt.context, tt.streams).root
+		for id := range ofType(root, "AWS::CloudFormation::Stack") {
+			if !dependsOn(root, id, tt.cache) {
+				t.Errorf("%s: %s does not depend on the cache", name, id)
+			}
+		}
+	}
+}
+
+func TestARedisWithoutTLSIsWarnedAbout(t *testing.T) {
+	for url, want := range map[string]bool{"redis://redis": true, "rediss://redis": false} {
+		a := synth(t, map[string]any{"redisUrl": url}, fourStreams)
+		if got := strings.Contains(string(readFile(t, a.dir+"/datasink.metadata.json")), "redisUrl: redis:// is not encrypted"); got != want {
+			t.Errorf("%s: warning %v, want %v", url, got, want)
+		}
+	}
+}
+
+func TestIngestAndDrainerAreInAVPCWithoutARouteOut(t *testing.T) {
 	root := synth(t, nil, fourStreams).root
 	for _, kind := range []string{"AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::Route", "AWS::EC2::EIP", "AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress"} {
 		if n := len(ofType(root, kind)); n > 0 {
@@ -103,7 +147,11 @@ func rules(root template) map[string][]string {
 		} {
 			all, _ := g.Properties[direction.property].([]any)
 			for _, r := range all {
-				found[plain(id)] = append(found[plain(id)], rendered(at(r, "IpProtocol"))+" "+rendered(at(r, "FromPort"))+"-"+rendered(at(r, "ToPort"))+direction.word+plain(rendered(at(r, direction.peer))))
+				peer := at(r, direction.peer)
+				if peer == nil {
+					peer = at(r, "CidrIpv6")
+				}
+				found[plain(id)] = append(found[plain(id)], rendered(at(r, "IpProtocol"))+" "+rendered(at(r, "FromPort"))+"-"+rendered(at(r, "ToPort"))+direction.word+plain(rendered(peer)))
 			}
 		}
 		slices.Sort(found[plain(id)])
@@ -111,7 +159,7 @@ func rules(root template) map[string][]string {
 	return found
 }
 
-func TestWithARedisOfOnesOwnThereIsNoCacheAndNoVPC(t *testing.T) {
+func TestAnExistingRedisNeedsNoCacheAndNoVPC(t *testing.T) {
 	a := synth(t, map[string]any{"redisUrl": "rediss://redis.example.com:6380?cluster=true", "redisSecret": aSecret}, fourStreams)
 	for id, r := range a.root.Resources {
 		if strings.HasPrefix(r.Type, "AWS::ElastiCache::") || strings.HasPrefix(r.Type, "AWS::EC2::") {
@@ -121,7 +169,7 @@ func TestWithARedisOfOnesOwnThereIsNoCacheAndNoVPC(t *testing.T) {
 	for _, function := range []string{"Ingest", "Drainer"} {
 		v := variables(t, a.root, function)
 		if v["DATASINK_REDIS_URL"] != "rediss://redis.example.com:6380?cluster=true" || v["DATASINK_REDIS_SECRET"] != aSecret {
-			t.Errorf("%s reads Redis %v, %v", function, v["DATASINK_REDIS_URL"], v["DATASINK_REDIS_SECRET"])
+			t.Errorf("%s uses Redis %v, %v", function, v["DATASINK_REDIS_URL"], v["DATASINK_REDIS_SECRET"])
 		}
 		if vpc := at(named(t, a.root, "AWS::Lambda::Function", function).Properties, "VpcConfig"); vpc != nil {
 			t.Errorf("%s: VPC %v", function, vpc)
@@ -134,6 +182,7 @@ func TestWithARedisOfOnesOwnThereIsNoCacheAndNoVPC(t *testing.T) {
 		delete(want["IngestRole"], action)
 		delete(want["DrainerRole"], action)
 	}
+	delete(want, "HealthRole") // only a function in a VPC becomes inactive
 	slices.Sort(want["IngestRole"]["secretsmanager:GetSecretValue"])
 	if diff := cmp.Diff(want, allowed(t, a)); diff != "" {
 		t.Errorf("permissions differ (-want +got):\n%s", diff)
@@ -172,7 +221,7 @@ func ownVPC(types ...string) map[string]any {
 	}
 }
 
-func TestAVPCOfOnesOwn(t *testing.T) {
+func TestAnExistingVPC(t *testing.T) {
 	context := ownVPC("Public", "Isolated", "Private")
 	root := synth(t, context, fourStreams).root
 	for _, kind := range []string{"AWS::EC2::VPC", "AWS::EC2::Subnet", "AWS::EC2::VPCEndpoint"} {
@@ -182,10 +231,10 @@ func TestAVPCOfOnesOwn(t *testing.T) {
 	}
 	private := []string{"subnet-2a", "subnet-2b"}
 	if got := list(only(t, root, "AWS::ElastiCache::SubnetGroup").Properties["SubnetIds"]); !slices.Equal(got, private) {
-		t.Errorf("the cache lives in %v, want %v", got, private)
+		t.Errorf("the cache is in %v, want %v", got, private)
 	}
 	if got := list(at(named(t, root, "AWS::Lambda::Function", "Drainer").Properties, "VpcConfig", "SubnetIds")); !slices.Equal(got, private) {
-		t.Errorf("the drainer lives in %v, want %v", got, private)
+		t.Errorf("the drainer is in %v, want %v", got, private)
 	}
 	if got := slices.Sorted(maps.Keys(rules(root))); !slices.Equal(got, []string{"CacheGroup", "NetworkFunctionsGroup"}) {
 		t.Errorf("groups %v", got)
@@ -193,7 +242,7 @@ func TestAVPCOfOnesOwn(t *testing.T) {
 
 	isolated := synth(t, ownVPC("Public", "Isolated"), fourStreams).root
 	if got := list(only(t, isolated, "AWS::ElastiCache::SubnetGroup").Properties["SubnetIds"]); !slices.Equal(got, []string{"subnet-1a", "subnet-1b"}) {
-		t.Errorf("without subnets that have NAT, the cache lives in %v", got)
+		t.Errorf("without subnets that have NAT, the cache is in %v", got)
 	}
 
 	given := synth(t, with(context, "redisUrl", "redis://redis.internal:7000"), fourStreams).root

@@ -10,15 +10,18 @@ const maxCreating = 5
 // deployOrder divides the streams into maxCreating chains. The streams of a chain
 // are deployed one after the other, so that at most maxCreating Kinesis streams are
 // created at the same time. names must be sorted. Up to maxCreating streams need no
-// order; the result is then nil.
+// order: each is then a chain of its own.
 //
 // The name of a stream alone decides on its chain. A new stream therefore changes
 // the place of at most one other stream, and no resource of that stream.
 func deployOrder(names []string) [][]string {
-	if len(names) <= maxCreating {
-		return nil
-	}
 	chains := make([][]string, maxCreating)
+	if len(names) <= maxCreating {
+		for i, name := range names {
+			chains[i] = []string{name}
+		}
+		return chains
+	}
 	for _, name := range names {
 		h := fnv.New32a()
 		h.Write([]byte(name))

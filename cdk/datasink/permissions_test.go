@@ -70,7 +70,8 @@ func expectedPermissions() map[string]permissions {
 			"s3:PutObject":                  {bucketARN + "/*/dt=*"},
 			"logs:PutLogEvents":             {"${FirehoseLogs.Arn}"},
 		},
-		"SweepRole": {"lambda:InvokeFunction": {"${Drainer.Arn}"}},
+		"SweepRole":  {"lambda:InvokeFunction": {"${Drainer.Arn}"}},
+		"HealthRole": {"lambda:InvokeFunction": {"${Ingest.Arn}"}},
 	}
 	for _, role := range []string{"IngestRole", "DrainerRole"} {
 		for _, action := range networkActions {
@@ -141,12 +142,33 @@ func TestNoWildcardThatIsNotExplained(t *testing.T) {
 	}
 }
 
+// Ingest and Firehose write to the folders of all streams, */dt=*. That pattern also
+// matches folders that are not of a stream.
+func TestNobodyWritesDeadLettersOrMarkersOfOthers(t *testing.T) {
+	root := synth(t, nil, fourStreams).root
+	for role, want := range map[string][]string{
+		"IngestRole":   {bucketARN + "/_*", bucketARN + "/aws/*", bucketARN + "/failed/*"},
+		"FirehoseRole": {bucketARN + "/_*", bucketARN + "/aws/*", bucketARN + "/failed/bridge/*", bucketARN + "/failed/drainer/*"},
+	} {
+		var got []string
+		for _, s := range statements(t, named(t, root, "AWS::IAM::Role", role)) {
+			if s["Effect"] == "Deny" && s["Condition"] == nil && slices.Equal(list(s["Action"]), []string{"s3:PutObject"}) {
+				got = append(got, list(s["Resource"])...)
+			}
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s may not write to (-want +got):\n%s", role, diff)
+		}
+	}
+}
+
 func TestCodeInTheVPCMayNotUseTheNetworkActionsItself(t *testing.T) {
 	root := synth(t, nil, fourStreams).root
 	for _, function := range []string{"Ingest", "Drainer"} {
 		denied := 0
 		for _, s := range statements(t, named(t, root, "AWS::IAM::Role", function+"Role")) {
-			if s["Effect"] != "Deny" {
+			if s["Effect"] != "Deny" || s["Condition"] == nil {
 				continue
 			}
 			denied++
@@ -168,6 +190,7 @@ func TestRolesAreAssumedByTheirServicesAlone(t *testing.T) {
 	want := map[string]string{
 		"IngestRole": "lambda.amazonaws.com", "DrainerRole": "lambda.amazonaws.com", "BridgeRole": "lambda.amazonaws.com",
 		"FirehoseRole": `firehose.amazonaws.com if {"StringEquals":{"sts:ExternalId":"${AWS::AccountId}"}}`,
+		"HealthRole":   `scheduler.amazonaws.com if {"StringEquals":{"aws:SourceAccount":"${AWS::AccountId}","aws:SourceArn":"arn:${AWS::Partition}:scheduler:` + account + `:schedule-group/default"}}`,
 		"SweepRole":    `scheduler.amazonaws.com if {"StringEquals":{"aws:SourceAccount":"${AWS::AccountId}","aws:SourceArn":"arn:${AWS::Partition}:scheduler:` + account + `:schedule-group/default"}}`,
 	}
 	got := make(map[string]string)

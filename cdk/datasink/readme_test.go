@@ -23,7 +23,10 @@ func settingsTable() string {
 	b.WriteString("| setting | default | meaning |\n|---|---|---|\n")
 	for _, s := range settings.All() {
 		byDefault := "none"
-		if s.Default != "" {
+		switch {
+		case s.DefaultText != "":
+			byDefault = s.DefaultText
+		case s.Default != "":
 			byDefault = "`" + s.Default + "`"
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s.Name, byDefault, s.Meaning)

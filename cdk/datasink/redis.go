@@ -3,6 +3,7 @@ package datasink
 import (
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
@@ -22,6 +23,8 @@ type redis struct {
 	secretGrant *string
 	// group is the ID of the replication group that the stack creates, or nil.
 	group *string
+	// cache is the cache that the stack creates, or nil.
+	cache awscdk.CfnResource
 }
 
 // redisPort returns the port of the Redis.
@@ -34,15 +37,23 @@ func redisPort(s settings.Settings) float64 {
 	return defaultRedisPort
 }
 
-// newRedis declares the cache, or describes the Redis of the setting redisUrl.
+// newRedis declares the cache, or describes the Redis of the setting redisUrl. It warns
+// of a connection without TLS, because records and the password would be readable.
 func newRedis(stack awscdk.Stack, s settings.Settings, net *network) redis {
 	if !s.CreatesCache() {
+		if strings.HasPrefix(s.RedisURL, "redis:") {
+			awscdk.Annotations_Of(stack).AddWarningV2(jsii.String("data-sink:redisUrl"),
+				jsii.String("redisUrl: redis:// is not encrypted: everybody on the network path can read the records and the password; use rediss://"))
+		}
 		r := redis{url: jsii.String(s.RedisURL)}
 		if s.RedisSecret != "" {
 			r.secret = jsii.String(s.RedisSecret)
 			r.secretGrant = r.secret
 		}
 		return r
+	}
+	if s.Serverless() {
+		return newServerlessCache(stack, s, net)
 	}
 	secret := awssecretsmanager.NewSecret(stack, jsii.String("CacheSecret"), &awssecretsmanager.SecretProps{
 		SecretName:           jsii.String(cacheSecretName(s)),
@@ -58,5 +69,6 @@ func newRedis(stack awscdk.Stack, s settings.Settings, net *network) redis {
 		secret:      secret.SecretArn(),
 		secretGrant: secretARN(stack, cacheSecretName(s)),
 		group:       group.Ref(),
+		cache:       group,
 	}
 }

@@ -14,6 +14,13 @@ func allow(resources []*string, actions ...string) awsiam.PolicyStatement {
 	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{Actions: jsii.Strings(actions...), Resources: &resources})
 }
 
+// deny returns a statement that denies actions on resources, whatever else is allowed.
+func deny(resources []*string, actions ...string) awsiam.PolicyStatement {
+	statement := allow(resources, actions...)
+	statement.SetEffect(awsiam.Effect_DENY)
+	return statement
+}
+
 // on returns the resources of a statement.
 func on(resources ...*string) []*string { return resources }
 
@@ -41,10 +48,9 @@ func inVPC(stack awscdk.Stack, s settings.Settings, function string) []awsiam.Po
 		"ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces",
 		"ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses",
 	}
-	deny := allow(on(jsii.String("*")), actions...)
-	deny.SetEffect(awsiam.Effect_DENY)
-	deny.AddCondition(jsii.String("ArnEquals"), map[string]any{"lambda:SourceFunctionArn": functionARN(stack, s, function)})
-	return []awsiam.PolicyStatement{allow(on(jsii.String("*")), actions...), deny}
+	byCode := deny(on(jsii.String("*")), actions...)
+	byCode.AddCondition(jsii.String("ArnEquals"), map[string]any{"lambda:SourceFunctionArn": functionARN(stack, s, function)})
+	return []awsiam.PolicyStatement{allow(on(jsii.String("*")), actions...), byCode}
 }
 
 // traced returns the permissions for X-Ray, which do not support resources.

@@ -16,8 +16,8 @@ func (a alarm) condition() string {
 		over = "under"
 	}
 	spell := fmt.Sprintf("for %d min", a.seconds*a.periods/60)
-	if a.seconds == day {
-		spell = fmt.Sprintf("for %d days", a.periods)
+	if a.spell != nil {
+		spell = fmt.Sprintf("for `verifyHours` + %d hours", a.spell(watched{}))
 	}
 	if a.datapoints != a.periods {
 		spell = fmt.Sprintf("in %d of %d min", a.seconds*a.datapoints/60, a.seconds*a.periods/60)
@@ -35,7 +35,11 @@ var alarmGroups = []struct {
 	alarms []alarm
 }{
 	{"each stream", streamAlarms},
-	{"the deployment", serviceAlarms},
+	{"the HTTP API (`front=api`)", apiAlarms},
+	{"the function URL (`front=url`)", urlAlarms},
+	{"a cache with nodes (`cache=nodes`)", cacheAlarms},
+	{"a serverless cache (`cache=serverless`)", serverlessAlarms},
+	{"every deployment", serviceAlarms},
 	{"the verifier (with `verifyHours`)", verifierAlarms},
 }
 
@@ -49,10 +53,26 @@ func runbook() string {
 		}
 		b.WriteString("\n")
 	}
-	count := 0
-	for _, a := range serviceAlarms {
-		count += len(a.targets(watched{Settings: settings.Default(), apiID: jsii.String(""), cacheGroup: jsii.String("")}))
-	}
-	fmt.Fprintf(&b, "An alarm costs $0.10 a month. The deployment has %d alarms with the default cache, each stream has %d, and the verifier has %d.\n", count, len(streamAlarms), len(verifierAlarms))
+	fmt.Fprintf(&b, "An alarm costs $0.10 a month. A deployment has %d alarms with the default settings and %d with `profile=small`. Each stream has %d, and the verifier has %d.\n",
+		countAlarms(settings.Default()), countAlarms(parsed(map[string]any{"profile": "small"})), len(streamAlarms), len(verifierAlarms))
 	return b.String()
+}
+
+// countAlarms returns the number of alarms of a deployment without streams.
+func countAlarms(s settings.Settings) int {
+	w := watched{Settings: s, apiID: jsii.String(""), cacheGroup: jsii.String(""), bucket: jsii.String("")}
+	count := 0
+	for _, a := range w.alarms() {
+		count += len(a.targets(w))
+	}
+	return count
+}
+
+// parsed returns valid settings.
+func parsed(context map[string]any) settings.Settings {
+	s, err := settings.Parse(context)
+	if err != nil {
+		panic(err)
+	}
+	return s
 }

@@ -1,8 +1,6 @@
 package datasink
 
 import (
-	"slices"
-
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -33,13 +31,15 @@ func newStack(app constructs.Construct, d deployment) awscdk.Stack {
 	// The drainer is updated first: it must understand what a new ingest pushes.
 	ingest.Node().AddDependency(drainer)
 	newWaking(stack, d.Settings, queue, drainer)
-	newSweep(stack, d.Settings, drainer)
-	apiID, apiURL := newAPI(stack, d.Settings, ingest)
-	newStreams(stack, d, bucket, bridge)
-	all := watched{Settings: d.Settings, apiID: apiID, cacheGroup: redis.group}
-	alarms := serviceAlarms
+	started := []awscdk.CfnResource{newSweep(stack, d.Settings, drainer)}
+	if d.InVPC() {
+		newDailyHealth(stack, d.Settings, ingest)
+	}
+	front := newFront(stack, d.Settings, ingest)
+	// The streams take minutes to create, in which the first sweeps run.
+	started = append(started, newStreams(stack, d, bucket, bridge, redis.cache)...)
 	outputs := []output{
-		{"ApiUrl", apiURL, "POST bodies to /archives/{stream} below this URL"},
+		{"ApiUrl", front.url, "POST bodies to /archives/{stream} below this URL"},
 		{"ArchiveBucket", bucket.BucketName(), "The archive"},
 		{"ClientsSecret", clients.SecretArn(), "The secret with clients and their passwords"},
 		{"IngestFunction", ingest.FunctionName(), "The function that accepts records"},
@@ -48,10 +48,12 @@ func newStack(app constructs.Construct, d deployment) awscdk.Stack {
 		{"WakeQueue", queue.QueueUrl(), "The queue of wake-ups for the drainer"},
 	}
 	if d.Verifies() {
-		alarms = slices.Concat(alarms, verifierAlarms)
-		outputs = append(outputs, output{"VerifierFunction", newVerifier(stack, d, r, drainer).FunctionName(), "The function that verifies the archive"})
+		verifier, schedule := newVerifier(stack, d, r, drainer)
+		started = append(started, schedule)
+		outputs = append(outputs, output{"VerifierFunction", verifier.FunctionName(), "The function that verifies the archive"})
 	}
-	newDashboard(stack, all, newAlarms(constructs.NewConstruct(stack, jsii.String("Alarms")), all, alarms))
+	all := watched{Settings: d.Settings, apiID: front.apiID, cacheGroup: redis.group, bucket: bucket.BucketName(), started: started}
+	newDashboard(stack, all, newAlarms(constructs.NewConstruct(stack, jsii.String("Alarms")), all, all.alarms()))
 	for _, o := range outputs {
 		awscdk.NewCfnOutput(stack, jsii.String(o.name), &awscdk.CfnOutputProps{Value: o.value, Description: jsii.String(o.means)})
 	}

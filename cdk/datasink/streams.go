@@ -11,21 +11,33 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// newStreams declares a nested stack for each stream.
-func newStreams(stack awscdk.Stack, d deployment, bucket awss3.IBucket, bridge awslambda.Function) {
+// newStreams declares a nested stack for each stream. It returns the nested stacks that
+// are deployed last. A nested stack waits for the cache: if the cache fails at a first
+// deploy, there are no Kinesis streams yet that would be retained and block the next try.
+func newStreams(stack awscdk.Stack, d deployment, bucket awss3.IBucket, bridge awslambda.Function, cache awscdk.CfnResource) []awscdk.CfnResource {
 	scope := constructs.NewConstruct(stack, jsii.String("Streams"))
 	to := newDestination(stack, d.Settings, bucket)
-	nested := make(map[string]awscdk.NestedStack)
+	nested := make(map[string]awscdk.CfnResource)
 	names := d.streams.Names()
 	for _, name := range names {
 		s, _ := d.streams.Lookup(name)
-		nested[name] = newStream(scope, d.Settings, s, to, bridge.FunctionArn())
+		nested[name] = newStream(scope, d.Settings, s, to, bridge.FunctionArn()).NestedStackResource()
 	}
+	var last []awscdk.CfnResource
 	for _, chain := range deployOrder(names) {
-		for i := 1; i < len(chain); i++ {
-			nested[chain[i]].NestedStackResource().AddResourceDependency(nested[chain[i-1]].NestedStackResource(), nil)
+		for i, name := range chain {
+			switch {
+			case i > 0:
+				nested[name].AddResourceDependency(nested[chain[i-1]], nil)
+			case cache != nil:
+				nested[name].AddResourceDependency(cache, nil)
+			}
+			if i == len(chain)-1 {
+				last = append(last, nested[name])
+			}
 		}
 	}
+	return last
 }
 
 // newStream declares the nested stack of a stream: its tap, its Firehose, the

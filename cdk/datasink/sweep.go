@@ -11,9 +11,9 @@ import (
 
 // newSweep declares the schedule that lets the drainer sweep all streams once a
 // minute. A failed sweep is not retried, because the next one follows.
-func newSweep(stack awscdk.Stack, s settings.Settings, drainer awslambda.Function) {
+func newSweep(stack awscdk.Stack, s settings.Settings, drainer awslambda.Function) awscdk.CfnResource {
 	role := newRole(stack, "SweepRole", "scheduler.amazonaws.com", ownSchedules(stack), allow(on(drainer.FunctionArn()), "lambda:InvokeFunction"))
-	awsscheduler.NewCfnSchedule(stack, jsii.String("Sweep"), &awsscheduler.CfnScheduleProps{
+	return awsscheduler.NewCfnSchedule(stack, jsii.String("Sweep"), &awsscheduler.CfnScheduleProps{
 		Name:               jsii.String(s.Name + ".sweep"),
 		Description:        jsii.String("Data Sink: the drainer sweeps all streams"),
 		ScheduleExpression: jsii.String("rate(1 minute)"),

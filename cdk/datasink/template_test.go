@@ -155,7 +155,7 @@ func appContext(t testing.TB, given map[string]any) *map[string]any {
 	if err := json.Unmarshal(b, &file); err != nil {
 		t.Fatal(err)
 	}
-	// The CDK command sets this one; it tells which file a nested stack is in.
+	// The CDK CLI sets this key; it adds the file of a nested stack to the metadata.
 	file.Context["aws:cdk:enable-asset-metadata"] = true
 	maps.Copy(file.Context, given)
 	return &file.Context

@@ -2,8 +2,6 @@ package datasink
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -21,13 +19,13 @@ const (
 	// verifierMemory, in MB, has room for the objects of four streams, 128 MiB each,
 	// and for the lines of the bridge's log. New accounts cannot have more.
 	verifierMemory = 3008
-	// verifierMinute is the minute of the hour in which the verifier runs. The hours
-	// that it verifies ended that many minutes before.
-	verifierMinute = 45
 )
 
-// newVerifier declares the function that verifies the archive, and its schedule.
-func newVerifier(stack awscdk.Stack, d deployment, r resources, drainer awslambda.Function) awslambda.Function {
+// newVerifier declares the function that verifies the archive, and its schedule. A
+// schedule with a rate starts at once, so that the alarm for missing verifications has
+// data soon after the first deploy. The scheduled time decides on the hours that a run
+// verifies, so each run begins where the last one ended.
+func newVerifier(stack awscdk.Stack, d deployment, r resources, drainer awslambda.Function) (awslambda.Function, awscdk.CfnResource) {
 	values := values(d, r)
 	values[env.DrainerFunction] = drainer.FunctionName()
 	values[env.BridgeLog] = jsii.String(logGroupName(d.Settings, "bridge"))
@@ -49,7 +47,7 @@ func newVerifier(stack awscdk.Stack, d deployment, r resources, drainer awslambd
 	}, values)
 
 	role := newRole(stack, "VerifyRole", "scheduler.amazonaws.com", ownSchedules(stack), allow(on(fn.FunctionArn()), "lambda:InvokeFunction"))
-	awsscheduler.NewCfnSchedule(stack, jsii.String("Verify"), &awsscheduler.CfnScheduleProps{
+	schedule := awsscheduler.NewCfnSchedule(stack, jsii.String("Verify"), &awsscheduler.CfnScheduleProps{
 		Name:               jsii.String(d.Name + ".verify"),
 		Description:        jsii.String("Data Sink: the verifier verifies the archive"),
 		ScheduleExpression: jsii.String(verifySchedule(d.VerifyHours)),
@@ -62,14 +60,13 @@ func newVerifier(stack awscdk.Stack, d deployment, r resources, drainer awslambd
 			RetryPolicy: &awsscheduler.CfnSchedule_RetryPolicyProperty{MaximumRetryAttempts: jsii.Number(10), MaximumEventAgeInSeconds: jsii.Number(3600)},
 		},
 	})
-	return fn
+	return fn, schedule
 }
 
-// verifySchedule returns the times at which the verifier runs, in UTC.
+// verifySchedule returns the expression of the schedule.
 func verifySchedule(hours int) string {
-	var at []string
-	for hour := 0; hour < 24; hour += hours {
-		at = append(at, strconv.Itoa(hour))
+	if hours == 1 {
+		return "rate(1 hour)"
 	}
-	return fmt.Sprintf("cron(%d %s * * ? *)", verifierMinute, strings.Join(at, ","))
+	return fmt.Sprintf("rate(%d hours)", hours)
 }

@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -101,29 +99,17 @@ func TestTheVerifierIsInNoVPC(t *testing.T) {
 	}
 }
 
-// TestTheScheduleAndTheWindows holds that windows follow on each other, and that
-// a run finds its window as old as it has to be.
-func TestTheScheduleAndTheWindows(t *testing.T) {
-	expression := regexp.MustCompile(`^cron\((\d+) ([\d,]+) \* \* \? \*\)$`)
+func TestTheScheduleOfTheVerifier(t *testing.T) {
 	for _, hours := range settings.VerifyHours() {
-		root := synth(t, map[string]any{"verifyHours": hours64(hours)}, fourStreams).root
+		root := synth(t, map[string]any{"verifyHours": float64(hours)}, fourStreams).root
 		p := named(t, root, "AWS::Scheduler::Schedule", "Verify").Properties
-		parts := expression.FindStringSubmatch(fmt.Sprint(p["ScheduleExpression"]))
-		if parts == nil || p["ScheduleExpressionTimezone"] != nil || at(p, "FlexibleTimeWindow", "Mode") != "OFF" {
-			t.Fatalf("schedule %v", p)
+		want := fmt.Sprintf("rate(%d hours)", hours)
+		if hours == 1 {
+			want = "rate(1 hour)"
 		}
-		minute, _ := strconv.Atoi(parts[1])
-		if over := time.Duration(minute) * time.Minute; over < verifier.Lag || over >= time.Hour {
-			t.Errorf("runs %v after the hour, want %v at least and less than an hour", over, verifier.Lag)
-		}
-		at := strings.Split(parts[2], ",")
-		if len(at) != 24/hours || at[0] != "0" {
-			t.Errorf("every %d hours: at %v", hours, at)
-		}
-		for i := range at {
-			if at[i] != strconv.Itoa(i*hours) {
-				t.Errorf("every %d hours: at %v", hours, at)
-			}
+		// A rate without a start date begins at once; the alarm relies on it.
+		if p["ScheduleExpression"] != want || p["StartDate"] != nil || at(p, "FlexibleTimeWindow", "Mode") != "OFF" {
+			t.Errorf("schedule %v, want %s from now on", p, want)
 		}
 		v, err := env.ParseVerifier(func(name string) string {
 			return token.ReplaceAllString(rendered(variables(t, root, "Verifier")[name]), "1234")
@@ -141,8 +127,25 @@ func TestTheScheduleAndTheWindows(t *testing.T) {
 	}
 }
 
-// hours64 is a number as cdk.json gives it.
-func hours64(n int) any { return float64(n) }
+// window returns the hours that a run verifies, as package verifier computes them.
+func window(scheduled time.Time, hours int) (from, to time.Time) {
+	to = scheduled.Add(-verifier.Lag).Truncate(time.Hour)
+	return to.Add(-time.Duration(hours) * time.Hour), to
+}
+
+// TestTheWindowsOfTheVerifierFollowEachOther checks it for every minute at which a stack
+// can be created.
+func TestTheWindowsOfTheVerifierFollowEachOther(t *testing.T) {
+	for _, hours := range settings.VerifyHours() {
+		for minute := range 60 {
+			first := time.Date(2026, 11, 22, 23, minute, 0, 0, time.UTC)
+			_, to := window(first, hours)
+			if next, _ := window(first.Add(time.Duration(hours)*time.Hour), hours); !next.Equal(to) {
+				t.Errorf("every %d hours from minute %d on: a window ends at %v, the next begins at %v", hours, minute, to, next)
+			}
+		}
+	}
+}
 
 func TestTheVerifierIsNotRetriedByLambda(t *testing.T) {
 	found := 0
@@ -161,13 +164,13 @@ func TestTheVerifierIsNotRetriedByLambda(t *testing.T) {
 }
 
 func TestTheLogIsKeptForAsLongAsTheVerifierReads(t *testing.T) {
-	// A run at :45 reads the log from an hour before its window on.
 	for _, hours := range settings.VerifyHours() {
-		now := time.Date(2026, 11, 22, 23, verifierMinute, 0, 0, time.UTC)
-		to := now.Add(-verifier.Lag).Truncate(time.Hour)
-		begin, _ := verify.LogTime(to.Add(-time.Duration(hours)*time.Hour), to)
-		if age := now.Sub(begin); age > time.Duration(hours+settings.VerifierLogHours)*time.Hour {
-			t.Errorf("every %d hours: reads a log of %v ago", hours, age)
+		for minute := range 60 {
+			now := time.Date(2026, 11, 22, 23, minute, 59, 0, time.UTC)
+			begin, _ := verify.LogTime(window(now, hours))
+			if age := now.Sub(begin); age > time.Duration(hours+settings.VerifierLogHours)*time.Hour {
+				t.Errorf("every %d hours: a run at minute %d reads the log of %v ago", hours, minute, age)
+			}
 		}
 	}
 }
@@ -185,7 +188,7 @@ func TestTheAlarmsOfTheVerifier(t *testing.T) {
 	want := map[string]string{
 		"datasink.archive-differs": "DataSink Differences Service=datasink Maximum 1 of 1×300s GreaterThanThreshold 0 notBreaching",
 		"datasink.verifier-errors": "AWS/Lambda Errors FunctionName=datasink-verifier Sum 1 of 1×300s GreaterThanThreshold 0 notBreaching",
-		"datasink.no-verification": "DataSink Differences Service=datasink SampleCount 2 of 2×86400s LessThanThreshold 1 breaching",
+		"datasink.no-verification": "DataSink Differences Service=datasink SampleCount 8 of 8×3600s LessThanThreshold 1 breaching",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("alarms (-want +got):\n%s", diff)

@@ -9,6 +9,10 @@ import (
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Durability.Limitations.html
 var durable = regexp.MustCompile(`^cache\.([rm][678]g|c[78]gn)\.`)
 
+// maxNodes is the largest quota of nodes of a cluster; the default is 90.
+// https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/quota-limits.html
+const maxNodes = 500
+
 // refusal says that some settings must not be given in a situation.
 type refusal struct {
 	names []string
@@ -18,9 +22,39 @@ type refusal struct {
 
 var refusals = []refusal{
 	{
-		[]string{"cacheNodeType", "cacheShards", "cacheReplicas", "cacheDurability"},
+		[]string{"cache", "cacheMaxGB", "cacheNodeType", "cacheShards", "cacheReplicas", "cacheDurability", "minReplicas"},
 		func(s Settings) bool { return !s.CreatesCache() },
 		"has no effect with redisUrl, because the stack then creates no cache",
+	},
+	{
+		[]string{"cacheNodeType", "cacheShards", "cacheReplicas", "cacheDurability", "minReplicas", "waitReplicas"},
+		Settings.Serverless,
+		"has no effect with cache=serverless, because a serverless cache has no nodes",
+	},
+	{
+		[]string{"cacheMaxGB"},
+		func(s Settings) bool { return s.Nodes() > 0 },
+		"has no effect with cache=nodes; cacheNodeType decides on the memory",
+	},
+	{
+		[]string{"domainName", "certificateArn"},
+		func(s Settings) bool { return s.Front == FrontURL },
+		"does not work with front=url: a function URL has a custom domain only behind CloudFront",
+	},
+	{
+		[]string{"throttleRate", "throttleBurst"},
+		func(s Settings) bool { return s.Front == FrontURL },
+		"has no effect with front=url; ingestConcurrency bounds a function URL",
+	},
+	{
+		[]string{"egress"},
+		func(s Settings) bool { return s.CreatesCache() && s.VPCID != "" },
+		"has no effect with vpcId, because the stack does not change that VPC",
+	},
+	{
+		[]string{"egress"},
+		func(s Settings) bool { return !s.CreatesCache() },
+		"has no effect with redisUrl, because the stack then creates no VPC",
 	},
 	{
 		[]string{"redisSecret"},
@@ -46,12 +80,18 @@ func (s Settings) contradictions(given map[string]bool) []error {
 			}
 		}
 	}
-	if s.CreatesCache() {
+	if s.Nodes() > 0 {
 		if s.CacheDurability != DurabilityDisabled && !durable.MatchString(s.CacheNodeType) {
 			problem("cacheDurability", "%s needs a cacheNodeType of a family r6g to r8g, m6g to m8g, c7gn or c8gn, not %s", s.CacheDurability, s.CacheNodeType)
 		}
 		if s.CacheDurability != DurabilityDisabled && s.CacheReplicas == 0 {
 			problem("cacheDurability", "%s needs cacheReplicas of 1 or more", s.CacheDurability)
+		}
+		if s.MinReplicas > s.CacheReplicas {
+			problem("minReplicas", "%d: the cache has %d replicas (cacheReplicas), so every record would become a direct record", s.MinReplicas, s.CacheReplicas)
+		}
+		if s.Nodes() > maxNodes {
+			problem("cacheShards", "%d with %d cacheReplicas are %d nodes, and a cluster has at most %d", s.CacheShards, s.CacheReplicas, s.Nodes(), maxNodes)
 		}
 		if s.WaitReplicas > s.CacheReplicas {
 			problem("waitReplicas", "%d: the cache has %d replicas (cacheReplicas), so no push would ever be confirmed", s.WaitReplicas, s.CacheReplicas)

@@ -14,8 +14,13 @@ type Setting struct {
 	Name, Default, Meaning string
 	// Min and Max are the bounds of a setting that is a number, else 0.
 	Min, Max int
+	// DefaultText describes, in Markdown, a default that depends on other settings.
+	DefaultText string
 
 	read func(s *Settings, value string) error
+	// defaultFor returns a default that depends on the settings that are declared
+	// before this one.
+	defaultFor func(s Settings) string
 }
 
 // All returns all settings in the order of the reference.
@@ -32,7 +37,23 @@ func Find(name string) (Setting, bool) {
 
 // number declares a setting that is a whole number.
 func number(name string, byDefault, low, high int, field func(*Settings) *int, meaning string) Setting {
-	return Setting{name, strconv.Itoa(byDefault), meaning, low, high, between(field, low, high)}
+	return Setting{Name: name, Default: strconv.Itoa(byDefault), Meaning: meaning, Min: low, Max: high, read: between(field, low, high)}
+}
+
+// dependent gives a setting a default that depends on other settings.
+func dependent(s Setting, text string, byDefault func(s Settings) string) Setting {
+	s.DefaultText, s.defaultFor = text, byDefault
+	return s
+}
+
+// small returns the default of a setting that ProfileSmall changes.
+func small(standard, small string) func(s Settings) string {
+	return func(s Settings) string {
+		if s.Profile == ProfileSmall {
+			return small
+		}
+		return standard
+	}
 }
 
 var declared = []Setting{
@@ -52,25 +73,13 @@ var declared = []Setting{
 		read:    oneOf(func(s *Settings) *string { return &s.Architecture }, ARM64, X86),
 	},
 	{
-		Name: "cacheNodeType", Default: "cache.t4g.small",
-		Meaning: "Node type of the Valkey cache that holds the queues. The default holds about 1 GB of waiting records and costs about $19 a month for each node. The number of nodes is `cacheShards` × (1 + `cacheReplicas`).",
-		read:    matching(func(s *Settings) *string { return &s.CacheNodeType }, `^cache\.[a-z0-9]+\.[a-z0-9]+$`, "a node type as in cache.t4g.small"),
+		Name: "profile", Default: ProfileStandard,
+		Meaning: "`small` changes the defaults of `front`, `cache` and `egress` to the cheapest values. Each of them can still be set.",
+		read:    oneOf(func(s *Settings) *string { return &s.Profile }, ProfileStandard, ProfileSmall),
 	},
-	number("cacheShards", 1, 1, 500, func(s *Settings) *int { return &s.CacheShards },
-		"Number of shards of the cache. The streams are distributed over them. The number can be changed while the deployment runs."),
-	number("cacheReplicas", 1, 0, 5, func(s *Settings) *int { return &s.CacheReplicas },
-		"Number of replicas of each shard, in another Availability Zone. With 0, the loss of a node loses the records that waited on it."),
-	{
-		Name: "cacheDurability", Default: DurabilityDisabled,
-		Meaning: "`disabled`: waiting records are in memory and reach the replicas shortly after the answer. `async`: also in a log over several Availability Zones, up to 10 s later. `sync`: in that log before the answer. " +
-			"`async` and `sync` need an m, r or c node type and can be chosen only when the cache is created.",
-		read: oneOf(func(s *Settings) *string { return &s.CacheDurability }, DurabilityDisabled, DurabilityAsync, DurabilitySync),
-	},
-	number("waitReplicas", 0, 0, 5, func(s *Settings) *int { return &s.WaitReplicas },
-		"Number of replicas that must have a record before it is answered with 202. If fewer confirm it in time, the record becomes a direct record."),
 	{
 		Name: "redisUrl",
-		Meaning: "URL of an existing Redis: `redis://host:port` or `rediss://host:port`, with `?cluster=true` for a cluster. The stack then creates no cache and, without `vpcId`, no VPC. " +
+		Meaning: "URL of an existing Redis: `rediss://host:port`, with `?cluster=true` for a cluster. `redis://` is not encrypted. The stack then creates no cache and, without `vpcId`, no VPC. " +
 			"This Redis must never evict keys: set `maxmemory-policy noeviction`.",
 		read: readRedisURL,
 	},
@@ -79,18 +88,80 @@ var declared = []Setting{
 		Meaning: "ARN of the secret with the password for `redisUrl`, or with a JSON object of `username` and `password`. The secret must be encrypted with the default key of the account.",
 		read:    matching(func(s *Settings) *string { return &s.RedisSecret }, `^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+$`, "the ARN of a secret"),
 	},
+	dependent(Setting{
+		Name:    "cache",
+		Meaning: "`nodes`: a Valkey cache of nodes. `serverless`: ElastiCache Serverless for Valkey, $6 a month and more with the amount of waiting data, good for up to about 1,000 records/s.",
+		read:    oneOf(func(s *Settings) *string { return &s.Cache }, CacheNodes, CacheServerless),
+	}, "`nodes`; `serverless` with `profile=small`", small(CacheNodes, CacheServerless)),
+	number("cacheMaxGB", 1, 1, 5_000, func(s *Settings) *int { return &s.CacheMaxGB },
+		"Data limit of a serverless cache in GB, which bounds its cost: $61 a month for each GB that is always full. When the limit is reached, records become direct records."),
+	{
+		Name: "cacheNodeType", Default: "cache.t4g.small",
+		Meaning: "Node type of the Valkey cache that holds the queues. The default holds about 1 GB of waiting records and costs about $19 a month for each node. The number of nodes is `cacheShards` × (1 + `cacheReplicas`).",
+		read:    matching(func(s *Settings) *string { return &s.CacheNodeType }, `^cache\.[a-z0-9]+\.[a-z0-9]+$`, "a node type as in cache.t4g.small"),
+	},
+	number("cacheShards", 1, 1, 500, func(s *Settings) *int { return &s.CacheShards },
+		"Number of shards of the cache. The streams are distributed over them. The number can be changed while the deployment runs; a shard whose queue holds more than 256 MB for one stream does not move it. A cluster has at most 90 nodes unless the quota is increased."),
+	number("cacheReplicas", 1, 0, 5, func(s *Settings) *int { return &s.CacheReplicas },
+		"Number of replicas of each shard, in another Availability Zone. With 0, the loss of a node loses the records that waited on it, and CloudFormation cannot change the cache later: create a new deployment instead."),
+	{
+		Name: "cacheDurability", Default: DurabilityDisabled,
+		Meaning: "`disabled`: waiting records are in memory and reach the replicas shortly after the answer. `async`: also in a log over several Availability Zones, up to 10 s later. `sync`: in that log before the answer. " +
+			"`async` and `sync` need an m, r or c node type and can be chosen only when the cache is created.",
+		read: oneOf(func(s *Settings) *string { return &s.CacheDurability }, DurabilityDisabled, DurabilityAsync, DurabilitySync),
+	},
+	number("waitReplicas", 0, 0, 5, func(s *Settings) *int { return &s.WaitReplicas },
+		"Number of replicas that must have a record before it is answered with 202. If fewer confirm it in time, the record becomes a direct record."),
+	dependent(number("minReplicas", 0, 0, 5, func(s *Settings) *int { return &s.MinReplicas },
+		"Number of connected replicas, at most 2 s behind, without which a node refuses writes. Records then become direct records, and the backlog waits. It bounds the records that a network partition loses."),
+		"`1` with two or more `cacheReplicas`, else `0`", func(s Settings) string {
+			if s.Nodes() > 0 && s.CacheReplicas >= 2 {
+				return "1"
+			}
+			return "0"
+		}),
+	{
+		Name: "bypassQueue", Default: "false",
+		Meaning: "`true`: ingest writes every record as a direct record, while the drainer empties the queue. Used to change Redis on a live deployment, see [Change Redis](#change-redis).",
+		read:    boolean(func(s *Settings) *bool { return &s.BypassQueue }),
+	},
 	{
 		Name: "vpcId",
 		Meaning: "ID of an existing VPC, whose private subnets are used. They must reach S3, SQS, Kinesis and Secrets Manager through endpoints or NAT. " +
 			"By default the stack creates a VPC with two Availability Zones and without NAT. Its three interface endpoints cost about $44 a month.",
 		read: matching(func(s *Settings) *string { return &s.VPCID }, `^vpc-[0-9a-f]{8,17}$`, "the ID of a VPC as in vpc-0123456789abcdef0"),
 	},
+	dependent(Setting{
+		Name: "egress",
+		Meaning: "How ingest and the drainer reach SQS, Kinesis and Secrets Manager from the VPC of the stack. `endpoints`: interface endpoints in both zones. `endpoint`: in one zone, $22 a month less; if that zone fails, wake-ups and secrets fail with it. " +
+			"`ipv6`: an egress-only internet gateway, $44 a month less; the functions can then open connections to port 443 of any IPv6 address.",
+		read: oneOf(func(s *Settings) *string { return &s.Egress }, EgressEndpoints, EgressEndpoint, EgressIPv6),
+	}, "`endpoints`; `ipv6` with `profile=small`", small(EgressEndpoints, EgressIPv6)),
+	dependent(Setting{
+		Name: "front",
+		Meaning: "What clients call. `api`: API Gateway, an HTTP API. `url`: a Lambda function URL, which has no fee. It has no custom domain, access log or throttle of its own: `ingestConcurrency` bounds it, and clients get 429 above it. " +
+			"Another value changes the URL of the API.",
+		read: oneOf(func(s *Settings) *string { return &s.Front }, FrontAPI, FrontURL),
+	}, "`api`; `url` with `profile=small`", small(FrontAPI, FrontURL)),
+	{
+		Name:    "corsOrigins",
+		Meaning: "Origins of web pages that may call the API, separated by commas, as in `https://app.example.com`. `*` is not accepted. A password in a page is public: create a client of its own with one stream.",
+		read:    readOrigins,
+	},
+	number("idempotencyMinutes", 60, 1, 1_440, func(s *Settings) *int { return &s.IdempotencyMinutes },
+		"Minutes for which an idempotency key is remembered, or until 100,000 newer keys of its stream exist."),
 	number("throttleRate", 5_000, 1, 1_000_000, func(s *Settings) *int { return &s.ThrottleRate },
 		"Requests a second that the API accepts. It answers 429 to requests above this rate, and the original clients do not retry. The default limit of an account is 10,000."),
 	number("throttleBurst", 5_000, 1, 1_000_000, func(s *Settings) *int { return &s.ThrottleBurst },
 		"Requests that the API accepts at once above that rate."),
-	number("ingestConcurrency", 0, 0, 100_000, func(s *Settings) *int { return &s.IngestConcurrency },
-		"Concurrent executions that are reserved for ingest; they are also its limit. 0 reserves none. The account must keep 100 unreserved."),
+	dependent(number("ingestConcurrency", 0, 0, 100_000, func(s *Settings) *int { return &s.IngestConcurrency },
+		"Concurrent executions that are reserved for ingest; they are also its limit. 0 reserves none. The account must keep 100 unreserved, so a new account may have to set 0."),
+		"`0`; `100` with `front=url`", func(s Settings) string {
+			if s.Front == FrontURL {
+				return "100"
+			}
+			return "0"
+		}),
 	number("ingestMemory", 256, MinMemory, MaxMemory, func(s *Settings) *int { return &s.IngestMemory },
 		"Memory of ingest in MB. CPU grows in proportion. The default is the cheapest size with room for the largest bodies: raise it together with `maxDecodedBytes`, or for faster answers."),
 	number("drainerMemory", 256, MinMemory, MaxMemory, func(s *Settings) *int { return &s.DrainerMemory },

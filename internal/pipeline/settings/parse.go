@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Default returns the settings of a deployment for which nothing is set.
+// Default returns the settings of a deployment for which no setting is given.
 func Default() Settings {
 	s, err := Parse(nil)
 	if err != nil {
@@ -30,6 +30,9 @@ func Parse(context map[string]any) (Settings, error) {
 		given[d.Name] = value != ""
 		if value == "" {
 			value = d.Default
+			if d.defaultFor != nil {
+				value = d.defaultFor(s)
+			}
 		}
 		if err == nil && value != "" {
 			err = d.read(&s, value)

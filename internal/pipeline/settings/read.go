@@ -93,3 +93,18 @@ func between(field func(*Settings) *int, low, high int) func(*Settings, string) 
 		return nil
 	}
 }
+
+// readOrigins reads origins as browsers send them: a scheme and a host, maybe a port.
+func readOrigins(s *Settings, value string) error {
+	var origins []string
+	for origin := range strings.SplitSeq(value, ",") {
+		origin = strings.TrimSpace(origin)
+		u, err := url.Parse(origin)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || origin != u.Scheme+"://"+u.Host || strings.Contains(origin, "*") {
+			return fmt.Errorf("%q: want an exact origin as in https://app.example.com", origin)
+		}
+		origins = append(origins, origin)
+	}
+	s.CORSOrigins = strings.Join(origins, ",")
+	return nil
+}

@@ -3,7 +3,10 @@
 // import the CDK, so that the operator's tools can use it too.
 package settings
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Settings are the choices of the person who deploys. They arrive as CDK context:
 // `cdk deploy -c name=value`, or under "context" in cdk.json.
@@ -13,15 +16,24 @@ type Settings struct {
 	Name, StreamsFile string
 	// Architecture is ARM64 or X86.
 	Architecture string
+	// Profile is ProfileStandard or ProfileSmall. It only changes defaults.
+	Profile string
 
 	// CacheNodeType, CacheShards, CacheReplicas and CacheDurability describe the
 	// cache that the stack creates.
 	CacheNodeType              string
 	CacheShards, CacheReplicas int
 	CacheDurability            string
+	// Cache is CacheNodes or CacheServerless, CacheMaxGB the data limit of the latter.
+	Cache      string
+	CacheMaxGB int
 	// WaitReplicas is the number of replicas that must have a record before the
 	// answer 202.
 	WaitReplicas int
+	// MinReplicas is the number of connected replicas below which Redis refuses writes.
+	MinReplicas int
+	// BypassQueue makes ingest write every record as a direct record.
+	BypassQueue bool
 
 	// RedisURL is the URL of an existing Redis; empty if the stack creates a cache.
 	RedisURL string
@@ -29,6 +41,15 @@ type Settings struct {
 	RedisSecret string
 	// VPCID is the ID of an existing VPC.
 	VPCID string
+	// Egress is EgressEndpoints, EgressEndpoint or EgressIPv6.
+	Egress string
+
+	// Front is FrontAPI or FrontURL.
+	Front string
+	// CORSOrigins are the origins that may call the API, separated by commas.
+	CORSOrigins string
+	// IdempotencyMinutes is the time for which idempotency keys are remembered.
+	IdempotencyMinutes int
 
 	// ThrottleRate and ThrottleBurst are requests a second and requests at once.
 	ThrottleRate, ThrottleBurst int
@@ -62,6 +83,31 @@ const (
 	X86   = "x86_64"
 )
 
+// Values of Settings.Profile.
+const (
+	ProfileStandard = "standard"
+	ProfileSmall    = "small"
+)
+
+// Values of Settings.Cache.
+const (
+	CacheNodes      = "nodes"
+	CacheServerless = "serverless"
+)
+
+// Values of Settings.Egress.
+const (
+	EgressEndpoints = "endpoints" // interface endpoints in every zone
+	EgressEndpoint  = "endpoint"  // interface endpoints in one zone
+	EgressIPv6      = "ipv6"      // an egress-only internet gateway
+)
+
+// Values of Settings.Front.
+const (
+	FrontAPI = "api" // API Gateway, an HTTP API
+	FrontURL = "url" // a Lambda function URL
+)
+
 // Values of Settings.CacheDurability.
 const (
 	DurabilityDisabled = "disabled"
@@ -70,9 +116,9 @@ const (
 )
 
 // VerifierLogHours is the number of hours of the bridge's log that the verifier
-// reads in addition to the hours that it verifies: the hour before them, and the
-// hour in which it runs.
-const VerifierLogHours = 2
+// reads in addition to the hours that it verifies: the hour before them, and up to two
+// hours after them, until it runs.
+const VerifierLogHours = 3
 
 // verifyHours are the divisors of a day, so that each window begins where the last
 // one ended.
@@ -84,11 +130,52 @@ func VerifyHours() []int { return slices.Clone(verifyHours) }
 // CreatesCache reports whether the stack creates the Redis of the queue.
 func (s Settings) CreatesCache() bool { return s.RedisURL == "" }
 
+// Nodes returns the number of nodes of the cache, 0 if the stack creates none.
+func (s Settings) Nodes() int {
+	if !s.CreatesCache() || s.Cache == CacheServerless {
+		return 0
+	}
+	return s.CacheShards * (1 + s.CacheReplicas)
+}
+
+// Serverless reports whether the stack creates a serverless cache.
+func (s Settings) Serverless() bool { return s.CreatesCache() && s.Cache == CacheServerless }
+
+// Origins returns the origins that may call the API.
+func (s Settings) Origins() []string {
+	if s.CORSOrigins == "" {
+		return nil
+	}
+	return strings.Split(s.CORSOrigins, ",")
+}
+
 // InVPC reports whether ingest and the drainer run in a VPC.
 func (s Settings) InVPC() bool { return s.CreatesCache() || s.VPCID != "" }
 
 // CreatesVPC reports whether the stack creates the VPC.
 func (s Settings) CreatesVPC() bool { return s.CreatesCache() && s.VPCID == "" }
+
+// IPv6 reports whether the functions in the VPC reach AWS services over IPv6.
+func (s Settings) IPv6() bool { return s.CreatesVPC() && s.Egress == EgressIPv6 }
+
+// InterfaceEndpoints returns the number of interface endpoints, counted in each zone.
+func (s Settings) InterfaceEndpoints() int {
+	switch {
+	case !s.CreatesVPC() || s.IPv6():
+		return 0
+	case s.Egress == EgressEndpoint:
+		return len(endpointServices)
+	default:
+		return len(endpointServices) * Zones
+	}
+}
+
+// endpointServices are the services that the functions in the VPC reach through
+// interface endpoints. They reach S3 through a gateway endpoint.
+var endpointServices = []string{"sqs", "kinesis-streams", "secretsmanager"}
+
+// EndpointServices returns the services that have interface endpoints.
+func EndpointServices() []string { return slices.Clone(endpointServices) }
 
 // Verifies reports whether the stack has a verifier.
 func (s Settings) Verifies() bool { return s.VerifyHours > 0 }

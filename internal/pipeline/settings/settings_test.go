@@ -18,7 +18,7 @@ func TestDefaultsOfTheSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := settings.Settings{
-		Name: "datasink", StreamsFile: "streams.json", Architecture: "arm64",
+		Name: "datasink", StreamsFile: "streams.json", Architecture: "arm64", Profile: "standard", Cache: "nodes", CacheMaxGB: 1, Egress: "endpoints", Front: "api", IdempotencyMinutes: 60,
 		CacheNodeType: "cache.t4g.small", CacheShards: 1, CacheReplicas: 1, CacheDurability: "disabled",
 		ThrottleRate: 5000, ThrottleBurst: 5000, IngestMemory: 256, DrainerMemory: 256, BridgeMemory: 128, DrainerConcurrency: 20, StreamDrainers: 10,
 		MaxBodyBytes: 4194304, MaxDecodedBytes: 16777216, LogRetentionDays: 30, StreamMetrics: "few",
@@ -39,8 +39,60 @@ func TestSettingsTakeWhatTheCommandLineAndCdkJSONGive(t *testing.T) {
 	}
 	want := settings.Default()
 	want.Name, want.CacheShards, want.CacheReplicas, want.Tracing, want.IngestConcurrency, want.WaitReplicas = "shop", 3, 2, true, 100, 1
+	want.MinReplicas = 1 // because of two replicas
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the settings differ (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheProfileChangesDefaults(t *testing.T) {
+	small := settings.Default()
+	small.Profile, small.Front, small.Egress, small.Cache, small.IngestConcurrency = "small", "url", "ipv6", "serverless", 100
+	api := small
+	api.Front, api.IngestConcurrency = "api", 0
+	unreserved := small
+	unreserved.IngestConcurrency = 0
+	external := small
+	external.RedisURL = "rediss://redis"
+	for _, tt := range []struct {
+		name    string
+		context map[string]any
+		want    settings.Settings
+	}{
+		{"all three levers", map[string]any{"profile": "small"}, small},
+		{"a lever that is set", map[string]any{"profile": "small", "front": "api"}, api},
+		{"a new account cannot reserve", map[string]any{"profile": "small", "ingestConcurrency": "0"}, unreserved},
+		{"an existing Redis", map[string]any{"profile": "small", "redisUrl": "rediss://redis"}, external},
+	} {
+		got, err := settings.Parse(tt.context)
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+func TestTheNumberOfNodesAndEndpoints(t *testing.T) {
+	for _, tt := range []struct {
+		context          map[string]any
+		nodes, endpoints int
+	}{
+		{nil, 2, 6},
+		{map[string]any{"egress": "endpoint", "cacheShards": "3", "cacheReplicas": "2"}, 9, 3},
+		{map[string]any{"egress": "ipv6"}, 2, 0},
+		{map[string]any{"cache": "serverless"}, 0, 6},
+		{map[string]any{"redisUrl": "rediss://redis"}, 0, 0},
+		{map[string]any{"vpcId": "vpc-01234567"}, 2, 0},
+	} {
+		s, err := settings.Parse(tt.context)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Nodes() != tt.nodes || s.InterfaceEndpoints() != tt.endpoints {
+			t.Errorf("%v: %d nodes and %d endpoints, want %d and %d", tt.context, s.Nodes(), s.InterfaceEndpoints(), tt.nodes, tt.endpoints)
+		}
 	}
 }
 
@@ -83,9 +135,24 @@ func TestABadValueStopsTheSynthAndIsNamed(t *testing.T) {
 		{map[string]any{"verifyHours": "5"}, `verifyHours: "5": want one of 0 1 2 3 4 6 8 12 24`},
 		{map[string]any{"verifyHours": 48.0}, `verifyHours: "48": want one of 0 1 2`},
 		{map[string]any{"verifyHours": true}, `verifyHours: "true": want one of 0 1 2`},
-		{map[string]any{"verifyHours": "24", "logRetentionDays": "1"}, "verifyHours: 24: needs 26 hours of the bridge's log"},
+		{map[string]any{"verifyHours": "24", "logRetentionDays": "1"}, "verifyHours: 24: needs 27 hours of the bridge's log"},
 		{map[string]any{"failedExpiresDays": "x"}, `failedExpiresDays: "x"`},
 		{map[string]any{"tracing": "yes"}, `tracing: "yes": want true or false`},
+		{map[string]any{"minReplicas": "2"}, "minReplicas: 2: the cache has 1 replicas"},
+		{map[string]any{"minReplicas": "1", "redisUrl": "rediss://redis"}, "minReplicas: has no effect with redisUrl"},
+		{map[string]any{"cacheShards": "300"}, "cacheShards: 300 with 1 cacheReplicas are 600 nodes"},
+		{map[string]any{"cache": "serverless", "waitReplicas": "1"}, "waitReplicas: has no effect with cache=serverless"},
+		{map[string]any{"profile": "small", "cacheNodeType": "cache.m7g.large"}, "cacheNodeType: has no effect with cache=serverless"},
+		{map[string]any{"cache": "serverless", "redisUrl": "rediss://redis"}, "cache: has no effect with redisUrl"},
+		{map[string]any{"cacheMaxGB": "2"}, "cacheMaxGB: has no effect with cache=nodes"},
+		{map[string]any{"front": "url", "throttleRate": "100"}, "throttleRate: has no effect with front=url"},
+		{map[string]any{"front": "url", "domainName": "sink.example.com", "certificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0a1b"}, "domainName: does not work with front=url"},
+		{map[string]any{"egress": "ipv6", "vpcId": "vpc-01234567"}, "egress: has no effect with vpcId"},
+		{map[string]any{"egress": "ipv6", "redisUrl": "rediss://redis"}, "egress: has no effect with redisUrl"},
+		{map[string]any{"bypassQueue": "1"}, `bypassQueue: "1": want true or false`},
+		{map[string]any{"corsOrigins": "*"}, `corsOrigins: "*": want an exact origin`},
+		{map[string]any{"corsOrigins": "https://a.example.com, https://b.example.com/"}, `corsOrigins: "https://b.example.com/": want an exact origin`},
+		{map[string]any{"idempotencyMinutes": "0"}, `idempotencyMinutes: "0": want a whole number, 1 to 1440`},
 		{map[string]any{"domainName": "https://example.com"}, `domainName: "https://example.com": want a host name`},
 		{map[string]any{"domainName": "sink.example.com"}, "domainName: needs certificateArn"},
 		{map[string]any{"certificateArn": "abc"}, `certificateArn: "abc": want the ARN of a certificate`},

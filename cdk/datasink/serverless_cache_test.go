@@ -1,0 +1,97 @@
+package datasink
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var serverless = map[string]any{"cache": "serverless", "cacheMaxGB": "3"}
+
+func TestTheServerlessCache(t *testing.T) {
+	root := synth(t, serverless, fourStreams).root
+	for _, kind := range []string{"AWS::ElastiCache::ReplicationGroup", "AWS::ElastiCache::ParameterGroup", "AWS::ElastiCache::SubnetGroup"} {
+		if n := len(ofType(root, kind)); n > 0 {
+			t.Errorf("%d of %s", n, kind)
+		}
+	}
+	cache := only(t, root, "AWS::ElastiCache::ServerlessCache")
+	got := resolved(cache.Properties).(object)
+	subnets, _ := got["SubnetIds"].([]any)
+	if len(subnets) != 2 {
+		t.Errorf("the cache is in the subnets %v, want two", subnets)
+	}
+	delete(got, "SubnetIds")
+	want := object{
+		"ServerlessCacheName": "datasink", "Description": "Data Sink datasink: the queue", "Engine": "valkey", "MajorEngineVersion": "9",
+		// A minimum would be billed.
+		"CacheUsageLimits":  object{"DataStorage": object{"Unit": "GB", "Maximum": 3.0}},
+		"FinalSnapshotName": "datasink-final", "SecurityGroupIds": []any{"${ServerlessCacheGroup.GroupId}"}, "UserGroupId": "${ServerlessCacheUsers}",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("cache (-want +got):\n%s", diff)
+	}
+	if cache.DeletionPolicy == "Snapshot" {
+		t.Error("this resource type does not support the deletion policy Snapshot")
+	}
+	if got := rules(root)["ServerlessCacheGroup"]; !cmp.Equal(got, []string{"icmp 252-86 to 255.255.255.255/32", "tcp 6379-6379 from ${NetworkFunctionsGroup.GroupId}"}) {
+		t.Errorf("rules %v", got)
+	}
+}
+
+func TestTheUserOfTheServerlessCache(t *testing.T) {
+	root := synth(t, serverless, fourStreams).root
+	group := only(t, root, "AWS::ElastiCache::UserGroup").Properties
+	if got := list(group["UserIds"]); !cmp.Equal(got, []string{"${ServerlessCacheUser}"}) || group["Engine"] != "valkey" {
+		t.Errorf("users %v of %v, want only our own", got, group["Engine"])
+	}
+	user := only(t, root, "AWS::ElastiCache::User").Properties
+	if user["UserName"] != "datasink" || user["UserId"] != "datasink-cache" {
+		t.Errorf("user %v with ID %v", user["UserName"], user["UserId"])
+	}
+	if got := user["AccessString"].(string); !strings.HasPrefix(got, "on ~datasink:* -@all ") {
+		t.Errorf("the user may do %s, want only the keys of the deployment", got)
+	}
+	password := rendered(at(user, "AuthenticationMode", "Passwords").([]any)[0])
+	if !strings.HasPrefix(password, "{{resolve:secretsmanager:") || !strings.Contains(password, ":SecretString:password:") {
+		t.Errorf("password %s, want a reference to the secret", password)
+	}
+	secret := named(t, root, "AWS::SecretsManager::Secret", "ServerlessCacheSecret").Properties
+	if got := at(secret, "GenerateSecretString", "SecretStringTemplate"); got != `{"username":"datasink"}` || secret["Name"] != "datasink.cache" {
+		t.Errorf("secret %v with %v", secret["Name"], got)
+	}
+}
+
+func TestTheFunctionsUseTheServerlessCache(t *testing.T) {
+	root := synth(t, serverless, fourStreams).root
+	for _, function := range []string{"Ingest", "Drainer"} {
+		v := variables(t, root, function)
+		const want = "rediss://${ServerlessCache.Endpoint.Address}:${ServerlessCache.Endpoint.Port}?cluster=true"
+		if got := idInText.ReplaceAllString(rendered(v["DATASINK_REDIS_URL"]), "$1$2"); got != want {
+			t.Errorf("%s uses Redis %s, want %s", function, got, want)
+		}
+		if got := plain(rendered(v["DATASINK_REDIS_SECRET"])); got != "${ServerlessCacheSecret}" {
+			t.Errorf("%s uses the secret %s", function, got)
+		}
+	}
+	if diff := cmp.Diff(expectedPermissions(), allowed(t, synth(t, serverless, fourStreams))); diff != "" {
+		t.Errorf("permissions differ (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheAlarmsOfTheServerlessCache(t *testing.T) {
+	got := make(map[string]string)
+	for name, a := range alarmsOf(synth(t, serverless, fourStreams).root) {
+		if a["Namespace"] == "AWS/ElastiCache" {
+			got[name] = a["MetricName"].(string) + " " + dimensionsOf(a) + " >" + asJSON(a["Threshold"])
+		}
+	}
+	want := map[string]string{
+		"datasink.cache-memory":    "BytesUsedForCache ServerlessCacheName=datasink >2250000000",
+		"datasink.cache-throttles": "ThrottledCmds ServerlessCacheName=datasink >0",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("alarms (-want +got):\n%s", diff)
+	}
+}
