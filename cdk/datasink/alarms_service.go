@@ -8,8 +8,13 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
-// slowTapSeconds is far longer than the batching window of the bridge.
-const slowTapSeconds = 12 * settings.BridgeWindow
+const (
+	// slowTapSeconds is far longer than the batching window of the bridge.
+	slowTapSeconds = 12 * settings.BridgeWindow
+	// maxBlockedSeconds is longer than the 15 minutes after which the bridge tries the
+	// record behind a refused one.
+	maxBlockedSeconds = 20 * minute
+)
 
 // serviceAlarms are the alarms of every deployment, in the order of the pipeline. An alarm
 // watches one metric, because CloudWatch charges for every metric of an expression.
@@ -54,6 +59,14 @@ var serviceAlarms = []alarm{
 		seconds: minute, datapoints: 3, periods: 3, limit: fixed(1, "1"), below: true, missing: missingIsFailed,
 	},
 	{
+		id:    "lost-records",
+		means: "Accepted records were found nowhere: a queue and its claims were empty, and the counters said that records were left. A failover or an eviction of Redis loses records.",
+		first: "search the drainer's log for records_lost, which has stream, records and bytes. Compare the time with the events of the cache. The durability table says what each setting loses.",
+
+		namespace: metric.Namespace, metric: metric.Lost.Name, statistic: "Sum", targets: theService,
+		seconds: fiveMinutes, datapoints: 1, periods: 1, limit: fixed(0, "0"),
+	},
+	{
 		id:    "wake-dead-letters",
 		means: "Drainers failed five times on a wake-up. No record is lost, because the sweep does the work, but something is wrong.",
 		first: "search the drainer's log of that time for errors. Then purge the dead-letter queue.",
@@ -77,6 +90,14 @@ var serviceAlarms = []alarm{
 
 		namespace: "AWS/Lambda", metric: "IteratorAge", statistic: "Maximum", targets: theFunction("bridge"),
 		seconds: minute, datapoints: 10, periods: 15, limit: fixed(slowTapSeconds*1000, fmt.Sprintf("%d s", slowTapSeconds)),
+	},
+	{
+		id:    "blocked-shard",
+		means: "Firehose has refused the first records of a shard for longer than the bridge waits before it makes one of them a dead letter. Firehose accepts nothing of this shard, and its records wait on the tap.",
+		first: "search the bridge's log for undelivered: it has stream, first sequence number and the error of Firehose.",
+
+		namespace: metric.Namespace, metric: metric.BlockedAge.Name, statistic: "Maximum", targets: theService,
+		seconds: minute, datapoints: 5, periods: 15, limit: fixed(maxBlockedSeconds, fmt.Sprintf("%d min", maxBlockedSeconds/minute)),
 	},
 	{
 		id:    "dead-letters",

@@ -47,7 +47,7 @@ func dimensionsOf(alarm object) string {
 func TestEveryAlarmOnOurMetricsIsOnWhatTheFunctionsEmit(t *testing.T) {
 	type emission struct{ unit string }
 	all := make(map[string]emission)
-	for _, p := range emitted(t, "datasink") {
+	for _, p := range emitted(t, "datasink", true) {
 		if p.Namespace != metric.Namespace {
 			t.Errorf("%s is in namespace %s", p.Name, p.Namespace)
 		}
@@ -67,7 +67,7 @@ func TestEveryAlarmOnOurMetricsIsOnWhatTheFunctionsEmit(t *testing.T) {
 		}
 	}
 	want := []string{
-		"datasink.archive-differs", "datasink.backlog", "datasink.dead-letters", "datasink.eviction-policy", "datasink.fallback", "datasink.no-sweep",
+		"datasink.archive-differs", "datasink.backlog", "datasink.blocked-shard", "datasink.dead-letters", "datasink.eviction-policy", "datasink.fallback", "datasink.lost-records", "datasink.no-sweep",
 		"datasink.no-verification", "datasink.orders.oldest-record", "datasink.write-throttling",
 	}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(checked))); diff != "" {
@@ -119,6 +119,8 @@ func TestTheAlarmsOfTheDeployment(t *testing.T) {
 		"write-throttling":              "DataSink Throttled Service=datasink >0 notBreaching",
 		"read-throttling":               "AWS/Lambda IteratorAge FunctionName=datasink-bridge >60000 notBreaching",
 		"dead-letters":                  "DataSink DeadLettered Service=datasink >0 notBreaching",
+		"lost-records":                  "DataSink Lost Service=datasink >0 notBreaching",
+		"blocked-shard":                 "DataSink BlockedAge Service=datasink >1200 notBreaching",
 		"service-dead-letters-lambda":   "AWS/S3 PutRequests BucketName=${Archive} FilterId=lambda >0 notBreaching",
 		"service-dead-letters-firehose": "AWS/S3 PutRequests BucketName=${Archive} FilterId=firehose >0 notBreaching",
 		"destination-failures":          "AWS/Lambda DestinationDeliveryFailures FunctionName=datasink-bridge >0 notBreaching",

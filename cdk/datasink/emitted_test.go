@@ -27,50 +27,78 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/metrictest"
 )
 
-// trouble is everything around the handlers, in as much trouble as makes
-// them tell of it.
-type trouble struct{ queue [][]byte }
+// surroundings are the parts around the handlers. Either all of them work or, if bad,
+// all of them fail.
+type surroundings struct {
+	bad   bool
+	queue [][]byte
+}
 
-var errAway = errors.New("away")
+var errUnreachable = errors.New("unreachable")
 
-func (t *trouble) Claim(_ context.Context, name, id string, _ time.Duration, _, _ int) (queue.Claim, error) {
-	c := queue.Claim{Stream: name, ID: id, Envelopes: t.queue}
-	t.queue = nil
+// err is the result of a call.
+func (s *surroundings) err() error {
+	if s.bad {
+		return errUnreachable
+	}
+	return nil
+}
+
+func (s *surroundings) Claim(_ context.Context, name, id string, _ time.Duration, _, _ int) (queue.Claim, error) {
+	c := queue.Claim{Stream: name, ID: id, Envelopes: s.queue}
+	s.queue = nil
 	return c, nil
 }
 
-func (t *trouble) Ack(context.Context, queue.Claim, []int) (bool, error) { return true, nil }
+func (s *surroundings) Ack(context.Context, queue.Claim, []int) (bool, error) { return true, nil }
 
-func (t *trouble) Release(context.Context, queue.Claim, []int, []int) (bool, error) { return true, nil }
-
-func (t *trouble) Reclaim(context.Context, string) (int, error) { return 0, nil }
-
-func (t *trouble) Recover(context.Context, string, []string) (int, error) { return 0, nil }
-
-func (t *trouble) Reconcile(context.Context, string) (queue.Lost, error) {
-	return queue.Lost{Records: 1, Bytes: 1}, nil
+func (s *surroundings) Release(context.Context, queue.Claim, []int, []int) (bool, error) {
+	return true, nil
 }
 
-func (t *trouble) Scan(context.Context) (map[string][]string, error) { return nil, nil }
+func (s *surroundings) Reclaim(context.Context, string) (int, error) { return 0, nil }
 
-func (t *trouble) CheckDrain(context.Context) error { return nil }
+func (s *surroundings) Recover(context.Context, string, []string) (int, error) { return 0, nil }
 
-func (t *trouble) EvictionPolicy(context.Context) (string, error) { return "allkeys-lru", nil }
-
-func (t *trouble) Inspect(context.Context, string) (queue.State, error) {
-	return queue.State{Depth: 1, Claims: 1, OldestReceivedAt: time.Now().Add(-time.Hour)}, nil
+func (s *surroundings) Reconcile(context.Context, string) (queue.Lost, error) {
+	if s.bad {
+		return queue.Lost{Records: 1, Bytes: 1}, nil
+	}
+	return queue.Lost{}, nil
 }
 
-func (t *trouble) Push(context.Context, string, []byte, int64) (queue.Pushed, error) {
-	return queue.Pushed{}, errAway
-}
-func (t *trouble) Ping(context.Context) error { return errAway }
+func (s *surroundings) Scan(context.Context) (map[string][]string, error) { return nil, nil }
 
-func (t *trouble) Put(context.Context, string, []sink.Entry) sink.Result {
-	return sink.Result{Left: []int{0}, Retried: 1, Throttled: 1, Err: sink.ErrThrottled}
+func (s *surroundings) CheckDrain(context.Context) error { return nil }
+
+func (s *surroundings) EvictionPolicy(context.Context) (string, error) {
+	if s.bad {
+		return "allkeys-lru", nil
+	}
+	return "noeviction", nil
 }
 
-func (t *trouble) Wake(context.Context, string, time.Duration) error { return errAway }
+func (s *surroundings) Inspect(context.Context, string) (queue.State, error) {
+	if s.bad {
+		return queue.State{Depth: 1_000_000, Claims: 1, OldestReceivedAt: time.Now().Add(-time.Hour)}, nil
+	}
+	return queue.State{Depth: 1, OldestReceivedAt: time.Now()}, nil
+}
+
+func (s *surroundings) Push(context.Context, string, []byte, int64) (queue.Pushed, error) {
+	return queue.Pushed{}, s.err()
+}
+
+func (s *surroundings) Ping(context.Context) error { return s.err() }
+
+func (s *surroundings) Put(context.Context, string, []sink.Entry) sink.Result {
+	if s.bad {
+		return sink.Result{Left: []int{0}, Retried: 1, Throttled: 1, Err: sink.ErrThrottled}
+	}
+	return sink.Result{}
+}
+
+func (s *surroundings) Wake(context.Context, string, time.Duration) error { return s.err() }
 
 // kept is an archive that takes everything.
 type kept struct{}
@@ -92,34 +120,45 @@ func (empty) ListObjectsV2(context.Context, *s3.ListObjectsV2Input, ...func(*s3.
 }
 
 func (empty) GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
-	return nil, errAway
+	return nil, errUnreachable
 }
 
-// emitted runs a request, a sweep, a batch and a verification of the stream orders
-// through the handlers as the functions wire them, and returns what they write.
-func emitted(t *testing.T, deployment string) []metrictest.Point {
+// blockedFor is the time for which the bridge has been refused in the bad case.
+const blockedFor = maxBlockedSeconds*time.Second + time.Minute
+
+// emitted runs a request, a sweep, two batches and a verification of the stream orders
+// through the handlers as the functions wire them, and returns the metrics that they
+// write. Either everything around the handlers works or, if bad, everything fails.
+func emitted(t *testing.T, deployment string, bad bool) []metrictest.Point {
 	t.Helper()
 	set := mustParse(t, `{"streams": [{"name": "orders"}]}`)
 	var out bytes.Buffer
 	writer, silent := metric.NewWriter(&out, deployment, false), slog.New(slog.DiscardHandler)
+	around := func() *surroundings { return &surroundings{bad: bad} }
 
 	window := metric.NewWindow(writer)
 	clients := basicauth.NewCache(func(context.Context) ([]byte, error) { return []byte(`{"datasink":"hunter2"}`), nil }, time.Minute, time.Minute)
-	takesIn := ingest.New(ingest.Config{
-		Streams: set, Credentials: clients, Queue: &trouble{}, Archive: kept{}, Waker: &trouble{}, Logger: silent,
+	ingests := ingest.New(ingest.Config{
+		Streams: set, Credentials: clients, Queue: around(), Archive: kept{}, Waker: around(), Logger: silent,
 		Observe: ingest.Metrics{Window: window}.Observe,
 	})
 	post := `{"rawPath":"/archives/orders","headers":{"authorization":"Basic ` + base64.StdEncoding.EncodeToString([]byte("datasink:hunter2")) +
 		`"},"requestContext":{"http":{"method":"POST"}},"body":"hello"}`
 
-	observe := drain.Metrics{Writer: writer}
-	forwards := drain.New(drain.Options{
-		Deployment: deployment, Streams: set, Queue: &trouble{queue: [][]byte{[]byte("no envelope"), encode(t)}}, Sink: &trouble{}, Archive: kept{}, Waker: &trouble{}, Log: silent,
+	observe, queued := drain.Metrics{Writer: writer}, around()
+	queued.queue = [][]byte{encode(t)}
+	if bad {
+		queued.queue = append(queued.queue, []byte("no envelope"))
+	}
+	drains := drain.New(drain.Options{
+		Deployment: deployment, Streams: set, Queue: queued, Sink: around(), Archive: kept{}, Waker: around(), Log: silent,
 		Observe: observe.Observe, ObserveSweep: observe.ObserveSweep,
 	})
 
-	packs := bridge.New(bridge.Config{
-		Deployment: deployment, Streams: set, Firehose: &trouble{}, Archive: kept{}, Log: silent, Observe: bridge.Metrics{Writer: writer}.Observe,
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	bridges := bridge.New(bridge.Config{
+		Deployment: deployment, Streams: set, Firehose: around(), Archive: kept{}, Log: silent, Observe: bridge.Metrics{Writer: writer}.Observe,
+		Now: func() time.Time { return now },
 	})
 	batch := string(lambdatest.KinesisEvent(lambdatest.KinesisRecord{Stream: deployment + ".orders", Sequence: "1", Data: []byte("a")}))
 
@@ -127,6 +166,9 @@ func emitted(t *testing.T, deployment string) []metrictest.Point {
 		Streams: set, Every: time.Hour, Objects: bucket.New(empty{}, "archive"), Settle: func(stream.Stream) time.Duration { return 0 }, Log: silent,
 		Inspect: func(context.Context) (drain.Inspection, error) { return drain.Inspection{}, nil },
 		PackedLines: func(_ context.Context, from, _ time.Time, each func(line []byte) error) error {
+			if !bad {
+				return nil
+			}
 			at := from.Add(90 * time.Minute).Format(time.RFC3339)
 			return each([]byte(`{"msg":"packed","time":"` + at + `","stream":"orders","bytes":1,"records":1,"hash":"1","firstSequence":"1","lastSequence":"1"}`))
 		},
@@ -138,10 +180,11 @@ func emitted(t *testing.T, deployment string) []metrictest.Point {
 			Invoke(context.Context, []byte) ([]byte, error)
 		}
 		event string
-	}{{takesIn, post}, {forwards, drain.SweepEvent}, {packs, batch}, {verifies, "{}"}} {
+	}{{ingests, post}, {drains, drain.SweepEvent}, {bridges, batch}, {bridges, batch}, {verifies, "{}"}} {
 		if _, err := f.handler.Invoke(t.Context(), []byte(f.event)); err != nil {
 			t.Fatalf("%T: %v", f.handler, err)
 		}
+		now = now.Add(blockedFor)
 	}
 	window.Flush()
 	return metrictest.Read(t, out.Bytes())

@@ -112,6 +112,8 @@ func values(d deployment, r resources) map[string]*string {
 		env.ClientsSecret:   r.clients.SecretArn(),
 		env.WakeQueueURL:    r.queue.QueueUrl(),
 		env.WaitReplicas:    number(d.WaitReplicas),
+		env.BypassQueue:     jsii.String(strconv.FormatBool(d.BypassQueue)),
+		env.DualStack:       jsii.String(strconv.FormatBool(d.IPv6())),
 		env.MaxBodyBytes:    number(d.MaxBodyBytes),
 		env.MaxDecodedBytes: number(d.MaxDecodedBytes),
 		env.MaxDrainers:     number(d.StreamDrainers),

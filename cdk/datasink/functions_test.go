@@ -93,6 +93,27 @@ func TestVariablesPointAtTheStacksResources(t *testing.T) {
 	}
 }
 
+func TestSwitchesReachTheFunctions(t *testing.T) {
+	for _, tt := range []struct {
+		context  map[string]any
+		variable string
+		want     string
+		in       []string
+	}{
+		{nil, env.BypassQueue, "false", []string{"Ingest"}},
+		{map[string]any{"bypassQueue": "true"}, env.BypassQueue, "true", []string{"Ingest"}},
+		{nil, env.DualStack, "false", []string{"Ingest", "Drainer"}},
+		{byIPv6, env.DualStack, "true", []string{"Ingest", "Drainer"}},
+	} {
+		root := synth(t, tt.context, fourStreams).root
+		for _, function := range tt.in {
+			if got := variables(t, root, function)[tt.variable]; got != tt.want {
+				t.Errorf("%v: %s of %s is %v, want %s", tt.context, tt.variable, function, got, tt.want)
+			}
+		}
+	}
+}
+
 func TestFunctionsRunOnLambdasBareRuntime(t *testing.T) {
 	for architecture, want := range map[string]string{"arm64": "arm64", "x86_64": "x86_64"} {
 		root := synth(t, map[string]any{"architecture": architecture, "verifyHours": "1"}, fourStreams).root

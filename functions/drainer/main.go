@@ -76,7 +76,7 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 		return nil, err
 	}
 	// The writer retries by itself: it alone knows which entries.
-	kinesisClient := kinesis.NewFromConfig(cfg, func(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} })
+	kinesisClient := kinesis.NewFromConfig(cfg, sink.DualStack(e.DualStack), func(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} })
 	limits := sink.KinesisLimits
 	limits.CallBytes = e.PutBytes
 	emit := drain.Metrics{Writer: metric.NewWriter(metrics, e.Name, e.AllStreamMetrics)}
@@ -86,7 +86,7 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 		Queue:           q,
 		Sink:            &sink.Writer{Service: sink.NewKinesis(kinesisClient), Limits: limits, MaxAttempts: putAttempts},
 		Archive:         archive.New(archive.NewS3(s3.NewFromConfig(cfg), e.ArchiveBucket), e.Name),
-		Waker:           wake.New(sqs.NewFromConfig(cfg), e.Wake.QueueURL),
+		Waker:           wake.New(sqs.NewFromConfig(cfg, wake.DualStack(e.DualStack)), e.Wake.QueueURL),
 		Lease:           e.Lease,
 		ClaimRecords:    e.ClaimRecords,
 		ClaimBytes:      e.ClaimBytes,

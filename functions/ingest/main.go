@@ -88,7 +88,7 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 		Credentials:     clients,
 		Queue:           records,
 		Archive:         archive.New(archive.NewS3(s3.NewFromConfig(cfg), e.ArchiveBucket), e.Name),
-		Waker:           wake.New(sqs.NewFromConfig(cfg), e.Wake.QueueURL),
+		Waker:           wake.New(sqs.NewFromConfig(cfg, wake.DualStack(e.DualStack)), e.Wake.QueueURL),
 		MaxBodyBytes:    e.MaxBodyBytes,
 		MaxDecodedBytes: e.MaxDecodedBytes,
 		PushTimeout:     e.PushTimeout,

@@ -18,6 +18,7 @@ const (
 	WaitReplicas    = "DATASINK_WAIT_REPLICAS"
 	PushTimeout     = "DATASINK_PUSH_TIMEOUT"
 	BypassQueue     = "DATASINK_BYPASS_QUEUE"
+	DualStack       = "DATASINK_DUAL_STACK"
 	ClientsSecret   = "DATASINK_CLIENTS_SECRET"
 	ClientsMaxAge   = "DATASINK_CLIENTS_MAX_AGE"
 	ClientsMaxStale = "DATASINK_CLIENTS_MAX_STALE"
@@ -80,6 +81,9 @@ type Ingest struct {
 	Base
 	Redis Redis
 	Wake  Wake
+	// DualStack reports whether SQS is called at its dual-stack endpoint, which has
+	// IPv6 addresses.
+	DualStack bool
 	// WaitReplicas is the number of replicas that must have a record before the
 	// answer.
 	WaitReplicas int
@@ -107,6 +111,9 @@ type Drainer struct {
 	Base
 	Redis Redis
 	Wake  Wake
+	// DualStack reports whether SQS and Kinesis are called at their dual-stack
+	// endpoints, which have IPv6 addresses.
+	DualStack bool
 	// Lease is the time for which a drainer owns a claim. It must be far longer than
 	// a put takes. If a drainer stops, or if the answer to a claim is lost, its
 	// records wait for this time.
@@ -150,6 +157,7 @@ func ParseIngest(getenv func(string) string) (Ingest, error) {
 		Base:            r.base(),
 		Redis:           r.redis(),
 		Wake:            r.wake(),
+		DualStack:       r.boolean(DualStack),
 		WaitReplicas:    r.number(WaitReplicas, 0, 0),
 		PushTimeout:     r.duration(PushTimeout, 250*time.Millisecond),
 		BypassQueue:     r.boolean(BypassQueue),
@@ -171,6 +179,7 @@ func ParseDrainer(getenv func(string) string) (Drainer, error) {
 		Base:            r.base(),
 		Redis:           r.redis(),
 		Wake:            r.wake(),
+		DualStack:       r.boolean(DualStack),
 		Lease:           r.duration(Lease, 20*time.Second),
 		ClaimRecords:    r.number(ClaimRecords, 500, 1),
 		ClaimBytes:      r.number(ClaimBytes, 1<<20, 1),

@@ -28,6 +28,17 @@ type kinesisService struct{ client kinesisAPI }
 //	})
 func NewKinesis(client kinesisAPI) Service { return kinesisService{client} }
 
+// DualStack returns an option that makes a client call the dual-stack endpoint of
+// Kinesis, if enabled. A configured endpoint remains in use: the SDK refuses the
+// combination.
+func DualStack(enabled bool) func(*kinesis.Options) {
+	return func(o *kinesis.Options) {
+		if enabled && o.BaseEndpoint == nil {
+			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+		}
+	}
+}
+
 func (s kinesisService) Put(ctx context.Context, stream string, entries []Entry) ([]Failure, error) {
 	const operation = "PutRecords"
 	records := make([]types.PutRecordsRequestEntry, len(entries))

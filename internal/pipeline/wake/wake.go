@@ -12,6 +12,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
@@ -33,6 +34,16 @@ type wakeUp struct {
 type Waker struct {
 	client   sqsAPI
 	queueURL string
+}
+
+// DualStack returns an option that makes a client call the dual-stack endpoint of SQS,
+// if enabled. A configured endpoint remains in use: the SDK refuses the combination.
+func DualStack(enabled bool) func(*sqs.Options) {
+	return func(o *sqs.Options) {
+		if enabled && o.BaseEndpoint == nil {
+			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+		}
+	}
 }
 
 // New returns a Waker that sends to the queue with that URL.
