@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/pipeline/function"
 	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 	"github.com/data-sink/data-sink/internal/rig/metrictest"
 	"github.com/google/go-cmp/cmp"
@@ -25,7 +26,7 @@ func getenv(vars map[string]string) func(string) string {
 
 func TestEverySettingThatIsMissingIsListed(t *testing.T) {
 	t.Parallel()
-	_, err := newHandler(t.Context(), getenv(nil), slog.New(slog.DiscardHandler), io.Discard)
+	_, err := newHandler(t.Context(), &function.Process{Getenv: getenv(nil), Log: slog.New(slog.DiscardHandler), Metrics: io.Discard})
 	if err == nil {
 		t.Fatal("no error without any settings")
 	}
@@ -43,7 +44,7 @@ func TestEveryProblemOfTheStreamsIsListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	vars := map[string]string{env.Name: "Data.Sink", env.ArchiveBucket: "bucket", env.Streams: file}
-	_, err := newHandler(t.Context(), getenv(vars), slog.New(slog.DiscardHandler), io.Discard)
+	_, err := newHandler(t.Context(), &function.Process{Getenv: getenv(vars), Log: slog.New(slog.DiscardHandler), Metrics: io.Discard})
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -85,7 +86,7 @@ func TestTheFunctionAsWired(t *testing.T) {
 	}
 	vars := map[string]string{env.Name: "datasink", env.ArchiveBucket: "bucket", env.Streams: "../../streams.json"}
 	var metrics bytes.Buffer
-	h, err := newHandler(t.Context(), getenv(vars), slog.New(slog.DiscardHandler), &metrics)
+	h, err := newHandler(t.Context(), &function.Process{Getenv: getenv(vars), Log: slog.New(slog.DiscardHandler), Metrics: &metrics})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,14 +4,10 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"log/slog"
+	"errors"
 	"net/http"
-	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -22,64 +18,53 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/env"
-	"github.com/data-sink/data-sink/internal/pipeline/lambdalog"
-	"github.com/data-sink/data-sink/internal/pipeline/lambdasize"
+	"github.com/data-sink/data-sink/internal/pipeline/function"
 	"github.com/data-sink/data-sink/internal/pipeline/metric"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
-	"github.com/data-sink/data-sink/internal/pipeline/secret"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/data-sink/data-sink/internal/pipeline/wake"
 )
 
 const (
-	// putAttempts is how often a claim is tried without progress before it is
-	// released: a stream that takes nothing must not keep what others could use.
+	// putAttempts is the number of successive calls without progress after which a
+	// claim is released, so that a stream that accepts nothing does not hold a slot
+	// that others could use.
 	putAttempts = 4
-	// callTimeout bounds one call of an AWS service.
+	// callTimeout limits one call of an AWS service.
 	callTimeout = 10 * time.Second
-	// idleConnections keeps a connection for each claim in flight.
+	// idleConnections is the number of idle connections: one for each claim in flight.
 	idleConnections = 32
 )
 
-func main() {
-	log := lambdalog.New()
-	handler, err := newHandler(context.Background(), os.Getenv, log, os.Stdout)
-	if err != nil {
-		log.Error("init", "error", err)
-		os.Exit(1)
-	}
-	lambdasize.Fit(os.Getenv) // after init, for which Lambda gives more
-	lambda.Start(handler)
-}
+func main() { function.Main(newHandler) }
 
-// newHandler wires the function, whose metrics go to metrics. Its error lists
-// every setting that is missing or malformed.
-func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logger, metrics io.Writer) (*drain.Handler, error) {
-	e, err := env.ParseDrainer(getenv)
-	if err != nil {
-		return nil, err
-	}
-	streams, err := stream.Load(e.Streams)
-	if err != nil {
+// newHandler returns the function's handler. The error lists every missing or
+// malformed setting.
+func newHandler(ctx context.Context, p *function.Process) (*drain.Handler, error) {
+	e, envErr := env.ParseDrainer(p.Getenv)
+	streams, streamsErr := stream.Load(e.Streams)
+	if err := errors.Join(envErr, streamsErr); err != nil {
 		return nil, err
 	}
 	client := awshttp.NewBuildableClient().WithTimeout(callTimeout).WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConnsPerHost = idleConnections
 	})
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(client))
-	if err != nil {
-		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
-	}
-	q, err := openQueue(ctx, e, secret.New(secretsmanager.NewFromConfig(cfg)))
+	cfg, err := p.AWS(ctx, config.WithHTTPClient(client))
 	if err != nil {
 		return nil, err
 	}
-	// The writer retries by itself: it alone knows which entries.
+	q, err := queue.Open(queue.Options{
+		Deployment: e.Name, URL: e.Redis.URL, Secret: function.Secret(secretsmanager.NewFromConfig(cfg), e.Redis.Secret), WakeInterval: e.Wake.Interval,
+	})
+	if err != nil {
+		return nil, err
+	}
+	// The Writer retries, because it knows which entries failed.
 	kinesisClient := kinesis.NewFromConfig(cfg, sink.DualStack(e.DualStack), func(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} })
 	limits := sink.KinesisLimits
 	limits.CallBytes = e.PutBytes
-	emit := drain.Metrics{Writer: metric.NewWriter(metrics, e.Name, e.AllStreamMetrics)}
+	emit := drain.Metrics{Writer: metric.NewWriter(p.Metrics, e.Name, e.AllStreamMetrics)}
 	return drain.New(drain.Options{
 		Deployment:      e.Name,
 		Streams:         streams,
@@ -94,22 +79,8 @@ func newHandler(ctx context.Context, getenv func(string) string, log *slog.Logge
 		ScaleOutRecords: e.ScaleOutRecords,
 		MaxDrainers:     e.MaxDrainers,
 		WakeInterval:    e.Wake.Interval,
-		Log:             log,
+		Log:             p.Log,
 		Observe:         emit.Observe,
 		ObserveSweep:    emit.ObserveSweep,
 	}), nil
-}
-
-func openQueue(ctx context.Context, e env.Drainer, secrets *secret.Reader) (*queue.Queue, error) {
-	o := queue.Options{Deployment: e.Name, URL: e.Redis.URL, WakeInterval: e.Wake.Interval}
-	if e.Redis.Secret != "" {
-		value, err := secrets.Get(ctx, e.Redis.Secret)
-		if err != nil {
-			return nil, fmt.Errorf("reading the Redis credentials: %w", err)
-		}
-		if o.Username, o.Password, err = queue.ParseCredentials(string(value)); err != nil {
-			return nil, err
-		}
-	}
-	return queue.Open(o)
 }

@@ -9,13 +9,14 @@ import (
 
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/pipeline/function"
 	"github.com/data-sink/data-sink/internal/rig/metrictest"
 	"github.com/data-sink/data-sink/internal/rig/redistest"
 )
 
 func TestInitListsEveryMissingSetting(t *testing.T) {
 	t.Parallel()
-	_, err := newHandler(t.Context(), func(string) string { return "" }, slog.Default(), io.Discard)
+	_, err := newHandler(t.Context(), &function.Process{Getenv: func(string) string { return "" }, Log: slog.Default(), Metrics: io.Discard})
 	if err == nil {
 		t.Fatal("a drainer without settings: no error")
 	}
@@ -32,11 +33,11 @@ func TestInitNeedsNoOneToAnswer(t *testing.T) {
 		env.Name: "datasink", env.Streams: "../../streams.json", env.ArchiveBucket: "bucket",
 		env.RedisURL: "redis://127.0.0.1:1", env.WakeQueueURL: "http://127.0.0.1:1/queue",
 	}
-	if _, err := newHandler(t.Context(), func(name string) string { return settings[name] }, slog.Default(), io.Discard); err != nil {
+	if _, err := newHandler(t.Context(), &function.Process{Getenv: func(name string) string { return settings[name] }, Log: slog.Default(), Metrics: io.Discard}); err != nil {
 		t.Errorf("a drainer whose services are away: %v", err)
 	}
 	settings[env.Streams] = "absent.json"
-	if _, err := newHandler(t.Context(), func(name string) string { return settings[name] }, slog.Default(), io.Discard); err == nil {
+	if _, err := newHandler(t.Context(), &function.Process{Getenv: func(name string) string { return settings[name] }, Log: slog.Default(), Metrics: io.Discard}); err == nil {
 		t.Error("a drainer without its streams.json: no error")
 	}
 }
@@ -48,7 +49,7 @@ func TestASweepAsWiredWritesHowTheQueuesStand(t *testing.T) {
 		env.RedisURL: redistest.Start(t).URL, env.WakeQueueURL: "http://127.0.0.1:1/queue",
 	}
 	var metrics bytes.Buffer
-	h, err := newHandler(t.Context(), func(name string) string { return settings[name] }, slog.New(slog.DiscardHandler), &metrics)
+	h, err := newHandler(t.Context(), &function.Process{Getenv: func(name string) string { return settings[name] }, Log: slog.New(slog.DiscardHandler), Metrics: &metrics})
 	if err != nil {
 		t.Fatal(err)
 	}

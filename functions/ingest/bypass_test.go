@@ -18,6 +18,8 @@ import (
 
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/pipeline/function"
+	"github.com/data-sink/data-sink/internal/pipeline/ingest"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -39,7 +41,7 @@ type deployment struct {
 
 // version is a deployed function. Its requests hold the lock for reading.
 type version struct {
-	*function
+	*ingest.Handler
 	sync.RWMutex
 }
 
@@ -90,14 +92,14 @@ func (d *deployment) count(bodies map[string]int, body string) {
 // deploy replaces the ingest function and waits for the requests of the old one.
 func (d *deployment) deploy(redisURL string, bypassQueue bool) {
 	d.tb.Helper()
-	h, err := newHandler(d.tb.Context(), lookup(map[string]string{
+	h, err := newHandler(d.tb.Context(), &function.Process{Getenv: lookup(map[string]string{
 		env.Name: "datasink", env.Streams: "../../streams.json", env.ArchiveBucket: "bucket", env.RedisURL: redisURL,
 		env.WakeQueueURL: d.aws.URL + "/queue", env.ClientsSecret: "clients", env.PushTimeout: "5s", env.BypassQueue: fmt.Sprint(bypassQueue),
-	}), slog.New(slog.DiscardHandler), io.Discard)
+	}), Log: slog.New(slog.DiscardHandler), Metrics: io.Discard})
 	if err != nil {
 		d.tb.Fatal(err)
 	}
-	if old := d.ingest.Swap(&version{function: h}); old != nil {
+	if old := d.ingest.Swap(&version{Handler: h}); old != nil {
 		old.Lock()
 	}
 }

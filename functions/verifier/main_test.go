@@ -17,6 +17,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/pipeline/function"
 	"github.com/data-sink/data-sink/internal/rig/metrictest"
 )
 
@@ -26,7 +27,7 @@ func getenv(vars map[string]string) func(string) string {
 
 func TestEverySettingThatIsMissingIsListed(t *testing.T) {
 	t.Parallel()
-	_, err := newHandler(t.Context(), getenv(nil), slog.New(slog.DiscardHandler), io.Discard)
+	_, err := newHandler(t.Context(), &function.Process{Getenv: getenv(nil), Log: slog.New(slog.DiscardHandler), Metrics: io.Discard})
 	if err == nil {
 		t.Fatal("no error without any settings")
 	}
@@ -108,7 +109,7 @@ func TestTheFunctionAsWired(t *testing.T) {
 		env.DrainerFunction: "datasink-drainer", env.BridgeLog: "/datasink/bridge", env.VerifyEvery: "24h",
 	}
 	var metrics bytes.Buffer
-	h, err := newHandler(t.Context(), getenv(vars), slog.New(slog.DiscardHandler), &metrics)
+	h, err := newHandler(t.Context(), &function.Process{Getenv: getenv(vars), Log: slog.New(slog.DiscardHandler), Metrics: &metrics})
 	if err != nil {
 		t.Fatal(err)
 	}

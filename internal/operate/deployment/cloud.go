@@ -37,7 +37,9 @@ func openCloud(ctx context.Context, o Options) (*cloud, error) {
 	if err := stream.ValidateDeployment(o.Name); err != nil {
 		return nil, err
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithSharedConfigProfile(o.Profile), config.WithRegion(o.Region))
+	// Networks that allow the Regional endpoints may not know host names with the account's ID.
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithSharedConfigProfile(o.Profile), config.WithRegion(o.Region),
+		config.WithAccountIDEndpointMode(aws.AccountIDEndpointModeDisabled))
 	if err != nil {
 		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
 	}

@@ -2,11 +2,9 @@ package queue
 
 import (
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -41,8 +39,8 @@ const readTimeout = 3 * time.Second
 
 func newClient(address string, cluster bool, o Options) (redis.UniversalClient, error) {
 	var login *credentials
-	if o.Credentials != nil {
-		login = &credentials{read: o.Credentials}
+	if o.Secret != nil {
+		login = &credentials{read: o.Secret}
 	}
 	if cluster {
 		c, err := redis.ParseClusterURL(address)
@@ -98,23 +96,4 @@ func tlsConfig(fromURL, given *tls.Config) *tls.Config {
 		return &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	return given.Clone()
-}
-
-// ParseCredentials reads a secret: a plain password, or a JSON object with password and, if Redis needs one, username.
-func ParseCredentials(secret string) (username, password string, err error) {
-	if !strings.HasPrefix(strings.TrimSpace(secret), "{") {
-		return "", secret, nil
-	}
-	var credentials struct {
-		Username string `json:"username"`
-		Password string `json:"password"`
-	}
-	// The decoder's error would repeat parts of the secret.
-	if json.Unmarshal([]byte(secret), &credentials) != nil {
-		return "", "", errors.New("the Redis secret is not a JSON object of strings")
-	}
-	if credentials.Password == "" {
-		return "", "", errors.New("the Redis secret has no password")
-	}
-	return credentials.Username, credentials.Password, nil
 }

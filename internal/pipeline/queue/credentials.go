@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"sync"
@@ -21,7 +22,7 @@ const (
 
 // credentials caches the user name and the password for new connections. It is safe for concurrent use.
 type credentials struct {
-	read func(ctx context.Context) (username, password string, err error)
+	read func(ctx context.Context) ([]byte, error)
 
 	mu      sync.Mutex
 	current *login
@@ -73,7 +74,11 @@ func (c *credentials) start(ctx context.Context) <-chan struct{} {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), credentialsTimeout)
 		defer cancel()
-		username, password, err := c.read(ctx)
+		var username, password string
+		secret, err := c.read(ctx)
+		if err == nil {
+			username, password, err = parseCredentials(string(secret))
+		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.err = err; err == nil {
@@ -144,4 +149,23 @@ func isRefusedLogin(err error) bool {
 	}
 	text := err.Error()
 	return strings.Contains(text, "WRONGPASS ") || strings.Contains(text, "NOAUTH ") || strings.Contains(text, "invalid password")
+}
+
+// parseCredentials parses a secret: a plain password, or a JSON object with password and, if Redis needs one, username.
+func parseCredentials(secret string) (username, password string, err error) {
+	if !strings.HasPrefix(strings.TrimSpace(secret), "{") {
+		return "", secret, nil
+	}
+	var credentials struct {
+		Username string `json:"username"`
+		Password string `json:"password"`
+	}
+	// The decoder's error would repeat parts of the secret.
+	if json.Unmarshal([]byte(secret), &credentials) != nil {
+		return "", "", errors.New("the Redis secret is not a JSON object of strings")
+	}
+	if credentials.Password == "" {
+		return "", "", errors.New("the Redis secret has no password")
+	}
+	return credentials.Username, credentials.Password, nil
 }

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,13 +20,13 @@ type secretStore struct {
 	start    time.Time
 }
 
-func (s *secretStore) read(ctx context.Context) (username, password string, err error) {
+func (s *secretStore) read(ctx context.Context) ([]byte, error) {
 	s.reads = append(s.reads, time.Since(s.start))
 	select {
 	case <-time.After(s.takes):
-		return "user", s.password, s.err
+		return []byte(s.password), s.err
 	case <-ctx.Done():
-		return "", "", ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
@@ -118,4 +119,23 @@ func TestRefusedCredentialsAreReadAgainAtMostOnceASecond(t *testing.T) {
 			t.Errorf("reads (-want +got):\n%s", diff)
 		}
 	})
+}
+
+func TestParseCredentials(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ secret, username, password, problem string }{
+		{"plain", "", "plain", ""},
+		{`{"password":"p"}`, "", "p", ""},
+		{`{"username":"u","password":"p"}`, "u", "p", ""},
+		{`{"username":"u"}`, "", "", "no password"},
+		{`{"password":7}`, "", "", "not a JSON object"},
+	} {
+		username, password, err := parseCredentials(tt.secret)
+		if (err == nil) != (tt.problem == "") || (err != nil && !strings.Contains(err.Error(), tt.problem)) {
+			t.Errorf("parseCredentials(%q) error = %v, want %q", tt.secret, err, tt.problem)
+		}
+		if username != tt.username || password != tt.password {
+			t.Errorf("parseCredentials(%q) = %q, %q", tt.secret, username, password)
+		}
+	}
 }

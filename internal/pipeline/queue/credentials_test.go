@@ -19,10 +19,10 @@ type vault struct {
 	err      error
 }
 
-func (v *vault) read(context.Context) (username, password string, err error) {
+func (v *vault) read(context.Context) ([]byte, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return "", v.password, v.err
+	return []byte(v.password), v.err
 }
 
 func (v *vault) set(password string, err error) {
@@ -61,7 +61,7 @@ func TestARotatedPasswordWorksWithoutARestart(t *testing.T) {
 			t.Parallel()
 			url, servers := start(t)
 			secret := &vault{password: "old"}
-			q, err := queue.Open(queue.Options{Deployment: "d", URL: url, Credentials: secret.read, PushTimeout: 10 * time.Second})
+			q, err := queue.Open(queue.Options{Deployment: "d", URL: url, Secret: secret.read, PushTimeout: 10 * time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}

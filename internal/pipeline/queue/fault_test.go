@@ -185,25 +185,6 @@ func TestOpenRefusesABadURLWithoutRepeatingIt(t *testing.T) {
 	}
 }
 
-func TestParseCredentials(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct{ secret, username, password, problem string }{
-		{"plain", "", "plain", ""},
-		{`{"password":"p"}`, "", "p", ""},
-		{`{"username":"u","password":"p"}`, "u", "p", ""},
-		{`{"username":"u"}`, "", "", "no password"},
-		{`{"password":7}`, "", "", "not a JSON object"},
-	} {
-		username, password, err := queue.ParseCredentials(tt.secret)
-		if (err == nil) != (tt.problem == "") || (err != nil && !strings.Contains(err.Error(), tt.problem)) {
-			t.Errorf("ParseCredentials(%q) error = %v, want %q", tt.secret, err, tt.problem)
-		}
-		if username != tt.username || password != tt.password {
-			t.Errorf("ParseCredentials(%q) = %q, %q", tt.secret, username, password)
-		}
-	}
-}
-
 func TestEvictionPolicy(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, "--maxmemory-policy", "allkeys-lru")

@@ -28,10 +28,10 @@ type Options struct {
 	URL string
 	// Username and Password are the credentials; both may be empty.
 	Username, Password string
-	// Credentials, if set, replaces Username and Password. It is called for new connections, at most once a minute, and when Redis
-	// refuses what it returned, at most once a second. When it fails, the last credentials are used. It may be called from several
-	// goroutines at once.
-	Credentials func(ctx context.Context) (username, password string, err error)
+	// Secret, if set, replaces Username and Password. It returns the password, or a JSON object with password and, if Redis needs one,
+	// username. It is called for new connections, at most once a minute, and when Redis refuses the credentials, at most once a second.
+	// When it fails, the last credentials are used. It may be called from several goroutines at once.
+	Secret func(ctx context.Context) ([]byte, error)
 	// TLS is the configuration for rediss; nil uses the roots of the system.
 	TLS *tls.Config
 	// PushTimeout limits a push, including the connection. Default 250 ms.

@@ -21,7 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
-	"github.com/data-sink/data-sink/internal/pipeline/secret"
+	"github.com/data-sink/data-sink/internal/pipeline/function"
 	"github.com/data-sink/data-sink/internal/pipeline/wake"
 	"github.com/data-sink/data-sink/internal/rig/awstest"
 	"github.com/google/go-cmp/cmp"
@@ -223,16 +223,17 @@ func TestSQSDelaysAndRedelivers(t *testing.T) {
 func TestSecrets(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
-	reader := secret.New(secretsmanager.NewFromConfig(config(s.URL, "AKIA")))
-	if value, err := reader.Get(t.Context(), "clients"); err != nil || string(value) != `{"me":"secret"}` {
-		t.Errorf("Get = %s, %v", value, err)
+	client := secretsmanager.NewFromConfig(config(s.URL, "AKIA"))
+	clients := function.Secret(client, "clients")
+	if value, err := clients(t.Context()); err != nil || string(value) != `{"me":"secret"}` {
+		t.Errorf("Secret = %s, %v", value, err)
 	}
 	s.SetSecret("clients", "another")
-	if value, err := reader.Get(t.Context(), "clients"); err != nil || string(value) != "another" {
-		t.Errorf("Get after a change = %s, %v", value, err)
+	if value, err := clients(t.Context()); err != nil || string(value) != "another" {
+		t.Errorf("Secret after a change = %s, %v", value, err)
 	}
-	if _, err := reader.Get(t.Context(), "absent"); err == nil {
-		t.Error("Get of an absent secret: no error")
+	if _, err := function.Secret(client, "absent")(t.Context()); err == nil {
+		t.Error("Secret of an absent secret: no error")
 	}
 }
 

@@ -1,4 +1,4 @@
-package lambdalog_test
+package function
 
 import (
 	"bytes"
@@ -6,17 +6,15 @@ import (
 	"encoding/json"
 	"log/slog"
 	"testing"
-
-	"github.com/data-sink/data-sink/internal/pipeline/lambdalog"
 )
 
-// traced is the context of a request as aws-lambda-go makes it.
-type traced struct {
+// invocation is the context that aws-lambda-go passes to a handler.
+type invocation struct {
 	context.Context
 	header string
 }
 
-func (c traced) Value(key any) any {
+func (c invocation) Value(key any) any {
 	if key == "x-amzn-trace-id" {
 		return c.header
 	}
@@ -35,8 +33,8 @@ func TestLinesHaveTheIDOfATrace(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			log := slog.New(lambdalog.Traced(slog.NewJSONHandler(&out, nil))).With("stream", "orders")
-			log.InfoContext(traced{t.Context(), test.header}, "packed")
+			log := slog.New(traced{slog.NewJSONHandler(&out, nil)}).With("stream", "orders")
+			log.InfoContext(invocation{t.Context(), test.header}, "packed")
 			var line struct{ Stream, TraceID string }
 			if err := json.Unmarshal(out.Bytes(), &line); err != nil {
 				t.Fatal(err)

@@ -1,5 +1,4 @@
-// Package lambdalog is the functions' logger.
-package lambdalog
+package function
 
 import (
 	"context"
@@ -9,14 +8,12 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
-// New returns a logger to standard output in the format that Lambda asks for.
-// Its lines have the id of the request and, of a request that X-Ray traces, the
-// id of the trace.
-func New() *slog.Logger { return slog.New(traced{lambdacontext.NewLogHandler()}) }
+// newLog returns a logger to standard output in the format that the function is
+// configured for. Its lines have the ID of the request and, if X-Ray traces the
+// request, the ID of the trace.
+func newLog() *slog.Logger { return slog.New(traced{lambdacontext.NewLogHandler()}) }
 
-// Traced returns a handler that adds the id of the trace to what h logs.
-func Traced(h slog.Handler) slog.Handler { return traced{h} }
-
+// traced adds the ID of the trace to each line.
 type traced struct{ slog.Handler }
 
 func (t traced) Handle(ctx context.Context, r slog.Record) error {
@@ -32,11 +29,11 @@ func (t traced) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (t traced) WithGroup(name string) slog.Handler { return traced{t.Handler.WithGroup(name)} }
 
-// traceHeader is the key under which aws-lambda-go keeps the trace header.
+// traceHeader is the context key with which aws-lambda-go stores the trace header.
 const traceHeader = "x-amzn-trace-id"
 
-// traceID is the root of the trace, empty unless X-Ray records it: Lambda makes
-// up an id for every request, which without a trace leads nowhere.
+// traceID returns the root of the trace, or an empty string if X-Ray does not record
+// the request: Lambda sets an ID for every request, recorded or not.
 // https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
 func traceID(ctx context.Context) string {
 	header, _ := ctx.Value(traceHeader).(string)

@@ -1,23 +1,21 @@
-package lambdasize_test
+package function
 
 import (
 	"runtime"
 	"runtime/debug"
 	"testing"
-
-	"github.com/data-sink/data-sink/internal/pipeline/lambdasize"
 )
 
 func TestVCPUs(t *testing.T) {
 	t.Parallel()
 	for memory, want := range map[int]int{0: 1, 128: 1, 1024: 1, 1769: 1, 2048: 1, 3538: 2, 10240: 6} {
-		if got := lambdasize.VCPUs(memory); got != want {
-			t.Errorf("VCPUs(%d) = %d, want %d", memory, got, want)
+		if got := vCPUs(memory); got != want {
+			t.Errorf("vCPUs(%d) = %d, want %d", memory, got, want)
 		}
 	}
 }
 
-func TestFit(t *testing.T) { // not parallel: it is about the whole process
+func TestFit(t *testing.T) { // not parallel: it changes the whole process
 	threads, limit := runtime.GOMAXPROCS(0), debug.SetMemoryLimit(-1)
 	t.Cleanup(func() {
 		runtime.GOMAXPROCS(threads)
@@ -37,7 +35,7 @@ func TestFit(t *testing.T) { // not parallel: it is about the whole process
 	} {
 		runtime.GOMAXPROCS(3)
 		debug.SetMemoryLimit(limit)
-		lambdasize.Fit(func(name string) string { return tt.env[name] })
+		fit(func(name string) string { return tt.env[name] })
 		if got := runtime.GOMAXPROCS(0); got != tt.threads {
 			t.Errorf("%s: GOMAXPROCS = %d, want %d", tt.name, got, tt.threads)
 		}
