@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/rig/readmetest"
 	"github.com/data-sink/data-sink/internal/rig/redistest"
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
@@ -207,4 +209,11 @@ func TestACLHasTheCommandsOfTheScripts(t *testing.T) {
 	if diff := cmp.Diff(slices.Compact(want), got); diff != "" {
 		t.Errorf("commands (-want +got):\n%s", diff)
 	}
+}
+
+var update = flag.Bool("update", false, "write the ACL into cdk/README.md")
+
+func TestReadmeHasTheACL(t *testing.T) {
+	t.Parallel()
+	readmetest.Section(t, "../../../cdk/README.md", "redis-acl", "```\n"+queue.ACL("datasink")+"\n```\n", *update)
 }

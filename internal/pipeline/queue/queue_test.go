@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -85,6 +86,10 @@ var kinds = map[string]func(t *testing.T) (queue.Options, redis.UniversalClient)
 		s := redistest.Start(t)
 		return queue.Options{URL: s.URL, Username: restricted, Password: "secret"}, redis.NewClient(&redis.Options{Addr: s.Addr})
 	},
+	"cluster, user with only the ACL": func(t *testing.T) (queue.Options, redis.UniversalClient) {
+		c := redistest.StartCluster(t, redistest.ClusterOptions{})
+		return queue.Options{URL: c.URL, Username: restricted, Password: "secret"}, clusterClient(c, nil, "")
+	},
 	"cluster": func(t *testing.T) (queue.Options, redis.UniversalClient) {
 		c := redistest.StartCluster(t, redistest.ClusterOptions{})
 		return queue.Options{URL: c.URL}, clusterClient(c, nil, "")
@@ -121,10 +126,44 @@ func restrict(t *testing.T, admin redis.UniversalClient, name, rules string) str
 	for rule := range strings.FieldsSeq(rules) {
 		args = append(args, rule)
 	}
-	if err := admin.Do(t.Context(), args...).Err(); err != nil {
+	each := func(ctx context.Context, node *redis.Client) error { return node.Do(ctx, args...).Err() }
+	var err error
+	switch admin := admin.(type) {
+	case *redis.ClusterClient:
+		err = admin.ForEachMaster(t.Context(), each)
+	case *redis.Client:
+		err = each(t.Context(), admin)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	return name
+}
+
+// denied returns what Redis has refused to users for lack of a permission.
+func denied(t *testing.T, admin redis.UniversalClient) (entries []string) {
+	t.Helper()
+	var mu sync.Mutex
+	each := func(ctx context.Context, node *redis.Client) error {
+		log, err := node.ACLLog(ctx, 100).Result()
+		mu.Lock()
+		defer mu.Unlock()
+		for _, entry := range log {
+			entries = append(entries, fmt.Sprintf("%s %s %s", entry.Username, entry.Reason, entry.Object))
+		}
+		return err
+	}
+	var err error
+	switch admin := admin.(type) {
+	case *redis.ClusterClient:
+		err = admin.ForEachMaster(context.WithoutCancel(t.Context()), each)
+	case *redis.Client:
+		err = each(context.WithoutCancel(t.Context()), admin)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return entries
 }
 
 // onEachKind runs a test on each kind of Redis.
@@ -133,7 +172,14 @@ func onEachKind(t *testing.T, tests map[string]func(*testing.T, bed)) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			o, admin := start(t)
-			t.Cleanup(func() { _ = admin.Close() })
+			t.Cleanup(func() {
+				if o.Username == restricted {
+					if entries := denied(t, admin); len(entries) > 0 {
+						t.Errorf("Redis refused: %q", entries)
+					}
+				}
+				_ = admin.Close()
+			})
 			for name, test := range tests {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
