@@ -77,7 +77,8 @@ func newHandler(ctx context.Context, p *function.Process) (*ingest.Handler, erro
 }
 
 // warm reads both secrets and connects to Redis at the same time, so that the first
-// request does not wait for them. It does not connect if the queue is bypassed.
+// request does not wait for them. It also checks that the Redis user may push. It
+// does not connect if the queue is bypassed.
 func warm(ctx context.Context, log *slog.Logger, records *queue.Queue, clients *basicauth.Cache, bypassed bool) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -86,7 +87,14 @@ func warm(ctx context.Context, log *slog.Logger, records *queue.Queue, clients *
 		}
 		ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 		defer cancel()
-		if err := records.Connect(ctx); err != nil {
+		err := records.Connect(ctx)
+		if err == nil {
+			err = records.CheckPush(ctx)
+		}
+		switch {
+		case errors.Is(err, queue.ErrPermission):
+			log.ErrorContext(ctx, "redis_permissions_missing", "error", err)
+		case err != nil:
 			log.WarnContext(ctx, "queue_unreachable_at_init", "error", err)
 		}
 	})

@@ -128,6 +128,19 @@ func TestARecordReachesRedis(t *testing.T) {
 	}
 }
 
+// A record that Redis refuses for lack of a permission becomes a direct record, and the log names the permission.
+func TestMissingPermissionsAreLogged(t *testing.T) {
+	redis := redistest.Start(t, "--user", "default", "on", ">Zecret", "~*", "+@all", "-rpush")
+	aws := &fakeAWS{secrets: map[string]string{"clients": `{"datasink":"hunter2"}`, "redis": "Zecret"}}
+	post, logs := start(t, aws, redis.URL)
+	if status := post(); status != http.StatusAccepted || aws.objects != 1 {
+		t.Errorf("status = %d with %d objects in S3, want 202 and a direct record", status, aws.objects)
+	}
+	if want := "redis_permissions_missing"; strings.Count(logs.String(), want) != 1 || !strings.Contains(logs.String(), "RPUSH") {
+		t.Errorf("want one line %s that names RPUSH in the log:\n%s", want, logs)
+	}
+}
+
 // The function starts and answers 503 while Secrets Manager is unavailable.
 func TestInitNeedsNoAvailableService(t *testing.T) {
 	redis := redistest.Start(t, "--requirepass", "Zecret")
