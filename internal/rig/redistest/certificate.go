@@ -15,9 +15,8 @@ import (
 	"time"
 )
 
-// Certificate writes a certificate and its key for the given host names and for
-// 127.0.0.1 into dir, signed by a CA that is made for it, and returns the three
-// files' paths. They hold for a day.
+// Certificate writes a certificate and its key, for the given host names and for 127.0.0.1, into dir. A new CA signs the certificate. It
+// returns the paths of the three files. The certificate is valid for a day.
 func Certificate(dir string, hosts ...string) (cert, key, ca string, err error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -36,7 +35,7 @@ func Certificate(dir string, hosts ...string) (cert, key, ca string, err error) 
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: hosts[0]},
 		NotBefore: authority.NotBefore, NotAfter: authority.NotAfter,
 		KeyUsage: x509.KeyUsageDigitalSignature, DNSNames: hosts, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		// Nodes of a cluster are each other's clients too.
+		// The nodes of a cluster are also clients of each other.
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	caDER, err := x509.CreateCertificate(rand.Reader, authority, authority, &caKey.PublicKey, caKey)

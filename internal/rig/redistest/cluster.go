@@ -3,7 +3,6 @@ package redistest
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -19,9 +18,9 @@ import (
 
 // Cluster is a cluster of three masters without replicas.
 type Cluster struct {
-	// Nodes are its servers. With TLS their Addr speaks TLS.
+	// Nodes are the servers. With TLS their Addr accepts only TLS.
 	Nodes []*Server
-	// URL is that of the first node, with cluster=true.
+	// URL is the URL of the first node, with cluster=true.
 	URL string
 	// TLS trusts the cluster's certificate; nil without TLS.
 	TLS *tls.Config
@@ -29,19 +28,19 @@ type Cluster struct {
 	password string
 }
 
-// ClusterOptions says what cluster to run.
+// ClusterOptions describes a cluster.
 type ClusterOptions struct {
-	// TLS has the nodes speak TLS only, with the certificate and key in the
-	// files, for the host name localhost. CAFile signed the certificate.
+	// TLS makes the nodes accept only TLS, with the certificate and key in the files, for the host name localhost. CAFile signed the
+	// certificate.
 	TLS                       bool
 	CertFile, KeyFile, CAFile string
-	// Password is what clients must say; none when empty.
+	// Password is the password of the default user; empty for none.
 	Password string
-	// Args are more of redis-server's, for every node.
+	// Args are further arguments of redis-server, for every node.
 	Args []string
 }
 
-// StartCluster runs a cluster and ends it with the test.
+// StartCluster runs a cluster until the test ends.
 func StartCluster(tb testing.TB, o ClusterOptions) *Cluster {
 	tb.Helper()
 	c, err := RunCluster(tb.TempDir(), o)
@@ -56,17 +55,14 @@ func StartCluster(tb testing.TB, o ClusterOptions) *Cluster {
 	return c
 }
 
-// RunCluster is StartCluster for programs that are no tests.
+// RunCluster is StartCluster for programs that are not tests. The caller ends each node with Remove.
 func RunCluster(dir string, o ClusterOptions) (*Cluster, error) {
 	c := &Cluster{password: o.Password}
 	if o.TLS {
-		pem, err := os.ReadFile(o.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("reading the cluster's CA: %w", err)
+		var err error
+		if c.TLS, err = trust(o.CAFile); err != nil {
+			return nil, err
 		}
-		roots := x509.NewCertPool()
-		roots.AppendCertsFromPEM(pem)
-		c.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	}
 	for i := range 3 {
 		node, err := startNode(filepath.Join(dir, strconv.Itoa(i)), o)
@@ -112,8 +108,7 @@ func startNode(dir string, o ClusterOptions) (*Server, error) {
 		"--cluster-announce-hostname", "localhost", "--cluster-preferred-endpoint-type", "hostname",
 	}
 	if o.TLS {
-		args = append(args, "--port", "0", "--tls-port", strconv.Itoa(port), "--tls-cluster", "yes", "--tls-auth-clients", "no",
-			"--tls-cert-file", o.CertFile, "--tls-key-file", o.KeyFile, "--tls-ca-cert-file", o.CAFile)
+		args = append(append(args, "--tls-cluster", "yes"), tlsArgs(port, o.CertFile, o.KeyFile, o.CAFile)...)
 	} else {
 		args = append(args, "--port", strconv.Itoa(port))
 	}
@@ -130,8 +125,7 @@ func startNode(dir string, o ClusterOptions) (*Server, error) {
 
 const slots = 16384
 
-// Owner is the position of the node that has a slot when a cluster of so many
-// nodes has just been started.
+// Owner returns the position of the node that owns a slot in a new cluster with a number of nodes.
 func Owner(slot, nodes int) int {
 	for i := range nodes {
 		if slot < (i+1)*slots/nodes {
@@ -141,8 +135,7 @@ func Owner(slot, nodes int) int {
 	return -1
 }
 
-// join spreads the slots over the nodes, has them meet, and waits until each
-// says that the cluster is whole.
+// join assigns the slots to the nodes, makes the nodes meet, and waits until each node reports a complete cluster.
 func (c *Cluster) join() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -178,7 +171,7 @@ func (c *Cluster) awaitWhole(ctx context.Context, node *Server) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the cluster does not come together: %w: %s", errors.Join(err, ctx.Err()), info)
+			return fmt.Errorf("the cluster is not complete: %w: %s", errors.Join(err, ctx.Err()), info)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

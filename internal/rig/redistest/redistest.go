@@ -19,9 +19,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Server is a redis-server process. Its methods are not for concurrent use.
+// Server is a redis-server process. Its methods are not safe for concurrent use.
 type Server struct {
-	// Addr is its address on loopback, Socket the path of its unix socket.
+	// Addr is the address on loopback, Socket the path of the unix socket.
 	Addr, Socket string
 	// URL is redis://Addr.
 	URL string
@@ -32,9 +32,8 @@ type Server struct {
 	done chan error
 }
 
-// Start runs a redis-server that keeps nothing on disk, unless args say so, and
-// ends it with the test. The args are those of redis-server. A missing binary
-// fails the test.
+// Start runs a redis-server until the test ends. It stores nothing on disk, unless args say so. The args are arguments of redis-server.
+// A missing binary fails the test.
 func Start(tb testing.TB, args ...string) *Server {
 	tb.Helper()
 	s, err := Run(tb.TempDir(), args...)
@@ -45,13 +44,12 @@ func Start(tb testing.TB, args ...string) *Server {
 	return s
 }
 
-// Run is Start for programs that are no tests: dir is an empty folder for the
-// server's files. The caller ends it with Remove.
+// Run is Start for programs that are not tests. dir is an empty folder for the server's files. The caller ends the server with Remove.
 func Run(dir string, args ...string) (*Server, error) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		return nil, errors.New("redis-server is not installed: it is in Debian's package redis-server (apt-get install redis-server)")
 	}
-	// A socket's path is at most 108 bytes, less than some temporary folders.
+	// The path of a socket has at most 108 bytes, fewer than some temporary folders.
 	sockets, err := os.MkdirTemp("", "redis")
 	if err != nil {
 		return nil, fmt.Errorf("starting redis-server: %w", err)
@@ -72,13 +70,12 @@ func Run(dir string, args ...string) (*Server, error) {
 	return s, nil
 }
 
-// Restart starts the server on its old address after Kill or Stop, and waits
-// until it answers. What it had on disk is there again.
+// Restart starts the server on its old address after Kill or Stop, and waits until it answers. It loads what the server had on disk.
 func (s *Server) Restart() error {
 	s.log.Reset()
 	s.cmd = exec.Command("redis-server", s.args...)
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
-	// Die with the test binary, even when that is killed.
+	// The server ends with the test binary, even when that is killed.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("starting redis-server: %w", err)
@@ -95,7 +92,7 @@ func (s *Server) awaitReady() error {
 	defer cancel()
 	for {
 		err := client.Ping(ctx).Err()
-		// One that wants a password answers too.
+		// A server that requires a password answers too.
 		if err == nil || redis.IsAuthError(err) {
 			return nil
 		}
@@ -110,37 +107,35 @@ func (s *Server) awaitReady() error {
 	}
 }
 
-// Kill ends the server with SIGKILL: what it had not written is lost.
+// Kill ends the server with SIGKILL: it loses what it has not written.
 func (s *Server) Kill() { s.end(syscall.SIGKILL) }
 
-// Remove ends the server for good: Kill, and the folder of its socket goes.
+// Remove ends the server with Kill and deletes the folder of its socket.
 func (s *Server) Remove() {
 	s.Kill()
-	_ = os.RemoveAll(filepath.Dir(s.Socket)) // All that is lost is tidiness.
+	_ = os.RemoveAll(filepath.Dir(s.Socket)) // An empty folder may be left.
 }
 
 // Stop ends the server with SIGTERM.
 func (s *Server) Stop() { s.end(syscall.SIGTERM) }
 
-// Freeze stops the process without ending it: connections stay open and
-// nothing is answered. Thaw lets it go on.
+// Freeze stops the process without ending it: connections stay open and nothing is answered. Thaw continues it.
 func (s *Server) Freeze() { _ = s.cmd.Process.Signal(syscall.SIGSTOP) }
 
 // Thaw ends Freeze.
 func (s *Server) Thaw() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }
 
-// PID is the server's process id.
+// PID returns the server's process id.
 func (s *Server) PID() int { return s.cmd.Process.Pid }
 
 func (s *Server) end(signal os.Signal) {
-	_ = s.cmd.Process.Signal(signal) // It may have ended.
+	_ = s.cmd.Process.Signal(signal) // The process may have ended.
 	exit := <-s.done
 	s.done <- exit
 }
 
-// freePort finds a port below those that Linux gives out by itself (from 32768,
-// net.ipv4.ip_local_port_range): none of those is safe while a server is down, for
-// any connection may get it.
+// freePort finds a free port below 32768. Linux gives ports from there on to outgoing connections (net.ipv4.ip_local_port_range), so a
+// connection could take the port of a server that is down.
 func freePort() (int, error) {
 	const first, last = 10_000, 32_767
 	for tries := 100; ; tries-- {
