@@ -50,6 +50,10 @@ func (s *surroundings) Claim(_ context.Context, name, id string, _ time.Duration
 	return c, nil
 }
 
+func (s *surroundings) PushPart(context.Context, string, queue.Part, int64) (queue.PartPushed, error) {
+	return queue.PartPushed{}, s.err()
+}
+
 func (s *surroundings) Ack(context.Context, queue.Claim, []int) (bool, error) { return true, nil }
 
 func (s *surroundings) Release(context.Context, queue.Claim, []int, []int) (bool, error) {

@@ -2,6 +2,7 @@ package datasink
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -29,13 +30,14 @@ func newVerifier(stack awscdk.Stack, d deployment, r resources, drainer awslambd
 	values := values(d, r)
 	values[env.DrainerFunction] = drainer.FunctionName()
 	values[env.BridgeLog] = jsii.String(logGroupName(d.Settings, "bridge"))
+	values[env.IngestLog] = jsii.String(logGroupName(d.Settings, "ingest"))
 	values[env.VerifyEvery] = jsii.String((time.Duration(d.VerifyHours) * time.Hour).String())
 	fn := newFunction(stack, d, nil, function{
 		id: "Verifier", name: verifierFunction, reads: env.Settings(env.ParseVerifier),
 		seconds: verifierSeconds, memory: verifierMemory,
 		may: []awsiam.PolicyStatement{
 			allow(on(drainer.FunctionArn()), "lambda:InvokeFunction"),
-			allow(logGroupARNs(stack, logGroupName(d.Settings, "bridge")), "logs:FilterLogEvents"),
+			allow(slices.Concat(logGroupARNs(stack, *values[env.BridgeLog]), logGroupARNs(stack, *values[env.IngestLog])), "logs:FilterLogEvents"),
 			allow(on(r.bucket.BucketArn()), "s3:ListBucket"),
 			allow(on(r.objects("*/dt=*")), "s3:GetObject"),
 		},

@@ -61,11 +61,11 @@ func TestAVerifierOnlyOnRequest(t *testing.T) {
 }
 
 func TestWhatTheVerifierMayDo(t *testing.T) {
-	const group = "arn:${AWS::Partition}:logs:" + account + ":log-group:/datasink/bridge"
+	const group = "arn:${AWS::Partition}:logs:" + account + ":log-group:/datasink/"
 	want := expectedPermissions()
 	want["VerifierRole"] = permissions{
 		"lambda:InvokeFunction": {"${Drainer.Arn}"},
-		"logs:FilterLogEvents":  {group, group + ":*"},
+		"logs:FilterLogEvents":  {group + "bridge", group + "bridge:*", group + "ingest", group + "ingest:*"},
 		"s3:ListBucket":         {bucketARN},
 		"s3:GetObject":          {bucketARN + "/*/dt=*"},
 		"logs:CreateLogStream":  {"${VerifierLogs.Arn}"},
@@ -84,8 +84,11 @@ func TestWhatTheVerifierMayDo(t *testing.T) {
 	if !strings.Contains(trust["VerifierRole"], `"Service":"lambda.amazonaws.com"`) || trust["VerifyRole"] != trust["SweepRole"] {
 		t.Errorf("trust %v", trust)
 	}
-	if name := named(t, root.root, "AWS::Logs::LogGroup", "BridgeLogs").Properties["LogGroupName"]; name != "/datasink/bridge" || variables(t, root.root, "Verifier")[env.BridgeLog] != name {
-		t.Errorf("the bridge logs to %v, the verifier reads %v", name, variables(t, root.root, "Verifier")[env.BridgeLog])
+	for logs, variable := range map[string]string{"BridgeLogs": env.BridgeLog, "IngestLogs": env.IngestLog} {
+		name := named(t, root.root, "AWS::Logs::LogGroup", logs).Properties["LogGroupName"]
+		if got := variables(t, root.root, "Verifier")[variable]; got != name {
+			t.Errorf("%s has the name %v, the verifier reads %v", logs, name, got)
+		}
 	}
 }
 

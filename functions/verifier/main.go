@@ -12,6 +12,7 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/remote"
 	"github.com/data-sink/data-sink/internal/operate/verifier"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/function"
@@ -38,7 +39,7 @@ func newHandler(ctx context.Context, p *function.Process) (*verifier.Handler, er
 	// Firehose writes its objects without a checksum, and the client would log this
 	// for each object.
 	store := s3.NewFromConfig(cfg, func(o *s3.Options) { o.DisableLogOutputChecksumValidationSkipped = true })
-	bridgeLog := remote.NewLog(cfg, settings.BridgeLog)
+	bridgeLog, ingestLog := remote.NewLog(cfg, settings.BridgeLog), remote.NewLog(cfg, settings.IngestLog)
 	return verifier.New(verifier.Config{
 		Streams: streams,
 		Every:   settings.Every,
@@ -48,6 +49,9 @@ func newHandler(ctx context.Context, p *function.Process) (*verifier.Handler, er
 		},
 		PackedLines: func(ctx context.Context, from, to time.Time, each func(line []byte) error) error {
 			return bridgeLog.Lines(ctx, []string{pack.LogPacked}, from, to, each)
+		},
+		DirectLines: func(ctx context.Context, from, to time.Time, each func(line []byte) error) error {
+			return ingestLog.Lines(ctx, []string{archive.LogArchived}, from, to, each)
 		},
 		Settle:  remote.Settle,
 		Observe: verifier.Metrics{Writer: metric.NewWriter(p.Metrics, settings.Name, settings.AllStreamMetrics)}.Observe,

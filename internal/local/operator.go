@@ -84,10 +84,12 @@ func (p *Pipeline) operatorAPI() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /inspect", p.serveInspection)
 	mux.HandleFunc("GET /tap/{stream}", p.serveTap)
-	mux.HandleFunc("GET /packed", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/x-ndjson")
-		p.packed.copyTo(w)
-	})
+	for path, log := range map[string]*keptLog{"GET /packed": p.packed, "GET /direct": p.direct} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/x-ndjson")
+			log.copyTo(w)
+		})
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !fromHere(r) {
 			http.Error(w, "forbidden", http.StatusForbidden)

@@ -23,6 +23,7 @@ import (
 
 	"github.com/data-sink/data-sink/internal/local/gateway"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -105,7 +106,8 @@ type Pipeline struct {
 	listener  *net.TCPListener
 	s3        net.Listener // nil for none
 	operator  net.Listener // nil for none
-	packed    *packedLog
+	packed    *keptLog
+	direct    *keptLog
 	queue     *queue.Queue
 	stopRedis func()
 	folder    *Folder
@@ -189,7 +191,10 @@ func (p *Pipeline) open(ctx context.Context) error {
 	if p.lock, err = lockFolder(p.o.Data); err != nil {
 		return err
 	}
-	if p.packed, err = openPackedLog(p.o.Data); err != nil {
+	if p.packed, err = openKeptLog(p.o.Data, "packed", pack.LogPacked); err != nil {
+		return err
+	}
+	if p.direct, err = openKeptLog(p.o.Data, "direct", archive.LogArchived); err != nil {
 		return err
 	}
 	if p.folder, err = OpenFolder(filepath.Join(p.o.Data, "archive"), filepath.Join(p.o.Data, "tmp")); err != nil {

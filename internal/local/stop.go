@@ -226,8 +226,10 @@ func (p *Pipeline) closeAll() error {
 	if p.kinesis != nil {
 		errs = append(errs, p.kinesis.Close())
 	}
-	if p.packed != nil {
-		errs = append(errs, p.packed.close())
+	for _, log := range []*keptLog{p.packed, p.direct} {
+		if log != nil {
+			errs = append(errs, log.close())
+		}
 	}
 	if p.lock != nil {
 		errs = append(errs, p.lock.Close())

@@ -87,7 +87,7 @@ func (p *Pipeline) openFunctions() error {
 		return err
 	}
 	ingester := ingest.New(ingest.Config{
-		Streams: p.o.Streams, Credentials: credentials, Archive: objects, Waker: p.wakes, Logger: p.o.Log,
+		Streams: p.o.Streams, Credentials: credentials, Archive: objects, Waker: p.wakes, Logger: p.direct.logger(p.o.Log),
 		Queue: wrap(p.o.Seams.IngestQueue, q), PushTimeout: pushTimeout(p.o), WakeInterval: p.o.WakeInterval,
 	})
 	p.gateway = gateway.New(gateway.Config{Function: p.function("ingest", ingester.Invoke), Hold: hold, Log: p.o.Log})

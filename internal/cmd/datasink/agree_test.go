@@ -141,6 +141,11 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: finding %+v, want %s at the archive in %q", tt.fault, f, tt.kind, tt.object)
 		}
 	}
+	unknown := d.operate(t, "", "verify", "--stream=order")
+	const streams = `no stream "order" in this deployment; its streams are: dispatcher-decisions, legacy-archives, orders, page-views`
+	if unknown.code != 1 || !strings.Contains(unknown.err, streams) {
+		t.Errorf("verify of an unknown stream: exit code %d, and it wrote %q, want %q", unknown.code, unknown.err, streams)
+	}
 	_ = os.Remove(hit)
 	ran := d.operate(t, "", "verify", "--stream=orders", "--settle=1ms")
 	if ran.code != 3 || !strings.Contains(ran.out, "missing at the archive") {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -16,6 +18,8 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 type verifyVerb struct {
@@ -35,15 +39,16 @@ func (*verifyVerb) Help() string {
 	return `The command compares the hops of the pipeline. The counters of the queue must add up.
 With --tap the bridge must have sent every record of the tap. Each object of the
 hours in the period must be, decompressed, a concatenation of packed records that
-the bridge logged, and each packed record must be in the archive once. Direct
-records (oversize, fallback, overflow) are read and counted separately.
+the bridge logged, and each packed record must be in the archive once, in an object
+of its time. Each direct record (oversize, fallback, overflow) that ingest logged
+must be in the archive.
 
 Each difference is printed with its kind, hop, object and bytes. The kinds are
-missing, twice, changed, unknown, unreadable and unbalanced. The exit code is 3 if
-there is a difference.
+missing, twice, changed, misplaced, unknown, unreadable, unbalanced and lost. The
+exit code is 3 if there is a difference, and 1 if something could not be verified.
 
-The command needs the bridge's log of the period. Its retention is a setting of the
-stack.
+The command needs the logs of the bridge and of ingest for the period. Their
+retention is a setting of the stack.
 
 Times are in UTC: 2026-11-22T23:05, a date, or a duration before now such as 90m or 2d.
 
@@ -55,7 +60,8 @@ Examples:
   datasink verify --json | jq '.[].findings[]'`
 }
 
-// Run verifies streams one after another.
+// Run verifies streams one after another. If the queues cannot be inspected, the
+// rest is verified, and Run returns the reason at the end.
 func (v *verifyVerb) Run(ctx context.Context, c console) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
@@ -70,19 +76,22 @@ func (v *verifyVerb) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	inspection, err := t.Inspect(ctx)
-	if err != nil {
-		return err
+	inspection, uninspected := t.Inspect(ctx)
+	if uninspected != nil && ctx.Err() != nil {
+		return uninspected
 	}
-	names := v.Stream
-	if len(names) == 0 {
-		names = slices.Sorted(maps.Keys(inspection.Streams))
+	names, err := v.names(ctx, archive, inspection)
+	if err != nil {
+		return errors.Join(err, uninspected)
 	}
 	reports, equal := []*verify.Report{}, true
 	for _, name := range names {
 		r, err := v.verify(ctx, c, t, archive, inspection, name)
 		if err != nil {
 			return fmt.Errorf("verifying %s: %w", name, err)
+		}
+		if reason, ok := inspection.Errors[name]; ok {
+			uninspected = errors.Join(uninspected, fmt.Errorf("inspecting the queue of %s: %s", name, reason))
 		}
 		reports = append(reports, r)
 		equal = equal && r.Equal()
@@ -95,21 +104,87 @@ func (v *verifyVerb) Run(ctx context.Context, c console) error {
 			return err
 		}
 	}
-	if !equal {
+	switch {
+	case uninspected != nil:
+		return fmt.Errorf("verifying without the counters of the queue: %w", uninspected)
+	case !equal:
 		return exit(exitDifferent)
 	}
 	return nil
 }
 
-func (v *verifyVerb) verify(ctx context.Context, c console, t deployment.Target, archive deployment.Archive, inspection drain.Inspection, name string) (*verify.Report, error) {
+// names returns the streams to verify. A stream is known if the deployment has a
+// queue for it, or, in case the queues cannot be inspected, if streams.json or the
+// archive has it.
+func (v *verifyVerb) names(ctx context.Context, archive deployment.Archive, inspection drain.Inspection) ([]string, error) {
+	known := make(map[string]bool)
+	for _, states := range []map[string]queue.State{inspection.Streams, inspection.Orphans} {
+		for name := range states {
+			known[name] = true
+		}
+	}
+	for name := range inspection.Errors {
+		known[name] = true
+	}
+	if len(known) == 0 {
+		names, err := v.archived(ctx, archive)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			known[name] = true
+		}
+	}
+	for _, name := range v.Stream {
+		if !known[name] {
+			return nil, fmt.Errorf("no stream %q in this deployment; its streams are: %s", name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+		}
+	}
+	if len(v.Stream) > 0 {
+		return v.Stream, nil
+	}
+	for name := range inspection.Orphans {
+		delete(known, name)
+	}
+	return slices.Sorted(maps.Keys(known)), nil
+}
+
+// archived returns the streams of streams.json, and the streams with a folder in
+// the archive.
+func (v *verifyVerb) archived(ctx context.Context, archive deployment.Archive) ([]string, error) {
+	var names []string
+	set, err := stream.Load(v.Streams)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err == nil {
+		names = set.Names()
+	}
+	folders, err := archive.Folders(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, folder := range folders {
+		name := strings.TrimSuffix(folder, "/")
+		if stream.IsName(name) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+func (v *verifyVerb) verify(ctx context.Context, c console, t deployment.Target, a deployment.Archive, inspection drain.Inspection, name string) (*verify.Report, error) {
 	s, _, err := v.streamsFile.stream(name)
 	if err != nil {
 		return nil, err
 	}
 	config := verify.Config{
-		Stream: name, Format: s.Format, Buffer: time.Duration(s.BufferSeconds) * time.Second, From: v.From.Time, To: v.To.Time, Settle: v.Settle, Objects: archive.Bucket,
+		Stream: name, Format: s.Format, Buffer: time.Duration(s.BufferSeconds) * time.Second, From: v.From.Time, To: v.To.Time, Settle: v.Settle, Objects: a.Bucket,
 		Packed: func(ctx context.Context, from, to time.Time, each func(pack.Line) error) error {
 			return t.Packed(ctx, name, from, to, each)
+		},
+		Direct: func(ctx context.Context, from, to time.Time, each func(archive.Line) error) error {
+			return t.Direct(ctx, name, from, to, each)
 		},
 	}
 	if config.Settle == 0 {
@@ -125,7 +200,7 @@ func (v *verifyVerb) verify(ctx context.Context, c console, t deployment.Target,
 			return t.Tap(ctx, name, tap.Window{From: from, Until: to}, each)
 		}
 		config.DeadLetters = func(ctx context.Context, each func(shard, sequence string)) error {
-			return tapDeadLetters(ctx, archive.Bucket, name, v.From.Time, each)
+			return tapDeadLetters(ctx, a.Bucket, name, v.From.Time, each)
 		}
 	}
 	var b *bar
@@ -164,42 +239,4 @@ func tapDeadLetters(ctx context.Context, b *bucket.Bucket, name string, since ti
 		}
 	}
 	return nil
-}
-
-// printReport writes a report as text.
-func printReport(c console, r *verify.Report) {
-	fmt.Fprintf(c.out, "%s, %s to %s UTC\n", r.Stream, r.From.Format(time.DateTime), r.To.Format(time.DateTime))
-	var rows [][]string
-	row := func(hop string, text string, args ...any) {
-		rows = append(rows, []string{"  " + hop, fmt.Sprintf(text, args...)})
-	}
-	if q := r.Queue; q != nil {
-		row("queue", "%d accepted in total: %d queued, %d claimed, %d forwarded, %d dead letters", q.Accepted, q.Queued, q.Claimed, q.Forwarded, q.DeadLettered)
-	}
-	if r.Tap != nil {
-		row("tap", "%d records, %s; %d not sent by the bridge yet, %d dead letters", r.Tap.Records, bytesText(r.Tap.Bytes), r.TapInFlight.Records, r.DeadLettered.Records)
-	}
-	row("bridge", "%d records, %s, in %d packed records", r.Bridged.Records, bytesText(r.Bridged.Bytes), r.Bridged.Packed)
-	row("archive", "%d records, %s; %d in flight; %d objects read", r.Archived.Records, bytesText(r.Archived.Bytes), r.InFlight.Records, r.Read.Objects)
-	if r.Unsettled > 0 {
-		row("", "%s in objects that are so new that the log may not have them yet", bytesText(r.Unsettled))
-	}
-	for _, why := range slices.Sorted(maps.Keys(r.Direct)) {
-		row(string(why), "%d records, %s, each an object of its own", r.Direct[why].Records, bytesText(r.Direct[why].Bytes))
-	}
-	width := 0
-	for _, row := range rows {
-		width = max(width, len(row[0]))
-	}
-	for _, row := range rows {
-		fmt.Fprintf(c.out, "%-*s  %s\n", width, row[0], row[1])
-	}
-	if r.Equal() {
-		fmt.Fprintln(c.out, "  equal")
-		return
-	}
-	fmt.Fprintf(c.out, "  %s:\n", counted(len(r.Findings), "difference"))
-	for _, f := range r.Findings {
-		fmt.Fprintln(c.out, "  - "+f.String())
-	}
 }

@@ -26,6 +26,7 @@ type Endpoints struct {
 	//	GET /tap/{stream}?since=TIME  a TapLine for each record that arrived then or
 	//	                              later, without since from now on; it ends with
 	//	                              the caller, or with &until=TIME
+	//	GET /direct                   ingest's log lines of direct records
 	//	GET /packed                   the bridge's log lines of packed records
 	//
 	// Times are in the form of RFC 3339.

@@ -157,19 +157,38 @@ func (c *cloud) Tap(ctx context.Context, streamName string, w tap.Window, each f
 	return tap.NewFromConfig(c.cfg).Read(ctx, stream.ResourceName(c.Name, streamName), w, each)
 }
 
-// Packed reads the log group in the configuration of the bridge function.
+// Packed reads the log group of the bridge.
 func (c *cloud) Packed(ctx context.Context, streamName string, from, to time.Time, each func(pack.Line) error) error {
-	function, err := c.output(ctx, "BridgeFunction")
+	log, err := c.log(ctx, "BridgeFunction")
 	if err != nil {
 		return err
 	}
+	return log.Lines(ctx, []string{pack.LogPacked, streamName}, from, to, packedLines(streamName, from, to, each))
+}
+
+// Direct reads the log group of ingest.
+func (c *cloud) Direct(ctx context.Context, streamName string, from, to time.Time, each func(archive.Line) error) error {
+	log, err := c.log(ctx, "IngestFunction")
+	if err != nil {
+		return err
+	}
+	return log.Lines(ctx, []string{archive.LogArchived, streamName}, from, to, directLines(streamName, from, to, each))
+}
+
+// log returns the log group in the configuration of the function that an output of
+// the stack names.
+func (c *cloud) log(ctx context.Context, output string) (*remote.Log, error) {
+	function, err := c.output(ctx, output)
+	if err != nil {
+		return nil, err
+	}
 	settings, err := lambda.NewFromConfig(c.cfg).GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &function})
 	if err != nil {
-		return fmt.Errorf("looking up the log of %s: %w", function, err)
+		return nil, fmt.Errorf("looking up the log of %s: %w", function, err)
 	}
 	group := "/aws/lambda/" + function
 	if settings.LoggingConfig != nil && settings.LoggingConfig.LogGroup != nil {
 		group = *settings.LoggingConfig.LogGroup
 	}
-	return remote.NewLog(c.cfg, group).Lines(ctx, []string{pack.LogPacked, streamName}, from, to, packedLines(streamName, from, to, each))
+	return remote.NewLog(c.cfg, group), nil
 }

@@ -53,6 +53,9 @@ type Target interface {
 	Tap(ctx context.Context, streamName string, w tap.Window, each func(tap.Record) error) error
 	// Packed reads the lines of the bridge's log for a stream from one time to another.
 	Packed(ctx context.Context, streamName string, from, to time.Time, each func(pack.Line) error) error
+	// Direct reads the lines of ingest's log for the direct records of a stream from
+	// one time to another.
+	Direct(ctx context.Context, streamName string, from, to time.Time, each func(archive.Line) error) error
 	// Clients opens the clients' secret.
 	Clients(ctx context.Context) (*clients.Store, error)
 	// Settle returns the longest time that a record takes from the tap to the archive.

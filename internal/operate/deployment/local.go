@@ -113,6 +113,21 @@ func (l *local) Packed(ctx context.Context, streamName string, from, to time.Tim
 	return l.lines(ctx, "/packed", nil, packedLines(streamName, from, to, each))
 }
 
+func (l *local) Direct(ctx context.Context, streamName string, from, to time.Time, each func(archive.Line) error) error {
+	return l.lines(ctx, "/direct", nil, directLines(streamName, from, to, each))
+}
+
+// directLines is packedLines for direct records.
+func directLines(streamName string, from, to time.Time, each func(archive.Line) error) func(line []byte) error {
+	return func(line []byte) error {
+		d, ok, err := archive.ParseLine(line)
+		if err != nil || !ok || d.Stream != streamName || d.LoggedAt.Before(from) || !d.LoggedAt.Before(to) {
+			return err
+		}
+		return each(d)
+	}
+}
+
 // packedLines returns a function that parses lines of the bridge's log and calls
 // each with those that describe packed records of a stream and period.
 func packedLines(streamName string, from, to time.Time, each func(pack.Line) error) func(line []byte) error {

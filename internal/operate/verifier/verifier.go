@@ -1,10 +1,8 @@
-// Package verifier verifies every stream on a schedule, by package verify: whether
-// the archive has what the bridge sent to it, exactly, and whether the queues'
-// counters add up.
+// Package verifier runs package verify for every stream on a schedule.
 //
-// It looks at a window that is over, and old enough for all of it to be written.
-// A difference is logged, and counted by a metric. What could not be verified is
-// an error of the invocation: silence never means that all is well.
+// It verifies a window that is over and old enough to be archived completely. Each
+// difference is logged, and counted by a metric. If a stream could not be
+// verified, the invocation fails.
 package verifier
 
 import (
@@ -14,6 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/operate/bucket"
@@ -21,23 +21,24 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// Lag is how long a window must be over. Its last record is in an object 20
-// minutes later: Firehose buffers for 15 at most, and five are for the bridge's
-// invocation of one at most, for writing, and for CloudWatch to have the log. The
-// rest is reserve.
+// Lag is the age of a window when it is verified. Its last record is in an object
+// after 20 minutes: Firehose buffers for at most 15 minutes, and the bridge, the
+// write to S3 and the delay of CloudWatch Logs take at most 5. The other 20 minutes
+// are a reserve.
 const Lag = 40 * time.Minute
 
 const (
-	// atOnce is how many streams are verified at once: reading an object is
-	// waiting for the most part. Each has an object of 128 MiB at most in memory.
+	// atOnce is the number of streams that are verified at once, because reading an
+	// object is mostly waiting. Each stream holds one object in memory.
 	atOnce = 4
-	// defaultMargin is enough for the objects in work, and to answer.
+	// defaultMargin is enough time to finish the objects that are being read, and to
+	// answer.
 	defaultMargin = 30 * time.Second
-	// maxLogged bounds the log lines for one stream's differences.
+	// maxLogged bounds the log lines for the differences of one stream.
 	maxLogged = 100
 )
 
-// Names of the log lines, which the alarms' descriptions name.
+// The messages of the log lines. The descriptions of alarms name them.
 const (
 	logDiffers     = "archive_differs"
 	logMore        = "more_differences"
@@ -45,14 +46,15 @@ const (
 	logUnverified  = "stream_unverified"
 	logUninspected = "queues_not_inspected"
 	logMalformed   = "packed_line_malformed"
+	logDirect      = "direct_line_malformed"
 )
 
 // errTooMuch is the error of streams that were not verified in time.
-var errTooMuch = errors.New("the time of an invocation is not enough to read all objects: let it run more often, and verify this window by the command")
+var errTooMuch = errors.New("out of time: verify this window with the command, and set verifyHours lower")
 
-// Config is what a Handler works with.
+// Config configures a Handler.
 type Config struct {
-	// Streams are those of streams.json; retired ones are left out.
+	// Streams are the streams to verify. Retired streams are skipped.
 	Streams *stream.Set
 	// Every is the length of a window, in whole hours.
 	Every time.Duration
@@ -60,27 +62,31 @@ type Config struct {
 	Objects *bucket.Bucket
 	// Inspect reads the state of every queue.
 	Inspect func(ctx context.Context) (drain.Inspection, error)
-	// PackedLines calls each with the lines of the bridge's log that tell of
-	// packed records, of that time at least.
+	// PackedLines calls each with the lines of the bridge's log about packed records
+	// from one time to another. It may call each with more lines.
 	PackedLines func(ctx context.Context, from, to time.Time, each func(line []byte) error) error
-	// Settle is how long a record of a stream may be under way to the archive.
+	// DirectLines calls each with the lines of ingest's log about direct records from
+	// one time to another. It may call each with more lines.
+	DirectLines func(ctx context.Context, from, to time.Time, each func(line []byte) error) error
+	// Settle returns the time that a record of a stream may take to the archive.
 	Settle func(s stream.Stream) time.Duration
-	// Observe is told of every run that has verified anything; nil for nobody.
+	// Observe, if set, is called after every run that verified a stream.
 	Observe func(Summary)
-	// Margin is how long before the invocation's deadline verifying ends. 0 is 30 s.
+	// Margin is the time before the invocation's deadline at which the run ends.
+	// Default 30 s.
 	Margin time.Duration
-	// Now is the clock; nil is time.Now.
+	// Now is the clock. Default time.Now.
 	Now func() time.Time
-	// Log takes what was found; nil is slog.Default.
+	// Log receives the results. Default slog.Default.
 	Log *slog.Logger
 }
 
-// Summary is what one run has found, of all streams that it could verify.
+// Summary is the result of one run for all streams that could be verified.
 type Summary struct {
-	// Verified is the number of records that stand in the archive as they were
-	// sent, Missing of those that do not stand there.
+	// Verified is the number of records that are in the archive as they were sent,
+	// Missing the number of records that are not in the archive.
 	Verified, Missing int
-	// Differences is the number of findings, of missing records too.
+	// Differences is the number of all findings.
 	Differences int
 }
 
@@ -102,15 +108,15 @@ func New(c Config) *Handler {
 	return &Handler{c: c}
 }
 
-// Answer is that of an invocation which verified all streams.
+// Answer is the answer of an invocation that verified all streams.
 type Answer struct {
 	From    time.Time         `json:"from"`
 	To      time.Time         `json:"to"`
 	Streams map[string]Result `json:"streams"`
 }
 
-// Result is what was found of one stream. Records and Bytes are those that stand
-// in the archive as they were sent, Objects those that were read.
+// Result is the result for one stream. Records and Bytes count the records that are
+// in the archive as they were sent, Objects the objects that were read.
 type Result struct {
 	Records     int   `json:"records"`
 	Bytes       int64 `json:"bytes"`
@@ -120,8 +126,9 @@ type Result struct {
 	err         error
 }
 
-// Invoke verifies the window that event asks for, see window, and answers with an
-// Answer. The error says which streams could not be verified; a difference is none.
+// Invoke verifies the window that event asks for, see window, and returns an Answer
+// as JSON. The error says which streams could not be verified. A difference is not
+// an error.
 func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	from, to, err := h.window(event)
 	if err != nil {
@@ -132,14 +139,16 @@ func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 		ctx, stop = context.WithDeadlineCause(ctx, deadline.Add(-h.c.Margin), errTooMuch)
 		defer stop()
 	}
-	w := &work{Handler: h, from: from, to: to}
-	if err := w.readLog(ctx); err != nil {
+	w := &work{Handler: h, from: from, to: to, malformed: make(map[string]bool)}
+	if err := w.readLogs(ctx); err != nil {
 		return nil, fmt.Errorf("verifying %s to %s: %w", from.Format(time.RFC3339), to.Format(time.RFC3339), late(ctx, err))
 	}
 	w.inspection, err = h.c.Inspect(ctx)
 	if err != nil {
-		h.c.Log.ErrorContext(ctx, logUninspected, "error", err)
-		w.problems = append(w.problems, err)
+		w.noteUninspected(ctx, err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.inspection.Errors)) {
+		w.noteUninspected(ctx, fmt.Errorf("inspecting the queue of %s: %s", name, w.inspection.Errors[name]))
 	}
 	results := w.verifyAll(ctx)
 	if err := w.sumUp(results); err != nil {
@@ -148,8 +157,14 @@ func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	return json.Marshal(Answer{from, to, results})
 }
 
-// window is the time that an invocation verifies: from and to where the event has
-// them, and else that before scheduledAt, or before now, in whole hours.
+// noteUninspected makes a queue that could not be inspected a problem of the run.
+func (w *work) noteUninspected(ctx context.Context, err error) {
+	w.c.Log.ErrorContext(ctx, logUninspected, "error", err)
+	w.problems = append(w.problems, err)
+}
+
+// window returns the time that an invocation verifies: from and to if the event has
+// them, or else the last whole hours before scheduledAt, or before now.
 func (h *Handler) window(event []byte) (from, to time.Time, err error) {
 	var e struct {
 		ScheduledAt time.Time `json:"scheduledAt"`

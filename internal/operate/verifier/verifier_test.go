@@ -81,7 +81,7 @@ func TestEachDifferenceIsFoundLoggedAndCounted(t *testing.T) {
 			[]string{"Differences Service=d: 1", "Verified Service=d: 6"},
 		},
 		{
-			"counters that do not add up", func(w *world) { w.queues.Streams["orders"] = queue.State{Accepted: 6, Forwarded: 5} },
+			"counters that do not add up", func(w *world) { w.queues.Streams["orders"] = queue.State{Accepted: 6, Forwarded: 5, Exact: true} },
 			map[string]any{"kind": "unbalanced", "hop": "queue", "object": "", "bytes": 0.0, "records": 0.0},
 			[]string{"Differences Service=d: 1", "Verified Service=d: 6"},
 		},
@@ -145,7 +145,7 @@ func TestOneStreamThatCannotBeVerifiedHidesNoOther(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
 	_, err := w.invoke(ctx, scheduled)
-	if err == nil || !strings.Contains(err.Error(), "1 of 2 streams not verified, as orders: the time of an invocation is not enough") {
+	if err == nil || !strings.Contains(err.Error(), "1 of 2 streams not verified, one of them orders: the time of an invocation is not enough") {
 		t.Errorf("Invoke = %v, want an error that names the stream and the time", err)
 	}
 	if lines := w.logs("stream_unverified"); len(lines) != 1 || lines[0]["stream"] != "orders" {
@@ -179,7 +179,7 @@ func TestWhatCannotBeReadIsAnError(t *testing.T) {
 			"the log of a stream", func(w *world) {
 				w.lines.Reset()
 				w.bridged("views", "seen "+secret+"\n")
-			}, "1 of 2 streams not verified, as orders: explaining " + key("orders", 0) + ": the bridge's log has no line of this time",
+			}, "1 of 2 streams not verified, one of them orders: explaining " + key("orders", 0) + ": the bridge's log has no line of this time",
 			[]string{"Differences Service=d: 0", "Verified Service=d: 1"},
 		},
 		{
@@ -188,7 +188,7 @@ func TestWhatCannotBeReadIsAnError(t *testing.T) {
 			}, "away", []string{"Differences Service=d: 0", "Verified Service=d: 6"},
 		},
 		{
-			"the archive", func(w *world) { w.config.Objects = nowhere(w) }, "2 of 2 streams not verified, as orders: listing orders/", nil,
+			"the archive", func(w *world) { w.config.Objects = nowhere(w) }, "2 of 2 streams not verified, one of them orders: listing orders/", nil,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
-	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
@@ -20,45 +19,22 @@ type work struct {
 	*Handler
 	from, to   time.Time
 	inspection drain.Inspection
-	// lines are the packed records of each stream, those that are not needed any
-	// more left out; mu guards it.
+	// problems are errors that concern no single stream. malformed has the messages
+	// of malformed lines that were logged.
+	problems  []error
+	malformed map[string]bool
+
+	// mu guards lines while streams are verified. The lines of a finished stream
+	// are dropped.
 	mu    sync.Mutex
-	lines map[string][]pack.Line
-	// problems are errors that concern no one stream.
-	problems []error
+	lines logs
 }
 
-// readLog reads the bridge's log once for all streams, of which CloudWatch
-// allows a few calls a second. A malformed line is a problem, and hides no other.
-func (w *work) readLog(ctx context.Context) error {
-	w.lines = make(map[string][]pack.Line)
-	begin, end := verify.LogTime(w.from, w.to)
-	malformed := 0
-	err := w.c.PackedLines(ctx, begin, end, func(line []byte) error {
-		p, ok, err := pack.ParseLine(line)
-		if err != nil {
-			if malformed++; malformed == 1 {
-				w.c.Log.ErrorContext(ctx, logMalformed, "error", err)
-				w.problems = append(w.problems, err)
-			}
-			return nil
-		}
-		if ok && !p.LoggedAt.Before(begin) && p.LoggedAt.Before(end) {
-			w.lines[p.Stream] = append(w.lines[p.Stream], p)
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("reading the bridge's log: %w", err)
-	}
-	return nil
-}
-
-// verifyAll verifies the streams, a few at once and those with the least to read
-// first: where the time is not enough, it is so for the fewest.
+// verifyAll verifies the streams, a few at once, and streams with fewer bytes first:
+// if the time is not enough, most streams are verified.
 func (w *work) verifyAll(ctx context.Context) map[string]Result {
 	bytes := make(map[string]int64)
-	for name, lines := range w.lines {
+	for name, lines := range w.lines.packed {
 		for _, p := range lines {
 			bytes[name] += int64(p.Bytes)
 		}
@@ -76,7 +52,8 @@ func (w *work) verifyAll(ctx context.Context) map[string]Result {
 				r := w.verify(ctx, s)
 				w.mu.Lock()
 				results[s.Name] = r
-				delete(w.lines, s.Name)
+				delete(w.lines.packed, s.Name)
+				delete(w.lines.direct, s.Name)
 				w.mu.Unlock()
 			}
 		})
@@ -89,21 +66,14 @@ func (w *work) verifyAll(ctx context.Context) map[string]Result {
 	return results
 }
 
-// verify verifies one stream and logs what it finds.
+// verify verifies one stream and logs the result.
 func (w *work) verify(ctx context.Context, s stream.Stream) Result {
 	w.mu.Lock()
-	lines := w.lines[s.Name]
+	packed, direct := w.lines.packed[s.Name], w.lines.direct[s.Name]
 	w.mu.Unlock()
 	config := verify.Config{
 		Stream: s.Name, Format: s.Format, Buffer: time.Duration(s.BufferSeconds) * time.Second, From: w.from, To: w.to, Settle: w.settle(s), Objects: w.c.Objects, Now: w.c.Now,
-		Packed: func(_ context.Context, _, _ time.Time, each func(pack.Line) error) error {
-			for _, p := range lines {
-				if err := each(p); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
+		Packed: each(packed), Direct: each(direct),
 	}
 	if state, ok := w.inspection.Streams[s.Name]; ok {
 		config.Queue = &state
@@ -123,7 +93,7 @@ func (w *work) verify(ctx context.Context, s stream.Stream) Result {
 		switch inWindow := !f.LoggedAt.Before(w.from) && f.LoggedAt.Before(w.to); {
 		case f.Kind == verify.Missing:
 			r.Missing += f.Records
-		case f.Kind == verify.Changed && inWindow: // there, but not as they were sent
+		case f.Kind == verify.Changed && inWindow: // archived, but not as they were sent
 			r.Records -= f.Records
 			r.Bytes -= f.Bytes
 		}
@@ -139,9 +109,8 @@ func (w *work) verify(ctx context.Context, s stream.Stream) Result {
 	return r
 }
 
-// settle is how old what is under way may be. Of hours that have been over for Lag
-// nothing is: what is missing is so for good, and an object that was written a
-// moment ago has no other excuse.
+// settle returns the age up to which records may be in flight. Nothing is in flight
+// in hours that have been over for Lag.
 func (w *work) settle(s stream.Stream) time.Duration {
 	over := w.to.Add(time.Hour - 1).Truncate(time.Hour)
 	if !w.c.Now().Before(over.Add(Lag)) {
@@ -155,7 +124,8 @@ func (w *work) log(ctx context.Context, streamName string, f verify.Finding) {
 		"bytes", f.Bytes, "records", f.Records, "loggedAt", f.LoggedAt, "firstSequence", f.FirstSequence, "lastSequence", f.LastSequence, "reason", f.Detail)
 }
 
-// sumUp tells of the run, and returns an error when it was not a whole one.
+// sumUp calls Observe with the sum of the results. It returns an error if a stream
+// was not verified, or if there were other problems.
 func (w *work) sumUp(results map[string]Result) error {
 	var sum Summary
 	var unverified []string
@@ -173,12 +143,12 @@ func (w *work) sumUp(results map[string]Result) error {
 	problems := w.problems
 	if len(unverified) > 0 {
 		first := slices.Min(unverified)
-		problems = append(problems, fmt.Errorf("%d of %d streams not verified, as %s: %w", len(unverified), len(results), first, results[first].err))
+		problems = append(problems, fmt.Errorf("%d of %d streams not verified, one of them %s: %w", len(unverified), len(results), first, results[first].err))
 	}
 	return errors.Join(problems...)
 }
 
-// late is err, or why there was no more time.
+// late returns err, or the cause for which the time ran out.
 func late(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

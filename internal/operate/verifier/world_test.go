@@ -46,6 +46,7 @@ type world struct {
 	config verifier.Config
 
 	lines   strings.Builder // the bridge's log
+	direct  strings.Builder // ingest's log
 	logged  int
 	queues  drain.Inspection
 	log     lockedBuffer // the verifier's log
@@ -89,20 +90,23 @@ func newWorld(t testing.TB, streams ...string) *world {
 	w.config = verifier.Config{
 		Streams: set, Every: time.Hour, Objects: bucket.New(w.client, s3test.Bucket), Settle: remote.Settle,
 		Inspect:     func(context.Context) (drain.Inspection, error) { return w.queues, nil },
-		PackedLines: w.packedLines,
+		PackedLines: w.linesOf(&w.lines),
+		DirectLines: w.linesOf(&w.direct),
 		Observe:     verifier.Metrics{Writer: metric.NewWriter(&w.metrics, "d", false)}.Observe,
 		Log:         slog.New(slog.NewJSONHandler(&w.log, nil)),
 	}
 	return w
 }
 
-func (w *world) packedLines(_ context.Context, _, _ time.Time, each func(line []byte) error) error {
-	for line := range strings.Lines(w.lines.String()) {
-		if err := each([]byte(line)); err != nil {
-			return err
+func (w *world) linesOf(log *strings.Builder) func(context.Context, time.Time, time.Time, func([]byte) error) error {
+	return func(_ context.Context, _, _ time.Time, each func(line []byte) error) error {
+		for line := range strings.Lines(log.String()) {
+			if err := each([]byte(line)); err != nil {
+				return err
+			}
 		}
+		return nil
 	}
-	return nil
 }
 
 // bridged logs packed records, each of so many lines, and returns what they are

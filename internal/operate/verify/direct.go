@@ -2,36 +2,98 @@ package verify
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"time"
 
 	"github.com/data-sink/data-sink/internal/operate/bucket"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
 )
 
-// readDirect reads a direct record to its end.
+// readDirectLog reads the lines of ingest's log for the direct records of the
+// verified hours.
+func (v *verification) readDirectLog(ctx context.Context) error {
+	v.direct = make(map[string]archive.Line)
+	if v.Direct == nil {
+		return nil
+	}
+	from, to := DirectLogTime(v.From, v.To)
+	err := v.Direct(ctx, from, to, func(l archive.Line) error {
+		if hour, ok := bucket.Hour(l.Key); ok && !hour.Before(v.begin()) && hour.Before(v.end()) {
+			v.direct[l.Key] = l
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("reading ingest's log: %w", err)
+	}
+	return nil
+}
+
+// readDirect reads a direct record to its end, and compares it with its log line.
 func (v *verification) readDirect(ctx context.Context, o bucket.Object) error {
-	size, err := v.sizeOf(ctx, o)
+	size, whole, err := v.sizeOf(ctx, o)
 	if err != nil {
 		return err
 	}
 	why := bucket.Direct(o.Key)
-	direct := v.report.Direct[why]
-	direct.Objects++
-	direct.Records++
-	direct.Bytes += size
-	v.report.Direct[why] = direct
+	count := v.report.Direct[why]
+	count.Objects++
+	count.Records++
+	count.Bytes += size
+	v.report.Direct[why] = count
 	v.report.DirectObjects = append(v.report.DirectObjects, o.Key)
+	line, logged := v.direct[o.Key]
+	delete(v.direct, o.Key)
+	switch framed := size - int64(line.Bytes); {
+	case !logged && v.Direct != nil:
+		v.report.DirectUnlogged = append(v.report.DirectUnlogged, o.Key)
+	case logged && whole && framed != 0 && framed != 1: // 1 is the newline of the format lines
+		v.report.find(Finding{
+			Kind: Changed, Hop: HopArchive, Object: o.Key, Bytes: size, Records: 1, LoggedAt: line.LoggedAt,
+			Detail: fmt.Sprintf("a direct record of %d bytes, by ingest's log of %d bytes", size, line.Bytes),
+		})
+	}
 	return nil
 }
 
-func (v *verification) sizeOf(ctx context.Context, o bucket.Object) (int64, error) {
+// sizeOf returns the length of an object, decompressed. whole is false for an
+// object that is damaged.
+func (v *verification) sizeOf(ctx context.Context, o bucket.Object) (n int64, whole bool, err error) {
 	r, err := v.Objects.OpenPlain(ctx, o.Key)
 	if err != nil {
-		return 0, v.unreadable(ctx, o, 0, err)
+		return 0, false, v.unreadable(ctx, o, 0, err)
 	}
 	defer func() { _ = r.Close() }()
-	n, err := io.Copy(io.Discard, r)
+	n, err = io.Copy(io.Discard, r)
 	if err != nil {
-		return n, v.unreadable(ctx, o, n, err)
+		return n, false, v.unreadable(ctx, o, n, err)
 	}
-	return n, nil
+	return n, true, nil
+}
+
+// judgeDirect reports the direct records that ingest logged and that are not in
+// the archive. A record that was written after the objects were listed is there.
+func (v *verification) judgeDirect(ctx context.Context) error {
+	for _, key := range sortedKeys(v.direct) {
+		line := v.direct[key]
+		_, err := v.Objects.Head(ctx, key, 1)
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, bucket.ErrNotFound) {
+			return err
+		}
+		v.report.find(Finding{
+			Kind: Missing, Hop: HopArchive, Object: key, Bytes: int64(line.Bytes), Records: 1, LoggedAt: line.LoggedAt,
+			Detail: "a direct record that ingest logged at " + stamp(line.LoggedAt) + ": no such object",
+		})
+	}
+	return nil
+}
+
+// DirectLogTime returns the time of ingest's log that Run reads for a window.
+func DirectLogTime(from, to time.Time) (begin, end time.Time) {
+	return firstHour(from), lastHour(to).Add(maxInvocation)
 }

@@ -106,8 +106,14 @@ type byEnd []*occurrence
 
 func (h byEnd) Len() int { return len(h) }
 
+// Less prefers, of two records whose spans end together, the record of the object
+// with a name as Firehose gives it.
 func (h byEnd) Less(i, j int) bool {
-	return cmp.Or(cmp.Compare(h[i].span.to, h[j].span.to), cmp.Compare(h[i].order, h[j].order)) < 0
+	a, b := h[i], h[j]
+	if a.span.to == b.span.to && a.object.isNamed != b.object.isNamed {
+		return a.object.isNamed
+	}
+	return cmp.Or(cmp.Compare(a.span.to, b.span.to), cmp.Compare(a.order, b.order)) < 0
 }
 
 func (h byEnd) Swap(i, j int) { h[i], h[j] = h[j], h[i] }

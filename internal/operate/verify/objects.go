@@ -18,8 +18,9 @@ type object struct {
 	bucket.Object
 	segments []segment
 	// hour is the hour of the object's folder. start is when Firehose received the
-	// object's first record, by the object's name, or hour without such a name.
+	// object's first record, by the object's name, or hour if isNamed is false.
 	hour, start time.Time
+	isNamed     bool
 	// within: the object is in one of the hours that are verified. isNext: it is in
 	// the hour behind them.
 	within, isNext bool
@@ -35,7 +36,7 @@ func (v *verification) newObject(o bucket.Object, hour time.Time) *object {
 	x := &object{Object: o, hour: hour, start: hour, within: !hour.Before(v.begin()) && hour.Before(v.end())}
 	received := hour.Add(time.Hour) // the last time at which start may be
 	if start, ok := bucket.Start(o.Key); ok {
-		x.start, received = start, start.Add(time.Second)
+		x.start, x.isNamed, received = start, true, start.Add(time.Second)
 	}
 	last, written := received.Add(maxBuffer+maxInvocation), received.Add(maxBuffer)
 	if at := o.WrittenAt.Add(time.Second); at.After(received) { // whole seconds

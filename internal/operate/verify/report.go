@@ -26,8 +26,10 @@ const (
 	Unknown Kind = "unknown"
 	// Unreadable: an object cannot be read to its end.
 	Unreadable Kind = "unreadable"
-	// Unbalanced: counters do not add up.
+	// Unbalanced: the counters of the queue do not add up.
 	Unbalanced Kind = "unbalanced"
+	// Lost: accepted records are gone from the queue.
+	Lost Kind = "lost"
 )
 
 // The hops of a record: the parts of the pipeline that it passes.
@@ -127,15 +129,6 @@ type Report struct {
 	// may not have their lines yet.
 	Unsettled int64     `json:"unsettledBytes,omitempty"`
 	Findings  []Finding `json:"findings"`
-}
-
-// Queue is the counters of a stream's queue, in records.
-type Queue struct {
-	Accepted     int64 `json:"accepted"`
-	Queued       int64 `json:"queued"`
-	Claimed      int64 `json:"claimed"`
-	Forwarded    int64 `json:"forwarded"`
-	DeadLettered int64 `json:"deadLettered"`
 }
 
 // Equal reports whether there is no difference. Records in flight are not a

@@ -50,6 +50,9 @@ type Config struct {
 	// Packed calls each with the packed records of the stream that the bridge
 	// logged from one time to another, in any order.
 	Packed func(ctx context.Context, from, to time.Time, each func(pack.Line) error) error
+	// Direct calls each with the direct records of the stream that ingest logged from
+	// one time to another, in any order; nil leaves the comparison out.
+	Direct func(ctx context.Context, from, to time.Time, each func(archive.Line) error) error
 	// Queue is the state of the stream's queue; nil leaves the queue out.
 	Queue *queue.State
 	// Tap calls each with the records of the tap that arrived from one time to
@@ -120,7 +123,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		return nil, fmt.Errorf("reading the bridge's log: %w", err)
 	}
 	v.index = newIndex(lines)
-	for _, step := range []func(context.Context) error{v.readTap, v.readObjects} {
+	for _, step := range []func(context.Context) error{v.readDirectLog, v.readTap, v.readObjects, v.judgeDirect} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -137,6 +140,8 @@ type verification struct {
 	report *Report
 	listed []bucket.Object // of the hour before the window too
 	index  *index
+	// direct are the lines of ingest's log whose objects were not read yet, by key.
+	direct map[string]archive.Line
 	// objects are the objects of Firehose that were read, and objectOf, for each
 	// line of the index, the object that has its record.
 	objects  []*object
@@ -158,23 +163,6 @@ func (v *verification) isYoung(t time.Time) bool { return v.Now().Sub(t) < v.Set
 func (v *verification) isDue(line int) bool {
 	at := v.index.lines[line].LoggedAt
 	return v.inWindow(at) && !v.isYoung(at)
-}
-
-// judgeQueue checks the queue's counters.
-func (v *verification) judgeQueue() {
-	if v.Queue == nil {
-		return
-	}
-	q := Queue{
-		Accepted: v.Queue.Accepted, Queued: v.Queue.Depth, Claimed: v.Queue.ClaimedRecords,
-		Forwarded: v.Queue.Forwarded, DeadLettered: v.Queue.DeadLettered,
-	}
-	v.report.Queue = &q
-	if sum := q.Queued + q.Claimed + q.Forwarded + q.DeadLettered; sum != q.Accepted {
-		v.report.find(Finding{
-			Kind: Unbalanced, Hop: HopQueue, Detail: fmt.Sprintf("accepted %d records, but %d are queued, claimed, forwarded or dead letters", q.Accepted, sum),
-		})
-	}
 }
 
 // judgeRepeats reports which records the bridge sent to Firehose more than once,

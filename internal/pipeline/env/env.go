@@ -9,33 +9,35 @@ import (
 
 // Names of the variables.
 const (
-	Name            = "DATASINK_NAME"
-	Streams         = "DATASINK_STREAMS"
-	ArchiveBucket   = "DATASINK_ARCHIVE_BUCKET"
-	StreamMetrics   = "DATASINK_STREAM_METRICS"
-	RedisURL        = "DATASINK_REDIS_URL"
-	RedisSecret     = "DATASINK_REDIS_SECRET" // #nosec G101 -- the name of a variable.
-	WaitReplicas    = "DATASINK_WAIT_REPLICAS"
-	PushTimeout     = "DATASINK_PUSH_TIMEOUT"
-	BypassQueue     = "DATASINK_BYPASS_QUEUE"
-	DualStack       = "DATASINK_DUAL_STACK"
-	ClientsSecret   = "DATASINK_CLIENTS_SECRET"
-	ClientsMaxAge   = "DATASINK_CLIENTS_MAX_AGE"
-	ClientsMaxStale = "DATASINK_CLIENTS_MAX_STALE"
-	MaxBodyBytes    = "DATASINK_MAX_BODY_BYTES"
-	MaxDecodedBytes = "DATASINK_MAX_DECODED_BYTES"
-	WakeQueueURL    = "DATASINK_WAKE_QUEUE_URL"
-	WakeInterval    = "DATASINK_WAKE_INTERVAL"
-	Lease           = "DATASINK_LEASE"
-	ClaimRecords    = "DATASINK_CLAIM_RECORDS"
-	ClaimBytes      = "DATASINK_CLAIM_BYTES"
-	ClaimsInFlight  = "DATASINK_CLAIMS_IN_FLIGHT"
-	ScaleOutRecords = "DATASINK_SCALE_OUT_RECORDS"
-	MaxDrainers     = "DATASINK_MAX_DRAINERS"
-	PutBytes        = "DATASINK_PUT_BYTES"
-	DrainerFunction = "DATASINK_DRAINER_FUNCTION"
-	BridgeLog       = "DATASINK_BRIDGE_LOG"
-	VerifyEvery     = "DATASINK_VERIFY_EVERY"
+	Name              = "DATASINK_NAME"
+	Streams           = "DATASINK_STREAMS"
+	ArchiveBucket     = "DATASINK_ARCHIVE_BUCKET"
+	StreamMetrics     = "DATASINK_STREAM_METRICS"
+	RedisURL          = "DATASINK_REDIS_URL"
+	RedisSecret       = "DATASINK_REDIS_SECRET" // #nosec G101 -- the name of a variable.
+	WaitReplicas      = "DATASINK_WAIT_REPLICAS"
+	PushTimeout       = "DATASINK_PUSH_TIMEOUT"
+	BypassQueue       = "DATASINK_BYPASS_QUEUE"
+	IdempotencyWindow = "DATASINK_IDEMPOTENCY_WINDOW"
+	DualStack         = "DATASINK_DUAL_STACK"
+	ClientsSecret     = "DATASINK_CLIENTS_SECRET"
+	ClientsMaxAge     = "DATASINK_CLIENTS_MAX_AGE"
+	ClientsMaxStale   = "DATASINK_CLIENTS_MAX_STALE"
+	MaxBodyBytes      = "DATASINK_MAX_BODY_BYTES"
+	MaxDecodedBytes   = "DATASINK_MAX_DECODED_BYTES"
+	WakeQueueURL      = "DATASINK_WAKE_QUEUE_URL"
+	WakeInterval      = "DATASINK_WAKE_INTERVAL"
+	Lease             = "DATASINK_LEASE"
+	ClaimRecords      = "DATASINK_CLAIM_RECORDS"
+	ClaimBytes        = "DATASINK_CLAIM_BYTES"
+	ClaimsInFlight    = "DATASINK_CLAIMS_IN_FLIGHT"
+	ScaleOutRecords   = "DATASINK_SCALE_OUT_RECORDS"
+	MaxDrainers       = "DATASINK_MAX_DRAINERS"
+	PutBytes          = "DATASINK_PUT_BYTES"
+	DrainerFunction   = "DATASINK_DRAINER_FUNCTION"
+	BridgeLog         = "DATASINK_BRIDGE_LOG"
+	IngestLog         = "DATASINK_INGEST_LOG"
+	VerifyEvery       = "DATASINK_VERIFY_EVERY"
 )
 
 // Base holds the variables that all functions have.
@@ -93,6 +95,8 @@ type Ingest struct {
 	// BypassQueue reports whether every record becomes a direct record, so that the
 	// drainer can empty the queue before Redis is replaced.
 	BypassQueue bool
+	// IdempotencyWindow is the time for which an idempotency key is remembered.
+	IdempotencyWindow time.Duration
 	// ClientsSecret is the ARN or name of the secret of clients.
 	ClientsSecret string
 	// ClientsMaxAge is the age at which the copy of the clients' secret is refreshed
@@ -142,8 +146,9 @@ type Verifier struct {
 	Base
 	// DrainerFunction is the name of the drainer function.
 	DrainerFunction string
-	// BridgeLog is the name of the bridge's log group.
-	BridgeLog string
+	// BridgeLog is the name of the bridge's log group, IngestLog the name of
+	// ingest's.
+	BridgeLog, IngestLog string
 	// Every is the time between two runs and the length of the period that each run
 	// verifies, in whole hours.
 	Every time.Duration
@@ -154,16 +159,17 @@ type Verifier struct {
 func ParseIngest(getenv func(string) string) (Ingest, error) {
 	r := reader{getenv: getenv}
 	e := Ingest{
-		Base:            r.base(),
-		Redis:           r.redis(),
-		Wake:            r.wake(),
-		DualStack:       r.boolean(DualStack),
-		WaitReplicas:    r.number(WaitReplicas, 0, 0),
-		PushTimeout:     r.duration(PushTimeout, 250*time.Millisecond),
-		BypassQueue:     r.boolean(BypassQueue),
-		ClientsSecret:   r.required(ClientsSecret),
-		ClientsMaxAge:   r.duration(ClientsMaxAge, time.Minute),
-		ClientsMaxStale: r.duration(ClientsMaxStale, time.Hour),
+		Base:              r.base(),
+		Redis:             r.redis(),
+		Wake:              r.wake(),
+		DualStack:         r.boolean(DualStack),
+		WaitReplicas:      r.number(WaitReplicas, 0, 0),
+		PushTimeout:       r.duration(PushTimeout, 250*time.Millisecond),
+		BypassQueue:       r.boolean(BypassQueue),
+		IdempotencyWindow: r.duration(IdempotencyWindow, time.Hour),
+		ClientsSecret:     r.required(ClientsSecret),
+		ClientsMaxAge:     r.duration(ClientsMaxAge, time.Minute),
+		ClientsMaxStale:   r.duration(ClientsMaxStale, time.Hour),
 		// An event of at most 6 MB contains the body as base64.
 		MaxBodyBytes:    r.number(MaxBodyBytes, 4<<20, 1),
 		MaxDecodedBytes: r.number(MaxDecodedBytes, 16<<20, 1),
@@ -207,6 +213,7 @@ func ParseVerifier(getenv func(string) string) (Verifier, error) {
 		Base:            r.base(),
 		DrainerFunction: r.required(DrainerFunction),
 		BridgeLog:       r.required(BridgeLog),
+		IngestLog:       r.required(IngestLog),
 		Every:           r.duration(VerifyEvery, time.Hour),
 	}
 	if e.Every%time.Hour != 0 {

@@ -15,7 +15,7 @@ import (
 var required = map[string]string{
 	env.Name: "datasink", env.ArchiveBucket: "bucket", env.RedisURL: "rediss://cache:6379?cluster=true",
 	env.ClientsSecret: "arn:clients", env.WakeQueueURL: "https://sqs/queue",
-	env.DrainerFunction: "datasink-drainer", env.BridgeLog: "/datasink/bridge",
+	env.DrainerFunction: "datasink-drainer", env.BridgeLog: "/datasink/bridge", env.IngestLog: "/datasink/ingest",
 }
 
 func lookup(changes map[string]string) func(string) string {
@@ -34,7 +34,7 @@ func TestDefaults(t *testing.T) {
 		Base:        env.Base{Name: "datasink", Streams: "streams.json", ArchiveBucket: "bucket"},
 		Redis:       env.Redis{URL: "rediss://cache:6379?cluster=true"},
 		Wake:        env.Wake{QueueURL: "https://sqs/queue", Interval: time.Second},
-		PushTimeout: 250 * time.Millisecond, ClientsSecret: "arn:clients", ClientsMaxAge: time.Minute, ClientsMaxStale: time.Hour,
+		PushTimeout: 250 * time.Millisecond, IdempotencyWindow: time.Hour, ClientsSecret: "arn:clients", ClientsMaxAge: time.Minute, ClientsMaxStale: time.Hour,
 		MaxBodyBytes: 4194304, MaxDecodedBytes: 16777216,
 	}
 	if diff := cmp.Diff(want, ingest); diff != "" {
@@ -47,7 +47,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("bridge: %v", err)
 	}
 	verifier, err := env.ParseVerifier(lookup(nil))
-	if want := (env.Verifier{Base: want.Base, DrainerFunction: "datasink-drainer", BridgeLog: "/datasink/bridge", Every: time.Hour}); err != nil || verifier != want {
+	if want := (env.Verifier{Base: want.Base, DrainerFunction: "datasink-drainer", BridgeLog: "/datasink/bridge", IngestLog: "/datasink/ingest", Every: time.Hour}); err != nil || verifier != want {
 		t.Errorf("verifier: %+v, %v, want %+v", verifier, err, want)
 	}
 }

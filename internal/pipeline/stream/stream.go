@@ -151,6 +151,9 @@ func (s *Set) All() []Stream { return slices.Clone(s.inOrder) }
 // Names returns the names of all streams, sorted.
 func (s *Set) Names() []string { return slices.Sorted(maps.Keys(s.byName)) }
 
+// IsName reports whether a stream can have this name.
+func IsName(name string) bool { return nameForm.matches(name) && !slices.Contains(reserved, name) }
+
 var (
 	nameForm       = form{first: lower + digits, most: 40}
 	deploymentForm = form{first: lower, most: 20}

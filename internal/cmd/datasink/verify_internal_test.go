@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/data-sink/data-sink/internal/operate/bucket"
+	"github.com/data-sink/data-sink/internal/operate/deployment"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/rig/s3test"
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestStreamsAreKnownWithoutRedis asks for streams while no queue can be inspected.
+func TestStreamsAreKnownWithoutRedis(t *testing.T) {
+	t.Parallel()
+	client := s3test.Start(t, s3test.Options{})
+	store := archive.NewS3(client, s3test.Bucket)
+	for _, key := range []string{"older/dt=2026-11-22/hour=23/a", "failed/drainer/orders/b", "aws/lambda/c", "_manifests/orders/d"} {
+		if err := store.Put(t.Context(), key, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	streams := filepath.Join(t.TempDir(), "streams.json")
+	if err := os.WriteFile(streams, []byte(`{"streams":[{"name":"orders"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := deployment.Archive{Bucket: bucket.New(client, s3test.Bucket), Store: store}
+	v := verifyVerb{streamsFile: streamsFile{Streams: streams}}
+	all, err := v.names(t.Context(), a, drain.Inspection{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"older", "orders"}, all); diff != "" {
+		t.Errorf("streams differ (-want +got):\n%s", diff)
+	}
+	v.Stream = []string{"order"}
+	const want = `no stream "order" in this deployment; its streams are: older, orders`
+	if _, err := v.names(t.Context(), a, drain.Inspection{}); err == nil || err.Error() != want {
+		t.Errorf("names of an unknown stream = %v, want %s", err, want)
+	}
+}

@@ -1,0 +1,122 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// keptBytes is the size at which a keptLog begins a new file. It keeps two files.
+const keptBytes = 32 << 20
+
+// keptLog keeps the log lines with one message for verification, as CloudWatch
+// Logs does on AWS: in <name>.ndjson, and older lines in <name>.old.ndjson. It is
+// safe for concurrent use.
+type keptLog struct {
+	dir, name, message string
+
+	mu   sync.Mutex
+	file *os.File
+	size int64
+}
+
+func openKeptLog(dir, name, message string) (*keptLog, error) {
+	l := &keptLog{dir: dir, name: name, message: message}
+	if err := l.open(); err != nil {
+		return nil, fmt.Errorf("opening the log of %s lines: %w", name, err)
+	}
+	return l, nil
+}
+
+func (l *keptLog) path() string    { return filepath.Join(l.dir, l.name+".ndjson") }
+func (l *keptLog) oldPath() string { return filepath.Join(l.dir, l.name+".old.ndjson") }
+
+func (l *keptLog) open() error {
+	f, err := os.OpenFile(l.path(), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	l.file, l.size = f, info.Size()
+	return nil
+}
+
+// Write appends one line.
+func (l *keptLog) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.size > keptBytes {
+		if err := errors.Join(l.file.Close(), os.Rename(l.path(), l.oldPath()), l.open()); err != nil {
+			return 0, err
+		}
+	}
+	n, err := l.file.Write(line)
+	l.size += int64(n)
+	return n, err
+}
+
+// copyTo writes all lines that are kept, the oldest line first.
+func (l *keptLog) copyTo(w io.Writer) {
+	for _, path := range []string{l.oldPath(), l.path()} {
+		f, err := os.Open(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			_, err = io.Copy(w, f)
+			_ = f.Close() // It was only read.
+		}
+		if err != nil {
+			return // The caller has gone, or gets an incomplete last line.
+		}
+	}
+}
+
+func (l *keptLog) close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.file.Close()
+}
+
+// logger returns a logger that writes to log, and keeps the lines with the
+// message.
+func (l *keptLog) logger(log *slog.Logger) *slog.Logger {
+	return slog.New(keptHandler{message: l.message, next: log.Handler(), keep: slog.NewJSONHandler(l, nil)})
+}
+
+type keptHandler struct {
+	message    string
+	next, keep slog.Handler
+}
+
+func (h keptHandler) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelInfo || h.next.Enabled(ctx, level)
+}
+
+func (h keptHandler) Handle(ctx context.Context, r slog.Record) error {
+	var kept error
+	if r.Message == h.message {
+		kept = h.keep.Handle(ctx, r)
+	}
+	if !h.next.Enabled(ctx, r.Level) {
+		return kept
+	}
+	return errors.Join(kept, h.next.Handle(ctx, r))
+}
+
+func (h keptHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return keptHandler{h.message, h.next.WithAttrs(attrs), h.keep.WithAttrs(attrs)}
+}
+
+func (h keptHandler) WithGroup(name string) slog.Handler {
+	return keptHandler{h.message, h.next.WithGroup(name), h.keep.WithGroup(name)}
+}

@@ -1,0 +1,73 @@
+package verifier
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/operate/verify"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
+)
+
+// logs are the lines of the functions' logs, by stream.
+type logs struct {
+	packed map[string][]pack.Line
+	direct map[string][]archive.Line
+}
+
+// readLogs reads the logs of the bridge and of ingest once for all streams, because
+// CloudWatch Logs allows only a few calls a second. A malformed line is a problem,
+// but does not hide other lines.
+func (w *work) readLogs(ctx context.Context) error {
+	w.lines = logs{packed: make(map[string][]pack.Line), direct: make(map[string][]archive.Line)}
+	begin, end := verify.LogTime(w.from, w.to)
+	err := w.c.PackedLines(ctx, begin, end, func(line []byte) error {
+		p, ok, err := pack.ParseLine(line)
+		w.noteMalformed(ctx, logMalformed, err)
+		if ok && isBetween(p.LoggedAt, begin, end) {
+			w.lines.packed[p.Stream] = append(w.lines.packed[p.Stream], p)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("reading the bridge's log: %w", err)
+	}
+	begin, end = verify.DirectLogTime(w.from, w.to)
+	err = w.c.DirectLines(ctx, begin, end, func(line []byte) error {
+		d, ok, err := archive.ParseLine(line)
+		w.noteMalformed(ctx, logDirect, err)
+		if ok && isBetween(d.LoggedAt, begin, end) {
+			w.lines.direct[d.Stream] = append(w.lines.direct[d.Stream], d)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("reading ingest's log: %w", err)
+	}
+	return nil
+}
+
+// noteMalformed makes the first malformed line of a kind a problem of the run.
+func (w *work) noteMalformed(ctx context.Context, message string, err error) {
+	if err == nil || w.malformed[message] {
+		return
+	}
+	w.malformed[message] = true
+	w.c.Log.ErrorContext(ctx, message, "error", err)
+	w.problems = append(w.problems, err)
+}
+
+func isBetween(t, from, to time.Time) bool { return !t.Before(from) && t.Before(to) }
+
+// each returns a function that calls its last argument with every line.
+func each[T any](lines []T) func(context.Context, time.Time, time.Time, func(T) error) error {
+	return func(_ context.Context, _, _ time.Time, each func(T) error) error {
+		for _, l := range lines {
+			if err := each(l); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,76 @@
+package archive
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// LogArchived is the message of the log line of a direct record that was written.
+const LogArchived = "record_archived"
+
+// Line is the log line of one direct record that was written.
+type Line struct {
+	// LoggedAt is when the line was written.
+	LoggedAt time.Time
+	// Stream is the stream's name, and Reason why the record is a direct record.
+	Stream string
+	Reason Reason
+	// Bytes is the length of the body before framing and compression.
+	Bytes int
+	// Key is the key of the object.
+	Key string
+}
+
+// ParseLine parses one line of a log: JSON, with slog's or Lambda's names for
+// time and message, or slog's text form. ok is false, without an error, for a
+// line with another message.
+func ParseLine(text []byte) (l Line, ok bool, err error) {
+	var f lineFields
+	if json.Unmarshal(text, &f) != nil {
+		f = parseText(string(text))
+	}
+	if f.Msg != LogArchived && f.Message != LogArchived {
+		return Line{}, false, nil
+	}
+	l = Line{LoggedAt: f.Time, Stream: f.Stream, Reason: f.Reason, Bytes: f.Bytes, Key: f.Key}
+	if l.LoggedAt.IsZero() {
+		l.LoggedAt = f.Timestamp
+	}
+	if l.LoggedAt.IsZero() || l.Stream == "" || l.Key == "" {
+		return Line{}, false, fmt.Errorf("parsing the log line of a direct record: malformed line %.300q", text)
+	}
+	return l, true, nil
+}
+
+// lineFields are the attributes of a line.
+type lineFields struct {
+	Msg       string    `json:"msg"`
+	Message   string    `json:"message"`
+	Time      time.Time `json:"time"`
+	Timestamp time.Time `json:"timestamp"`
+	Stream    string    `json:"stream"`
+	Reason    Reason    `json:"reason"`
+	Bytes     int       `json:"bytes"`
+	Key       string    `json:"key"`
+}
+
+// parseText parses key=value pairs. The values of the attributes that are needed
+// have no quotes. A malformed value stays zero.
+func parseText(text string) lineFields {
+	pairs := make(map[string]string)
+	for pair := range strings.FieldsSeq(text) {
+		if key, value, ok := strings.Cut(pair, "="); ok {
+			pairs[key] = value
+		}
+	}
+	f := lineFields{
+		Msg: pairs["msg"], Message: pairs["message"], Stream: pairs["stream"], Reason: Reason(pairs["reason"]), Key: pairs["key"],
+	}
+	f.Time, _ = time.Parse(time.RFC3339Nano, pairs["time"])
+	f.Timestamp, _ = time.Parse(time.RFC3339Nano, pairs["timestamp"])
+	f.Bytes, _ = strconv.Atoi(pairs["bytes"])
+	return f
+}
