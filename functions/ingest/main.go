@@ -51,6 +51,7 @@ func newHandler(ctx context.Context, p *function.Process) (*ingest.Handler, erro
 	records, err := queue.Open(queue.Options{
 		Deployment: e.Name, URL: e.Redis.URL, Secret: function.Secret(secrets, e.Redis.Secret),
 		PushTimeout: e.PushTimeout, WaitReplicas: e.WaitReplicas, WakeInterval: e.Wake.Interval,
+		RememberFor: e.IdempotencyWindow,
 	})
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 type Queue interface {
 	drain.Queue
 	Push(ctx context.Context, stream string, envelope []byte, maxBacklogBytes int64) (queue.Pushed, error)
+	PushPart(ctx context.Context, stream string, p queue.Part, maxBacklogBytes int64) (queue.PartPushed, error)
 	Ping(ctx context.Context) error
 }
 
@@ -54,6 +55,20 @@ func (b *backlog) Push(ctx context.Context, stream string, envelope []byte, maxB
 	pushed, err := b.Queue.Push(ctx, stream, envelope, maxBacklogBytes)
 	if err != nil {
 		b.add(-size) // If it is there all the same, the next recount finds it.
+	}
+	return pushed, err
+}
+
+// PushPart is like Push for the envelopes of a part.
+func (b *backlog) PushPart(ctx context.Context, stream string, p queue.Part, maxBacklogBytes int64) (queue.PartPushed, error) {
+	bytes := size(p.Envelopes)
+	if b.add(bytes) > overflowBytes {
+		b.add(-bytes)
+		return queue.PartPushed{}, queue.ErrBacklogFull
+	}
+	pushed, err := b.Queue.PushPart(ctx, stream, p, maxBacklogBytes)
+	if err != nil || pushed.Replayed {
+		b.add(-bytes)
 	}
 	return pushed, err
 }

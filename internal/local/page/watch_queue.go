@@ -48,6 +48,20 @@ func (q *watchedQueue) Push(ctx context.Context, stream string, encoded []byte, 
 	return pushed, err
 }
 
+// PushPart counts the records that the queue accepts.
+func (q *watchedQueue) PushPart(ctx context.Context, stream string, p queue.Part, maxBacklogBytes int64) (queue.PartPushed, error) {
+	if err := q.away(); err != nil {
+		return queue.PartPushed{}, err
+	}
+	pushed, err := q.Queue.PushPart(ctx, stream, p, maxBacklogBytes)
+	if m := q.page.byName[stream]; m != nil && err == nil && !pushed.Replayed {
+		m.pushed.Add(int64(len(p.Envelopes)))
+		m.touched.Store(true)
+		m.newest.pushed(q.page.o.Now(), p.Envelopes[0])
+	}
+	return pushed, err
+}
+
 // Ping asks whether Redis is there.
 func (q *watchedQueue) Ping(ctx context.Context) error {
 	if err := q.away(); err != nil {

@@ -97,7 +97,7 @@ func (b *breaker) count(ctx context.Context, trial bool, err error) {
 	defer b.mu.Unlock()
 	switch {
 	case !trial && b.state != closed: // a push from before the breaker opened
-	case err == nil || errors.Is(err, queue.ErrBacklogFull):
+	case err == nil || errors.Is(err, queue.ErrBacklogFull) || errors.Is(err, queue.ErrKeyReused):
 		b.failures = 0
 		b.become(ctx, closed)
 	case errors.Is(err, errCallerGone) || queue.IsTransient(err):

@@ -11,8 +11,10 @@ import (
 // Counts holds a Handler's counters since its creation.
 type Counts struct {
 	// Accepted is the number of records that were answered with 202. AcceptedBytes
-	// is the total size of their bodies as kept.
+	// is the total size of their bodies as kept. Replayed records are not included.
 	Accepted, AcceptedBytes int64
+	// Replayed is the number of records of repeated requests, which were stored before.
+	Replayed int64
 	// Archived is the number of direct records by reason.
 	Archived map[archive.Reason]int64
 	// Refused is the number of requests that were refused, by code.
@@ -36,20 +38,28 @@ type Outcome struct {
 	// Stream is the name of the stream. It is empty if the request was refused
 	// before its stream was looked up.
 	Stream string
-	// Accepted reports whether the record was answered with 202. Bytes is the size
-	// of its body as kept.
-	Accepted bool
-	Bytes    int
-	// Archived is the reason if the record became a direct record, or empty.
-	Archived archive.Reason
+	// Records is the number of records that were accepted and not known before.
+	// Replayed is the number of records of a request that an earlier request with the
+	// same idempotency key had stored. Bytes is the size of the body as kept, 0 if the
+	// request was refused.
+	Records, Replayed, Bytes int
+	// Archived is the number of direct records by reason, nil for none.
+	Archived map[archive.Reason]int
 	// Refused is the code of the refusal, or empty.
 	Refused string
 	// Undeclared reports whether the accepted body begins like gzip or zstd but has
 	// no Content-Encoding.
 	Undeclared bool
-	// Pushed reports whether a push was tried. PushTime is its duration.
-	Pushed   bool
-	PushTime time.Duration
+	// Pushes holds the duration of each push that was tried.
+	Pushes []time.Duration
+}
+
+// archived counts n direct records.
+func (o *Outcome) archived(why archive.Reason, n int) {
+	if o.Archived == nil {
+		o.Archived = make(map[archive.Reason]int)
+	}
+	o.Archived[why] += n
 }
 
 // done counts a request's outcome and passes it to the observer.
@@ -68,18 +78,19 @@ type counter struct {
 func (c *counter) add(o Outcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if o.Accepted {
-		c.counts.Accepted++
+	c.counts.Replayed += int64(o.Replayed)
+	if o.Records > 0 {
+		c.counts.Accepted += int64(o.Records)
 		c.counts.AcceptedBytes += int64(o.Bytes)
 	}
 	if o.Undeclared {
 		c.counts.Undeclared++
 	}
-	if o.Archived != "" {
+	for why, n := range o.Archived {
 		if c.counts.Archived == nil {
 			c.counts.Archived = make(map[archive.Reason]int64)
 		}
-		c.counts.Archived[o.Archived]++
+		c.counts.Archived[why] += int64(n)
 	}
 	if o.Refused != "" {
 		if c.counts.Refused == nil {

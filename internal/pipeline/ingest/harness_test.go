@@ -22,8 +22,9 @@ import (
 
 // fakeQueue keeps the pushed records. Its function fields replace its methods.
 type fakeQueue struct {
-	push func(ctx context.Context, stream string, encoded []byte, maxBacklogBytes int64) (queue.Pushed, error)
-	ping func(context.Context) error
+	push     func(ctx context.Context, stream string, encoded []byte, maxBacklogBytes int64) (queue.Pushed, error)
+	pushPart func(ctx context.Context, stream string, p queue.Part, maxBacklogBytes int64) (queue.PartPushed, error)
+	ping     func(context.Context) error
 
 	mu      sync.Mutex
 	records []envelope.Record
@@ -38,6 +39,18 @@ func (q *fakeQueue) Push(ctx context.Context, stream string, encoded []byte, max
 	defer q.mu.Unlock()
 	q.records = append(q.records, r)
 	return queue.Pushed{Depth: int64(len(q.records))}, err
+}
+
+func (q *fakeQueue) PushPart(ctx context.Context, stream string, p queue.Part, maxBacklogBytes int64) (queue.PartPushed, error) {
+	if q.pushPart != nil {
+		return q.pushPart(ctx, stream, p, maxBacklogBytes)
+	}
+	for _, encoded := range p.Envelopes {
+		if _, err := q.Push(ctx, stream, encoded, maxBacklogBytes); err != nil {
+			return queue.PartPushed{}, err
+		}
+	}
+	return queue.PartPushed{Done: p.First + len(p.Envelopes)}, nil
 }
 
 func (q *fakeQueue) Ping(ctx context.Context) error {
@@ -107,13 +120,19 @@ type service struct {
 	logs    bytes.Buffer
 }
 
-// newService returns a service. change can modify its Config.
-func newService(tb testing.TB, change ...func(*service)) *service {
+func parseStreams(tb testing.TB, file string) *stream.Set {
 	tb.Helper()
-	streams, err := stream.Parse([]byte(streamsJSON))
+	streams, err := stream.Parse([]byte(file))
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return streams
+}
+
+// newService returns a service. change can modify its Config.
+func newService(tb testing.TB, change ...func(*service)) *service {
+	tb.Helper()
+	streams := parseStreams(tb, streamsJSON)
 	s := &service{
 		tb: tb, queue: &fakeQueue{}, archive: &fakeArchive{}, now: time.Date(2026, 11, 22, 23, 7, 31, 0, time.UTC),
 		secret: func(context.Context) ([]byte, error) { return []byte(secretJSON), nil },
@@ -147,7 +166,7 @@ func (s *service) do(r *http.Request, status int) answer {
 // answer is the body of a response, for success and for failure.
 type answer struct {
 	ID, Type, Title, Code, Detail string
-	Status                        int
+	Status, Records               int
 	RequestID                     string `json:"request_id"`
 	header                        http.Header
 }

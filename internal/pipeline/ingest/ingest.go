@@ -27,6 +27,10 @@ type recordQueue interface {
 	// Push makes an envelope durable. It returns queue.ErrBacklogFull if the backlog
 	// would exceed maxBacklogBytes.
 	Push(ctx context.Context, stream string, envelope []byte, maxBacklogBytes int64) (queue.Pushed, error)
+	// PushPart makes the envelopes of a part durable and remembers the request's
+	// idempotency key. It returns queue.ErrBacklogFull like Push, and
+	// queue.ErrKeyReused if the key belongs to another request.
+	PushPart(ctx context.Context, stream string, p queue.Part, maxBacklogBytes int64) (queue.PartPushed, error)
 	// Ping returns an error if Push would fail.
 	Ping(ctx context.Context) error
 }
@@ -141,8 +145,9 @@ func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 
 // post answers a request for a stream. The order of its checks is a contract: the
 // method; the credentials, before anything about the stream; the client's grant;
-// the stream; the partition key; the size of the body as received, its encoding,
-// its content and its decoded size. After the checks it stores the record.
+// the stream and its format; the partition key; the idempotency key; the type of a
+// batch; the size of the body as received, its encoding, its content, its decoded
+// size and its lines. After the checks it stores the records.
 func (h *Handler) post(ctx context.Context, r *request) ([]byte, error) {
 	if string(r.method) != "POST" {
 		m := methodNotAllowed("POST")
@@ -152,7 +157,7 @@ func (h *Handler) post(ctx context.Context, r *request) ([]byte, error) {
 	if refused != nil {
 		return h.refuse(r, Outcome{}, refused)
 	}
-	name := r.streamName()
+	name, isBatch := r.target()
 	if !client.MayWrite(name) {
 		h.logRefusal(ctx, client, "", &forbidden)
 		return h.refuse(r, Outcome{}, &forbidden)
@@ -162,42 +167,84 @@ func (h *Handler) post(ctx context.Context, r *request) ([]byte, error) {
 		h.logRefusal(ctx, client, s.Name, &unknownStream)
 		return h.refuse(r, Outcome{}, &unknownStream)
 	}
-	record, refused, err := h.record(r, s)
+	o := Outcome{Stream: s.Name}
+	posted, refused, err := h.read(r, client, s, isBatch)
 	if err != nil {
 		return nil, err
 	}
-	o := Outcome{Stream: s.Name}
 	if refused == nil {
-		refused = h.keep(ctx, s, record, &o)
+		refused = h.keep(ctx, posted, &o)
 	}
 	if refused != nil {
+		o.Records, o.Replayed = 0, 0
 		h.logRefusal(ctx, client, s.Name, refused)
 		return h.refuse(r, o, refused)
 	}
-	if o.Undeclared = r.isUndeclared(record.Body, s.Format); o.Undeclared {
+	o.Bytes = len(posted.body)
+	if o.Undeclared = r.isUndeclared(posted.body, s.Format); o.Undeclared {
 		h.logUndeclared(ctx, client, s.Name)
 	}
-	o.Accepted, o.Bytes = true, len(record.Body)
 	h.done(o)
-	return accepted(record.ID), nil
+	return accepted(posted.id.String(), posted.lines, o.Replayed > 0 && o.Records == 0), nil
 }
 
-// record returns the record of a request, or a refusal. An error means that the
+// submission is the content of a request that passed all checks.
+type submission struct {
+	stream       stream.Stream
+	receivedAt   time.Time
+	partitionKey string
+	// id is the id of the record, or of the first line of a batch.
+	id uuid.UUID
+	// key is nil if the request has no idempotency key.
+	key  *queue.IdempotencyKey
+	body []byte
+	// lines is the number of lines of a batch, or 0 for a single record. queued is the
+	// number of those that are not oversize, and queuedBytes their size.
+	lines, queued, queuedBytes int
+}
+
+// record returns a record of the submission.
+func (p *submission) record(id uuid.UUID, body []byte) envelope.Record {
+	return envelope.Record{Stream: p.stream.Name, ReceivedAt: p.receivedAt, ID: id.String(), PartitionKey: p.partitionKey, Body: body}
+}
+
+// read returns the content of a request, or a refusal. An error means that the
 // event is malformed.
-func (h *Handler) record(r *request, s stream.Stream) (envelope.Record, *refusal, error) {
-	key, ok := r.partitionKey()
+func (h *Handler) read(r *request, client basicauth.Client, s stream.Stream, isBatch bool) (*submission, *refusal, error) {
+	if isBatch && s.Format != stream.Lines {
+		return nil, &notALinesStream, nil
+	}
+	partitionKey, ok := r.partitionKey()
 	if !ok {
-		return envelope.Record{}, &badPartitionKey, nil
+		return nil, &badPartitionKey, nil
+	}
+	key, ok := r.idempotencyKey()
+	if !ok {
+		return nil, &badIdempotencyKey, nil
+	}
+	if isBatch && r.isJSON() {
+		return nil, &unsupportedType, nil
 	}
 	body, refused, err := h.body(r, s.Format)
 	if refused != nil || err != nil {
-		return envelope.Record{}, refused, err
+		return nil, refused, err
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return envelope.Record{}, nil, fmt.Errorf("making an id: %w", err)
+	p := &submission{stream: s, receivedAt: h.config.Now(), partitionKey: partitionKey, body: body}
+	if isBatch {
+		if refused := p.cut(); refused != nil {
+			return nil, refused, nil
+		}
 	}
-	return envelope.Record{Stream: s.Name, ReceivedAt: h.config.Now(), ID: id.String(), PartitionKey: key, Body: body}, nil, nil
+	if key != nil {
+		p.key = identify(client.Name, s.Name, key, isBatch, body)
+	}
+	if p.id, err = newID(p.key); err != nil {
+		return nil, nil, fmt.Errorf("making an id: %w", err)
+	}
+	if isBatch {
+		p.id = lineID(p.id, 0)
+	}
+	return p, nil, nil
 }
 
 func (h *Handler) refuse(r *request, o Outcome, f *refusal) ([]byte, error) {

@@ -27,66 +27,90 @@ const (
 	wakeTimeout = time.Second
 )
 
-// keep makes a record durable, or returns a refusal. It records the outcome in o.
-func (h *Handler) keep(ctx context.Context, s stream.Stream, r envelope.Record, o *Outcome) *refusal {
-	why, cause := archive.Oversize, error(nil)
-	if s.Format.FramedLen(r.Body) <= stream.MaxFramedBytes {
-		pushed, err := h.push(ctx, s, r, o)
-		switch {
-		case err == nil:
-			if pushed.WakeDue {
-				h.wake(ctx, s.Name)
-			}
-			return nil
-		case errors.Is(err, queue.ErrBacklogFull) && s.Overflow == stream.Refuse:
-			return &backlogFull
-		case errors.Is(err, queue.ErrBacklogFull):
-			why = archive.Overflow
-		default:
-			why, cause = archive.Fallback, err
-		}
+// keep makes the records of a request durable, or returns a refusal. It records the
+// outcome in o.
+func (h *Handler) keep(ctx context.Context, p *submission, o *Outcome) *refusal {
+	if p.lines > 0 {
+		return h.keepLines(ctx, p, o)
 	}
-	if refused := h.toArchive(ctx, s, r, why, cause); refused != nil {
-		return refused
+	r := p.record(p.id, p.body)
+	if p.stream.Format.FramedLen(p.body) > stream.MaxFramedBytes {
+		return h.toArchive(ctx, p.stream, r, 1, archive.Oversize, nil, o)
 	}
-	o.Archived = why
+	pushed, err := h.push(ctx, p, r, o)
+	if err != nil {
+		return h.notQueued(ctx, p, r, 1, err, o)
+	}
+	if pushed.WakeDue {
+		h.wake(ctx, p.stream.Name)
+	}
+	if pushed.Replayed {
+		o.Replayed = 1
+	} else {
+		o.Records = 1
+	}
 	return nil
 }
 
-// push pushes a record, unless the stream's breaker is open or the queue is
-// bypassed.
-func (h *Handler) push(ctx context.Context, s stream.Stream, r envelope.Record, o *Outcome) (pushed queue.Pushed, err error) {
-	if h.config.BypassQueue {
-		return queue.Pushed{}, errBypassed
+// notQueued writes a direct record with n records that the queue has not accepted
+// because of err, or returns a refusal.
+func (h *Handler) notQueued(ctx context.Context, p *submission, r envelope.Record, n int, err error, o *Outcome) *refusal {
+	switch {
+	case errors.Is(err, queue.ErrKeyReused):
+		return &keyReused
+	case errors.Is(err, queue.ErrBacklogFull) && p.stream.Overflow == stream.Refuse:
+		return &backlogFull
+	case errors.Is(err, queue.ErrBacklogFull):
+		return h.toArchive(ctx, p.stream, r, n, archive.Overflow, nil, o)
+	default:
+		return h.toArchive(ctx, p.stream, r, n, archive.Fallback, err, o)
 	}
+}
+
+// push pushes a single record.
+func (h *Handler) push(ctx context.Context, p *submission, r envelope.Record, o *Outcome) (pushed queue.PartPushed, err error) {
 	encoded, err := envelope.Encode(r)
 	if err != nil {
-		return queue.Pushed{}, err
+		return queue.PartPushed{}, err
 	}
-	err = h.breakers[s.Name].do(ctx, func() error {
-		pushCtx, cancel := withTimeout(ctx, h.config.PushTimeout, archiveMargin)
-		defer cancel()
-		start := time.Now()
-		err := retryTransient(pushCtx, func() (err error) {
-			pushed, err = h.config.Queue.Push(pushCtx, s.Name, encoded, int64(s.MaxBacklogMiB)<<20)
-			return err
-		})
-		o.Pushed, o.PushTime = true, time.Since(start)
-		if err != nil && ctx.Err() != nil {
-			err = fmt.Errorf("%w: %w", errCallerGone, err)
+	bound := int64(p.stream.MaxBacklogMiB) << 20
+	err = h.try(ctx, p.stream.Name, o, func(ctx context.Context) (err error) {
+		if p.key != nil {
+			pushed, err = h.config.Queue.PushPart(ctx, p.stream.Name, queue.Part{Envelopes: [][]byte{encoded}, Key: p.key}, bound)
+		} else {
+			pushed.Pushed, err = h.config.Queue.Push(ctx, p.stream.Name, encoded, bound)
 		}
 		return err
 	})
 	return pushed, err
 }
 
+// try calls push, which pushes to a stream, with the time-out of a push. It returns
+// an error without a call if the stream's breaker is open or the queue is bypassed.
+func (h *Handler) try(ctx context.Context, stream string, o *Outcome, push func(context.Context) error) error {
+	if h.config.BypassQueue {
+		return errBypassed
+	}
+	return h.breakers[stream].do(ctx, func() error {
+		pushCtx, cancel := withTimeout(ctx, h.config.PushTimeout, archiveMargin)
+		defer cancel()
+		start := time.Now()
+		err := retryTransient(pushCtx, push)
+		o.Pushes = append(o.Pushes, time.Since(start))
+		if err != nil && ctx.Err() != nil {
+			err = fmt.Errorf("%w: %w", errCallerGone, err)
+		}
+		return err
+	})
+}
+
 // transientPause is the time between two tries of a push while the cluster changes.
 const transientPause = 10 * time.Millisecond
 
 // retryTransient calls push until its error is not transient, or until ctx ends.
-func retryTransient(ctx context.Context, push func() error) error {
+func retryTransient(ctx context.Context, push func(context.Context) error) error {
 	for {
-		err := push()
+		err := push(ctx)
 		if !queue.IsTransient(err) {
 			return err
 		}
@@ -98,12 +122,15 @@ func retryTransient(ctx context.Context, push func() error) error {
 	}
 }
 
-// toArchive writes a direct record. cause is the error that led to it, if any.
-func (h *Handler) toArchive(ctx context.Context, s stream.Stream, r envelope.Record, why archive.Reason, cause error) *refusal {
+// toArchive writes r, which holds n records, as a direct record. cause is the error
+// that led to it, if any.
+func (h *Handler) toArchive(ctx context.Context, s stream.Stream, r envelope.Record, n int, why archive.Reason, cause error, o *Outcome) *refusal {
 	archiveCtx, cancel := withTimeout(ctx, archiveTimeout, answerMargin)
 	defer cancel()
 	key, err := h.config.Archive.Put(archiveCtx, s, r, why)
-	attrs := []slog.Attr{slog.String("stream", s.Name), slog.String("id", r.ID), slog.String("reason", string(why)), slog.Int("bytes", len(r.Body))}
+	attrs := []slog.Attr{
+		slog.String("stream", s.Name), slog.String("id", r.ID), slog.String("reason", string(why)), slog.Int("records", n), slog.Int("bytes", len(r.Body)),
+	}
 	if cause != nil {
 		attrs = append(attrs, slog.String("cause", cause.Error()))
 	}
@@ -116,6 +143,8 @@ func (h *Handler) toArchive(ctx context.Context, s stream.Stream, r envelope.Rec
 		level = slog.LevelInfo // expected for such a record
 	}
 	h.config.Logger.LogAttrs(ctx, level, recordArchived, append(attrs, slog.String("key", key))...)
+	o.archived(why, n)
+	o.Records += n
 	return nil
 }
 

@@ -32,7 +32,7 @@ func TestARecordThatTheQueueRefusesBecomesADirectRecord(t *testing.T) {
 		t.Errorf("archived for %s as %s, want orders and fallback", put.stream.Name, put.why)
 	}
 	wantLines := []map[string]any{{
-		"msg": "record_archived", "level": "WARN", "stream": "orders", "id": a.ID, "reason": "fallback", "bytes": 5., "cause": "down",
+		"msg": "record_archived", "level": "WARN", "stream": "orders", "id": a.ID, "reason": "fallback", "records": 1., "bytes": 5., "cause": "down",
 		"key": "orders/dt=2026-11-22/hour=23/fallback-" + a.ID + ".gz",
 	}}
 	if diff := cmp.Diff(wantLines, s.lines()); diff != "" {
@@ -48,7 +48,7 @@ func TestQueueAndArchiveDown(t *testing.T) {
 	s := newService(t, broken)
 	s.do(post(t, "hello"), 503)
 	want := []map[string]any{
-		{"msg": "archive_failed", "level": "ERROR", "stream": "orders", "reason": "fallback", "bytes": 5., "cause": "queue down", "error": "archive down"},
+		{"msg": "archive_failed", "level": "ERROR", "stream": "orders", "reason": "fallback", "records": 1., "bytes": 5., "cause": "queue down", "error": "archive down"},
 		{"msg": "record_refused", "level": "WARN", "client": "datasink", "stream": "orders", "code": "unavailable", "detail": "the record cannot be stored at present"},
 	}
 	lines := s.lines()

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
 )
 
@@ -16,7 +17,7 @@ const (
 	credentialsUnusable  = "credentials_unusable"
 	credentialsStale     = "credentials_refresh_failed"
 	recordRefused        = "record_refused"
-	recordArchived       = "record_archived"
+	recordArchived       = archive.LogArchived
 	archiveFailed        = "archive_failed"
 	undeclaredEncoding   = "undeclared_encoding"
 	wakeFailed           = "wake_failed"

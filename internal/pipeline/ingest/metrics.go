@@ -1,6 +1,8 @@
 package ingest
 
-import "github.com/data-sink/data-sink/internal/pipeline/metric"
+import (
+	"github.com/data-sink/data-sink/internal/pipeline/metric"
+)
 
 // Metrics converts a Handler's outcomes to metrics.
 type Metrics struct{ Window *metric.Window }
@@ -8,20 +10,23 @@ type Metrics struct{ Window *metric.Window }
 // Observe is a function for Config.Observe.
 func (m Metrics) Observe(o Outcome) {
 	samples := make([]metric.Sample, 0, 4)
-	if o.Accepted {
-		samples = append(samples, metric.Accepted.Of(1), metric.AcceptedBytes.Of(float64(o.Bytes)))
+	if o.Records > 0 {
+		samples = append(samples, metric.Accepted.Of(float64(o.Records)), metric.AcceptedBytes.Of(float64(o.Bytes)))
+	}
+	if o.Replayed > 0 {
+		samples = append(samples, metric.Replayed.Of(float64(o.Replayed)))
 	}
 	if o.Undeclared {
 		samples = append(samples, metric.UndeclaredEncoding.Of(1))
 	}
-	if o.Archived != "" {
-		samples = append(samples, metric.Archived(string(o.Archived)).Of(1))
+	for why, n := range o.Archived {
+		samples = append(samples, metric.Archived(string(why)).Of(float64(n)))
 	}
 	if o.Refused != "" {
 		samples = append(samples, metric.Refused(o.Refused).Of(1))
 	}
-	if o.Pushed {
-		samples = append(samples, metric.PushLatency.For(o.PushTime))
+	for _, took := range o.Pushes {
+		samples = append(samples, metric.PushLatency.For(took))
 	}
 	m.Window.Add(o.Stream, samples...)
 }

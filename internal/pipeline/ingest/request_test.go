@@ -25,13 +25,14 @@ type wanted struct {
 
 // headers holds the values of the headers that ingest uses.
 type headers struct {
-	Authorization, ContentEncoding, ContentLength, TransferEncoding string
+	Authorization, ContentType, ContentEncoding, ContentLength, TransferEncoding, IdempotencyKey string
 }
 
 // field returns the field of a header, or nil.
 func (h *headers) field(name string) *string {
 	return map[string]*string{
-		"authorization": &h.Authorization, "content-encoding": &h.ContentEncoding, "content-length": &h.ContentLength, "transfer-encoding": &h.TransferEncoding,
+		"authorization": &h.Authorization, "content-type": &h.ContentType, "content-encoding": &h.ContentEncoding, "content-length": &h.ContentLength,
+		"transfer-encoding": &h.TransferEncoding, "idempotency-key": &h.IdempotencyKey,
 	}[strings.ToLower(name)]
 }
 
@@ -50,7 +51,7 @@ func parse(event []byte) (wanted, error) {
 	}
 	return wanted{
 		string(r.method), string(r.routeKey), string(r.path), string(r.query), string(r.stage), string(r.requestID), string(r.stream), string(body), r.isBase64,
-		headers{string(r.authorization), string(r.contentEncoding), string(r.contentLength), string(r.transferEncoding)},
+		headers{string(r.authorization), string(r.contentType), string(r.contentEncoding), string(r.contentLength), string(r.transferEncoding), string(r.idempotency)},
 	}, nil
 }
 
@@ -192,7 +193,7 @@ func TestParseRequestOfAWSEvents(t *testing.T) {
 		}
 		if rapid.Bool().Draw(t, "headers") {
 			e.Headers = map[string]string{"x-other": text(t, "other")}
-			for _, header := range []string{"Authorization", "Content-Encoding", "Content-Length", "Transfer-Encoding"} {
+			for _, header := range []string{"Authorization", "Content-Type", "Content-Encoding", "Content-Length", "Transfer-Encoding", "Idempotency-Key"} {
 				e.Headers[name(header)] = text(t, header)
 			}
 		}

@@ -46,22 +46,35 @@ func (r *request) pathInStage() []byte {
 	return r.path
 }
 
-// streamName returns the name of the stream: the path parameter, or else the rest
-// of the path, without one trailing slash. It can be any text. Names of streams
+// batchRoute is the route key of a route of its own for batches.
+const batchRoute = "POST /archives/{stream}/batch"
+
+// target returns the name of the stream and whether the request is a batch. They
+// follow from the path parameter, or else from the rest of the path: the greedy
+// route "POST /archives/{stream+}" has the parameter "orders" or "orders/batch",
+// and one trailing slash is ignored. The name can be any text. Names of streams
 // contain no percent sign, so decoding a name that API Gateway has already decoded
 // is harmless.
-func (r *request) streamName() string {
-	name := r.stream
-	if len(name) == 0 {
-		name = bytes.TrimPrefix(r.pathInStage(), []byte(archivesPath))
+func (r *request) target() (name string, batch bool) {
+	rest := r.stream
+	if len(rest) == 0 {
+		rest = bytes.TrimPrefix(r.pathInStage(), []byte(archivesPath))
 	}
-	name = bytes.TrimSuffix(name, []byte("/"))
-	if bytes.IndexByte(name, '%') >= 0 {
-		if decoded, err := url.PathUnescape(string(name)); err == nil {
-			return decoded
+	rest = bytes.TrimSuffix(rest, []byte("/"))
+	rest, batch = bytes.CutSuffix(rest, []byte("/batch"))
+	batch = batch || string(r.routeKey) == batchRoute
+	if bytes.IndexByte(rest, '%') >= 0 {
+		if decoded, err := url.PathUnescape(string(rest)); err == nil {
+			return decoded, batch
 		}
 	}
-	return string(name)
+	return string(rest), batch
+}
+
+// isJSON reports whether the Content-Type is application/json.
+func (r *request) isJSON() bool {
+	mediaType, _, _ := bytes.Cut(r.contentType, []byte(";"))
+	return bytes.EqualFold(bytes.Trim(mediaType, " \t"), []byte("application/json"))
 }
 
 // maxPartitionKey is the limit of Kinesis in characters.

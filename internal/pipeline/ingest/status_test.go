@@ -104,6 +104,30 @@ func TestStatusTable(t *testing.T) {
 		},
 		{name: "unsupported encoding", request: post(t, "hello", with("Content-Encoding", "br")), status: 415, code: "unsupported_encoding"},
 		{name: "two encodings", request: post(t, "hello", with("Content-Encoding", "gzip, gzip")), status: 415, code: "unsupported_encoding"},
+		{name: "batch", request: post(t, "hello", at("/archives/orders/batch"), with("Content-Type", "application/x-ndjson")), status: 202},
+		{name: "batch of empty lines", request: post(t, "\n\r\n\n", at("/archives/orders/batch")), status: 400, code: "empty_body"},
+		{name: "batch of 10,001 lines", request: post(t, strings.Repeat("a\n", 10_001), at("/archives/orders/batch")), status: 413, code: "too_many_lines", detail: "10000 lines"},
+		{name: "batch to a raw stream", request: post(t, "hello", at("/archives/legacy/batch")), status: 400, code: "not_a_lines_stream"},
+		{
+			name: "batch as JSON", request: post(t, "[1,\n2]", at("/archives/orders/batch"), with("Content-Type", "Application/JSON; charset=utf-8")),
+			status: 415, code: "unsupported_type", detail: "application/x-ndjson",
+		},
+		{
+			name: "batch over the backlog of a stream that refuses", request: post(t, strings.Repeat(strings.Repeat("a", 999)+"\n", 3500), at("/archives/strict/batch")),
+			status: 413, code: "body_too_large", detail: "3 MiB",
+		},
+		{name: "batch to an unknown stream", request: post(t, "hello", at("/archives/nope/batch")), status: 404, code: "unknown_stream"},
+		{name: "batch without a grant", request: post(t, "hello", as("checkout", "pass:word"), at("/archives/legacy/batch")), status: 403, code: "forbidden"},
+		{name: "batch without credentials", request: post(t, "hello", at("/archives/orders/batch"), without("Authorization")), status: 401, code: "unauthorized"},
+		{name: "bad idempotency key", request: post(t, "hello", with("Idempotency-Key", "a,b")), status: 400, code: "bad_idempotency_key", detail: "255 visible ASCII"},
+		{
+			name: "reused idempotency key", request: post(t, "hello", with("Idempotency-Key", "k")), status: 422, code: "idempotency_key_reused",
+			change: func(s *service) {
+				s.queue.pushPart = func(context.Context, string, queue.Part, int64) (queue.PartPushed, error) {
+					return queue.PartPushed{}, queue.ErrKeyReused
+				}
+			},
+		},
 		{name: "nowhere to put it", change: broken, request: post(t, "hello"), status: 503, code: "unavailable", headers: map[string]string{"Retry-After": "5"}},
 		{
 			name: "credentials unavailable", request: post(t, "hello"), status: 503, code: "unavailable", headers: map[string]string{"Retry-After": "5"},
@@ -148,7 +172,7 @@ func TestStatusTable(t *testing.T) {
 			}
 			got.Detail, got.header = "", header(got.header, "Content-Type")
 			want := answer{
-				Type: "about:blank", Title: http.StatusText(tt.status), Status: tt.status, Code: tt.code, RequestID: "request-1",
+				Type: "about:blank", Title: title(tt.status), Status: tt.status, Code: tt.code, RequestID: "request-1",
 				header: http.Header{"Content-Type": {"application/problem+json"}},
 			}
 			if diff := cmp.Diff(want, got, cmp.AllowUnexported(answer{})); diff != "" {
@@ -161,6 +185,18 @@ func TestStatusTable(t *testing.T) {
 				t.Errorf("Counts differ (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// title returns the text of a status in RFC 9110.
+func title(status int) string {
+	switch status {
+	case 413:
+		return "Content Too Large"
+	case 422:
+		return "Unprocessable Content"
+	default:
+		return http.StatusText(status)
 	}
 }
 
@@ -183,6 +219,7 @@ func TestOrderOfChecks(t *testing.T) {
 		{with("Content-Encoding", "br"), "unsupported_encoding"},
 		{body(""), "empty_body"},
 		{body(strings.Repeat("b", 101)), "body_too_large"},
+		{with("Idempotency-Key", ","), "bad_idempotency_key"},
 		{at("/archives/orders?partition_key=%ff"), "bad_partition_key"},
 		{at("/archives/nope?partition_key=%ff"), "unknown_stream"},
 		{as("checkout", "pass:word"), "forbidden"},

@@ -16,6 +16,7 @@ var (
 	AcceptedBytes = declare(Metric{"AcceptedBytes", Bytes, Sum, OnRequest, "ingest", "bytes of the bodies of accepted records, as kept"})
 	PushLatency   = declare(Metric{"PushLatency", Milliseconds, Distribution, Never, "ingest", "duration of a push to the queue, successful or not"})
 
+	Replayed           = declare(Metric{"Replayed", Count, Sum, OnRequest, "ingest", "records of repeated requests with an idempotency key, which were stored before"})
 	UndeclaredEncoding = declare(Metric{"UndeclaredEncoding", Count, Sum, OnRequest, "ingest", "accepted bodies of `lines` streams that begin like gzip or zstd but have no Content-Encoding"})
 
 	archived = declareByName(func(reason, name string) Metric {
@@ -29,7 +30,8 @@ var (
 		}
 		return Metric{"Refused" + name, Count, Sum, Never, "ingest", means}
 	}, "unauthorized", "forbidden", "unknown_stream", "not_found", "method_not_allowed", "empty_body", "bad_encoding", "bad_partition_key",
-		"body_too_large", "unsupported_encoding", "unavailable", other)
+		"bad_idempotency_key", "not_a_lines_stream", "body_too_large", "too_many_lines", "unsupported_encoding", "unsupported_type", "idempotency_key_reused",
+		"unavailable", other)
 )
 
 // Metrics of the drainer and the bridge.

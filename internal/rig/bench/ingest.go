@@ -31,6 +31,10 @@ type (
 func (noQueue) Push(context.Context, string, []byte, int64) (queue.Pushed, error) {
 	return queue.Pushed{Depth: 1}, nil
 }
+
+func (noQueue) PushPart(_ context.Context, _ string, p queue.Part, _ int64) (queue.PartPushed, error) {
+	return queue.PartPushed{Pushed: queue.Pushed{Depth: 1}, Done: p.First + len(p.Envelopes)}, nil
+}
 func (noQueue) Ping(context.Context) error { return nil }
 
 func (noArchive) Put(context.Context, stream.Stream, envelope.Record, archive.Reason) (string, error) {
