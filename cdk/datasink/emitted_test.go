@@ -56,7 +56,7 @@ func (s *surroundings) PushPart(context.Context, string, queue.Part, int64) (que
 
 func (s *surroundings) Ack(context.Context, queue.Claim, []int) (bool, error) { return true, nil }
 
-func (s *surroundings) Release(context.Context, queue.Claim, []int, []int) (bool, error) {
+func (s *surroundings) Release(context.Context, queue.Claim, []int, []int, []int) (bool, error) {
 	return true, nil
 }
 

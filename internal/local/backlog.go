@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -83,11 +84,11 @@ func (b *backlog) Ack(ctx context.Context, c queue.Claim, aside []int) (bool, er
 }
 
 // Release counts what leaves.
-func (b *backlog) Release(ctx context.Context, c queue.Claim, left, aside []int) (bool, error) {
-	held, err := b.Queue.Release(ctx, c, left, aside)
+func (b *backlog) Release(ctx context.Context, c queue.Claim, left, later, aside []int) (bool, error) {
+	held, err := b.Queue.Release(ctx, c, left, later, aside)
 	if held {
 		gone := size(c.Envelopes)
-		for _, i := range left {
+		for _, i := range slices.Concat(left, later) {
 			gone -= int64(len(c.Envelopes[i]))
 		}
 		b.add(-gone)

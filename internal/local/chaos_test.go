@@ -201,8 +201,8 @@ func (q chaoticQueue) Ack(ctx context.Context, c queue.Claim, aside []int) (bool
 	return around(ctx, q.c, func() (bool, error) { return q.Queue.Ack(ctx, c, aside) })
 }
 
-func (q chaoticQueue) Release(ctx context.Context, c queue.Claim, left, aside []int) (bool, error) {
-	return around(ctx, q.c, func() (bool, error) { return q.Queue.Release(ctx, c, left, aside) })
+func (q chaoticQueue) Release(ctx context.Context, c queue.Claim, left, later, aside []int) (bool, error) {
+	return around(ctx, q.c, func() (bool, error) { return q.Queue.Release(ctx, c, left, later, aside) })
 }
 
 func (q chaoticQueue) Reclaim(ctx context.Context, name string) (int, error) {

@@ -90,12 +90,12 @@ func (q *watchedQueue) Ack(ctx context.Context, c queue.Claim, aside []int) (boo
 }
 
 // Release counts what was forwarded and what was put aside.
-func (q *watchedQueue) Release(ctx context.Context, c queue.Claim, left, aside []int) (bool, error) {
+func (q *watchedQueue) Release(ctx context.Context, c queue.Claim, left, later, aside []int) (bool, error) {
 	if err := q.away(); err != nil {
 		return false, err
 	}
-	held, err := q.Queue.Release(ctx, c, left, aside)
-	q.settled(c, held, len(left), len(aside))
+	held, err := q.Queue.Release(ctx, c, left, later, aside)
+	q.settled(c, held, len(left)+len(later), len(aside))
 	return held, err
 }
 

@@ -17,7 +17,8 @@ func (r *run) deliver(ctx, work context.Context, c queue.Claim, leased time.Time
 	records, positions, dead := decode(c, r.h.o.Now())
 	entries := make([]sink.Entry, len(records))
 	for i, record := range records {
-		entries[i] = sink.Entry{PartitionKey: record.KinesisKey(), Data: record.Body}
+		key := record.KinesisKey()
+		entries[i] = sink.Entry{PartitionKey: key, AnyShard: record.PartitionKey == "" && len(key) >= minRandomKey, Data: record.Body}
 	}
 
 	// Stop putting at 3/4 of the lease: after it another drainer may own these records, and the last quarter is needed to settle.
@@ -25,12 +26,23 @@ func (r *run) deliver(ctx, work context.Context, c queue.Claim, leased time.Time
 	result := r.h.o.Sink.Put(putCtx, r.resource, entries)
 	cancel()
 
-	left := make([]int, 0, len(result.Left))
-	for _, i := range result.Left {
-		left = append(left, positions[i])
+	now := r.h.o.Now()
+	final := make(map[int]bool)
+	for _, refused := range slices.Concat(result.Invalid, tooOld(result.Doubtful, records, now)) {
+		final[refused.Index] = true
+		dead = append(dead, deadLetter{positions[refused.Index], deadLetterOf(records[refused.Index], refused.Reason, now)})
 	}
-	for _, invalid := range result.Invalid {
-		dead = append(dead, deadLetter{positions[invalid.Index], deadLetterOf(records[invalid.Index], invalid.Reason, r.h.o.Now())})
+	var left, later []int
+	for _, i := range result.Left {
+		switch {
+		case final[i]:
+			// It is a dead letter.
+		case result.Throttled > 0 && !entries[i].AnyShard:
+			// The shard of a key that a client chose is full. At the head of the queue the record would hold back those of other shards.
+			later = append(later, positions[i])
+		default:
+			left = append(left, positions[i])
+		}
 	}
 	written, archiveErr := r.putDeadLetters(ctx, c, dead)
 	if archiveErr != nil {
@@ -38,17 +50,31 @@ func (r *run) deliver(ctx, work context.Context, c queue.Claim, leased time.Time
 			left = append(left, d.position)
 		}
 	}
-	held, err := r.settle(ctx, c, left, written)
+	held, err := r.settle(ctx, c, left, later, written)
 
 	forwarded := len(records) - len(result.Left) - len(result.Invalid)
 	r.note(c, delivered{
-		records: records, result: result, left: len(left), dead: len(written),
+		records: records, result: result, left: len(left) + len(later), dead: len(written),
 		forwarded: forwarded, held: held, archiveErr: archiveErr, settleErr: err,
 	})
 	return claimResult{
-		moved: forwarded + len(written), left: len(left), depth: c.Depth,
+		moved: forwarded + len(written), left: len(left) + len(later), later: len(later), depth: c.Depth,
 		throttled: result.Throttled > 0, err: err,
 	}
+}
+
+// minRandomKey is the number of bytes that a partition key needs to be replaced by a random one; see sink.Entry.AnyShard.
+const minRandomKey = 16
+
+// tooOld returns those of the doubtful entries whose records are too old to wait any longer.
+func tooOld(doubtful []sink.Invalid, records []envelope.Record, now time.Time) []sink.Invalid {
+	var old []sink.Invalid
+	for _, d := range doubtful {
+		if now.Sub(records[d.Index].ReceivedAt) >= sink.DoubtfulAge {
+			old = append(old, d)
+		}
+	}
+	return old
 }
 
 // deadLetter is a record that can never be delivered, and its position in its claim.
@@ -102,14 +128,14 @@ func (r *run) putDeadLetters(ctx context.Context, c queue.Claim, dead []deadLett
 // claim that no longer exists.
 const settleTries = 3
 
-// settle acknowledges a claim, or releases what is left of it.
-func (r *run) settle(ctx context.Context, c queue.Claim, left, deadLetters []int) (held bool, err error) {
+// settle acknowledges a claim, or releases what is left of it: left to the head of the queue, later to its tail.
+func (r *run) settle(ctx context.Context, c queue.Claim, left, later, deadLetters []int) (held bool, err error) {
 	for try := range settleTries {
 		if try > 0 && !sleep(ctx, fullJitter(try)) {
 			break
 		}
-		if len(left) > 0 {
-			held, err = r.h.o.Queue.Release(ctx, c, left, deadLetters)
+		if len(left)+len(later) > 0 {
+			held, err = r.h.o.Queue.Release(ctx, c, left, later, deadLetters)
 		} else {
 			held, err = r.h.o.Queue.Ack(ctx, c, deadLetters)
 		}

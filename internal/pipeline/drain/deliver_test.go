@@ -50,7 +50,7 @@ func TestWhatCanNeverBeDeliveredIsPutAside(t *testing.T) {
 	if diff := cmp.Diff([]string{"drainer orders no envelope", "drainer orders " + bodies[2]}, slices.Sorted(maps.Keys(b.dead))); diff != "" {
 		t.Fatalf("put aside differs (-want +got):\n%s", diff)
 	}
-	if r := b.dead["drainer orders "+bodies[2]]; r.Reason != "too odd" || r.ID != "id-"+bodies[2] || r.ReceivedAt.IsZero() || r.FailedAt.IsZero() {
+	if r := b.dead["drainer orders "+bodies[2]]; r.Reason != "too odd" || r.ID != idOf(bodies[2]) || r.ReceivedAt.IsZero() || r.FailedAt.IsZero() {
 		t.Errorf("invalid record put aside = %+v", r)
 	}
 	if r := b.dead["drainer orders no envelope"]; !strings.Contains(r.Reason, "decoding envelope") || len(r.Body) > 0 {

@@ -20,7 +20,7 @@ import (
 type Queue interface {
 	Claim(ctx context.Context, stream, id string, lease time.Duration, maxRecords, maxBytes int) (queue.Claim, error)
 	Ack(ctx context.Context, c queue.Claim, deadLetters []int) (held bool, err error)
-	Release(ctx context.Context, c queue.Claim, left, deadLetters []int) (held bool, err error)
+	Release(ctx context.Context, c queue.Claim, left, later, deadLetters []int) (held bool, err error)
 	Reclaim(ctx context.Context, stream string) (records int, err error)
 	Recover(ctx context.Context, stream string, ids []string) (records int, err error)
 	Reconcile(ctx context.Context, stream string) (queue.Lost, error)

@@ -28,8 +28,11 @@ func TestSweepForwardsEverything(t *testing.T) {
 	if diff := cmp.Diff(views, sorted(b.delivered["d.page-views"])); diff != "" {
 		t.Errorf("page-views delivered differ (-want +got):\n%s", diff)
 	}
-	if b.keys["keyed"] != "mine" || b.keys["orders-0001"] != "id-orders-0001" {
-		t.Errorf("partition keys %q and %q, want the client's, else the id", b.keys["keyed"], b.keys["orders-0001"])
+	if got := b.keys["keyed"]; got != "mine" {
+		t.Errorf("partition key %q, want the client's", got)
+	}
+	if got := b.keys["orders-0001"]; got != idOf("orders-0001") {
+		t.Errorf("partition key %q of a record without one, want its id", got)
 	}
 	if got, want := b.state("orders"), "depth=0 claims=0 forwarded=1701 dead=0 err=<nil>"; got != want {
 		t.Errorf("queue: %s, want %s", got, want)

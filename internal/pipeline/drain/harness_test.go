@@ -116,10 +116,13 @@ func (b *bench) pushRecords(t *testing.T, name string, n int) []string {
 	for i := range n {
 		body := fmt.Sprintf("%s-%04d", name, i)
 		bodies = append(bodies, body)
-		b.push(name, encode(t, envelope.Record{Stream: name, ReceivedAt: time.Now(), ID: "id-" + body, Body: []byte(body)}))
+		b.push(name, encode(t, envelope.Record{Stream: name, ReceivedAt: time.Now(), ID: idOf(body), Body: []byte(body)}))
 	}
 	return bodies
 }
+
+// idOf returns the id of the record that pushRecords makes of a body. It is as long as a real id.
+func idOf(body string) string { return fmt.Sprintf("%36s", "id-"+body) }
 
 func encode(t *testing.T, r envelope.Record) []byte {
 	t.Helper()

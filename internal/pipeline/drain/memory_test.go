@@ -85,14 +85,14 @@ func (q *memoryQueue) Claim(_ context.Context, stream, id string, lease time.Dur
 }
 
 func (q *memoryQueue) Ack(_ context.Context, c queue.Claim, dead []int) (bool, error) {
-	return q.settle("Ack", c, nil, dead)
+	return q.settle("Ack", c, nil, nil, dead)
 }
 
-func (q *memoryQueue) Release(_ context.Context, c queue.Claim, left, dead []int) (bool, error) {
-	return q.settle("Release", c, left, dead)
+func (q *memoryQueue) Release(_ context.Context, c queue.Claim, left, later, dead []int) (bool, error) {
+	return q.settle("Release", c, left, later, dead)
 }
 
-func (q *memoryQueue) settle(call string, c queue.Claim, left, dead []int) (bool, error) {
+func (q *memoryQueue) settle(call string, c queue.Claim, left, later, dead []int) (bool, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if err := q.begin(call, c.Stream); err != nil {
@@ -108,8 +108,11 @@ func (q *memoryQueue) settle(call string, c queue.Claim, left, dead []int) (bool
 		back = append(back, c.Envelopes[i])
 	}
 	q.waiting[c.Stream] = append(back, q.waiting[c.Stream]...)
+	for _, i := range later {
+		q.waiting[c.Stream] = append(q.waiting[c.Stream], c.Envelopes[i])
+	}
 	q.states[c.Stream].DeadLettered += int64(len(dead))
-	q.states[c.Stream].Forwarded += int64(len(c.Envelopes) - len(left) - len(dead))
+	q.states[c.Stream].Forwarded += int64(len(c.Envelopes) - len(left) - len(later) - len(dead))
 	return true, nil
 }
 

@@ -79,7 +79,7 @@ func (r *run) deadLetterAll(ctx context.Context, c queue.Claim) error {
 			left = append(left, i)
 		}
 	}
-	if _, err := r.settle(ctx, c, left, done); err != nil {
+	if _, err := r.settle(ctx, c, left, nil, done); err != nil {
 		return err
 	}
 	r.summary.Claimed += len(c.Envelopes)

@@ -38,6 +38,7 @@ type run struct {
 	workers int
 	claims  int
 	idle    int  // consecutive claims without progress
+	skipped int  // records that returned to the tail of the queue since the last progress
 	drained bool // whether the last claim left nothing in the queue
 	scaled  time.Time
 	err     error // of Redis
@@ -112,6 +113,7 @@ type claimResult struct {
 	empty bool // the queue was empty
 	moved int  // records that were forwarded or became dead letters
 	left  int  // records that returned to the queue
+	later int  // those of them that returned to its tail, because the shards of their keys were full
 	depth int64
 	// throttled reports whether Kinesis throttled some of the records.
 	throttled bool
@@ -171,9 +173,13 @@ func (r *run) next(c claimResult) (pause time.Duration, proceed bool) {
 		return 0, false
 	}
 	r.summary.Depth = c.depth
-	if c.moved > 0 {
-		r.idle = 0
-	} else {
+	switch {
+	case c.moved > 0:
+		r.idle, r.skipped = 0, 0
+	case c.later > 0 && r.skipped+c.later <= int(c.depth):
+		// The records behind these may belong to other shards. One pass over the queue finds them.
+		r.skipped += c.later
+	default:
 		r.idle++
 	}
 	switch {

@@ -123,7 +123,7 @@ func TestAMissingPermissionStrandsNothing(t *testing.T) {
 			}
 			// Each may fail, at any of its commands.
 			_, _ = q.Claim(ctx, "orders", "d.2", time.Millisecond, 1, 1<<20)
-			_, _ = q.Release(ctx, held, []int{0, 1}, nil)
+			_, _ = q.Release(ctx, held, []int{0, 1}, nil, nil)
 			_, _ = q.Reclaim(ctx, "orders")
 			_, _ = q.Recover(ctx, "orders", []string{"d.1", "d.2", expired.ID})
 			_, _ = q.Reconcile(ctx, "orders")

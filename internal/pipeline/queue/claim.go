@@ -81,15 +81,17 @@ func (q *Queue) Ack(ctx context.Context, c Claim, deadLetters []int) (held bool,
 	return parseHeld(answer, err, "acknowledging claim "+c.ID+" of "+k.queue)
 }
 
-// Release returns the envelopes at the positions of left to the head of the queue, in their order, counts those of deadLetters as
-// dead letters and all others as forwarded, and deletes the claim. It reports false, and changes nothing, when the claim does not
-// exist.
-func (q *Queue) Release(ctx context.Context, c Claim, left, deadLetters []int) (held bool, err error) {
+// Release returns the envelopes at the positions of left to the head of the queue and those of later to its tail, in their order. It
+// counts those of deadLetters as dead letters and all others as forwarded, and deletes the claim. It reports false, and changes nothing,
+// when the claim does not exist.
+func (q *Queue) Release(ctx context.Context, c Claim, left, later, deadLetters []int) (held bool, err error) {
 	k := q.keys(c.Stream)
-	args := make([]any, 0, 2+len(left)+len(deadLetters))
-	args = append(args, c.ID, len(left))
-	for _, i := range slices.Concat(slices.Sorted(slices.Values(left)), slices.Sorted(slices.Values(deadLetters))) {
-		args = append(args, i)
+	args := make([]any, 0, 3+len(left)+len(later)+len(deadLetters))
+	args = append(args, c.ID, len(left), len(later))
+	for _, positions := range [][]int{left, later, deadLetters} {
+		for _, i := range slices.Sorted(slices.Values(positions)) {
+			args = append(args, i)
+		}
 	}
 	answer, err := releaseScript.runTwice(ctx, q.client, []string{k.queue, k.claims, k.claim + c.ID, k.stats}, args...)
 	return parseHeld(answer, err, "releasing claim "+c.ID+" of "+k.queue)

@@ -96,7 +96,7 @@ func testLargeClaim(t *testing.T, b bed) {
 	for i := range left {
 		left[i] = i
 	}
-	if held, err := b.Release(t.Context(), c, left, nil); err != nil || !held {
+	if held, err := b.Release(t.Context(), c, left, nil, nil); err != nil || !held {
 		t.Fatalf("Release = %v, %v", held, err)
 	}
 	if diff := cmp.Diff(all, b.raw(t).Queue); diff != "" {

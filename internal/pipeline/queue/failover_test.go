@@ -234,7 +234,7 @@ func TestTooFewReplicasRefuseEachCall(t *testing.T) {
 		},
 		"Claim":   func(ctx context.Context) error { _, err := b.Claim(ctx, "orders", "d.2", time.Hour, 1, 1); return err },
 		"Ack":     func(ctx context.Context) error { _, err := b.Ack(ctx, held, nil); return err },
-		"Release": func(ctx context.Context) error { _, err := b.Release(ctx, held, []int{0}, nil); return err },
+		"Release": func(ctx context.Context) error { _, err := b.Release(ctx, held, []int{0}, nil, nil); return err },
 		"Reclaim": func(ctx context.Context) error { _, err := b.Reclaim(ctx, "orders"); return err },
 		"Recover": func(ctx context.Context) error {
 			_, err := b.Recover(ctx, "orders", []string{stray.ID, expired.ID})

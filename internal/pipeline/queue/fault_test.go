@@ -39,7 +39,7 @@ func TestARedisAtItsMemoryLimitStillDrains(t *testing.T) {
 			t.Fatalf("Reclaim at the memory limit: %v", err)
 		}
 	}
-	if ok, err := q.Release(ctx, held, []int{0}, nil); err != nil || !ok {
+	if ok, err := q.Release(ctx, held, []int{0}, nil, nil); err != nil || !ok {
 		t.Fatalf("Release at the memory limit = %v, %v", ok, err)
 	}
 	if state := inspect(t, q); state.Depth != 4 || state.Claims != 0 {
@@ -207,7 +207,7 @@ func TestErrorsReachTheCaller(t *testing.T) {
 		"Push":       func() error { _, err := q.Push(ctx, "orders", []byte("x"), 0); return err },
 		"Claim":      func() error { _, err := q.Claim(ctx, "orders", "d.2", time.Hour, 1, 1); return err },
 		"Ack":        func() error { _, err := q.Ack(ctx, c, nil); return err },
-		"Release":    func() error { _, err := q.Release(ctx, c, []int{0}, nil); return err },
+		"Release":    func() error { _, err := q.Release(ctx, c, []int{0}, nil, nil); return err },
 		"Reclaim":    func() error { _, err := q.Reclaim(ctx, "orders"); return err },
 		"Inspect":    func() error { _, err := q.Inspect(ctx, "orders"); return err },
 		"Recover":    func() error { _, err := q.Recover(ctx, "orders", []string{"d.1"}); return err },

@@ -31,7 +31,7 @@ func testReclaim(t *testing.T, b bed) {
 	if held, err := b.Ack(ctx, dead, nil); err != nil || held {
 		t.Errorf("Ack of a reclaimed claim = %v, %v, want not held", held, err)
 	}
-	if held, err := b.Release(ctx, dead, []int{0}, nil); err != nil || held {
+	if held, err := b.Release(ctx, dead, []int{0}, nil, nil); err != nil || held {
 		t.Errorf("Release of a reclaimed claim = %v, %v, want not held", held, err)
 	}
 	if n, err := b.Reclaim(ctx, "orders"); err != nil || n != 0 {
