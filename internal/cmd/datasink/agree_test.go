@@ -137,7 +137,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: exit code %d, findings %+v, want 3 and one finding", tt.fault, ran.code, r.Findings)
 			continue
 		}
-		if f := r.Findings[0]; f.Kind != tt.kind || f.Hop != "archive" || !strings.HasSuffix(f.Object, tt.object) {
+		if f := r.Findings[0]; f.Kind != tt.kind || f.Hop != "archive" || !strings.Contains(f.Object+" "+f.Detail, tt.object) {
 			t.Errorf("%s: finding %+v, want %s at the archive in %q", tt.fault, f, tt.kind, tt.object)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestStreamsAddEditsTheFile(t *testing.T) {
@@ -42,6 +44,36 @@ func TestStreamsAddEditsTheFile(t *testing.T) {
 		r := finish(t, command(t, append([]string{"streams", "add", "--streams=" + path}, strings.Fields(args)...)...))
 		if r.code != 1 || !strings.Contains(r.err, want) || content() != after {
 			t.Errorf("streams add %s: exit code %d and %s", args, r.code, r.err)
+		}
+	}
+}
+
+func TestStreamsAreListedAndRetired(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "streams.json")
+	if err := os.WriteFile(path, []byte(`{"streams": [{"name": "b", "capacity": "on-demand"}, {"name": "a"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	streams := func(args ...string) ran {
+		return finish(t, command(t, append(append([]string{"streams"}, args...), "--streams="+path)...))
+	}
+	if got := strings.Join(row(t, streams("ls").done(t), "a"), " "); got != "active lines 1 shard 24 h 60 s, 64 MiB gzip" {
+		t.Errorf("a is %q", got)
+	}
+	streams("retire", "a").done(t)
+	if got := strings.Join(row(t, streams("ls").done(t), "a"), " "); !strings.HasPrefix(got, "retired ") {
+		t.Errorf("after streams retire a is %q", got)
+	}
+	type entry struct {
+		Name    string
+		Retired bool
+	}
+	if diff := cmp.Diff([]entry{{"b", false}, {"a", true}}, decoded[[]entry](t, streams("ls", "--json"))); diff != "" {
+		t.Errorf("streams ls --json differs (-want +got):\n%s", diff)
+	}
+	for _, name := range []string{"a", "c"} {
+		if r := streams("retire", name); r.code != 2 || !strings.Contains(r.err, name+": ") {
+			t.Errorf("streams retire %s: exit code %d and %s", name, r.code, r.err)
 		}
 	}
 }

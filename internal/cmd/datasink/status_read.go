@@ -46,7 +46,7 @@ func (s *statusReader) inspect(ctx context.Context) queues {
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
 	inspection, err := s.target.Inspect(ctx)
-	return queues{at: time.Now(), streams: inspection.Streams, orphans: inspection.Orphans, err: err}
+	return queues{at: time.Now(), streams: inspection.Streams, orphans: inspection.Orphans, unreadable: inspection.Errors, err: err}
 }
 
 // archived is the state of the archive.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/data-sink/data-sink/internal/rig/redistest"
+	"github.com/redis/go-redis/v9"
 )
 
 // row returns the cells of a stream in the table of status.
@@ -34,8 +35,8 @@ func (d *dev) table(t *testing.T, want int) string {
 
 func TestStatusTellsUnknownFromNone(t *testing.T) {
 	t.Parallel()
-	redis := redistest.Start(t)
-	d := start(t, t.TempDir(), "--redis-url="+redis.URL)
+	server := redistest.Start(t)
+	d := start(t, t.TempDir(), "--redis-url="+server.URL)
 	d.operate(t, "a record", "send", "orders").done(t)
 	d.await(t, "orders", 1)
 	d.giveUp(t, "orders", "claim", "one", "two", "three")
@@ -55,7 +56,7 @@ func TestStatusTellsUnknownFromNone(t *testing.T) {
 		t.Errorf("the total is %q, want 3 dead letters", total)
 	}
 
-	redis.Kill()
+	server.Kill()
 	if ok, err := d.post(t.Context(), http.DefaultClient, "around Redis"); !ok || err != nil {
 		t.Fatalf("post = %v, %v, want it accepted", ok, err)
 	}
@@ -109,5 +110,34 @@ func TestStatusWithoutAnArchivePort(t *testing.T) {
 	}
 	if !strings.Contains(out, "The archive is unknown") {
 		t.Errorf("status printed:\n%s", out)
+	}
+}
+
+// A key of a wrong type hides one stream and not the others.
+func TestStatusOfAQueueThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	d := start(t, t.TempDir(), "--redis-url="+server.URL)
+	options, err := redis.ParseURL(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(options)
+	t.Cleanup(func() { _ = client.Close() })
+	if err := client.Set(t.Context(), "datasink:{orders}:queue", "a string", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	out := d.table(t, 1)
+	if got := strings.Join(row(t, out, "orders")[:5], " "); got != "? ? ? ? ?" {
+		t.Errorf("the queue of orders is %q, want it unknown", got)
+	}
+	if got := row(t, out, "page-views"); got[0] != "0" {
+		t.Errorf("page-views is %q, want an empty queue", got)
+	}
+	if got := row(t, out, "total"); got[0] != "?" {
+		t.Errorf("the total is %q, want it unknown", got)
+	}
+	if !strings.Contains(out, "The queue of orders cannot be read") {
+		t.Errorf("status does not name the stream:\n%s", out)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -11,7 +12,84 @@ import (
 
 // streamsVerbs are the verbs of datasink streams.
 type streamsVerbs struct {
-	Add streamsAddVerb `cmd:"" help:"Add a stream to streams.json."`
+	Ls     streamsLsVerb     `cmd:"" help:"List the streams of streams.json with their settings."`
+	Add    streamsAddVerb    `cmd:"" help:"Add a stream to streams.json."`
+	Retire streamsRetireVerb `cmd:"" help:"Retire a stream in streams.json."`
+}
+
+type streamsLsVerb struct {
+	JSON bool `name:"json" group:"output" help:"Print a JSON array with an object for each stream."`
+	streamsFile
+}
+
+// Help shows with datasink streams ls --help.
+func (*streamsLsVerb) Help() string {
+	return `Examples:
+
+  datasink streams ls
+  datasink streams ls --json | jq -r '.[] | select(.retired) | .name'`
+}
+
+// Run lists the streams with their defaults, in the order of the file.
+func (v *streamsLsVerb) Run(_ context.Context, c console) error {
+	if err := checkFile(v.Streams); err != nil {
+		return err
+	}
+	set, err := stream.Load(v.Streams)
+	if err != nil {
+		return err
+	}
+	if v.JSON {
+		return printJSON(c.out, set.All())
+	}
+	var rows [][]string
+	for _, s := range set.All() {
+		capacity := string(s.Capacity)
+		if s.Capacity == stream.Provisioned {
+			capacity = counted(s.Shards, "shard")
+		}
+		state := "active"
+		if s.Retired {
+			state = "retired"
+		}
+		rows = append(rows, []string{
+			s.Name, state, string(s.Format), capacity, fmt.Sprintf("%d h", s.RetentionHours),
+			fmt.Sprintf("%d s, %d MiB", s.BufferSeconds, s.BufferMiB), string(s.Compression),
+		})
+	}
+	return printTable(c.out, []string{"STREAM", "STATE", "FORMAT", "CAPACITY", "RETENTION", "BUFFER", "COMPRESSION"}, rows)
+}
+
+type streamsRetireVerb struct {
+	Stream string `arg:"" name:"name" help:"Name of the stream."`
+	streamsFile
+}
+
+// Help shows with datasink streams retire --help.
+func (*streamsRetireVerb) Help() string {
+	return `The command sets "retired": true in the entry of the stream. After the next deploy POST
+answers 404 for the stream, and the pipeline delivers what it has. When status shows an
+empty queue and the last object is written, delete the entry and deploy again.
+
+Examples:
+
+  datasink streams retire page-views`
+}
+
+// Run retires a stream.
+func (v *streamsRetireVerb) Run(_ context.Context, c console) error {
+	if err := checkFile(v.Streams); err != nil {
+		return err
+	}
+	err := streamsfile.RetireInFile(v.Streams, v.Stream)
+	if errors.Is(err, streamsfile.ErrUnknown) || errors.Is(err, streamsfile.ErrRetired) {
+		return usageError{err}
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.out, "%s is retired in %s. Deploy (make deploy) to let POST answer 404.\n", v.Stream, v.Streams)
+	return nil
 }
 
 type streamsAddVerb struct {

@@ -45,24 +45,29 @@ func Add(content []byte, s stream.Stream) ([]byte, error) {
 // AddToFile adds an entry to a file, which it replaces atomically. It returns the
 // text of the entry.
 func AddToFile(path string, s stream.Stream) (entry string, err error) {
-	// Replace the file, not a symbolic link to it.
-	path, err = filepath.EvalSymlinks(path)
-	if err != nil {
-		return "", fmt.Errorf("reading streams: %w", err)
-	}
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("reading streams: %w", err)
-	}
-	added, err := Add(content, s)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
-	}
 	text, err := compact(s)
 	if err != nil {
 		return "", err
 	}
-	return string(text), replace(path, added)
+	return string(text), edit(path, func(content []byte) ([]byte, error) { return Add(content, s) })
+}
+
+// edit replaces the content of a file by the result of change.
+func edit(path string, change func(content []byte) ([]byte, error)) error {
+	// Replace the file, not a symbolic link to it.
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return fmt.Errorf("reading streams: %w", err)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("reading streams: %w", err)
+	}
+	changed, err := change(content)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return replace(path, changed)
 }
 
 // replace writes a file atomically and keeps its mode.

@@ -1,0 +1,58 @@
+package streamsfile_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/data-sink/data-sink/internal/operate/streamsfile"
+)
+
+func TestRetireKeepsTheFormatting(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ before, after string }{
+		"one field": {
+			`{"streams": [{"name": "a"}, {"name": "b"}]}`,
+			`{"streams": [{"name": "a", "retired": true}, {"name": "b"}]}`,
+		},
+		"several fields": {
+			"{\"streams\":[\n  {\"name\":\"b\"},\n  {\"shards\":2,\"name\":\"a\"}\n]}\n",
+			"{\"streams\":[\n  {\"name\":\"b\"},\n  {\"shards\":2,\"name\":\"a\",\"retired\": true}\n]}\n",
+		},
+		"a line for each field": {
+			"{\"streams\": [\n  {\n    \"name\": \"a\",\n    \"shards\": 2\n  }\n]}",
+			"{\"streams\": [\n  {\n    \"name\": \"a\",\n    \"shards\": 2,\n    \"retired\": true\n  }\n]}",
+		},
+		"one field on its own line": {
+			"{\"streams\": [\r\n\t{\r\n\t\t\"name\": \"a\"\r\n\t}\r\n]}",
+			"{\"streams\": [\r\n\t{\r\n\t\t\"name\": \"a\",\r\n\t\t\"retired\": true\r\n\t}\r\n]}",
+		},
+		"the field exists": {
+			`{"streams": [{"name": "a", "retired": false , "shards": 2}]}`,
+			`{"streams": [{"name": "a", "retired": true , "shards": 2}]}`,
+		},
+	} {
+		got, err := streamsfile.Retire([]byte(tt.before), "a")
+		if err != nil || string(got) != tt.after {
+			t.Errorf("%s: Retire = %v\n%s\nwant\n%s", name, err, got, tt.after)
+		}
+	}
+}
+
+func TestRetireRefuses(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "streams.json")
+	const content = `{"streams": [{"name": "a", "retired": true}]}`
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]error{"a": streamsfile.ErrRetired, "b": streamsfile.ErrUnknown} {
+		if err := streamsfile.RetireInFile(path, name); !errors.Is(err, want) {
+			t.Errorf("RetireInFile(%s) = %v, want %v", name, err, want)
+		}
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != content {
+		t.Errorf("the file is %s, %v, want it unchanged", got, err)
+	}
+}
