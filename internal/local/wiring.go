@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"time"
 
@@ -75,7 +76,7 @@ func (p *Pipeline) openFunctions() error {
 	p.drainer = p.function("drainer", nil)
 	p.wakes = NewWakeQueue(WakeQueueOptions{Function: p.drainer, Concurrency: 4, Visibility: time.Second, MaxReceives: 5, Log: p.o.Log})
 	drainer := drain.New(drain.Options{
-		Deployment: p.o.Deployment, Streams: p.o.Streams, Archive: objects, Waker: p.wakes, Log: p.o.Log,
+		Deployment: p.o.Deployment, Streams: p.o.Streams, Archive: objects, Waker: p.wakes, Log: p.log("drainer"),
 		Queue: wrap(p.o.Seams.DrainerQueue, q),
 		Sink:  &sink.Writer{Service: wrap(p.o.Seams.Kinesis, sink.Service(p.kinesis)), Limits: sink.KinesisLimits, MaxAttempts: 4},
 		Lease: p.o.Lease, ClaimsInFlight: 2, TotalClaims: 4, MaxDrainers: 2, WakeInterval: p.o.WakeInterval,
@@ -87,17 +88,20 @@ func (p *Pipeline) openFunctions() error {
 		return err
 	}
 	ingester := ingest.New(ingest.Config{
-		Streams: p.o.Streams, Credentials: credentials, Archive: objects, Waker: p.wakes, Logger: p.direct.logger(p.o.Log),
+		Streams: p.o.Streams, Credentials: credentials, Archive: objects, Waker: p.wakes, Logger: p.direct.logger(p.log("ingest")),
 		Queue: wrap(p.o.Seams.IngestQueue, q), PushTimeout: pushTimeout(p.o), WakeInterval: p.o.WakeInterval,
 	})
 	p.gateway = gateway.New(gateway.Config{Function: p.function("ingest", ingester.Invoke), Hold: hold, Log: p.o.Log})
 
 	bridges := bridge.New(bridge.Config{
-		Deployment: p.o.Deployment, Streams: p.o.Streams, Archive: objects, Log: p.packed.logger(p.o.Log),
+		Deployment: p.o.Deployment, Streams: p.o.Streams, Archive: objects, Log: p.packed.logger(p.log("bridge")),
 		Firehose: &sink.Writer{Service: wrap(p.o.Seams.Firehose, sink.Service(p.firehose)), Limits: sink.FirehoseLimits},
 	})
 	return p.openMappings(p.function("bridge", bridges.Invoke))
 }
+
+// log returns the logger of a function.
+func (p *Pipeline) log(function string) *slog.Logger { return p.o.Log.With("function", function) }
 
 // credentials has the one client that there is.
 func (p *Pipeline) credentials() (*basicauth.Cache, error) {

@@ -14,6 +14,8 @@ var (
 	inlineCode = regexp.MustCompile("`((?:make|datasink) [^`]+)`")
 	heading    = regexp.MustCompile(`(?m)^#.*$`)
 	makeTarget = regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):`)
+	// incomplete matches the error of a command line that only names a verb or a flag.
+	incomplete = regexp.MustCompile(`^missing flags|^expected "|but got "EOL"`)
 	// commandCall is a call of make or datasink at the start of a command.
 	commandCall = regexp.MustCompile(`(?:^|[|&;(]\s*)(?:[A-Z_]+=\S+\s+)*(make|datasink)\s+(.*)`)
 )
@@ -42,7 +44,8 @@ func TestREADMEsNameCommandsThatExist(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, line := range shellLines(string(content)) {
+		commands, mentions := shellLines(string(content))
+		for i, line := range append(commands, mentions...) {
 			m := commandCall.FindStringSubmatch(line)
 			switch {
 			case m == nil:
@@ -52,7 +55,8 @@ func TestREADMEsNameCommandsThatExist(t *testing.T) {
 					t.Errorf("%s: %q: the Makefile has no target %s", name, line, target)
 				}
 			default:
-				if _, err := quietParser().Parse(words(untilPipe(m[2]))); err != nil {
+				_, err := quietParser().Parse(words(untilPipe(m[2])))
+				if err != nil && (i < len(commands) || !incomplete.MatchString(err.Error())) {
 					t.Errorf("%s: %q: %v", name, line, err)
 				}
 			}
@@ -66,22 +70,21 @@ func TestREADMEsNameCommandsThatExist(t *testing.T) {
 
 // shellLines returns the lines of all shell blocks without their comments, and the
 // inline code that starts with make or datasink and has arguments.
-func shellLines(markdown string) []string {
-	var lines []string
+func shellLines(markdown string) (commands, mentions []string) {
 	for _, block := range shellBlock.FindAllStringSubmatch(markdown, -1) {
 		text := strings.ReplaceAll(block[1], "\\\n", " ")
 		for line := range strings.Lines(text) {
 			line, _, _ = strings.Cut(line, " #")
-			lines = append(lines, strings.TrimSpace(line))
+			commands = append(commands, strings.TrimSpace(line))
 		}
 	}
 	prose := heading.ReplaceAllString(shellBlock.ReplaceAllString(markdown, ""), "")
 	for _, m := range inlineCode.FindAllStringSubmatch(prose, -1) {
 		if !strings.ContainsAny(m[1], "<[|") { // those are forms, not commands
-			lines = append(lines, m[1])
+			mentions = append(mentions, m[1])
 		}
 	}
-	return lines
+	return commands, mentions
 }
 
 // untilPipe returns the arguments of a command before a pipe, a redirection, or the

@@ -78,7 +78,12 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 
-	log := slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level}))
+	file := &logFile{dir: v.Data}
+	defer func() { _ = file.Close() }() // The lines are written.
+	log := slog.New(slog.NewMultiHandler(
+		slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level}),
+		slog.NewJSONHandler(file, nil),
+	))
 	live := page.New(page.Options{Streams: streams, Data: v.Data, User: v.User, Password: v.Password, Log: log})
 	pipeline, err := local.Start(ctx, local.Options{
 		Streams: streams, Data: v.Data, Addr: v.Addr, S3Addr: v.S3Addr, OperatorAddr: v.Operator, RedisURL: v.RedisURL,

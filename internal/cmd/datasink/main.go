@@ -22,6 +22,7 @@ type verbs struct {
 	Verify      verifyVerb       `cmd:"" help:"Check that every record that was received is stored."`
 	Failed      failedVerbs      `cmd:"" help:"List, show and redrive dead letters."`
 	Replay      replayVerb       `cmd:"" help:"Post archived records to another stream."`
+	Logs        logsVerb         `cmd:"" help:"Print the logs of the functions."`
 	Streams     streamsVerbs     `cmd:"" help:"Edit streams.json."`
 	Credentials credentialsVerbs `cmd:"" help:"Edit the clients' secret."`
 	Completion  completionVerb   `cmd:"" help:"Print a shell completion script."`

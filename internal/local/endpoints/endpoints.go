@@ -8,6 +8,13 @@ import "time"
 // as JSON. Only its owner may read it.
 const File = "endpoints.json"
 
+// LogFile is the file in the data folder that holds the log lines of all functions,
+// each a JSON object with time, level, msg and function. OldLogFile holds older lines.
+const (
+	LogFile    = "log.ndjson"
+	OldLogFile = "log.old.ndjson"
+)
+
 // Endpoints is where a pipeline listens.
 type Endpoints struct {
 	Deployment string `json:"deployment"`

@@ -84,7 +84,7 @@ func (c *cloud) output(ctx context.Context, name string) (string, error) {
 	}
 	value, ok := c.outputs[name]
 	if !ok {
-		return "", fmt.Errorf("finding %s: its stack has no output %s", c.Describe(), name)
+		return "", fmt.Errorf("finding %s: its stack has no output %s: %w", c.Describe(), name, ErrNotDeployed)
 	}
 	return value, nil
 }

@@ -56,6 +56,11 @@ type Target interface {
 	// Direct reads the lines of ingest's log for the direct records of a stream from
 	// one time to another.
 	Direct(ctx context.Context, streamName string, from, to time.Time, each func(archive.Line) error) error
+	// Logs calls each with the log lines of one of Functions that contain all words
+	// and were logged from one time to another. The caller must check the lines: some
+	// are older or newer, and some contain the words in another place. The error is
+	// ErrNotDeployed if the deployment does not have the function.
+	Logs(ctx context.Context, function string, words []string, from, to time.Time, each func(line []byte) error) error
 	// Clients opens the clients' secret.
 	Clients(ctx context.Context) (*clients.Store, error)
 	// Settle returns the longest time that a record takes from the tap to the archive.

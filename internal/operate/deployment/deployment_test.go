@@ -201,7 +201,12 @@ func (a *amazon) filter(w http.ResponseWriter, body []byte) {
 		return
 	}
 	var in struct{ LogGroupName, FilterPattern, NextToken string }
-	if err := json.Unmarshal(body, &in); err != nil || in.LogGroupName != "/sink/bridge" || in.FilterPattern != `"packed" "orders"` {
+	err := json.Unmarshal(body, &in)
+	if err == nil && in.LogGroupName == "/sink/bridge" && in.FilterPattern == "" {
+		fmt.Fprintf(w, `{"events":[{"message":"a line"}]}`)
+		return
+	}
+	if err != nil || in.LogGroupName != "/sink/bridge" || in.FilterPattern != `"packed" "orders"` {
 		w.WriteHeader(http.StatusBadRequest)
 		fmt.Fprintf(w, `{"__type":"ResourceNotFoundException","message":"no log group"}`)
 		return
@@ -249,6 +254,17 @@ func TestADeploymentOnAWS(t *testing.T) {
 	}
 	if err := c.Packed(t.Context(), "none", at, at, nil); err == nil || !strings.Contains(err.Error(), "ResourceNotFoundException: no log group") {
 		t.Errorf("Packed of a group that is not there = %v", err)
+	}
+	var lines []string
+	err := c.Logs(t.Context(), "bridge", nil, at, at.Add(time.Hour), func(line []byte) error {
+		lines = append(lines, string(line))
+		return nil
+	})
+	if diff := cmp.Diff([]string{"a line"}, lines); err != nil || diff != "" {
+		t.Errorf("Logs: %v, lines differ (-want +got):\n%s", err, diff)
+	}
+	if err := c.Logs(t.Context(), "ingest", nil, at, at, nil); !errors.Is(err, deployment.ErrNotDeployed) {
+		t.Errorf("Logs of a function that the stack does not name = %v", err)
 	}
 	if archive, err := c.Archive(t.Context()); err != nil || archive.Name() != "bucket" {
 		t.Errorf("Archive = %+v, %v", archive, err)

@@ -35,11 +35,14 @@ const slack = 5 * time.Minute
 // to five minutes earlier or later, and some contain the words in another place.
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
 func (l *Log) Lines(ctx context.Context, words []string, from, to time.Time, each func(line []byte) error) error {
-	pattern := `"` + strings.Join(words, `" "`) + `"`
-	pages := cloudwatchlogs.NewFilterLogEventsPaginator(l.client, &cloudwatchlogs.FilterLogEventsInput{
-		LogGroupName: &l.group, FilterPattern: &pattern,
-		StartTime: aws.Int64(max(from.Add(-slack).UnixMilli(), 0)), EndTime: aws.Int64(to.Add(slack).UnixMilli()),
-	})
+	in := &cloudwatchlogs.FilterLogEventsInput{
+		LogGroupName: &l.group,
+		StartTime:    aws.Int64(max(from.Add(-slack).UnixMilli(), 0)), EndTime: aws.Int64(to.Add(slack).UnixMilli()),
+	}
+	if len(words) > 0 {
+		in.FilterPattern = aws.String(`"` + strings.Join(words, `" "`) + `"`)
+	}
+	pages := cloudwatchlogs.NewFilterLogEventsPaginator(l.client, in)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
