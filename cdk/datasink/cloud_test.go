@@ -1,12 +1,18 @@
 package datasink
 
 import (
+	"context"
 	"encoding/json"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
+	"github.com/data-sink/data-sink/internal/pipeline/ingest"
 )
 
 func mustJSON(t *testing.T, text string, into any) {
@@ -115,5 +121,27 @@ func TestTheScheduleSweepsEveryMinuteWithoutRetries(t *testing.T) {
 func TestStacksAreTiedToNoAccountByDefault(t *testing.T) {
 	if b := readFile(t, synth(t, nil, fourStreams).dir+"/datasink.template.json"); strings.Contains(string(b), testAccount) {
 		t.Error("the template names an account")
+	}
+}
+
+// The daily request must be one that ingest understands: a handler that answers 404 is
+// active too, but the alarm for client errors would count it with front=url.
+func TestTheDailyRequestAsksIngestForItsHealth(t *testing.T) {
+	schedule := named(t, synth(t, nil, fourStreams).root, "AWS::Scheduler::Schedule", "Health").Properties
+	if schedule["ScheduleExpression"] != "rate(1 day)" || plain(rendered(at(schedule, "Target", "Arn"))) != "${Ingest.Arn}" {
+		t.Errorf("schedule %v", schedule)
+	}
+	handler := ingest.New(ingest.Config{
+		Streams: mustParse(t, fourStreams), Queue: &surroundings{}, Archive: kept{}, Waker: &surroundings{}, Logger: slog.New(slog.DiscardHandler),
+		Credentials: basicauth.NewCache(func(context.Context) ([]byte, error) { return []byte(`{"datasink":"hunter2"}`), nil }, time.Minute, time.Minute),
+	})
+	answer, err := handler.Invoke(t.Context(), []byte(rendered(at(schedule, "Target", "Input"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct{ StatusCode int }
+	mustJSON(t, string(answer), &got)
+	if got.StatusCode != 200 {
+		t.Errorf("ingest answers %s, want 200", answer)
 	}
 }

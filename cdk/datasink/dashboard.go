@@ -76,7 +76,7 @@ func (w watched) stages() []stage {
 		{"Ingest", "makes records durable", [3]graph{
 			{"Records accepted; bytes", []any{w.own(metric.Accepted, "Sum"), onRight(w.own(metric.AcceptedBytes, "Sum"))}},
 			{"Push to the queue, ms", []any{w.own(metric.PushLatency, "p50"), w.own(metric.PushLatency, "p99")}},
-			{"Refused requests, direct records", w.beginning("Refused", "Archived", "Undeclared")},
+			{"Refused requests, direct records", w.beginning("Refused", "Archived", "Undeclared", "Replayed")},
 		}},
 		{"Queue", "Redis stores records", [3]graph{
 			{"Records waiting; claims", []any{w.own(metric.QueueDepth, "Maximum"), onRight(w.own(metric.ClaimsOutstanding, "Maximum"))}},

@@ -176,7 +176,8 @@ func emitted(t *testing.T, deployment string, bad bool) []metrictest.Point {
 			at := from.Add(90 * time.Minute).Format(time.RFC3339)
 			return each([]byte(`{"msg":"packed","time":"` + at + `","stream":"orders","bytes":1,"records":1,"hash":"1","firstSequence":"1","lastSequence":"1"}`))
 		},
-		Observe: verifier.Metrics{Writer: writer}.Observe,
+		DirectLines: func(context.Context, time.Time, time.Time, func(line []byte) error) error { return nil },
+		Observe:     verifier.Metrics{Writer: writer}.Observe,
 	})
 
 	for _, f := range []struct {

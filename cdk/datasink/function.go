@@ -3,6 +3,7 @@ package datasink
 import (
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
@@ -104,19 +105,20 @@ func values(d deployment, r resources) map[string]*string {
 	}
 	number := func(n int) *string { return jsii.String(strconv.Itoa(n)) }
 	return map[string]*string{
-		env.Name:            jsii.String(d.Name),
-		env.ArchiveBucket:   r.bucket.BucketName(),
-		env.StreamMetrics:   jsii.String(d.StreamMetrics),
-		env.RedisURL:        r.redis.url,
-		env.RedisSecret:     secret,
-		env.ClientsSecret:   r.clients.SecretArn(),
-		env.WakeQueueURL:    r.queue.QueueUrl(),
-		env.WaitReplicas:    number(d.WaitReplicas),
-		env.BypassQueue:     jsii.String(strconv.FormatBool(d.BypassQueue)),
-		env.DualStack:       jsii.String(strconv.FormatBool(d.IPv6())),
-		env.MaxBodyBytes:    number(d.MaxBodyBytes),
-		env.MaxDecodedBytes: number(d.MaxDecodedBytes),
-		env.MaxDrainers:     number(d.StreamDrainers),
+		env.Name:              jsii.String(d.Name),
+		env.ArchiveBucket:     r.bucket.BucketName(),
+		env.StreamMetrics:     jsii.String(d.StreamMetrics),
+		env.RedisURL:          r.redis.url,
+		env.RedisSecret:       secret,
+		env.ClientsSecret:     r.clients.SecretArn(),
+		env.WakeQueueURL:      r.queue.QueueUrl(),
+		env.WaitReplicas:      number(d.WaitReplicas),
+		env.BypassQueue:       jsii.String(strconv.FormatBool(d.BypassQueue)),
+		env.IdempotencyWindow: jsii.String((time.Duration(d.IdempotencyMinutes) * time.Minute).String()),
+		env.DualStack:         jsii.String(strconv.FormatBool(d.IPv6())),
+		env.MaxBodyBytes:      number(d.MaxBodyBytes),
+		env.MaxDecodedBytes:   number(d.MaxDecodedBytes),
+		env.MaxDrainers:       number(d.StreamDrainers),
 	}
 }
 

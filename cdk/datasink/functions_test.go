@@ -102,6 +102,8 @@ func TestSwitchesReachTheFunctions(t *testing.T) {
 	}{
 		{nil, env.BypassQueue, "false", []string{"Ingest"}},
 		{map[string]any{"bypassQueue": "true"}, env.BypassQueue, "true", []string{"Ingest"}},
+		{nil, env.IdempotencyWindow, "1h0m0s", []string{"Ingest"}},
+		{map[string]any{"idempotencyMinutes": "90"}, env.IdempotencyWindow, "1h30m0s", []string{"Ingest"}},
 		{nil, env.DualStack, "false", []string{"Ingest", "Drainer"}},
 		{byIPv6, env.DualStack, "true", []string{"Ingest", "Drainer"}},
 	} {

@@ -15,6 +15,7 @@ var update = flag.Bool("update", false, "rewrite the generated sections of cdk/R
 func TestTheGeneratedSectionsOfTheREADME(t *testing.T) {
 	readmetest.Section(t, "../README.md", "settings", settingsTable(), *update)
 	readmetest.Section(t, "../README.md", "alarms", runbook(), *update)
+	readmetest.Section(t, "../README.md", "cost", costTable(t), *update)
 }
 
 // settingsTable is the reference of all settings in Markdown.

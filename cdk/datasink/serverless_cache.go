@@ -16,11 +16,15 @@ const cacheUser = "datasink"
 // cacheMajorVersion is the version of a serverless cache.
 const cacheMajorVersion = "9"
 
-// accessString is the ACL of the user: the keys of the deployment, and the commands of
-// package queue.
-func accessString(s settings.Settings) string {
-	return "on ~" + s.Name + ":* -@all +@read +@write +@connection +@scripting -@dangerous +info +time +cluster|slots +cluster|shards"
-}
+// cacheCommands are the commands that package queue uses. A test compares them with
+// queue.ACL, which this package cannot import.
+const cacheCommands = "+asking +cluster|slots +command +del +eval +evalsha +exists +hdel +hget +hgetall +hincrby +hlen +hmget +hset " +
+	"+info +lindex +llen +lpush +lrange +ltrim +pexpire +ping +pttl +rename +rpush +scan +set +time +unlink +wait " +
+	"+zadd +zrange +zrangebyscore +zrem +zscore"
+
+// accessString is the ACL of the user: the commands of the queue, on the keys of the
+// deployment.
+func accessString(s settings.Settings) string { return "on ~" + s.Name + ":* -@all " + cacheCommands }
 
 // newServerlessCache declares a serverless cache and its only user. Its eviction policy
 // is volatile-lru, which never evicts records because records have no TTL.

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
 )
 
 var serverless = map[string]any{"cache": "serverless", "cacheMaxGB": "3"}
@@ -50,8 +52,8 @@ func TestTheUserOfTheServerlessCache(t *testing.T) {
 	if user["UserName"] != "datasink" || user["UserId"] != "datasink-cache" {
 		t.Errorf("user %v with ID %v", user["UserName"], user["UserId"])
 	}
-	if got := user["AccessString"].(string); !strings.HasPrefix(got, "on ~datasink:* -@all ") {
-		t.Errorf("the user may do %s, want only the keys of the deployment", got)
+	if got, want := user["AccessString"], "on "+queue.ACL("datasink"); got != want {
+		t.Errorf("the user may do %s, want what the queue needs, %s", got, want)
 	}
 	password := rendered(at(user, "AuthenticationMode", "Passwords").([]any)[0])
 	if !strings.HasPrefix(password, "{{resolve:secretsmanager:") || !strings.Contains(password, ":SecretString:password:") {

@@ -6,9 +6,17 @@ import (
 	"testing"
 
 	"github.com/data-sink/data-sink/internal/pipeline/metric"
+	pipelinequeue "github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
+
+func TestABatchIsPushedInParts(t *testing.T) {
+	t.Parallel()
+	if partEnvelopes != pipelinequeue.MaxPartEnvelopes {
+		t.Errorf("a part has %d envelopes, want %d", partEnvelopes, pipelinequeue.MaxPartEnvelopes)
+	}
+}
 
 func TestBoundsAreThoseOfStreams(t *testing.T) {
 	t.Parallel()

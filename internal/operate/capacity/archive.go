@@ -3,6 +3,7 @@ package main
 import (
 	"math"
 
+	"github.com/data-sink/data-sink/internal/operate/capacity/bill"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
@@ -19,7 +20,7 @@ type Firehose struct {
 
 // billedBytes returns the bytes that Firehose bills for one Firehose record.
 func billedBytes(n float64) float64 {
-	return math.Ceil(n/firehoseUnit) * firehoseUnit
+	return math.Ceil(n/bill.FirehoseUnit) * bill.FirehoseUnit
 }
 
 // packedBytes returns the bytes that Firehose bills for a batch that the bridge packed.
@@ -36,10 +37,10 @@ func newFirehose(l Load, t Tap) Firehose {
 	f.GiB = l.overShards(t, func(rate float64) float64 {
 		b := l.batchOf(rate)
 		return b.perSecond * l.packedBytes(b.records)
-	}) * monthSeconds / gib
-	f.UnpackedGiB = l.Rate * monthSeconds * billedBytes(float64(l.framed())) / gib
-	f.Dollars = priced(firehoseGiB, f.GiB)
-	f.Saved = priced(firehoseGiB, f.UnpackedGiB) - f.Dollars
+	}) * bill.MonthSeconds / bill.GiB
+	f.UnpackedGiB = l.Rate * bill.MonthSeconds * billedBytes(float64(l.framed())) / bill.GiB
+	f.Dollars = bill.Priced(bill.FirehoseGiB, f.GiB)
+	f.Saved = bill.Priced(bill.FirehoseGiB, f.UnpackedGiB) - f.Dollars
 	return f
 }
 
@@ -65,9 +66,9 @@ func (l Load) objects(rate float64) float64 {
 func newArchive(l Load) Archive {
 	busiest, _ := l.shares()
 	a := Archive{PutsPerSecond: l.objects(l.peak() * busiest)}
-	a.Objects = monthSeconds * l.overStreams(func(share float64) float64 { return l.objects(l.Rate * share) })
-	a.GiB = l.Rate * monthSeconds * float64(l.framed()) / l.Compression / gib
+	a.Objects = bill.MonthSeconds * l.overStreams(func(share float64) float64 { return l.objects(l.Rate * share) })
+	a.GiB = l.Rate * bill.MonthSeconds * float64(l.framed()) / l.Compression / bill.GiB
 	// During the first month, half of it is stored in the mean.
-	a.Dollars = a.Objects*s3Put + priced(s3GiB, a.GiB/2)
+	a.Dollars = a.Objects*bill.S3Put + bill.Priced(bill.S3GiB, a.GiB/2)
 	return a
 }

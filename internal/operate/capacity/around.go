@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/data-sink/data-sink/internal/operate/capacity/bill"
 	"github.com/data-sink/data-sink/internal/pipeline/metric"
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -36,35 +37,46 @@ func metrics() (service, each int) {
 func newWatching(p Plan) Watching {
 	l := p.Load
 	service, each := metrics()
-	w := Watching{Metrics: service + each*l.Streams, Alarms: serviceAlarms + streamAlarms*l.Streams}
-	bytes := l.Rate * (accessLogBytes + logBytesPerRecord)
+	w := Watching{Metrics: service + each*l.Streams, Alarms: bill.ServiceAlarms(p.settings()) + bill.StreamAlarms*l.Streams}
+	bytes := 0.0
+	if l.stack().Front == settings.FrontAPI {
+		bytes = l.requests() * (accessLogBytes + logBytesPerRecord)
+	}
 	// Ingest writes its metrics when a line is full, and every ten seconds in each
 	// environment.
-	bytes += (l.Rate/metric.MaxValues + p.Ingest.Concurrency/10) * (ingestLogBytes + logBytesPerRecord)
+	bytes += (l.requests()/metric.MaxValues + p.Ingest.Concurrency/10) * (ingestLogBytes + logBytesPerRecord)
 	bytes += p.Drainer.WakeUps * (invocationBytes + 3*logBytesPerRecord)
 	bytes += float64(l.Streams) / settings.SweepSeconds * (sweepLogBytes + logBytesPerRecord)
 	if i := p.Bridge.InvocationsPerSecond; i > 0 {
 		packed := math.Ceil(l.Rate / i * float64(l.framed()) / stream.MaxFramedBytes)
 		bytes += i * (invocationBytes + 3*logBytesPerRecord + packed*(packedLogBytes+logBytesPerRecord))
 	}
-	w.LogGiB = bytes * monthSeconds / gib
-	w.Dollars = w.LogGiB*logGiB + float64(w.Metrics)*metricMonth + float64(w.Alarms)*alarmMonth + dashboard
+	w.LogGiB = bytes * bill.MonthSeconds / bill.GiB
+	w.Dollars = w.LogGiB*bill.LogGiB + float64(w.Metrics)*bill.MetricMonth + float64(w.Alarms)*bill.AlarmMonth + bill.DashboardMonth
 	return w
 }
 
-// Network is the interface endpoints and the secrets.
+// Network is the interface endpoints, the secrets and the encryption of Kinesis.
 type Network struct {
+	// Endpoints is the number of interface endpoints, counted in each zone.
 	Endpoints int `json:"endpoints"`
+	// KMSRequests is the number of KMS requests of the functions in a month.
+	KMSRequests float64 `json:"kmsRequests"`
 	// GiB is the amount of PutRecords calls through them in a month, in base64.
 	GiB     float64 `json:"gib"`
 	Dollars float64 `json:"dollars"`
 }
 
-func newNetwork(l Load) Network {
-	n := Network{Endpoints: interfaceEndpoints * settings.Zones}
-	if !l.oversize() {
-		n.GiB = l.Rate * monthSeconds * float64(base64.StdEncoding.EncodedLen(l.Size)+keyBytes+putBytes) / gib
+func newNetwork(p Plan) Network {
+	l := p.Load
+	s := l.stack()
+	n := Network{Endpoints: s.InterfaceEndpoints()}
+	// Each environment of the drainer and of the bridge decrypts the key of each stream.
+	environments := math.Max(1, math.Ceil(p.Bridge.Concurrency)) + float64(max(1, p.Drainer.Concurrency))
+	n.KMSRequests = float64(l.Streams) * environments * bill.KMSRequestsPerMonth
+	if !l.oversize() && n.Endpoints > 0 {
+		n.GiB = l.Rate * bill.MonthSeconds * float64(base64.StdEncoding.EncodedLen(l.Size)+keyBytes+putBytes) / bill.GiB
 	}
-	n.Dollars = float64(n.Endpoints)*endpointHour*monthHours + priced(endpointGiB, n.GiB) + secrets*secretMonth
+	n.Dollars = float64(n.Endpoints)*bill.EndpointHour*bill.MonthHours + bill.Priced(bill.EndpointGiB, n.GiB) + secrets*bill.SecretMonth + n.KMSRequests*bill.KMSRequest
 	return n
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/data-sink/data-sink/internal/operate/capacity/bill"
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
@@ -78,6 +79,9 @@ const fewStreams = 16
 
 // newCache returns the cheapest cache that is sufficient, else the largest.
 func newCache(l Load) Cache {
+	if l.stack().Serverless() {
+		return l.serverlessCache()
+	}
 	candidates := nodes
 	if n, err := findNode(l.Node); err == nil {
 		candidates = []node{n}
@@ -119,11 +123,11 @@ func (l Load) cacheOf(n node, shards int) Cache {
 	}
 	busiest, _ := l.shares()
 	c.BacklogMinutes = n.usable() / (c.RecordBytes * l.peak() * max(busiest, l.fullest(shards))) / 60
-	c.Dollars = float64(c.Nodes) * n.hour * monthHours
+	c.Dollars = float64(c.Nodes) * bill.NodeHour[n.name] * bill.MonthHours
 	if !l.oversize() {
 		// Functions and nodes are in two zones: half of the data that is pushed and
 		// claimed crosses between them.
-		c.Dollars += 2 * l.Rate * monthSeconds * l.queued() / gib / settings.Zones * crossZoneGiB
+		c.Dollars += 2 * l.Rate * bill.MonthSeconds * l.queued() / bill.GiB / settings.Zones * bill.CrossZoneGiB
 	}
 	return c
 }

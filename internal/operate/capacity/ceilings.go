@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
 // Kinds of ceilings, by what raises them.
@@ -37,9 +39,16 @@ func ceilings(p Plan) []Ceiling {
 	// scaled returns the load at which a need that grows with the load reaches its limit.
 	scaled := func(limit, needs float64) float64 { return l.peak() * limit / needs }
 
-	add(float64(defaults.ThrottleRate), "the throttle of the API", bySetting, "throttleRate=%d", l.throttle())
-	add(float64(maxSetting("throttleRate")), "the largest throttleRate", byDesign, "split the streams over several deployments")
-	add(apiRate/margin, "requests of the account at API Gateway, with a margin", byQuota, "API Gateway throttle: %s requests/s", commas(max(float64(l.throttle()), apiRate+1)))
+	batch := float64(l.Batch)
+	if l.stack().Front == settings.FrontAPI {
+		add(float64(defaults.ThrottleRate)*batch, "the throttle of the API", bySetting, "throttleRate=%d", l.throttle())
+		add(float64(maxSetting("throttleRate"))*batch, "the largest throttleRate", byDesign, "split the streams over several deployments")
+		add(apiRate/margin*batch, "requests of the account at API Gateway, with a margin", byQuota, "API Gateway throttle: %s requests/s", commas(max(float64(l.throttle()), apiRate+1)))
+	} else {
+		reserved := l.stack().IngestConcurrency
+		add(float64(reserved)*requestsPerExecution*batch, "requests a second of the executions that are reserved for ingest", bySetting, "ingestConcurrency=%d", max(reserved+1, whole(p.API.RequestsPerSecond*margin/requestsPerExecution)))
+		add(scaled(float64(reserved), p.Ingest.Concurrency*l.Peak), "the executions that are reserved for ingest", bySetting, "ingestConcurrency=%d", max(reserved+1, whole(p.Ingest.Concurrency*l.Peak*margin)))
+	}
 	add(scaled(concurrentExecutions, float64(p.concurrency())), "concurrent executions of the account, and ten requests a second for each of them", byQuota,
 		"Lambda concurrent executions: %s", commas(max(float64(p.concurrency()), concurrentExecutions+1)))
 	if l.oversize() {
@@ -47,16 +56,7 @@ func ceilings(p Plan) []Ceiling {
 		slices.SortStableFunc(all, func(a, b Ceiling) int { return cmp.Compare(a.At, b.At) })
 		return all
 	}
-	standard := l
-	standard.Replicas = defaults.CacheReplicas
-	small, _ := findNode(defaults.CacheNodeType)
-	add(standard.carries(small), fmt.Sprintf("one %s, with %g minutes of backlog", defaults.CacheNodeType, l.BacklogMinutes), bySetting, "%s", p.Cache.changed())
-	streamMax := p.Cache.StreamMax
-	if l.Node != "auto" {
-		streamMax = p.Cache.ShardMax
-	}
-	add(streamMax/busiest, "one stream: its queue is on one node of the cache", byDesign,
-		"split the busiest stream into %d or more", max(2, whole(l.peak()*busiest/streamMax)))
+	all = append(all, cacheCeilings(p)...)
 	add(float64(defaults.StreamDrainers)*p.Drainer.RecordsPerSecond/busiest, "drainers of one stream", bySetting, "streamDrainers=%d", max(defaults.StreamDrainers+1, p.Drainer.Stream))
 	add(scaled(float64(defaults.DrainerConcurrency), l.overStreams(func(share float64) float64 { return l.executions(l.peak() * share) })), "drainers of all streams", bySetting,
 		"drainerConcurrency=%d", max(defaults.DrainerConcurrency+1, p.Drainer.Concurrency))
@@ -70,13 +70,43 @@ func ceilings(p Plan) []Ceiling {
 	return all
 }
 
+// cacheCeilings returns the ceilings of the cache.
+func cacheCeilings(p Plan) []Ceiling {
+	l := p.Load
+	busiest, _ := l.shares()
+	ceiling := func(at float64, what, kind, lift string) Ceiling {
+		return Ceiling{At: at, What: what, Kind: kind, Lift: lift, Passed: l.peak() > at*(1+1e-9)}
+	}
+	if l.stack().Serverless() {
+		return []Ceiling{
+			ceiling(p.Cache.ShardMax, "an idle serverless cache", bySetting, "cache=nodes, or increase the load slowly: the cache doubles its capacity every 10 to 12 minutes"),
+			ceiling(p.Cache.StreamMax/busiest, "one stream: its queue is in one slot of the serverless cache", byDesign, fmt.Sprintf("split the busiest stream into %d or more", max(2, whole(l.peak()*busiest/p.Cache.StreamMax)))),
+		}
+	}
+	standard := l
+	standard.Replicas = defaults.CacheReplicas
+	small, _ := findNode(defaults.CacheNodeType)
+	streamMax := p.Cache.StreamMax
+	if l.Node != "auto" {
+		streamMax = p.Cache.ShardMax
+	}
+	list := []Ceiling{
+		ceiling(standard.carries(small), fmt.Sprintf("one %s, with %g minutes of backlog", defaults.CacheNodeType, l.BacklogMinutes), bySetting, p.Cache.changed()),
+		ceiling(streamMax/busiest, "one stream: its queue is on one node of the cache", byDesign, fmt.Sprintf("split the busiest stream into %d or more", max(2, whole(l.peak()*busiest/streamMax)))),
+	}
+	if p.Cache.Nodes > clusterNodes {
+		list = append(list, ceiling(l.peak()*clusterNodes/float64(p.Cache.Nodes), "nodes of one cluster", byQuota, fmt.Sprintf("ElastiCache nodes of a cluster: %d", p.Cache.Nodes)))
+	}
+	return list
+}
+
 // margin is the factor between a load and its limit on requests, because a load is
 // never even.
 const margin = 1.2
 
 // throttle returns the throttleRate for a load.
 func (l Load) throttle() int {
-	return min(maxSetting("throttleRate"), max(defaults.ThrottleRate, whole(l.peak()*margin)))
+	return min(maxSetting("throttleRate"), max(defaults.ThrottleRate, whole(l.peak()/float64(l.Batch)*margin)))
 }
 
 // tapCeilings returns the ceilings of Kinesis.
@@ -137,7 +167,7 @@ func (p Plan) chosen(set []string) []string {
 		name             string
 		value, byDefault int
 	}{
-		{"cacheReplicas", p.Load.Replicas, defaults.CacheReplicas},
+		{"cacheReplicas", p.settings().CacheReplicas, defaults.CacheReplicas},
 		{"ingestMemory", p.Load.IngestMemory, defaults.IngestMemory},
 		{"drainerMemory", p.Load.DrainerMemory, defaults.DrainerMemory},
 		{"bridgeMemory", p.Load.BridgeMemory, defaults.BridgeMemory},
@@ -146,6 +176,12 @@ func (p Plan) chosen(set []string) []string {
 			more = append(more, fmt.Sprintf("%s=%d", s.name, s.value))
 		}
 	}
+	for name, value := range map[string]string{"profile": p.Load.Profile, "front": p.Load.Front, "egress": p.Load.Egress, "cache": p.Load.CacheKind} {
+		if s, _ := settings.Find(name); value != "" && value != s.Default {
+			more = append(more, name+"="+value)
+		}
+	}
+	slices.Sort(more)
 	if p.Load.OnDemand {
 		more = append(more, `"capacity": "on-demand"`)
 	}
@@ -154,6 +190,9 @@ func (p Plan) chosen(set []string) []string {
 
 // changed returns the settings of the cache that differ from their defaults.
 func (c Cache) changed() string {
+	if c.Shards == 0 { // serverless
+		return ""
+	}
 	var set []string
 	if c.Node != defaults.CacheNodeType {
 		set = append(set, "cacheNodeType="+c.Node)

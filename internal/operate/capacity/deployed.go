@@ -19,13 +19,8 @@ func maxSetting(name string) int {
 	return s.Max
 }
 
-// What a deployment with the default settings consists of. A test of the CDK app
-// counts it in the template.
-const (
-	serviceAlarms, streamAlarms = 19, 3
-	interfaceEndpoints          = 3
-	secrets                     = 2
-)
+// secrets is the number of secrets: of the clients, and of the cache.
+const secrets = 2
 
 // Bounds and defaults of streams.json.
 const (

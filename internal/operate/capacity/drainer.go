@@ -1,6 +1,9 @@
 package main
 
-import "github.com/data-sink/data-sink/internal/pipeline/settings"
+import (
+	"github.com/data-sink/data-sink/internal/operate/capacity/bill"
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
+)
 
 // Drainer is the drainer function and its wake-ups.
 type Drainer struct {
@@ -51,6 +54,6 @@ func newDrainer(l Load) Drainer {
 	at := l.overStreams(func(share float64) float64 { return l.executions(l.Rate * share) })
 	// A wake-up is sent, received and deleted.
 	requests := 3*d.WakeUps + idlePolls
-	d.Dollars = lambdaDollars(d.WakeUps+1.0/settings.SweepSeconds, at, d.Memory) + requests*monthSeconds*sqsRequest
+	d.Dollars = bill.LambdaDollars(d.WakeUps+1.0/settings.SweepSeconds, at, d.Memory) + requests*bill.MonthSeconds*bill.SQSRequest
 	return d
 }

@@ -1,27 +1,34 @@
 package main
 
-import "math"
+import (
+	"math"
 
-// newAPI returns API Gateway, including the data of the responses. Its access log is
-// part of CloudWatch.
+	"github.com/data-sink/data-sink/internal/operate/capacity/bill"
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
+)
+
+// newAPI returns what clients call, including the data of the responses. The access log
+// of API Gateway is part of CloudWatch. A function URL has no fee.
 func newAPI(l Load) API {
-	units := (l.Size + meteredBytes - 1) / meteredBytes
-	month := l.Rate * monthSeconds
-	return API{
-		RequestsPerSecond: l.peak(), Units: units,
-		Dollars: priced(apiRequests, month*float64(units)) + priced(transferOut, month*responseBytes/gib),
+	units := (l.requestBytes() + bill.MeteredBytes - 1) / bill.MeteredBytes
+	month := l.requests() * bill.MonthSeconds
+	a := API{RequestsPerSecond: l.peak() / float64(l.Batch), Units: units, Dollars: bill.Priced(bill.TransferOut, month*responseBytes/bill.GiB)}
+	if l.stack().Front == settings.FrontAPI {
+		a.Dollars += bill.Priced(bill.APIRequests, month*float64(units))
 	}
+	return a
 }
 
-// newIngest returns ingest, with one invocation for each record. Lambda bills whole
+// newIngest returns ingest, with one invocation for each request. Lambda bills whole
 // milliseconds.
 func newIngest(l Load) Function {
-	wait := redisWait
+	wait := redisWait * math.Ceil(float64(l.Batch)/partEnvelopes)
 	if l.oversize() {
 		wait = s3PutWait
 	}
-	ms := math.Ceil(ingestSeconds.at(l.Size)*1000/min(1, vCPUs(l.IngestMemory)) + wait)
-	f := Function{InvocationsPerSecond: l.Rate, BilledMillis: ms, Concurrency: l.Rate * ms / 1000, Memory: l.IngestMemory}
-	f.Dollars = lambdaDollars(f.InvocationsPerSecond, f.Concurrency, f.Memory)
+	cpu := ingestSeconds.at(l.requestBytes()) + lineCPU/1e6*float64(l.Batch-1)
+	ms := math.Ceil(cpu*1000/min(1, vCPUs(l.IngestMemory)) + wait)
+	f := Function{InvocationsPerSecond: l.requests(), BilledMillis: ms, Concurrency: l.requests() * ms / 1000, Memory: l.IngestMemory}
+	f.Dollars = bill.LambdaDollars(f.InvocationsPerSecond, f.Concurrency, f.Memory)
 	return f
 }

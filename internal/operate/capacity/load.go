@@ -20,13 +20,20 @@ type Load struct {
 	// Size is the size of a decoded body, in bytes.
 	Size    int `json:"size"`
 	Streams int `json:"streams"`
+	// Batch is the number of records in one request.
+	Batch int `json:"batch"`
 	// Busiest is the share of all records that one stream has; 0: all streams have the
 	// same share.
 	Busiest float64 `json:"busiest"`
 	// Compression is the factor by which compression makes the objects smaller.
 	Compression float64 `json:"compression"`
 	OnDemand    bool    `json:"onDemand"`
-	Region      string  `json:"region"`
+	// Profile, Front, Egress and CacheKind are settings of the stack; empty: the default.
+	Profile   string `json:"profile,omitempty"`
+	Front     string `json:"front,omitempty"`
+	Egress    string `json:"egress,omitempty"`
+	CacheKind string `json:"cache,omitempty"`
+	Region    string `json:"region"`
 	// Node is a type of cache node, or auto for the cheapest type that is sufficient.
 	Node     string `json:"node"`
 	Replicas int    `json:"replicas"`
@@ -40,7 +47,7 @@ type Load struct {
 // defaultLoad returns a modest load on a deployment with the default settings.
 func defaultLoad() Load {
 	return Load{
-		Rate: 1000, Peak: 1, Size: 1 << 10, Streams: 10, Compression: 5, Region: "us-east-1", Node: "auto", Replicas: defaults.CacheReplicas,
+		Rate: 1000, Peak: 1, Size: 1 << 10, Streams: 10, Batch: 1, Compression: 5, Region: "us-east-1", Node: "auto", Replicas: defaults.CacheReplicas,
 		BacklogMinutes: 5, IngestMemory: defaults.IngestMemory, DrainerMemory: defaults.DrainerMemory, BridgeMemory: defaults.BridgeMemory,
 	}
 }
@@ -60,6 +67,8 @@ func (l Load) validate() error {
 	number("peak", l.Peak, 1, 1000)
 	number("size", float64(l.Size), 1, float64(ingest.MaxBodyBytes))
 	number("streams", float64(l.Streams), 1, settings.MaxStreams)
+	number("batch", float64(l.Batch), 1, 10_000)
+	check(l.Batch <= 1 || l.Batch*l.framed() <= ingest.MaxBodyBytes, "-batch %d: %d records of %d bytes are more than a body may have, %d bytes", l.Batch, l.Batch, l.Size, ingest.MaxBodyBytes)
 	number("compression", l.Compression, 1, 1000)
 	number("replicas", float64(l.Replicas), 0, 5)
 	number("backlog-minutes", l.BacklogMinutes, 0, 24*60)
@@ -70,6 +79,11 @@ func (l Load) validate() error {
 		least := 1 / float64(l.Streams)
 		check(l.Busiest >= least && l.Busiest <= 1, "-busiest %g: want %.3g (an equal share of %d streams) to 1", l.Busiest, least, l.Streams)
 	}
+	if s, err := l.settings(); err != nil {
+		problems = append(problems, err)
+	} else {
+		check(!s.Serverless() || l.Node == "auto", "-node %s: a serverless cache has no nodes", l.Node)
+	}
 	check(l.Region != "", "-region: want a Region as in us-east-1")
 	if l.Node != "auto" {
 		if _, err := findNode(l.Node); err != nil {
@@ -77,6 +91,37 @@ func (l Load) validate() error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// settings returns the settings of the stack that the load has chosen.
+func (l Load) settings() (settings.Settings, error) {
+	context := make(map[string]any)
+	for name, value := range map[string]string{"profile": l.Profile, "front": l.Front, "egress": l.Egress, "cache": l.CacheKind} {
+		if value != "" {
+			context[name] = value
+		}
+	}
+	return settings.Parse(context)
+}
+
+// stack returns the settings of a valid load.
+func (l Load) stack() settings.Settings {
+	s, err := l.settings()
+	if err != nil {
+		panic(err) // validate has checked them
+	}
+	return s
+}
+
+// requests returns the mean number of requests a second.
+func (l Load) requests() float64 { return l.Rate / float64(l.Batch) }
+
+// requestBytes returns the length of the body of a request.
+func (l Load) requestBytes() int {
+	if l.Batch == 1 {
+		return l.Size
+	}
+	return l.Batch * l.framed()
 }
 
 // peak returns the records a second for which everything is sized.

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/data-sink/data-sink/internal/operate/capacity/bill"
 )
 
 // asMain is the variable with which the program of the test runs main.
@@ -85,7 +87,7 @@ func TestTextAndJSONSayTheSame(t *testing.T) {
 	if math.Abs(sum-p.Dollars) > 0.01 || p.Dollars == 0 {
 		t.Errorf("the hops cost $%.2f, all of it $%.2f", sum, p.Dollars)
 	}
-	if million := p.Dollars / (3000 * monthSeconds) * 1e6; math.Abs(million-p.DollarsMillion) > 1e-9 {
+	if million := p.Dollars / (3000 * bill.MonthSeconds) * 1e6; math.Abs(million-p.DollarsMillion) > 1e-9 {
 		t.Errorf("$%g a million, want $%g", p.DollarsMillion, million)
 	}
 	for _, want := range append([]string{

@@ -6,8 +6,10 @@ package main
 const (
 	// CPU time of the process of a function for a record of 1 KiB, in us, including the
 	// Runtime API: rows of the table `billed`.
-	ingestCPU  = 200.0 // ingest
-	drainerCPU = 5.2   // drainer, a long backlog
+	ingestCPU = 200.0 // ingest
+	// lineCPU is the CPU time of a further line in a batch, in us, beside its bytes.
+	lineCPU    = 0.9
+	drainerCPU = 5.2 // drainer, a long backlog
 	// bridgeRate is MB/s of Kinesis events on one core: bridge.rate.
 	bridgeRate = 250.0
 	// drainRateCPU and drainSmallCPU, in ns, are the CPU time of drainer, Redis and
@@ -17,6 +19,9 @@ const (
 	// ingestCPU1MB is the time of the handler for a body of 1 MB, in ns:
 	// ingest.cpu.1mb.
 	ingestCPU1MB = 2_375_800.0
+
+	// partEnvelopes is the number of envelopes that one call of Redis pushes.
+	partEnvelopes = 500
 
 	oneKiB, smallBytes, largeBytes = 1 << 10, 100, 1_000_000
 )

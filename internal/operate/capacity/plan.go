@@ -1,6 +1,9 @@
 package main
 
-import "github.com/data-sink/data-sink/internal/pipeline/settings"
+import (
+	"github.com/data-sink/data-sink/internal/operate/capacity/bill"
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
+)
 
 // Plan is what each hop needs for a load and what it costs. Dollars are for a month.
 type Plan struct {
@@ -59,17 +62,26 @@ func newPlan(l Load) Plan {
 	}
 	p.Archive = newArchive(l)
 	p.Watching = newWatching(p)
-	p.Network = newNetwork(l)
+	p.Network = newNetwork(p)
 	for _, h := range p.hops() {
 		p.Dollars += h.dollars
 	}
-	p.DollarsMillion = p.Dollars / (l.Rate * monthSeconds) * 1e6
+	p.DollarsMillion = p.Dollars / (l.Rate * bill.MonthSeconds) * 1e6
 	p.Ceilings = ceilings(p)
 	p.Set, p.Ask, p.Change = p.changes(bySetting), p.changes(byQuota), p.changes(byDesign)
 	return p
 }
 
-// hop is a line of the table.
+// settings returns the settings of the stack, with the cache of the plan.
+func (p Plan) settings() settings.Settings {
+	s := p.Load.stack()
+	if s.Cache == settings.CacheNodes {
+		s.CacheNodeType, s.CacheShards, s.CacheReplicas = p.Cache.Node, p.Cache.Shards, p.Load.Replicas
+	}
+	return s
+}
+
+// hop is a row of the table.
 type hop struct {
 	name, needs string
 	dollars     float64
@@ -80,5 +92,5 @@ type hop struct {
 // number that allows the requests a second, whichever is larger.
 func (p Plan) concurrency() int {
 	atWork := p.Ingest.Concurrency*p.Load.Peak + float64(p.Drainer.Concurrency) + float64(p.Tap.Shards*settings.BridgeParallelization)
-	return whole(max(atWork, p.Load.peak()*margin/requestsPerExecution))
+	return whole(max(atWork, p.API.RequestsPerSecond*margin/requestsPerExecution))
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/data-sink/data-sink/internal/operate/capacity/bill"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
@@ -63,7 +64,7 @@ func TestLargeBodiesGoStraightToTheArchive(t *testing.T) {
 			t.Errorf("a body of %d bytes needs %g %s, want 0", most+1, n, name)
 		}
 	}
-	if want := 100.0 * monthSeconds; p.Archive.Objects != want {
+	if want := 100.0 * bill.MonthSeconds; p.Archive.Objects != want {
 		t.Errorf("%g objects a month, want %g: one for each record", p.Archive.Objects, want)
 	}
 	if p.API.Units != 2 {
@@ -206,7 +207,7 @@ func TestWhatIsPassedIsSaid(t *testing.T) {
 func TestPricesByTiers(t *testing.T) {
 	t.Parallel()
 	for quantity, want := range map[float64]float64{0: 0, 1e6: 1, 300e6: 300, 400e6: 390} {
-		if got := priced(apiRequests, quantity); math.Abs(got-want) > 1e-6 {
+		if got := bill.Priced(bill.APIRequests, quantity); math.Abs(got-want) > 1e-6 {
 			t.Errorf("%g requests cost $%g, want $%g", quantity, got, want)
 		}
 	}

@@ -8,18 +8,19 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/data-sink/data-sink/internal/operate/capacity/bill"
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // caveat accompanies every table of dollars.
-const caveat = "prices: list prices of us-east-1 from public pages, checked " + pricesChecked + "; prices.go says which of them are not verified; check them before you decide"
+const caveat = "prices: list prices of us-east-1 from public pages, checked " + bill.Checked + "; prices.go says which of them are not verified; check them before you decide"
 
 // hops returns the rows of the table, in the order of the pipeline.
 func (p Plan) hops() []hop {
 	hops := []hop{
 		{
-			"API Gateway", fmt.Sprintf("%s requests/s, each billed as %d", commas(p.API.RequestsPerSecond), p.API.Units), p.API.Dollars,
+			p.frontName(), fmt.Sprintf("%s requests/s, each billed as %d", short(p.API.RequestsPerSecond), p.API.Units), p.API.Dollars,
 		},
 		{
 			"ingest λ", fmt.Sprintf("%s executions of %d MB at once, %g ms each", short(p.Ingest.Concurrency*p.Load.Peak), p.Ingest.Memory, p.Ingest.BilledMillis), p.Ingest.Dollars,
@@ -34,12 +35,31 @@ func (p Plan) hops() []hop {
 		hops,
 		hop{"S3", fmt.Sprintf("%s objects and %s a month, %s PUTs/s under the busiest prefix", commas(p.Archive.Objects), size(p.Archive.GiB), short(p.Archive.PutsPerSecond)), p.Archive.Dollars},
 		hop{"CloudWatch", fmt.Sprintf("%s of logs a month, %s metrics, %s alarms", size(p.Watching.LogGiB), commas(float64(p.Watching.Metrics)), commas(float64(p.Watching.Alarms))), p.Watching.Dollars},
-		hop{"VPC, secrets", fmt.Sprintf("%d interface endpoints, counted in each zone; %s through them a month", p.Network.Endpoints, size(p.Network.GiB)), p.Network.Dollars},
+		hop{"VPC, secrets", fmt.Sprintf("%d interface endpoints, counted in each zone; %s through them a month; %s KMS requests", p.Network.Endpoints, size(p.Network.GiB), commas(p.Network.KMSRequests)), p.Network.Dollars},
 	)
 }
 
+// frontName returns the name of what clients call.
+func (p Plan) frontName() string {
+	if p.Load.stack().Front == settings.FrontURL {
+		return "function URL"
+	}
+	return "API Gateway"
+}
+
 func (c Cache) what() string {
+	if c.Nodes == 0 {
+		return "serverless"
+	}
 	return fmt.Sprintf("%d × %s", c.Nodes, c.Node)
+}
+
+// needs describes the cache in the table.
+func (c Cache) needs() string {
+	if c.Nodes == 0 {
+		return fmt.Sprintf("serverless: %s of backlog, up to %s records/s from idle", minutes(c.BacklogMinutes), commas(c.ShardMax))
+	}
+	return fmt.Sprintf("%s, %s: %s of backlog, up to %s records/s a shard", c.what(), many(c.Shards, "shard"), minutes(c.BacklogMinutes), commas(c.ShardMax))
 }
 
 // tapHops returns the hops between ingest and S3.
@@ -50,7 +70,7 @@ func (p Plan) tapHops() []hop {
 	}
 	return []hop{
 		{
-			"Redis", fmt.Sprintf("%s, %s: %s of backlog, up to %s records/s a shard", p.Cache.what(), many(p.Cache.Shards, "shard"), minutes(p.Cache.BacklogMinutes), commas(p.Cache.ShardMax)),
+			"Redis", p.Cache.needs(),
 			p.Cache.Dollars,
 		},
 		{
@@ -78,10 +98,13 @@ func (p Plan) print(out io.Writer) error {
 	if l.Peak != 1 {
 		fmt.Fprintf(&b, "; sized for %g times that rate", l.Peak)
 	}
-	fmt.Fprintf(&b, "; %s, a month of %d hours\n\n", l.Region, monthHours)
+	if l.Batch > 1 {
+		fmt.Fprintf(&b, "; %s records in a request", commas(float64(l.Batch)))
+	}
+	fmt.Fprintf(&b, "; %s, a month of %d hours\n\n", l.Region, bill.MonthHours)
 
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	million := l.Rate * monthSeconds / 1e6
+	million := l.Rate * bill.MonthSeconds / 1e6
 	_, _ = fmt.Fprintf(w, "hop\tneeds\t%*s\t%*s\n", 12, "$ a month", 11, "$ a million")
 	for _, h := range p.hops() {
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%12s\t%11s\n", h.name, h.needs, commas(h.dollars), dollars(h.dollars/million))
@@ -133,7 +156,10 @@ func (p Plan) advice() string {
 
 // perRequest returns the cost of API Gateway, ingest and the access log.
 func (p Plan) perRequest() float64 {
-	log := p.Load.Rate * monthSeconds * (accessLogBytes + logBytesPerRecord) / gib * logGiB
+	if p.Load.stack().Front == settings.FrontURL {
+		return p.API.Dollars + p.Ingest.Dollars
+	}
+	log := p.Load.requests() * bill.MonthSeconds * (accessLogBytes + logBytesPerRecord) / bill.GiB * bill.LogGiB
 	return p.API.Dollars + p.Ingest.Dollars + log
 }
 

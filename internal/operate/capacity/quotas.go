@@ -21,6 +21,8 @@ const (
 	shardRecords, shardBytes = 1_000, 1 << 20
 	onDemandStreams          = 50
 	onDemandStart            = 4 << 20
+	// https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/quota-limits.html
+	clusterNodes = 90
 	// https://docs.aws.amazon.com/firehose/latest/dev/limits.html
 	// (the current page names no number)
 	firehoseStreams = 50

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
 // Scenario is what happens to a deployment in a simulation, after a quiet minute.
@@ -82,6 +84,11 @@ func (s Scenario) validate(l Load) error {
 	}
 	if s.wanted() && l.oversize() {
 		problems = append(problems, fmt.Errorf("-burst and -outage simulate the queue, but bodies of %d bytes become direct records", l.Size))
+	}
+	if s.wanted() {
+		if stack, err := l.settings(); err == nil && (stack.Serverless() || stack.Front == settings.FrontURL || l.Batch > 1) {
+			problems = append(problems, errors.New("-burst and -outage simulate only front=api, cache=nodes and -batch 1"))
+		}
 	}
 	return errors.Join(problems...)
 }

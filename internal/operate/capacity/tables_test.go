@@ -9,13 +9,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/operate/capacity/bill"
 	"github.com/data-sink/data-sink/internal/rig/readmetest"
 )
 
 var update = flag.Bool("update", false, "rewrite the generated sections of README.md")
 
 func TestTheGeneratedSectionsOfTheREADME(t *testing.T) {
-	for name, section := range map[string]string{"capacity": stepsTable(), "limits": limitsList(t), "scenarios": scenariosTable()} {
+	for name, section := range map[string]string{
+		"deployments": deploymentsTable(), "million": millionTable(), "capacity": stepsTable(), "limits": limitsList(t), "scenarios": scenariosTable(),
+	} {
 		readmetest.Section(t, "README.md", name, section, *update)
 	}
 }
@@ -68,7 +71,7 @@ func limitsList(t *testing.T) string {
 	t.Helper()
 	l := loadOf(1_000, 1<<10, 10)
 	idle := newPlan(loadOf(0.001, 1<<10, 1))
-	fixed := idle.Cache.Dollars + idle.Network.Dollars - secrets*secretMonth
+	fixed := idle.Cache.Dollars + idle.Network.Dollars - secrets*bill.SecretMonth
 	p := newPlan(loadOf(10_000, 1<<10, 20))
 	perRequest := p.perRequest() / p.Dollars * 100
 	var b strings.Builder

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"math"
 
+	"github.com/data-sink/data-sink/internal/operate/capacity/bill"
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
@@ -34,14 +35,14 @@ func newTap(l Load) Tap {
 		t.Other = of(other)
 		t.Shards += (l.Streams - 1) * t.Other
 	}
-	month := l.Rate * monthSeconds
+	month := l.Rate * bill.MonthSeconds
 	if l.OnDemand {
-		in := float64((l.Size+onDemandUnit-1)/onDemandUnit*onDemandUnit) / gib
-		t.Dollars = float64(l.Streams)*onDemandStreamHour*monthHours + month*(in*onDemandIn+float64(l.Size)/gib*onDemandOut)
+		in := float64((l.Size+bill.OnDemandUnit-1)/bill.OnDemandUnit*bill.OnDemandUnit) / bill.GiB
+		t.Dollars = float64(l.Streams)*bill.OnDemandStreamHour*bill.MonthHours + month*(in*bill.OnDemandIn+float64(l.Size)/bill.GiB*bill.OnDemandOut)
 		return t
 	}
-	units := float64((l.Size + putUnitBytes - 1) / putUnitBytes)
-	t.Dollars = float64(t.Shards)*shardHour*monthHours + month*units*putUnit
+	units := float64((l.Size + bill.PutUnitBytes - 1) / bill.PutUnitBytes)
+	t.Dollars = float64(t.Shards)*bill.ShardHour*bill.MonthHours + month*units*bill.PutUnit
 	return t
 }
 
@@ -87,6 +88,6 @@ func newBridge(l Load, t Tap) Function {
 		return b.perSecond * l.bridgeMillis(b) / 1000
 	})
 	f.BilledMillis = f.Concurrency / f.InvocationsPerSecond * 1000
-	f.Dollars = lambdaDollars(f.InvocationsPerSecond, f.Concurrency, f.Memory)
+	f.Dollars = bill.LambdaDollars(f.InvocationsPerSecond, f.Concurrency, f.Memory)
 	return f
 }

@@ -1,0 +1,151 @@
+package bill
+
+import (
+	"github.com/data-sink/data-sink/internal/pipeline/metric"
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+)
+
+// Floor is the part of a deployment that costs money without any traffic. A test of the
+// CDK app counts the same in the synthesized template.
+type Floor struct {
+	NodeType           string // empty without nodes
+	Nodes              int
+	ServerlessCaches   int
+	InterfaceEndpoints int // counted in each zone
+	Secrets            int
+	Alarms             int
+	Dashboards         int
+	Shards             int // of provisioned streams
+	OnDemandStreams    int
+	// Metrics is the number of metrics that have values without traffic.
+	Metrics int
+	// Streams is the number of encrypted streams, which cause KMS requests.
+	Streams int
+}
+
+// FloorOf returns the floor of a deployment.
+func FloorOf(s settings.Settings, streams []stream.Stream) Floor {
+	f := Floor{
+		Nodes: s.Nodes(), InterfaceEndpoints: s.InterfaceEndpoints(), Secrets: 1, Dashboards: 1, Streams: len(streams),
+		Alarms: ServiceAlarms(s) + StreamAlarms*len(streams),
+	}
+	if f.Nodes > 0 {
+		f.NodeType = s.CacheNodeType
+	}
+	if s.Serverless() {
+		f.ServerlessCaches = 1
+	}
+	if s.CreatesCache() {
+		f.Secrets++
+	}
+	for _, each := range streams {
+		if each.Capacity == stream.OnDemand {
+			f.OnDemandStreams++
+		} else {
+			f.Shards += each.Shards
+		}
+	}
+	service, perStream := idleMetrics()
+	f.Metrics = service + perStream*len(streams)
+	return f
+}
+
+// Numbers of alarms.
+const (
+	StreamAlarms = 3
+
+	frontAlarms      = 3
+	serverlessAlarms = 2
+	commonAlarms     = 18
+	verifierAlarms   = 3
+	// maxNodeAlarms and maxShardAlarms are the bounds of the CDK app.
+	maxNodeAlarms, maxShardAlarms = 20, 90
+)
+
+// ServiceAlarms returns the number of alarms of a deployment without streams.
+func ServiceAlarms(s settings.Settings) int {
+	n := frontAlarms + commonAlarms
+	switch {
+	case s.Serverless():
+		n += serverlessAlarms
+	case s.Nodes() > 0:
+		n++
+		if s.CacheShards <= maxShardAlarms {
+			n += s.CacheShards - 1
+		}
+		if s.Nodes() <= maxNodeAlarms {
+			n += s.Nodes()
+		}
+	}
+	if s.Verifies() {
+		n += verifierAlarms
+	}
+	return n
+}
+
+// idleMetrics returns the number of metrics that a sweep writes without traffic, for the
+// deployment and for each stream with streamMetrics=few.
+func idleMetrics() (service, perStream int) {
+	for _, m := range metric.All() {
+		if m.Kind != metric.Snapshot || m.By != "drainer" {
+			continue
+		}
+		service++
+		if m.PerStream == metric.Always {
+			perStream++
+		}
+	}
+	return service, perStream
+}
+
+// KMSRequestsPerMonth is the number of KMS requests in a month of one environment of a
+// function for one stream: one about every five minutes. Without traffic, only the bridge
+// reads streams.
+const KMSRequestsPerMonth = MonthSeconds / 300
+
+// Line is an item of a bill, in dollars a month.
+type Line struct {
+	What    string
+	Dollars float64
+}
+
+// Numbers of requests without traffic.
+const (
+	// sweepsPerMonth is the number of sweeps, each of which takes about 50 ms.
+	sweepsPerMonth = MonthSeconds / settings.SweepSeconds
+	sweepSeconds   = 0.05
+	// pollsPerMonth is the number of requests of Lambda to an empty queue: five pollers
+	// that each wait for 20 s.
+	pollsPerMonth = MonthSeconds * 5 / 20
+	// idleLogGiB is the size of the logs of the sweeps: 2 KB each.
+	idleLogGiB = sweepsPerMonth * 2e3 / GiB
+)
+
+// Lines returns the bill of the floor. memory is that of the drainer, in MB.
+func (f Floor) Lines(memory int) []Line {
+	cache := Line{"cache", float64(f.Nodes) * NodeHour[f.NodeType] * MonthHours}
+	if f.ServerlessCaches > 0 {
+		cache.Dollars = float64(f.ServerlessCaches) * ServerlessMinimumGiB * ServerlessGiBHour * MonthHours
+	}
+	return []Line{
+		cache,
+		{"interface endpoints", float64(f.InterfaceEndpoints) * EndpointHour * MonthHours},
+		{"Kinesis", (float64(f.Shards)*ShardHour + float64(f.OnDemandStreams)*OnDemandStreamHour) * MonthHours},
+		{"KMS", float64(f.Streams) * KMSRequestsPerMonth * KMSRequest},
+		{"metrics", float64(f.Metrics) * MetricMonth},
+		{"alarms", float64(f.Alarms) * AlarmMonth},
+		{"dashboard", float64(f.Dashboards) * DashboardMonth},
+		{"secrets", float64(f.Secrets) * SecretMonth},
+		{"sweeps", LambdaDollars(1.0/settings.SweepSeconds, sweepSeconds/settings.SweepSeconds, memory) + pollsPerMonth*SQSRequest + idleLogGiB*LogGiB},
+	}
+}
+
+// Dollars returns the sum of lines.
+func Dollars(lines []Line) float64 {
+	sum := 0.0
+	for _, l := range lines {
+		sum += l.Dollars
+	}
+	return sum
+}
