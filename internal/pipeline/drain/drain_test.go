@@ -3,16 +3,13 @@ package drain_test
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
-	"github.com/data-sink/data-sink/internal/rig/redistest"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -124,37 +121,5 @@ func TestAnUnknownEventIsAnError(t *testing.T) {
 		if _, err := b.handler.Invoke(t.Context(), []byte(event)); err == nil {
 			t.Errorf("Invoke(%q): no error", event)
 		}
-	}
-}
-
-// TestOnTheRealQueue drains a real Redis, with an envelope of each kind.
-func TestOnTheRealQueue(t *testing.T) {
-	t.Parallel()
-	server := redistest.Start(t)
-	q, err := queue.Open(queue.Options{Deployment: "d", URL: server.URL, PushTimeout: 10 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = q.Close() }()
-	b := newBench(t, func(o *drain.Options) { o.Queue = q })
-	var bodies []string
-	for i := range 1200 {
-		body := fmt.Sprintf("%04d", i)
-		bodies = append(bodies, body)
-		e := encode(t, envelope.Record{Stream: "orders", ReceivedAt: time.Now(), ID: body, Body: []byte(body)})
-		if _, err := q.Push(t.Context(), "orders", e, 0); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := q.Push(t.Context(), "orders", []byte("poison"), 0); err != nil {
-		t.Fatal(err)
-	}
-	b.sweep(t)
-	if diff := cmp.Diff(bodies, sorted(b.delivered["d.orders"])); diff != "" {
-		t.Errorf("delivered differ (-want +got):\n%s", diff)
-	}
-	s, err := q.Inspect(t.Context(), "orders")
-	if err != nil || s.Depth != 0 || s.Claims != 0 || s.Accepted != 1201 || s.Forwarded != 1200 || s.DeadLettered != 1 {
-		t.Errorf("state = %+v, %v", s, err)
 	}
 }

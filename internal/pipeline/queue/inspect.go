@@ -50,7 +50,7 @@ type State struct {
 	// Measured reports whether QueuedBytes and ClaimedBytes were measured on the lists in that moment. Otherwise they are derived
 	// from the counters, because the lists hold more than 256 KiB or the state is not exact.
 	Measured bool `json:"measured"`
-	// Settling reports whether Reconcile still computes Accepted from the other numbers.
+	// Settling reports whether Reconcile still raises Accepted to the sum of the other numbers.
 	Settling bool `json:"settling"`
 }
 

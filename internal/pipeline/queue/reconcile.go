@@ -13,8 +13,8 @@ type Lost struct{ Records, Bytes int64 }
 // Reconcile compares the counters of a stream's queue with its lists. When the queue and its claims are empty, it counts what is
 // missing as lost, so that the limit of the backlog holds again, and returns it. Otherwise it returns the zero value.
 //
-// In the first Options.CountersSettle after the first call for a stream, Reconcile sets the counter of accepted records right instead
-// of comparing it: older functions, which do not count them, may still push.
+// In the first Options.CountersSettle after the first call for a stream, Reconcile raises a counter of accepted records that is too low:
+// older functions, which do not count them, may still push.
 func (q *Queue) Reconcile(ctx context.Context, stream string) (Lost, error) {
 	k := q.keys(stream)
 	ids, err := q.client.ZRange(ctx, k.claims, 0, -1).Result()

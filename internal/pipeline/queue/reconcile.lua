@@ -4,16 +4,16 @@
 -- KEYS[2] claims
 -- KEYS[3] stats
 -- KEYS[4…] lists of the claims that the caller knows
--- ARGV[1] time in milliseconds for which the counter of accepted records is set right instead of compared
+-- ARGV[1] time in milliseconds in which the counter of accepted records may be too low
 -- ARGV[2…] ids of the claims that the caller knows, in the order of KEYS
 --
 -- Returns {records, bytes} that were accepted and are neither in the lists nor counted as forwarded, dead letter or lost. They
 -- are counted as lost by this call. Negative numbers: more was forwarded than accepted. Returns {0, 0} when nothing can be said:
 -- the claims are not those that the caller knows, or records wait.
 --
--- Functions of a version that does not count accepted records may push beside those that do while a deploy is under way. For the
--- time of ARGV[1] after the first call the counter is therefore computed from the other counters and the lists. A counter that is
--- right at the first call has counted from the first record on: it is compared at once.
+-- Functions of a version that does not count accepted records may push beside those that do while a deploy is under way. In the
+-- time of ARGV[1] after the first call a counter that is too low is therefore raised to the sum of the others. A counter that is not
+-- too low at the first call has counted from the first record on: it is not raised.
 --
 -- O(claims). Atomic, so that nothing is on its way between two lists. The first write is an HDEL of a field that does not exist: a
 -- Redis at its memory limit accepts it, and then the writes after it.
@@ -38,13 +38,11 @@ local records = of('accepted') - waiting - of('forwarded') - of('aside') - of('l
 local time = now()
 redis.call('HDEL', KEYS[3], '')
 if not stats.acceptedFrom then
-  stats.acceptedFrom = records == 0 and time or time + tonumber(ARGV[1])
+  stats.acceptedFrom = records >= 0 and time or time + tonumber(ARGV[1])
   redis.call('HSET', KEYS[3], 'acceptedFrom', stats.acceptedFrom)
 end
-if time < stats.acceptedFrom then
-  if records ~= 0 then
-    redis.call('HINCRBY', KEYS[3], 'accepted', -records)
-  end
+if records < 0 and time < stats.acceptedFrom then
+  redis.call('HINCRBY', KEYS[3], 'accepted', -records)
   records = 0
 end
 if waiting > 0 or #ids > 0 then
