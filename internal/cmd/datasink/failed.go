@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
-	"strings"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/operate/bucket"
@@ -16,6 +18,7 @@ type failedVerbs struct {
 	Ls      failedLsVerb      `cmd:"" help:"List the objects that hold dead letters."`
 	Show    failedShowVerb    `cmd:"" help:"Show dead letters and why they could not be delivered."`
 	Redrive failedRedriveVerb `cmd:"" help:"Send dead letters through the API again."`
+	Discard failedDiscardVerb `cmd:"" help:"Give up dead letters that can never be sent."`
 }
 
 // failedFilter holds the flags that choose objects.
@@ -26,41 +29,78 @@ type failedFilter struct {
 }
 
 // list yields the objects that the flags choose, or only those with the given keys.
-// Objects whose records were all redriven are skipped, unless all is set or their
-// key is given.
-func (f *failedFilter) list(ctx context.Context, b *bucket.Bucket, keys []string, all bool) iter.Seq2[failed.Object, error] {
+// Objects for which skip returns true are skipped, unless their key is given. An
+// error together with the key of an object concerns that object alone.
+func (f *failedFilter) list(ctx context.Context, b *bucket.Bucket, keys []string, skip func(failed.Object) bool) iter.Seq2[failed.Object, error] {
 	wanted := make(map[string]bool)
 	for _, key := range keys {
 		wanted[key] = true
 	}
 	return func(yield func(failed.Object, error) bool) {
 		for o, err := range failed.List(ctx, b, failed.Filter{Stream: f.Stream, From: f.From.Time, To: f.To.Time}) {
-			if err != nil {
+			if err != nil && o.Key == "" {
 				yield(o, err)
 				return
 			}
-			done := o.Marker != nil && len(o.Marker.Left) == 0
-			if len(wanted) > 0 && !wanted[o.Key] || done && !all && !wanted[o.Key] {
+			if !wanted[o.Key] && (len(keys) > 0 || err == nil && skip(o)) {
 				continue
 			}
 			delete(wanted, o.Key)
-			if !yield(o, nil) {
+			if !yield(o, err) {
 				return
 			}
 			if len(keys) > 0 && len(wanted) == 0 {
 				return
 			}
 		}
-		for key := range wanted {
-			if !yield(failed.Object{}, fmt.Errorf("%s: %w among the dead letters", key, bucket.ErrNotFound)) {
+		for _, key := range slices.Sorted(maps.Keys(wanted)) {
+			if !yield(failed.Object{Object: bucket.Object{Key: key}}, fmt.Errorf("%s: %w among the dead letters", key, bucket.ErrNotFound)) {
 				return
 			}
 		}
 	}
 }
 
+// isDone reports whether nothing of an object is left to do.
+func isDone(o failed.Object) bool { return o.Marker.IsDone() }
+
+// isNever keeps all objects.
+func isNever(failed.Object) bool { return false }
+
+// skipDone returns the objects to skip: the objects that are done, or none.
+func skipDone(all bool) func(failed.Object) bool {
+	if all {
+		return isNever
+	}
+	return isDone
+}
+
+// objectErrors collects the errors of single objects, while a verb continues with
+// the other objects.
+type objectErrors []error
+
+// add returns nil for the error of a single object, and any other error.
+func (e *objectErrors) add(ctx context.Context, o failed.Object, err error) error {
+	if o.Key == "" || ctx.Err() != nil {
+		return err
+	}
+	*e = append(*e, err)
+	return nil
+}
+
+// report prints the errors, and returns an error if there are any.
+func (e objectErrors) report(c console) error {
+	for _, err := range e {
+		fmt.Fprintf(c.err, "datasink: %v\n", err)
+	}
+	if len(e) > 0 {
+		return fmt.Errorf("%s failed", counted(len(e), "object"))
+	}
+	return nil
+}
+
 type failedLsVerb struct {
-	All  bool `help:"Include objects whose records were all redriven."`
+	All  bool `help:"Include objects whose records were all redriven or discarded."`
 	JSON bool `name:"json" group:"output" help:"Print a JSON array with an element for each object."`
 	failedFilter
 	connection
@@ -71,6 +111,8 @@ func (*failedLsVerb) Help() string {
 	return `Dead letters are objects in the archive bucket. The drainer writes them under
 failed/drainer/, the bridge under failed/bridge/, Firehose under failed/firehose/,
 and the event source mapping of the bridge under aws/lambda/.
+
+An object that cannot be read is reported at the end, and the exit code is 1.
 
 Examples:
 
@@ -103,109 +145,42 @@ func (v *failedLsVerb) Run(ctx context.Context, c console) error {
 	}
 	list := []failedObject{}
 	var rows [][]string
-	for o, err := range v.list(ctx, bucket.Bucket, nil, v.All) {
+	var failing objectErrors
+	for o, err := range v.list(ctx, bucket.Bucket, nil, skipDone(v.All)) {
 		if err != nil {
-			return err
+			if err := failing.add(ctx, o, err); err != nil {
+				return err
+			}
+			continue
 		}
 		list = append(list, failedObject{o.Key, o.Stage, o.Stream, o.WrittenAt, o.Size, o.Marker})
-		redriven := "-"
-		if o.Marker != nil {
-			redriven = counted(o.Marker.Records, "record")
-			if n := len(o.Marker.Left); n > 0 {
-				redriven += fmt.Sprintf(", %d left", n)
-			}
-		}
-		rows = append(rows, []string{o.WrittenAt.Format(time.DateTime), o.Stage, o.Stream, bytesText(o.Size), redriven, o.Key})
+		rows = append(rows, []string{o.WrittenAt.Format(time.DateTime), o.Stage, o.Stream, bytesText(o.Size), markerText(o.Marker), o.Key})
 	}
 	if v.JSON {
-		return printJSON(c.out, list)
+		err = printJSON(c.out, list)
+	} else {
+		err = printTable(c.out, []string{"WRITTEN (UTC)", "STAGE", "STREAM", "SIZE", "REDRIVEN", "KEY"}, rows)
 	}
-	return printTable(c.out, []string{"WRITTEN (UTC)", "STAGE", "STREAM", "SIZE", "REDRIVEN", "KEY"}, rows)
+	return errors.Join(err, failing.report(c))
 }
 
-type failedShowVerb struct {
-	All  bool     `help:"Include objects whose records were all redriven."`
-	Keys []string `arg:"" optional:"" help:"Keys of objects, as printed by ls. Defaults to all objects that the flags choose."`
-	JSON bool     `name:"json" group:"output" help:"Print each record as a JSON object on one line, with the complete body in base64."`
-	failedFilter
-	connection
-}
-
-// Help shows with datasink failed show --help.
-func (*failedShowVerb) Help() string {
-	return `Long bodies are truncated; --json prints them completely. A dead letter of Firehose
-is a packed record: the concatenation of one or more bodies.
-
-Examples:
-
-  datasink failed show --stream orders
-  datasink failed show --json failed/drainer/orders/dt=2026-11-22/hour=23/….ndjson | jq -r .body | base64 -d`
-}
-
-// shownBody is the maximum number of bytes of a body that are printed.
-const shownBody = 200
-
-// Run shows records.
-func (v *failedShowVerb) Run(ctx context.Context, c console) error {
-	ctx, stop := interruptible(ctx)
-	defer stop()
-	t, err := v.find(ctx, c)
-	if err != nil {
-		return err
+// markerText says what was done with the records of an object.
+func markerText(m *failed.Marker) string {
+	if m == nil {
+		return "-"
 	}
-	bucket, err := t.Archive(ctx)
-	if err != nil {
-		return err
+	text := counted(m.Records, "record")
+	if m.Into != "" {
+		text += " into " + m.Into
 	}
-	for o, err := range v.list(ctx, bucket.Bucket, v.Keys, v.All) {
-		if err != nil {
-			return err
-		}
-		if !v.JSON {
-			fmt.Fprintln(c.out, o.Key)
-		}
-		n := 0
-		for r, err := range failed.Records(ctx, bucket.Bucket, o) {
-			if err != nil {
-				return err
-			}
-			if err := v.print(c, o.Key, n, r); err != nil {
-				return err
-			}
-			n++
-		}
+	switch d := m.Discarded; {
+	case d != nil && d.All:
+		text += ", discarded"
+	case d != nil:
+		text += fmt.Sprintf(", %d discarded", len(d.Records))
 	}
-	return nil
-}
-
-func (v *failedShowVerb) print(c console, key string, position int, r failed.Record) error {
-	if v.JSON {
-		return printLine(c.out, struct {
-			Key      string `json:"key"`
-			Position int    `json:"position"`
-			failed.Record
-		}{key, position, r})
+	if n := len(m.Left); n > 0 {
+		text += fmt.Sprintf(", %d left", n)
 	}
-	lines := []string{fmt.Sprintf("  %d  %s", position, textOf([]byte(r.Reason), shownBody))}
-	for _, field := range []struct{ name, value string }{
-		{"failed", timeText(r.FailedAt)},
-		{"received", timeText(r.ReceivedAt)},
-		{"id", r.ID},
-		{"key", r.PartitionKey},
-		{"body", textOf(r.Body, shownBody)},
-		{"envelope", textOf(r.Envelope, shownBody)},
-	} {
-		if field.value != "" {
-			lines = append(lines, fmt.Sprintf("     %-9s %s", field.name, field.value))
-		}
-	}
-	_, err := fmt.Fprintln(c.out, strings.Join(lines, "\n"))
-	return err
-}
-
-func timeText(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format("2006-01-02 15:04:05.000")
+	return text
 }

@@ -2,23 +2,19 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"net/http"
 
 	"github.com/data-sink/data-sink/internal/operate/deployment"
 	"github.com/data-sink/data-sink/internal/operate/failed"
 	"github.com/data-sink/data-sink/internal/operate/post"
-	"github.com/data-sink/data-sink/internal/operate/resume"
 )
 
 type failedRedriveVerb struct {
 	Keys   []string `arg:"" optional:"" help:"Keys of objects, as printed by ls. Defaults to all objects that the flags choose."`
 	Into   string   `help:"Send all records to this stream instead of to their own streams."`
-	Again  bool     `help:"Send also the records that were sent before."`
+	Again  bool     `help:"Send also the records that were sent before. After an interrupt the same command continues."`
 	DryRun bool     `help:"Count the records without sending them."`
 	State  string   `help:"File that holds the progress within an object. Defaults to a file in the user's cache folder."`
 	JSON   bool     `name:"json" group:"output" help:"Print the final count as JSON."`
@@ -32,9 +28,12 @@ type failedRedriveVerb struct {
 func (*failedRedriveVerb) Help() string {
 	return `The records are posted unchanged, so fix the cause of the failure first. When the API
 has accepted all records of an object, the command writes a marker beside the object,
-with the same key and the suffix .redriven. From then on every redrive skips that
-object. Records that the API refuses, and records that cannot be decoded, remain for
-the next redrive.
+with the same key and the suffix .redriven. From then on every redrive into the same
+streams skips that object. Records that the API refuses remain for the next redrive.
+Records that cannot be decoded remain until they are discarded.
+
+If an object fails, the command continues with the next object, reports the error at
+the end, and exits with 1.
 
 After an interrupt (Ctrl-C) the command finishes the requests in flight, and the next
 redrive continues there. If a redrive is killed, its last records may arrive twice.
@@ -56,6 +55,7 @@ type redriven struct {
 	Sent    int            `json:"sent"`
 	Bytes   int64          `json:"bytes"`
 	Refused int            `json:"refused"`
+	Failed  int            `json:"failed,omitempty"` // objects
 	Skipped map[string]int `json:"skipped,omitempty"`
 	DryRun  bool           `json:"dryRun,omitempty"`
 }
@@ -73,40 +73,52 @@ func (v *failedRedriveVerb) Run(ctx context.Context, c console) error {
 		return err
 	}
 	var all []failed.Object
-	for o, err := range v.list(ctx, bucket.Bucket, v.Keys, v.Again) {
+	var failing objectErrors
+	skip := func(o failed.Object) bool { return !v.Again && o.Marker.IsDoneInto(v.Into) }
+	for o, err := range v.list(ctx, bucket.Bucket, v.Keys, skip) {
 		if err != nil {
-			return err
+			if err := failing.add(ctx, o, err); err != nil {
+				return err
+			}
+			continue
 		}
 		all = append(all, o)
 	}
-	path, err := statePath(v.State, "redrive", bucket.Name(), v.Into)
-	if err != nil {
-		return err
-	}
-	state, err := resume.Open(path, fmt.Sprintf("redrive of %s into %q", bucket.Name(), v.Into))
+	state, err := openTask(v.State, v.Again, "redrive", bucket.Name(), v.Into)
 	if err != nil {
 		return err
 	}
 	b := v.bar(c, "redrive", int64(len(all)), false)
 	n := redriven{Skipped: make(map[string]int), DryRun: v.DryRun}
 	r := &failed.Redriver{
-		Objects: bucket.Bucket, Store: bucket.Store, Client: client, Concurrency: v.Concurrency, State: state, Into: v.Into, Again: v.Again,
+		Objects: bucket.Bucket, Store: bucket.Store, Client: client, Concurrency: v.Concurrency, State: state.State, Into: v.Into, Again: v.Again,
 		DryRun: v.DryRun, Delivered: deliveredByLog(t, all),
 		Done: func(record failed.Record, result failed.Result) { n.note(c, b, record, result) },
 	}
 	for _, o := range all {
 		if err = r.Redrive(ctx, o); err != nil {
 			err = fmt.Errorf("redriving %s: %w", o.Key, err)
-			break
+			if isOfAll(err) {
+				break
+			}
+			if err = failing.add(ctx, o, err); err != nil {
+				break
+			}
+			continue
 		}
 		n.Objects++
 		b.add(1)
 	}
 	b.end()
-	if closed := state.Close(); closed != nil {
-		err = errors.Join(err, closed)
-	}
-	return v.finish(c, n, err)
+	n.Failed = len(failing)
+	err = errors.Join(err, state.close(err == nil && n.Failed == 0 && n.Refused == 0))
+	return v.finish(c, n, errors.Join(err, failing.report(c)))
+}
+
+// isOfAll reports whether an error concerns every other object too.
+func isOfAll(err error) bool {
+	var refusal *post.Refusal
+	return errors.As(err, &refusal) && refusal.Status == http.StatusUnauthorized
 }
 
 func (v *failedRedriveVerb) open(ctx context.Context, c console) (deployment.Target, *post.Client, error) {
@@ -143,7 +155,7 @@ func (v *failedRedriveVerb) finish(c console, n redriven, err error) error {
 			verb = "would send"
 		}
 		fmt.Fprintf(c.out, "%s %s, %s, of %s; %d not accepted\n", verb, counted(n.Sent, "record"), bytesText(n.Bytes), counted(n.Objects, "object"), n.Refused)
-		for _, why := range []string{failed.SkippedBefore, failed.SkippedDelivered, failed.SkippedUndecodable, failed.SkippedEmpty} {
+		for _, why := range []string{failed.SkippedBefore, failed.SkippedDelivered, failed.SkippedUndecodable, failed.SkippedEmpty, failed.SkippedDiscarded} {
 			if n.Skipped[why] > 0 {
 				fmt.Fprintf(c.out, "skipped %d: %s\n", n.Skipped[why], why)
 			}
@@ -159,21 +171,4 @@ func (v *failedRedriveVerb) finish(c console, n redriven, err error) error {
 		return fmt.Errorf("%d of %s not accepted", n.Refused, counted(n.Refused+n.Sent, "record"))
 	}
 	return nil
-}
-
-// statePath returns the file that holds the progress of a task: the value of the
-// flag, or a file in the user's cache folder whose name depends on the task.
-func statePath(flag, verb string, task ...string) (string, error) {
-	if flag != "" {
-		return flag, nil
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("finding a folder for the state (set --state): %w", err)
-	}
-	sum := sha256.New()
-	for _, part := range task {
-		fmt.Fprintf(sum, "%q", part)
-	}
-	return filepath.Join(cache, "datasink", verb+"-"+hex.EncodeToString(sum.Sum(nil)[:8])+".ndjson"), nil
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/deployment"
 	"github.com/data-sink/data-sink/internal/operate/post"
 	"github.com/data-sink/data-sink/internal/operate/replay"
-	"github.com/data-sink/data-sink/internal/operate/resume"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
@@ -19,9 +18,9 @@ type replayVerb struct {
 	From   moment `required:"" help:"Start of the period to replay."`
 	To     moment `required:"" help:"End of the period to replay."`
 	Into   string `required:"" help:"Stream that receives the records."`
-	By     string `enum:"auto,line,member,object" default:"auto" help:"Part of an object that becomes a record: a line, a gzip member, or the whole object. auto means line for a stream of format lines and member for a raw stream, as defined in streams.json."`
+	By     string `enum:"auto,lines,line,member,object" default:"auto" help:"Part of an object that becomes a record: whole lines up to the limit of the tap, a single line, a gzip member, or the whole object. auto means lines for a stream of format lines and member for a raw stream, as defined in streams.json. With line the order of the lines is lost, and a body of several lines is torn apart."`
 	Force  bool   `help:"Allow a stream to be replayed into itself, which archives its records again."`
-	Again  bool   `help:"Replay also the objects that were replayed before."`
+	Again  bool   `help:"Replay also the objects that were replayed before. After an interrupt the same command continues."`
 	DryRun bool   `help:"List the objects without replaying them."`
 	State  string `help:"File that holds the progress. Defaults to a file for the two streams in the user's cache folder."`
 	JSON   bool   `name:"json" group:"output" help:"Print the final count as JSON."`
@@ -36,7 +35,13 @@ func (*replayVerb) Help() string {
 	return `The command reads all objects of the hours in the period, both those of Firehose and
 direct records, and posts their records to another stream.
 
-An object is replayed into the same stream only once, unless --again is given. After
+By default a record of a stream of format lines is as many whole lines as the tap takes
+in one record, so a body of several lines, such as indented JSON, stays in one piece
+with its neighbours. A gzip member is posted with its Content-Encoding: a stream of
+format lines stores it decompressed.
+
+An object that was replayed gets a marker under _replayed/ in the archive bucket. It is
+not replayed into the same stream again, by anyone, unless --again is given. After
 an interrupt (Ctrl-C) the command finishes the requests in flight; the same command
 continues there and retries the records that the API refused. If a replay is killed,
 its last records may arrive twice.
@@ -91,13 +96,17 @@ func (v *replayVerb) Run(ctx context.Context, c console) error {
 	if v.DryRun {
 		return v.list(c, all)
 	}
-	state, err := v.state(archive.Name(), by, all)
+	before, err := replay.Replayed(ctx, archive.Bucket, v.Stream, v.Into, v.From.Time, v.To.Time)
+	if err != nil {
+		return err
+	}
+	state, err := openTask(v.State, v.Again, "replay", archive.Name(), v.Stream, v.Into, string(by))
 	if err != nil {
 		return err
 	}
 	n, b := replayed{}, v.bar(c, "replay", int64(len(all)), false)
 	r := &replay.Replayer{
-		Objects: archive.Bucket, Client: client, Concurrency: v.Concurrency, State: state, Into: v.Into, By: by, GzipOver: over,
+		Objects: archive.Bucket, Store: archive.Store, Client: client, Concurrency: v.Concurrency, State: state.State, Into: v.Into, By: by, GzipOver: over,
 		Done: func(body []byte, err error) {
 			if err != nil {
 				if n.Refused++; n.Refused <= shownFailures {
@@ -111,7 +120,7 @@ func (v *replayVerb) Run(ctx context.Context, c console) error {
 		},
 	}
 	for _, o := range all {
-		if state.IsFinished(o.Key) {
+		if state.IsFinished(o.Key) || before[o.Key] && !v.Again {
 			n.Before++
 		} else if _, err = r.Object(ctx, o); err != nil {
 			break
@@ -121,9 +130,7 @@ func (v *replayVerb) Run(ctx context.Context, c console) error {
 		b.add(1)
 	}
 	b.end()
-	if closed := state.Close(); closed != nil {
-		err = errors.Join(err, closed)
-	}
+	err = errors.Join(err, state.close(err == nil && n.Refused == 0))
 	return v.finish(c, n, err)
 }
 
@@ -166,26 +173,7 @@ func (v *replayVerb) forms() (by replay.By, over int, err error) {
 	case from.Format == stream.Raw:
 		return replay.Member, over, nil
 	}
-	return replay.Line, over, nil
-}
-
-// state opens the progress of all replays of one stream into another, regardless of
-// their periods.
-func (v *replayVerb) state(bucket string, by replay.By, all []bucket.Object) (*resume.State, error) {
-	path, err := statePath(v.State, "replay", bucket, v.Stream, v.Into, string(by))
-	if err != nil {
-		return nil, err
-	}
-	state, err := resume.Open(path, fmt.Sprintf("replay of %s of %s into %s by %s", v.Stream, bucket, v.Into, by))
-	if err != nil || !v.Again {
-		return state, err
-	}
-	for _, o := range all {
-		if err := state.Forget(o.Key); err != nil {
-			return nil, errors.Join(err, state.Close())
-		}
-	}
-	return state, nil
+	return replay.Lines, over, nil
 }
 
 func (v *replayVerb) list(c console, all []bucket.Object) error {

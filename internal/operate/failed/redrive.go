@@ -12,44 +12,46 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/post"
 	"github.com/data-sink/data-sink/internal/operate/resume"
-	"github.com/data-sink/data-sink/internal/pipeline/archive"
 )
 
-// Redriver sends the records of objects through the API again.
+// Redriver posts the records of dead-letter objects to the API.
 //
-// An object that is done with gets a marker, and is passed over from then on, by
-// anybody. What is done of an object before that is kept in a State: a redrive
-// that was interrupted goes on there, and one that was killed repeats the last
-// few records at worst.
+// An object whose records were sent gets a marker, and every later redrive into
+// the same stream skips it. The progress within an object is kept in a State: an
+// interrupted redrive continues there, and a killed redrive repeats at most the
+// last few records.
 type Redriver struct {
 	// Objects is the bucket, to which Store writes the markers.
 	Objects *bucket.Bucket
-	Store   archive.Store
-	// Client posts, so many records at once.
+	Store   store
+	// Client posts the records, Concurrency of them at once.
 	Client      *post.Client
 	Concurrency int
 	State       *resume.State
-	// Into is a stream that gets all records instead of each its own.
+	// Into is a stream that gets all records. If it is empty, each record goes to its
+	// own stream.
 	Into string
-	// Again sends also what was sent before.
+	// Again sends also the records that were sent before. The State must be a State
+	// of this repetition, which remembers what it has sent.
 	Again bool
-	// DryRun sends and marks nothing; Done is told of what would be sent.
+	// DryRun calls Done for the records that would be sent, without sending or
+	// marking them.
 	DryRun bool
-	// Delivered reports whether a record is in the archive all the same; nil is
-	// no. It is asked for records that the mapping gave up: of a batch that failed
-	// every time, the end may have been delivered.
+	// Delivered reports whether a record reached Firehose although it is a dead
+	// letter; nil is never. It is called for records that the mapping gave up: the
+	// end of a batch that failed every time may have been delivered.
 	Delivered func(ctx context.Context, o Object, r Record) (bool, error)
-	// Done, if set, is told of every record, one call at a time.
+	// Done, if set, is called for every record, one call at a time.
 	Done func(Record, Result)
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
 
-// Result is what became of a record.
+// Result is the result for one record.
 type Result struct {
-	// Skipped says why a record was not sent; empty for one that was.
+	// Skipped says why the record was not sent; empty for a record that was.
 	Skipped string
-	// Err is why it was not accepted.
+	// Err is the reason why the record was not accepted.
 	Err error
 }
 
@@ -59,14 +61,15 @@ const (
 	SkippedDelivered   = "delivered all the same"
 	SkippedUndecodable = "cannot be decoded"
 	SkippedEmpty       = "has no bytes"
+	SkippedDiscarded   = "discarded"
 )
 
-// Redrive sends the records of one object, but for those that were sent before,
-// and marks the object. The error is one that concerns all records, like an
-// interrupt or wrong credentials: one record that is refused is no such error,
-// and is left for the next time.
+// Redrive sends the records of one object that were not sent before, and marks the
+// object. Its error concerns the object or all records, such as an interrupt or
+// wrong credentials. A record that the API refuses is not an error; it is left for
+// the next redrive.
 func (r *Redriver) Redrive(ctx context.Context, o Object) error {
-	if o.Marker != nil && len(o.Marker.Left) == 0 && !r.Again {
+	if o.Marker.IsDoneInto(r.Into) && !r.Again || r.Again && r.State.IsFinished(o.Key) {
 		return nil
 	}
 	w := &work{Redriver: r, object: o}
@@ -88,29 +91,29 @@ type work struct {
 	*Redriver
 	object Object
 
-	mu      sync.Mutex // guards what follows, and the calls of Done
+	mu      sync.Mutex // guards the fields below, and the calls of Done
 	sending []sending  // by the index of post.All
-	records int
+	records int        // without the discarded records
 	left    []int
 }
 
 // sending is a record with its position in the object.
 type sending struct {
-	record Record
-	index  int
+	record   Record
+	position int
 }
 
-// bodies yields what is to be sent.
+// bodies yields the bodies to send.
 func (w *work) bodies(ctx context.Context) iter.Seq2[post.Body, error] {
 	return func(yield func(post.Body, error) bool) {
-		index := -1
+		position := -1
 		for record, err := range Records(ctx, w.Objects, w.object) {
 			if err != nil {
 				yield(post.Body{}, err)
 				return
 			}
-			index++
-			sends, err := w.take(ctx, record, index)
+			position++
+			sends, err := w.take(ctx, record, position)
 			if err != nil {
 				yield(post.Body{}, err)
 				return
@@ -129,7 +132,7 @@ func (w *work) bodies(ctx context.Context) iter.Seq2[post.Body, error] {
 	}
 }
 
-// count tells what would be sent.
+// count calls Done for each record that would be sent.
 func (w *work) count(ctx context.Context) error {
 	for _, err := range w.bodies(ctx) {
 		if err != nil {
@@ -142,26 +145,28 @@ func (w *work) count(ctx context.Context) error {
 }
 
 // take notes the next record, and reports whether it is to be sent.
-func (w *work) take(ctx context.Context, record Record, index int) (bool, error) {
-	why, err := w.skip(ctx, record, index)
+func (w *work) take(ctx context.Context, record Record, position int) (bool, error) {
+	why, err := w.skip(ctx, record, position)
 	if err != nil {
 		return false, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.records++
+	if why != SkippedDiscarded {
+		w.records++
+	}
 	switch why {
 	case "":
-		w.sending = append(w.sending, sending{record, index})
+		w.sending = append(w.sending, sending{record, position})
 		return true, nil
 	case SkippedUndecodable, SkippedEmpty:
-		w.left = append(w.left, index)
+		w.left = append(w.left, position)
 	}
 	w.tell(record, Result{Skipped: why})
 	return false, nil
 }
 
-// outcome notes what became of a record.
+// outcome notes the result of a record that was posted.
 func (w *work) outcome(out post.Outcome) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -169,10 +174,10 @@ func (w *work) outcome(out post.Outcome) error {
 	w.sending[out.Index].record = Record{} // its bytes are not needed any more
 	w.tell(at.record, Result{Err: out.Err})
 	if out.Err != nil {
-		w.left = append(w.left, at.index)
+		w.left = append(w.left, at.position)
 		return nil
 	}
-	return w.State.Mark(w.object.Key, at.index)
+	return w.State.Mark(w.object.Key, at.position)
 }
 
 func (w *work) tell(record Record, result Result) {
@@ -181,17 +186,15 @@ func (w *work) tell(record Record, result Result) {
 	}
 }
 
-// skip says why a record is not to be sent.
-func (w *work) skip(ctx context.Context, record Record, index int) (string, error) {
+// skip returns the reason why a record is not sent; empty for none.
+func (w *work) skip(ctx context.Context, record Record, position int) (string, error) {
 	switch {
-	case !w.Again && w.State.IsDone(w.object.Key, index):
+	case w.object.Marker.hasDiscarded(position):
+		return SkippedDiscarded, nil
+	case w.State.IsDone(w.object.Key, position), !w.Again && w.object.Marker.hasSent(w.Into, position):
 		return SkippedBefore, nil
-	case !w.Again && w.object.Marker != nil && !slices.Contains(w.object.Marker.Left, index):
-		return SkippedBefore, nil
-	case record.Envelope != nil:
-		return SkippedUndecodable, nil
-	case len(record.Body) == 0:
-		return SkippedEmpty, nil
+	case record.unsendable() != "":
+		return record.unsendable(), nil
 	case record.Stage != StageLambda || w.Delivered == nil || w.Again:
 		return "", nil
 	}
@@ -205,18 +208,18 @@ func (w *work) skip(ctx context.Context, record Record, index int) (string, erro
 	return "", nil
 }
 
-// mark writes the marker, unless nothing was accepted.
+// mark writes the marker, unless no record was accepted.
 func (w *work) mark(ctx context.Context) error {
 	if len(w.left) == w.records && w.records > 0 {
 		return nil
 	}
 	slices.Sort(w.left)
-	content, err := Marker{RedrivenAt: w.now(), Records: w.records - len(w.left), Left: w.left}.encode()
-	if err == nil {
-		err = w.Store.Put(ctx, w.object.Key+MarkerSuffix, content)
+	m := Marker{RedrivenAt: w.now(), Into: w.Into, Records: w.records - len(w.left), Left: w.left}
+	if w.object.Marker != nil {
+		m.Discarded = w.object.Marker.Discarded
 	}
-	if err != nil {
-		return fmt.Errorf("marking %s: %w", w.object.Key, err)
+	if err := m.put(ctx, w.Store, w.object.Key); err != nil {
+		return err
 	}
 	if len(w.left) == 0 {
 		return w.State.Finish(w.object.Key)

@@ -134,6 +134,97 @@ func TestRedriveGoesOnWhereItWasInterrupted(t *testing.T) {
 	}
 }
 
+// TestAMarkerNamesItsTarget redrives into a stream for tests, and then for good.
+func TestAMarkerNamesItsTarget(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.aside(archive.StageBridge, "orders", "claim", archive.DeadLetter{Reason: "x", FailedAt: at, Body: []byte("one")})
+	into := func(stream string) []string {
+		r := b.redriver(t)
+		r.Into = stream
+		b.redrive(r)
+		return b.taken()
+	}
+	if diff := cmp.Diff([]string{"orders-test  one"}, into("orders-test")); diff != "" {
+		t.Errorf("accepted bodies differ (-want +got):\n%s", diff)
+	}
+	if m := b.list(failed.Filter{})[0].Marker; m.Into != "orders-test" {
+		t.Errorf("marker is %+v, want one that names orders-test", m)
+	}
+	if again := into("orders-test"); len(again) != 0 {
+		t.Errorf("sent into orders-test again: %q", again)
+	}
+	if diff := cmp.Diff([]string{"orders  one"}, into("")); diff != "" {
+		t.Errorf("accepted bodies differ (-want +got):\n%s", diff)
+	}
+	if again := into(""); len(again) != 0 {
+		t.Errorf("sent into orders again: %q", again)
+	}
+}
+
+// TestAgainGoesOnWhereItWasInterrupted interrupts a redrive with Again, and
+// repeats it with the same state.
+func TestAgainGoesOnWhereItWasInterrupted(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for name, n := range map[string]int{"a": 3, "b": 50} {
+		var records []archive.DeadLetter
+		for i := range n {
+			records = append(records, archive.DeadLetter{Reason: "x", FailedAt: at, Body: fmt.Append(nil, name, i)})
+		}
+		b.aside(archive.StageBridge, "orders", name, records...)
+	}
+	b.redrive(b.redriver(t))
+	b.taken()
+	r := b.redriver(t)
+	r.Again, r.Concurrency = true, 1
+	ctx, cancel := context.WithCancel(t.Context())
+	n := 0
+	r.Done = func(failed.Record, failed.Result) {
+		if n++; n == 20 {
+			cancel()
+		}
+	}
+	var interrupted error
+	for _, o := range b.list(failed.Filter{}) {
+		interrupted = errors.Join(interrupted, r.Redrive(ctx, o))
+	}
+	if !errors.Is(interrupted, context.Canceled) {
+		t.Fatalf("Redrive = %v, want the interrupt", interrupted)
+	}
+	first := b.taken()
+	r.Done = nil
+	b.redrive(r)
+	all := append(first, b.taken()...)
+	if len(all) != 53 || len(slices.Compact(slices.Sorted(slices.Values(all)))) != 53 {
+		t.Errorf("%d records were sent in two parts, want 53 different ones", len(all))
+	}
+}
+
+// TestListContinuesBehindAnObjectThatFails has a broken marker among three objects.
+func TestListContinuesBehindAnObjectThatFails(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, name := range []string{"a", "b", "c"} {
+		b.aside(archive.StageBridge, "orders", name, archive.DeadLetter{Reason: "x", FailedAt: at, Body: []byte(name)})
+	}
+	b.put(b.list(failed.Filter{})[1].Key+failed.MarkerSuffix, "not JSON")
+	var listed, failing []string
+	for o, err := range failed.List(t.Context(), b.bucket, failed.Filter{}) {
+		if err != nil {
+			failing = append(failing, o.Key[len(o.Key)-len("b.ndjson"):])
+			continue
+		}
+		listed = append(listed, o.Key[len(o.Key)-len("a.ndjson"):])
+	}
+	if diff := cmp.Diff([]string{"b.ndjson"}, failing); diff != "" {
+		t.Errorf("failing objects differ (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"a.ndjson", "c.ndjson"}, listed); diff != "" {
+		t.Errorf("objects differ (-want +got):\n%s", diff)
+	}
+}
+
 func TestRedrivePassesOverWhatWasDelivered(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

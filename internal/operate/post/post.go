@@ -43,6 +43,8 @@ type Body struct {
 	// Gzip compresses the request body. The API decompresses it for a stream of
 	// format lines and stores it compressed for a raw stream.
 	Gzip bool
+	// Encoding is the Content-Encoding that Bytes already have; empty for none.
+	Encoding string
 }
 
 // Client posts bodies. It is safe for concurrent use; its fields must not change
@@ -166,8 +168,12 @@ func (c *Client) post(ctx context.Context, b Body, wire []byte) (id string, err 
 	request.SetBasicAuth(c.User, c.Password)
 	request.Header.Set("Content-Type", contentType)
 	request.Header.Set("Idempotency-Key", b.Key)
+	encoding := b.Encoding
 	if b.Gzip {
-		request.Header.Set("Content-Encoding", "gzip")
+		encoding = "gzip"
+	}
+	if encoding != "" {
+		request.Header.Set("Content-Encoding", encoding)
 	}
 	client := c.HTTP
 	if client == nil {

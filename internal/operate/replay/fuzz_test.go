@@ -19,6 +19,12 @@ func FuzzSplit(f *testing.F) {
 				}
 				return append(b, '\n')
 			},
+			replay.Lines: func(b []byte) []byte {
+				if bytes.HasSuffix(b, []byte("\n")) {
+					return b
+				}
+				return append(b, '\n')
+			},
 			replay.Member: func(b []byte) []byte { return b },
 			replay.Whole:  func(b []byte) []byte { return b },
 		} {
@@ -31,7 +37,7 @@ func FuzzSplit(f *testing.F) {
 				return nil
 			})
 			want := content
-			if by == replay.Line && len(content) > 0 && content[len(content)-1] != '\n' {
+			if (by == replay.Line || by == replay.Lines) && len(content) > 0 && content[len(content)-1] != '\n' {
 				want = append(bytes.Clone(content), '\n')
 			}
 			if by != replay.Member && err != nil || err == nil && !bytes.Equal(joined, want) {

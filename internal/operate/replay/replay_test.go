@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -14,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/post"
@@ -52,7 +55,7 @@ func newBench(t *testing.T, key, content string, by replay.By) *bench {
 		}
 	})
 	b.Replayer = &replay.Replayer{
-		Objects: bucket.New(client, s3test.Bucket), Client: &post.Client{URL: api.URL, User: "u", Password: "p", MaxAttempts: 1},
+		Objects: bucket.New(client, s3test.Bucket), Store: archive.NewS3(client, s3test.Bucket), Client: &post.Client{URL: api.URL, User: "u", Password: "p", MaxAttempts: 1},
 		Concurrency: 1, State: state, Into: "other", By: by,
 	}
 	return b
@@ -86,6 +89,7 @@ func zipped(t *testing.T, s string) string {
 
 func TestObjectPostsItsBodies(t *testing.T) {
 	t.Parallel()
+	half, most := strings.Repeat("x", 600_000)+"\n", strings.Repeat("y", 1_100_000)+"\n"
 	one, two := zipped(t, "one"), zipped(t, strings.Repeat("two ", 100_000))
 	for _, tt := range []struct {
 		name, key, content string
@@ -94,8 +98,11 @@ func TestObjectPostsItsBodies(t *testing.T) {
 	}{
 		{"lines, compressed", "s/a.gz", zipped(t, "a\n\n{\"b\":1}\r\nlast without an end"), replay.Line, []string{"a", "\n", "{\"b\":1}\r", "last without an end"}},
 		{"a long line", "s/a", strings.Repeat("x", 200_000) + "\ny\n", replay.Line, []string{strings.Repeat("x", 200_000), "y"}},
-		{"members", "s/raw", one + two + one, replay.Member, []string{one, two, one}},
-		{"members, compressed", "s/raw.gz", zipped(t, one+two), replay.Member, []string{one, two}},
+		{"whole lines", "s/a", "{\n \"a\": 1\n}\n\nlast", replay.Lines, []string{"{\n \"a\": 1\n}\n\nlast"}},
+		{"whole lines up to the limit", "s/a", half + half + "z\n" + most + "end\n", replay.Lines, []string{half, half + "z\n", most, "end\n"}},
+		{"a direct record", "s/oversize-1", half + half, replay.Lines, []string{half + half}},
+		{"members", "s/raw", one + two + one, replay.Member, []string{"gzip" + one, "gzip" + two, "gzip" + one}},
+		{"members, compressed", "s/raw.gz", zipped(t, one+two), replay.Member, []string{"gzip" + one, "gzip" + two}},
 		{"whole", "s/raw", one + "anything", replay.Whole, []string{one + "anything"}},
 		{"an empty object", "s/raw", "", replay.Whole, nil},
 		{"no line", "s/a", "", replay.Line, nil},
@@ -178,5 +185,48 @@ func TestAReplayGoesOnWhereItWasInterrupted(t *testing.T) {
 	slices.Sort(b.accepted)
 	if n := len(slices.Compact(b.accepted)); n != 200 || len(b.accepted) != 200 {
 		t.Errorf("accepted %d bodies, %d of them different, want 200", len(b.accepted), n)
+	}
+}
+
+func TestAReplayedObjectHasAMarker(t *testing.T) {
+	t.Parallel()
+	const key = "orders/dt=2026-11-22/hour=23/a"
+	from := time.Date(2026, 11, 22, 23, 0, 0, 0, time.UTC)
+	b := newBench(t, key, "a\nb\n", replay.Line)
+	b.refuse = "b"
+	replayed := func(into string) []string {
+		t.Helper()
+		keys, err := replay.Replayed(t.Context(), b.Objects, "orders", into, from, from.Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Collect(maps.Keys(keys))
+	}
+	if _, err := b.Replayer.Object(t.Context(), b.Object); err != nil {
+		t.Fatal(err)
+	}
+	if got := replayed("other"); len(got) != 0 {
+		t.Errorf("replayed %q while a body is refused, want none", got)
+	}
+	b.refuse = ""
+	if _, err := b.Replayer.Object(t.Context(), b.Object); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{key}, replayed("other")); diff != "" {
+		t.Errorf("replayed objects differ (-want +got):\n%s", diff)
+	}
+	if got := replayed("another"); len(got) != 0 {
+		t.Errorf("replayed %q into another stream, want none", got)
+	}
+	marker, err := b.Objects.Head(t.Context(), "_replayed/other/"+key, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m replay.Marker
+	if err := json.Unmarshal(marker, &m); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(replay.Marker{ReplayedAt: m.ReplayedAt, By: replay.Line, Bodies: 2}, m); diff != "" {
+		t.Errorf("marker differs (-want +got):\n%s", diff)
 	}
 }
