@@ -145,7 +145,7 @@ func TestOneStreamThatCannotBeVerifiedHidesNoOther(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
 	_, err := w.invoke(ctx, scheduled)
-	if err == nil || !strings.Contains(err.Error(), "1 of 2 streams not verified, one of them orders: the time of an invocation is not enough") {
+	if err == nil || !strings.Contains(err.Error(), "1 of 2 streams not verified, one of them orders: out of time") {
 		t.Errorf("Invoke = %v, want an error that names the stream and the time", err)
 	}
 	if lines := w.logs("stream_unverified"); len(lines) != 1 || lines[0]["stream"] != "orders" {
