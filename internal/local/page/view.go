@@ -1,6 +1,7 @@
 package page
 
 import (
+	"bytes"
 	"fmt"
 	"net/url"
 	"time"
@@ -42,7 +43,7 @@ type streamView struct {
 
 type recordView struct {
 	seen
-	Time, Bytes string
+	Time, Bytes, Body string
 }
 
 // ledger compares what was accepted with what is in the archive.
@@ -80,7 +81,9 @@ func (p *Page) numbers(q query) view {
 	m := p.byName[q.stream]
 	v.Plots = m.plots()
 	for _, r := range m.newest.all() {
-		v.Records = append(v.Records, recordView{seen: r, Time: r.ReceivedAt.Local().Format("15:04:05.000"), Bytes: byteSize(int64(r.Size))})
+		v.Records = append(v.Records, recordView{
+			seen: r, Time: r.ReceivedAt.Local().Format("15:04:05.000"), Bytes: byteSize(int64(r.Size)), Body: preview(bytes.NewReader(r.head), cutBytes),
+		})
 	}
 	v.Title = v.Ledger.Text
 	return v

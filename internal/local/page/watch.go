@@ -1,7 +1,6 @@
 package page
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -87,7 +86,7 @@ func (a *watchedArchive) Create(ctx context.Context, key string, body []byte) er
 	m.straight.Add(1)
 	if now := a.page.o.Now(); m.newest.look(now) {
 		id, _, _ = strings.Cut(id, ".")
-		m.newest.add(seen{ID: id, ReceivedAt: now, Size: len(body), Straight: why, Body: preview(bytes.NewReader(body), cutBytes)})
+		m.newest.add(seen{ID: id, ReceivedAt: now, Direct: why}, body)
 	}
 	return nil
 }

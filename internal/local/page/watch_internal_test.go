@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"testing"
@@ -122,13 +123,45 @@ func TestPreview(t *testing.T) {
 	}
 }
 
+// A compressed body that decompresses to nothing must not cost the push, or the
+// page, more than the bytes that are kept.
+func TestPreviewReadsALimitedInput(t *testing.T) {
+	t.Parallel()
+	var empty bytes.Buffer
+	z := gzip.NewWriter(&empty)
+	_ = z.Close()
+	members := &counter{Reader: io.MultiReader(bytes.NewReader(bytes.Repeat(empty.Bytes(), 200_000)), strings.NewReader("x"))}
+	preview(members, cutBytes)
+	if members.n > 2*previewInput {
+		t.Errorf("preview read %d bytes, want at most %d and a buffer", members.n, previewInput)
+	}
+	var n newest
+	body := bytes.Repeat(empty.Bytes(), 200_000)
+	n.add(seen{ID: "1", ReceivedAt: time.Unix(1, 0)}, body)
+	if got := n.all()[0]; len(got.head) != keptBytes || got.Size != len(body) {
+		t.Errorf("%d bytes of a body of %d kept, want %d", len(got.head), got.Size, keptBytes)
+	}
+}
+
+// counter counts the bytes that are read.
+type counter struct {
+	io.Reader
+	n int
+}
+
+func (c *counter) Read(b []byte) (int, error) {
+	n, err := c.Reader.Read(b)
+	c.n += n
+	return n, err
+}
+
 func TestNewestKeepsALimitedNumber(t *testing.T) {
 	t.Parallel()
 	var n newest
 	now := time.Unix(1, 0)
 	for i := range 1000 {
 		if n.look(now) {
-			n.add(seen{ID: fmt.Sprint(i), ReceivedAt: now})
+			n.add(seen{ID: fmt.Sprint(i), ReceivedAt: now}, nil)
 		}
 	}
 	if all := n.all(); len(all) != keptRecords || all[0].ID != fmt.Sprint(keptRecords-1) {
