@@ -12,38 +12,38 @@ import (
 )
 
 const (
-	// maxForm is the largest form that is taken, maxSend the most records of one.
+	// maxForm is the maximum size of a form in bytes, maxSend the maximum number of
+	// records that one form sends.
 	maxForm = 2 << 20
 	maxSend = 1000
 )
 
-// sentResult is what became of the last form.
+// sentResult is the outcome of the last form that was sent.
 type sentResult struct {
 	At   time.Time
 	Text string
 	OK   bool
 }
 
-// send posts the record of a form, as often as the form says, by the path that all
-// clients take.
+// send posts the record of a form to the HTTP API, as often as the form says.
 func (s *site) send(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
-		s.sent(w, r, "The form is too large, or no form.", false)
+		s.sent(w, r, "Not sent: the form is too large or malformed.", false)
 		return
 	}
 	name := s.page.query(r.PostForm).stream
-	// A form has its lines end in CR LF, whatever was typed.
+	// Browsers send each line break of a form as CR LF.
 	body := []byte(strings.ReplaceAll(r.PostForm.Get("body"), "\r\n", "\n"))
 	times, err := strconv.Atoi(r.PostForm.Get("times"))
 	if err != nil || times < 1 || times > maxSend {
-		s.sent(w, r, fmt.Sprintf("Send it 1 to %d times.", maxSend), false)
+		s.sent(w, r, fmt.Sprintf("Not sent: a record can be sent 1 to %d times.", maxSend), false)
 		return
 	}
 	var answer *recorder
 	for n := range times {
 		if answer = s.post(r, name, r.PostForm.Get("key"), body); answer.status != http.StatusAccepted {
-			s.sent(w, r, fmt.Sprintf("%s answered %d: %s. %s of %s were accepted before.", name, answer.status, answer.problem(), count(n), count(times)), false)
+			s.sent(w, r, notSent(name, answer, n, times), false)
 			return
 		}
 	}
@@ -54,7 +54,17 @@ func (s *site) send(w http.ResponseWriter, r *http.Request) {
 	s.sent(w, r, text, true)
 }
 
-// post is one request to the HTTP API.
+// notSent describes the answer to a record that was refused after n of times records
+// were accepted.
+func notSent(name string, answer *recorder, n, times int) string {
+	text := fmt.Sprintf("%s answered %d: %s.", name, answer.status, answer.problem())
+	if n == 0 {
+		return "Not sent: " + text
+	}
+	return fmt.Sprintf("%s of %s records sent, then %s", count(n), count(times), text)
+}
+
+// post makes one request to the HTTP API.
 func (s *site) post(r *http.Request, name, key string, body []byte) *recorder {
 	target := "http://" + r.Host + "/archives/" + url.PathEscape(name)
 	if key != "" {
@@ -82,7 +92,7 @@ func (s *site) sent(w http.ResponseWriter, r *http.Request, text string, ok bool
 	back(w, r, p.query(r.PostForm), "send")
 }
 
-// fault starts or ends one.
+// fault starts or ends a fault.
 func (s *site) fault(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
@@ -104,12 +114,12 @@ func (s *site) fault(w http.ResponseWriter, r *http.Request) {
 	back(w, r, s.page.query(r.PostForm), "faults")
 }
 
-// back leads a browser from a form to the page.
+// back redirects a browser from a form to the page.
 func back(w http.ResponseWriter, r *http.Request, q query, section string) {
-	http.Redirect(w, r, q.href(q.stream, q.at, q.object)+"#"+section, http.StatusSeeOther)
+	http.Redirect(w, r, q.href()+"#"+section, http.StatusSeeOther)
 }
 
-// recorder is a ResponseWriter that keeps a short answer.
+// recorder is a ResponseWriter that records a short answer.
 type recorder struct {
 	header http.Header
 	status int
@@ -122,18 +132,18 @@ func (w *recorder) Write(b []byte) (int, error) { return w.body.Write(b) }
 
 func (w *recorder) id() string {
 	var accepted struct{ ID string }
-	_ = json.Unmarshal(w.body.Bytes(), &accepted) // An answer without an id shows none.
+	_ = json.Unmarshal(w.body.Bytes(), &accepted) // The ID stays empty if the answer has none.
 	return accepted.ID
 }
 
 func (w *recorder) problem() string {
-	var told struct{ Code, Detail, Message string }
-	_ = json.Unmarshal(w.body.Bytes(), &told) // The status says the rest.
+	var problem struct{ Code, Detail, Message string }
+	_ = json.Unmarshal(w.body.Bytes(), &problem) // The fields stay empty if the answer has none.
 	switch {
-	case told.Detail != "":
-		return strings.TrimSuffix(told.Detail, ".")
-	case told.Message != "":
-		return told.Message
+	case problem.Detail != "":
+		return strings.TrimSuffix(problem.Detail, ".")
+	case problem.Message != "":
+		return problem.Message
 	}
 	return http.StatusText(w.status)
 }

@@ -1,35 +1,40 @@
 package page
 
 import (
-	"errors"
-	"io"
+	"cmp"
+	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 const (
-	// readEntries is how many entries of a folder are read, shownEntries how many
-	// of those are shown, the newest.
-	readEntries  = 2000
+	// shownEntries is the number of entries of a folder that are shown at first, the
+	// newest ones, and moreEntries the number of further ones for each request.
 	shownEntries = 20
-	// previewBytes is how much of an object is shown, unpacked.
+	moreEntries  = 100
+	// previewBytes is the number of bytes of an object that are shown, decompressed.
 	previewBytes = 4 << 10
-	// deepest is how many folders are opened below each other.
+	// deepest is the number of nested folders that can be open.
 	deepest = 8
 )
 
-// folder is a folder of the archive with what is in it.
+// folder is a folder of the archive with its entries.
 type folder struct {
 	Path    string
 	Entries []entry
-	Hidden  string // how many entries are not shown
+	Problem string
+	More    string // the link text that shows more entries; empty if all are shown
+	Href    string // of that link
+	ID      string
 }
 
-// entry is a folder or an object. Of the folders only one is open.
+// entry is a folder or an object. At most one folder of a folder is open.
 type entry struct {
 	ID, Name, Href string
 	Object, Chosen bool
@@ -37,17 +42,17 @@ type entry struct {
 	Inside         *folder
 }
 
-// object is the preview of one.
+// object is the preview of an object.
 type object struct{ Key, Size, Text, Problem string }
 
-// browse reads the archive with the folders of at open, or with those of the
-// newest hour of the chosen stream when at is empty.
+// browse reads the archive. The folders on the path at are open, or those of the
+// newest hour of the chosen stream if at is empty.
 func (p *Page) browse(q query) (tree *folder, shown *object) {
 	root, err := os.OpenRoot(p.archive)
 	if err != nil {
-		return &folder{Hidden: "The archive cannot be read."}, nil
+		return &folder{Problem: "The archive cannot be read."}, nil
 	}
-	defer func() { _ = root.Close() }() // It was only read.
+	defer func() { _ = root.Close() }() // opened for reading
 	at := strings.Trim(q.at, "/")
 	follow := at == ""
 	if follow {
@@ -60,21 +65,28 @@ func (p *Page) browse(q query) (tree *folder, shown *object) {
 	return tree, shown
 }
 
-// read lists one folder and, below it, the one on the way to at. When it follows
-// it opens the last folder where at ends.
+// read lists a folder and, below it, the open folder on the path at. With follow, the
+// newest folder is open where at ends.
 func read(root *os.Root, dir, at string, follow bool, depth int, q query) *folder {
-	f := &folder{Path: dir}
-	entries, hidden, err := list(root, dir)
+	f := &folder{Path: dir, ID: "more-" + dir}
+	entries, err := list(root, dir)
 	if err != nil {
-		f.Hidden = "This folder cannot be read."
+		f.Problem = "This folder cannot be read."
 		return f
 	}
-	f.Hidden = hidden
+	if shown := shownEntries + q.more; dir != "" && len(entries) > shown {
+		older := len(entries) - shown
+		entries = entries[:shown]
+		f.More = fmt.Sprintf("Show %s of %s older", count(min(older, moreEntries)), count(older))
+		more := q
+		more.at, more.more = dir, q.more+moreEntries
+		f.Href = more.href()
+	}
 	next, rest, _ := strings.Cut(at, "/")
 	if next == "" && follow {
 		for _, e := range entries {
 			if e.IsDir() {
-				next = e.Name() // The first is the newest.
+				next = e.Name() // the newest
 				break
 			}
 		}
@@ -85,17 +97,17 @@ func read(root *os.Root, dir, at string, follow bool, depth int, q query) *folde
 		if v.Object {
 			v.Chosen = key == q.object
 			v.Name = short(e.Name())
-			v.Href = q.href(q.stream, dir, key)
+			v.Href = query{stream: q.stream, at: dir, object: key, more: q.more}.href() + "#preview"
 			if info, err := e.Info(); err == nil {
 				v.Size = byteSize(info.Size())
 			}
 		} else {
 			v.Name += "/"
-			v.Href = q.href(q.stream, key, "")
+			v.Href = query{stream: q.stream, at: key}.href()
 			if e.Name() == next && depth < deepest {
 				v.Chosen = true
 				v.Inside = read(root, key, rest, follow, depth+1, q)
-				v.Href = q.href(q.stream, closed(dir), "")
+				v.Href = query{stream: q.stream, at: closed(dir)}.href()
 			}
 		}
 		f.Entries = append(f.Entries, v)
@@ -103,8 +115,8 @@ func read(root *os.Root, dir, at string, follow bool, depth int, q query) *folde
 	return f
 }
 
-// short leaves the stream and the version out of a name that Firehose gave: they
-// stand in the folders above it.
+// short returns the part of an object's name that Firehose gave it after the stream
+// and the version: the path of the folder says the rest.
 func short(name string) string {
 	if _, rest, ok := strings.Cut(name, "-1-20"); ok {
 		return "20" + rest
@@ -112,8 +124,8 @@ func short(name string) string {
 	return name
 }
 
-// closed is the at that shows a folder with nothing below it open; that of the
-// root names nothing that is there.
+// closed returns the path at that closes the folders inside of dir. For the root it
+// is a path that does not exist.
 func closed(dir string) string {
 	if dir == "" {
 		return "/."
@@ -121,36 +133,55 @@ func closed(dir string) string {
 	return dir
 }
 
-// list reads the names of a folder, the newest of a bounded number first.
-func list(root *os.Root, dir string) (entries []fs.DirEntry, hidden string, err error) {
-	if dir == "" {
-		dir = "."
-	}
-	f, err := root.Open(dir)
+// list returns the entries of a folder: streams by name, everything else with the
+// newest first.
+func list(root *os.Root, dir string) ([]fs.DirEntry, error) {
+	f, err := root.Open(cmp.Or(dir, "."))
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	defer func() { _ = f.Close() }() // It was only read.
-	entries, err = f.ReadDir(readEntries)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, "", err
+	defer func() { _ = f.Close() }() // opened for reading
+	entries, err := f.ReadDir(-1)
+	if err != nil {
+		return nil, err
 	}
-	// The names hold the time, so that the last is the newest.
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(b.Name(), a.Name()) })
-	if dir == "." {
-		slices.Reverse(entries)
-		return entries, "", nil
+	if dir == "" {
+		slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+		return entries, nil
 	}
-	switch n := len(entries); {
-	case n == readEntries:
-		hidden = "and more; only " + count(n) + " names of this folder were read"
-	case n > shownEntries:
-		hidden = "and " + count(n-shownEntries) + " older"
-	}
-	return entries[:min(len(entries), shownEntries)], hidden, nil
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int {
+		return cmp.Or(written(b.Name()).Compare(written(a.Name())), strings.Compare(b.Name(), a.Name()))
+	})
+	return entries, nil
 }
 
-// open reads the beginning of an object.
+// written returns the time in the name of an object: Firehose writes the date into
+// it, and the name of a direct record ends in a UUIDv7. It is zero for other names,
+// which are those of folders and sort by themselves.
+func written(name string) time.Time {
+	if _, rest, ok := strings.Cut(name, "-1-20"); ok && len(rest) >= len(firehoseTime)-2 {
+		t, err := time.Parse(firehoseTime, "20"+rest[:len(firehoseTime)-2])
+		if err == nil {
+			return t
+		}
+	}
+	_, id, _ := strings.Cut(name, "-")
+	id = strings.ReplaceAll(id, "-", "")
+	const timestamp = 12 // hex digits: milliseconds since 1970
+	if len(id) < timestamp {
+		return time.Time{}
+	}
+	ms, err := strconv.ParseInt(id[:timestamp], 16, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// firehoseTime is the date in the name of an object that Firehose wrote.
+const firehoseTime = "2006-01-02-15-04-05"
+
+// open returns the preview of an object.
 func open(root *os.Root, key string) *object {
 	o := &object{Key: key}
 	f, err := root.Open(path.Clean(key))
@@ -158,10 +189,10 @@ func open(root *os.Root, key string) *object {
 		o.Problem = "There is no such object."
 		return o
 	}
-	defer func() { _ = f.Close() }() // It was only read.
+	defer func() { _ = f.Close() }() // opened for reading
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		o.Problem = "This is no object."
+		o.Problem = "This is not an object."
 		return o
 	}
 	o.Size = byteSize(info.Size())
@@ -169,17 +200,23 @@ func open(root *os.Root, key string) *object {
 	return o
 }
 
-// query is what the page is asked to show; it stands in the URL.
-type query struct{ stream, at, object string }
+// query is what the page shows. It is in the URL.
+type query struct {
+	stream, at, object string
+	more               int // further entries of the open folder
+}
 
-// href is the URL of the page with another stream, folder or object.
-func (q query) href(stream, at, object string) string {
-	v := url.Values{"stream": {stream}}
-	if at != "" {
-		v.Set("at", at)
+// href returns the URL of the page.
+func (q query) href() string {
+	v := url.Values{"stream": {q.stream}}
+	if q.at != "" {
+		v.Set("at", q.at)
 	}
-	if object != "" {
-		v.Set("object", object)
+	if q.object != "" {
+		v.Set("object", q.object)
+	}
+	if q.more > 0 {
+		v.Set("more", strconv.Itoa(q.more))
 	}
 	return "/?" + v.Encode()
 }

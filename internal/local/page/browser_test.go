@@ -55,17 +55,25 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	closeBrowser()
-	_ = os.RemoveAll(profile) // A temporary folder.
+	_ = os.RemoveAll(profile) // a temporary folder
 	os.Exit(code)
 }
 
-// tab is a window of the browser. What its console complains about is kept.
+// tab is a window of the browser. It records the problems in its console.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
 
-	mu       sync.Mutex
-	problems []string
+	mu          sync.Mutex
+	problems    []string
+	failedLoads bool // are expected
+}
+
+// ignoresFailedLoads makes the tab expect that the server does not answer.
+func (b *tab) ignoresFailedLoads() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failedLoads = true
 }
 
 // visit opens a page of a width and height.
@@ -85,7 +93,7 @@ func visit(t *testing.T, url string, width, height int64) *tab {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		for _, p := range b.problems {
-			t.Errorf("the browser complains: %s", p)
+			t.Errorf("problem in the browser: %s", p)
 		}
 		if t.Failed() && *screenshots != "" {
 			b.shoot("failed")
@@ -94,13 +102,16 @@ func visit(t *testing.T, url string, width, height int64) *tab {
 	return b
 }
 
-// listen keeps exceptions, failed loads and what is written to the console.
+// listen records exceptions, failed loads and messages in the console.
 func (b *tab) listen(event any) {
 	switch fmt.Sprintf("%T", event) {
 	case "*runtime.EventExceptionThrown", "*runtime.EventConsoleAPICalled", "*log.EventEntryAdded":
-		text, _ := json.Marshal(event) // What does not encode has its type.
+		text, _ := json.Marshal(event) // The type is recorded in any case.
 		b.mu.Lock()
 		defer b.mu.Unlock()
+		if b.failedLoads && strings.Contains(string(text), "net::ERR_") {
+			return
+		}
 		b.problems = append(b.problems, fmt.Sprintf("%T %s", event, text))
 	}
 }
@@ -112,7 +123,7 @@ func (b *tab) run(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// eval returns what an expression of JavaScript is.
+// eval returns the value of a JavaScript expression.
 func eval[T any](b *tab, expression string) T {
 	b.t.Helper()
 	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
@@ -122,7 +133,7 @@ func eval[T any](b *tab, expression string) T {
 	return v
 }
 
-// text is the text inside an element.
+// text returns the text of an element.
 func (b *tab) text(id string) string {
 	b.t.Helper()
 	return eval[string](b, fmt.Sprintf("document.getElementById(%q).textContent", id))
@@ -134,7 +145,7 @@ func (b *tab) until(what, expression string) {
 	waitFor(b.t, what, func() bool { return eval[bool](b, expression) })
 }
 
-// click clicks on an element, once more when it is replaced in that moment.
+// click clicks on an element, and again if it was replaced in that moment.
 func (b *tab) click(selector string) {
 	b.t.Helper()
 	for tries := 1; ; tries++ {
@@ -148,7 +159,7 @@ func (b *tab) click(selector string) {
 	}
 }
 
-// send fills the form and sends it.
+// send fills the form in and sends it.
 func (b *tab) send(stream, body string, times int) {
 	b.t.Helper()
 	b.run(
@@ -163,7 +174,7 @@ func (b *tab) send(stream, body string, times int) {
 	}
 }
 
-// media sets features of the browser, as prefers-color-scheme.
+// media sets media features, for example prefers-color-scheme.
 func (b *tab) media(features ...map[string]string) {
 	b.t.Helper()
 	b.run(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {

@@ -7,26 +7,26 @@ import (
 	"time"
 )
 
-// The faults, by their position in faultKinds.
+// The faults, as indices of faultKinds.
 const (
 	redisStopped = iota
 	kinesisThrottled
 	drainerKilled
 )
 
-// faultKinds are the faults as the page names and explains them.
+// faultKinds are the names and texts of the faults.
 var faultKinds = [...]struct{ ID, Start, End, State, Effect, Node string }{
 	{
 		"redis", "Stop Redis", "Start Redis", "Redis is stopped",
-		"New records go straight to the archive; what the queues hold waits there.", "Redis",
+		"New records become direct records. Records in the queues wait.", "Redis",
 	},
 	{
 		"kinesis", "Throttle Kinesis", "Unthrottle Kinesis", "Kinesis is throttled",
-		"It takes 10 records a second of each stream; the others wait in Redis.", "Kinesis",
+		"Each stream accepts 10 records a second. All others wait in Redis.", "Kinesis",
 	},
 	{
 		"drainer", "Kill the drainer", "Revive the drainer", "The drainer is dead",
-		"Records wait in Redis; the claims it held return when their lease runs out.", "drainer",
+		"Records wait in Redis. Its claims return to the queue when their leases expire.", "drainer",
 	},
 }
 
@@ -39,15 +39,15 @@ var (
 type fault struct {
 	mu    sync.Mutex
 	since time.Time // zero: off
-	// alive is the context of the invocations that the fault kills; only the
-	// drainer's has one.
+	// alive is the context of the invocations that the fault kills. Only the fault of
+	// the drainer has one.
 	alive context.Context
 	kill  context.CancelFunc
 }
 
 func (f *fault) on() bool { return !f.began().IsZero() }
 
-// began is when the fault came; zero when it is off.
+// began returns when the fault was started; zero if it is off.
 func (f *fault) began() time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -66,7 +66,7 @@ func (f *fault) start(now time.Time) {
 	}
 }
 
-// end reports whether there was a fault to end.
+// end ends the fault, and reports whether it was on.
 func (f *fault) end() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -80,7 +80,7 @@ func (f *fault) end() bool {
 	return true
 }
 
-// life returns a context that also ends when the fault kills.
+// life returns a context that also ends when the fault kills invocations.
 func (f *fault) life(ctx context.Context) (context.Context, context.CancelFunc) {
 	f.mu.Lock()
 	alive := f.alive
@@ -111,14 +111,15 @@ func (p *Page) Heal() {
 	}
 }
 
-// valve lets throttledRecords a second pass.
+// valve admits throttledRecords records a second.
 type valve struct {
 	mu   sync.Mutex
 	last time.Time
 	left float64
 }
 
-// throttledRecords is what a throttled stream takes in a second.
+// throttledRecords is the number of records that a throttled stream accepts in a
+// second.
 const throttledRecords = 10
 
 func (v *valve) admit(now time.Time) bool {

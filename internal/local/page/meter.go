@@ -1,6 +1,7 @@
 package page
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,44 +10,52 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// meter is what the page knows of one stream. The counters count since the
+// meter is what the page knows of one stream. The counters count records since the
 // pipeline started.
 type meter struct {
 	stream stream.Stream
 
-	pushed, straight, forwarded, aside, tapped, throttled, bridged atomic.Int64
-	// found is what the queue held before the pipeline started.
+	// Records that the queue accepted, direct records, records that a drainer
+	// acknowledged, records that the tap accepted, entries that it throttled, and
+	// records that the bridge settled.
+	pushed, direct, forwarded, tapped, throttled, bridged atomic.Int64
+	// Dead letters of the drainer and of the bridge.
+	deadAtDrainer, deadAtBridge atomic.Int64
+	// found is the number of records in the queue when the pipeline started.
 	found atomic.Int64
+	// settling is the number of records that are being acknowledged.
+	settling atomic.Int64
 	// slowest is the longest time from receipt to tap since the last sample, in ns.
 	slowest atomic.Int64
-	// touched says that the queue has changed since it was read, waits that it
-	// held something then.
+	// touched says that the queue has changed since it was read, waits that it held
+	// or should have held records then.
 	touched, waits atomic.Bool
 	newest         newest
 	crossing       crossing
 	valve          valve
 
-	// All below is guarded by Page.mu.
+	// Page.mu guards the fields below.
 	state queue.State
-	// twice is how many records the tap has more than once: those that a drainer
-	// put there and could not acknowledge any more.
-	twice  int64
-	before hops
-	rates  rates
-	// straightRate is the part of the accepted that went straight to the archive.
-	straightRate   float64
-	straightBefore int64
-	past           history
+	// missing is the number of records that should be in Redis and are not; lows
+	// are its lower bounds in the last samples.
+	missing int64
+	lows    [missingSamples]int64
+	before  hops
+	rates   rates
+	past    history
 }
 
+// missingSamples is the number of samples in which records must be missing.
+const missingSamples = 3
+
 // hops are counters at one moment.
-type hops struct{ accepted, forwarded, tapped, bridged, archived int64 }
+type hops struct{ accepted, direct, forwarded, tapped, bridged, archived int64 }
 
 // rates are records a second.
-type rates struct{ accepted, forwarded, tapped, bridged, archived float64 }
+type rates struct{ accepted, direct, forwarded, tapped, bridged, archived float64 }
 
-// history is the last minutes of a stream.
-type history struct{ depth, accepted, forwarded, latency, age series }
+// history is the last minutes of a stream: values of one second each.
+type history struct{ depth, accepted, direct, forwarded, latency, age series }
 
 func newMeter(s stream.Stream) *meter {
 	m := &meter{stream: s}
@@ -56,15 +65,12 @@ func newMeter(s stream.Stream) *meter {
 
 func (m *meter) hops() hops {
 	return hops{
-		accepted: m.pushed.Load() + m.straight.Load(), forwarded: m.forwarded.Load(),
-		tapped: m.tapped.Load(), bridged: m.bridged.Load(), archived: m.archived(),
+		accepted: m.pushed.Load() + m.direct.Load(), direct: m.direct.Load(), forwarded: m.forwarded.Load(),
+		tapped: m.tapped.Load(), bridged: m.bridged.Load(), archived: m.crossing.archived() + m.direct.Load(),
 	}
 }
 
-// archived is the number of records in objects.
-func (m *meter) archived() int64 { return m.crossing.archived() + m.straight.Load() + m.aside.Load() }
-
-// passed notes a time from receipt to tap.
+// passed records a time from receipt to tap.
 func (m *meter) passed(took time.Duration) {
 	for {
 		old := m.slowest.Load()
@@ -79,13 +85,11 @@ func (m *meter) sample(now time.Time, elapsed float64) {
 	h, b := m.hops(), m.before
 	rate := func(now, before int64) float64 { return float64(now-before) / elapsed }
 	m.rates = rates{
-		accepted: rate(h.accepted, b.accepted), forwarded: rate(h.forwarded, b.forwarded),
+		accepted: rate(h.accepted, b.accepted), direct: rate(h.direct, b.direct), forwarded: rate(h.forwarded, b.forwarded),
 		tapped: rate(h.tapped, b.tapped), bridged: rate(h.bridged, b.bridged), archived: rate(h.archived, b.archived),
 	}
 	m.before = h
-	straight := m.straight.Load()
-	m.straightRate = rate(straight, m.straightBefore)
-	m.straightBefore = straight
+	m.past.direct.add(float64(h.direct - b.direct))
 	m.past.depth.add(float64(m.state.Depth + m.state.ClaimedRecords))
 	m.past.accepted.add(m.rates.accepted)
 	m.past.forwarded.add(m.rates.forwarded)
@@ -93,7 +97,16 @@ func (m *meter) sample(now time.Time, elapsed float64) {
 	m.past.age.add(m.age(now).Seconds())
 }
 
-// age is that of the oldest record in the queue.
+// observe takes over the state of the queue. low is the least number of records that
+// were missing when it was read. Page.mu is held.
+func (m *meter) observe(state queue.State, low int64) {
+	m.state = state
+	copy(m.lows[:], m.lows[1:])
+	m.lows[missingSamples-1] = max(0, low)
+	m.missing = slices.Min(m.lows[:])
+}
+
+// age is the age of the oldest record in the queue.
 func (m *meter) age(now time.Time) time.Duration {
 	if m.state.OldestReceivedAt.IsZero() || m.state.Depth+m.state.ClaimedRecords == 0 {
 		return 0
@@ -101,25 +114,24 @@ func (m *meter) age(now time.Time) time.Duration {
 	return max(0, now.Sub(m.state.OldestReceivedAt))
 }
 
-// crossing tells how many records are in the objects that Firehose has written:
-// Firehose knows bytes only. The batches of the bridge stand in a line with their
-// bytes, and are in the archive when the objects hold as many bytes. Between two
-// shards the order may differ for a moment; when all is written the number is
-// exact.
+// crossing counts the records in the objects that Firehose has written. Firehose
+// knows bytes only, so the batches of the bridge queue up with their bytes, and are
+// in the archive as soon as the objects have as many bytes. The order of two shards
+// can differ for a moment. When everything is written the number is exact.
 type crossing struct {
 	mu      sync.Mutex
 	line    []crossingBatch
-	bytes   int64 // in objects, and of no batch yet
+	bytes   int64 // in objects, beyond the batches that are in the archive
 	records int64 // in objects
 }
 
 type crossingBatch struct{ records, bytes int64 }
 
-// longestLine is how many batches are told apart.
+// longestLine limits the batches in the line. Further ones are merged with the last.
 const longestLine = 4096
 
-// took notes what the bridge has passed to Firehose. A batch that came to no
-// record has bytes all the same.
+// took adds a batch that the bridge has sent to Firehose. A batch that failed can
+// have bytes without records.
 func (c *crossing) took(records, bytes int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -132,7 +144,7 @@ func (c *crossing) took(records, bytes int64) {
 	c.match()
 }
 
-// wrote notes an object.
+// wrote adds the bytes of an object.
 func (c *crossing) wrote(bytes int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,10 +1,10 @@
-// Package page is the live page of the pipeline on one machine: a picture of the
-// pipeline with what moves in it, the last minutes of each stream, its newest
-// records, the archive, a form that posts a record, and faults to inject.
+// Package page is the live page of the local pipeline: a diagram of the pipeline
+// with its current numbers, plots of each stream, its newest records, the archive, a
+// form that posts records, and faults that can be injected.
 //
-// It watches and disturbs a pipeline through the pipeline's own seams, and keeps a
-// fixed number of samples and of cut records, whatever passes. It serves requests
-// of this machine only.
+// The page watches and disturbs the pipeline through the pipeline's seams. Its
+// memory does not grow with the number of records. It serves requests from this
+// machine only.
 package page
 
 import (
@@ -23,10 +23,10 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// Options says what the page shows.
+// Options configures a Page.
 type Options struct {
-	// Streams, Deployment, Data, User and Password are those of the pipeline's
-	// own options; Deployment is "datasink" by default.
+	// Streams, Deployment, Data, User and Password are the pipeline's own options.
+	// The default of Deployment is "datasink".
 	Streams    *stream.Set
 	Deployment string
 	Data       string
@@ -34,23 +34,24 @@ type Options struct {
 	Password   string
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
-	Log *slog.Logger // nil: slog.Default
+	// Log is the logger. Default slog.Default.
+	Log *slog.Logger
 }
 
 // Page is the page of one pipeline. It is safe for concurrent use.
 //
-// Give Seams to the pipeline, start it, run Run beside it, and call Heal before
-// the pipeline is to stop.
+// Pass Seams to the pipeline, start the pipeline, call Run in a goroutine, and call
+// Heal before the pipeline stops.
 type Page struct {
 	o       Options
 	archive string          // the folder of the objects
-	left    map[string]bool // buffers that an earlier process left to Firehose
+	left    map[string]bool // Firehose's buffers of an earlier process
 	streams []*meter        // in the order of streams.json
 	byName  map[string]*meter
 	faults  [len(faultKinds)]fault
 	requests
 
-	// queue and drainer are set while the pipeline starts.
+	// The pipeline sets queue and drainer while it starts.
 	queue   local.Queue
 	drainer *local.Function
 
@@ -60,22 +61,21 @@ type Page struct {
 	apiRate  float64 // requests a second
 	apiTime  time.Duration
 	sent     sentResult
+	redis    redisHealth
 	started  time.Time
-	drains   atomic.Int64 // invocations of the drainer
-	draining atomic.Int64 // of those, the ones that run
 	sweeping atomic.Bool
-	sweepTo  time.Time // until when sweeps follow the end of a fault
+	sweepTo  time.Time // the end of the sweeps that follow a fault
 	sweeps   sync.WaitGroup
 }
 
 // requests counts the invocations of ingest since the pipeline started.
 type requests struct {
 	accepted, refused, answered, nanoseconds atomic.Int64
-	// before is what the last sample saw.
+	// before holds the values of the last sample.
 	before struct{ answered, nanoseconds int64 }
 }
 
-// New returns the page of a pipeline that has not started yet.
+// New returns the page of a pipeline that will be started later.
 func New(o Options) *Page {
 	if o.Deployment == "" {
 		o.Deployment = "datasink"
@@ -96,7 +96,7 @@ func New(o Options) *Page {
 		p.byName[s.Name] = m
 		p.byName[stream.ResourceName(o.Deployment, s.Name)] = m
 	}
-	// A pattern of a folder's name that is no pattern finds nothing.
+	// A malformed pattern matches no file.
 	buffers, _ := filepath.Glob(filepath.Join(o.Data, "firehose", "*", "*.buffer"))
 	for _, path := range buffers {
 		p.left[strings.TrimSuffix(filepath.Base(path), ".buffer")] = true
@@ -108,8 +108,8 @@ func New(o Options) *Page {
 // every is the time between two samples.
 const every = time.Second
 
-// Run takes samples until ctx ends. After a fault it also sweeps, as the schedule
-// does, but sooner: what the fault has left behind is to move while one looks.
+// Run takes samples until ctx ends. After a fault it also invokes sweeps, more often
+// than the schedule does, so that a person can watch the backlog drain.
 func (p *Page) Run(ctx context.Context) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -126,29 +126,23 @@ func (p *Page) Run(ctx context.Context) {
 	}
 }
 
-// inspectAll is after how many samples a queue is read that seems to rest.
+// inspectAll is the number of samples after which an idle queue is read as well.
 const inspectAll = 10
 
 func (p *Page) sample(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, every)
 	defer cancel()
 	all := p.samples%inspectAll == 0
-	states := make(map[*meter]queue.State)
-	drains := p.drains.Load()
-	rests := p.draining.Load() == 0
-	for _, m := range p.streams {
-		if !m.touched.Swap(false) && !m.waits.Load() && !all {
-			continue
+	seen := make(map[*meter]inspection)
+	if p.look(ctx, all) {
+		for _, m := range p.streams {
+			if !m.touched.Swap(false) && !m.waits.Load() && !all {
+				continue
+			}
+			if i, ok := p.inspect(ctx, m); ok {
+				seen[m] = i
+			}
 		}
-		// A fault cuts the functions off; what Redis holds is there all the same.
-		state, err := p.queue.Inspect(ctx, m.stream.Name)
-		if err != nil {
-			p.o.Log.DebugContext(ctx, "page: queue not read", "stream", m.stream.Name, "error", err)
-			m.touched.Store(true)
-			continue
-		}
-		m.waits.Store(state.Depth+state.ClaimedRecords > 0)
-		states[m] = state
 	}
 	now := p.o.Now()
 	p.mu.Lock()
@@ -158,13 +152,10 @@ func (p *Page) sample(ctx context.Context) {
 		elapsed = max(now.Sub(p.sampled).Seconds(), 0.001)
 	}
 	for _, m := range p.streams {
-		if state, ok := states[m]; ok {
-			m.state = state
+		if i, ok := seen[m]; ok {
+			m.observe(i.state, i.low)
 		}
 		m.sample(now, elapsed)
-		if rests && p.drains.Load() == drains && m.state.ClaimedRecords == 0 {
-			m.twice = max(0, m.tapped.Load()-m.forwarded.Load())
-		}
 	}
 	answered, spent := p.answered.Load(), p.nanoseconds.Load()
 	p.apiRate = float64(answered-p.before.answered) / elapsed
@@ -176,23 +167,50 @@ func (p *Page) sample(ctx context.Context) {
 	p.samples++
 }
 
-// find notes what the queues hold before anything moves: a Redis outside this
-// process may hold something.
+// inspection is the state of a queue, and the least number of records that were
+// missing when it was read.
+type inspection struct {
+	state queue.State
+	low   int64
+}
+
+// inspect reads a queue. Faults of the page do not affect it, because Redis has the
+// records all the same.
+func (p *Page) inspect(ctx context.Context, m *meter) (inspection, bool) {
+	// Records are counted after Redis has accepted them, and after it has removed
+	// them. Those that are being acknowledged may be counted or not.
+	queued := m.pushed.Load() + m.found.Load()
+	settling := m.settling.Load()
+	state, err := p.queue.Inspect(ctx, m.stream.Name)
+	if err != nil {
+		p.o.Log.DebugContext(ctx, "page: reading the queue", "stream", m.stream.Name, "error", err)
+		m.touched.Store(true)
+		return inspection{}, false
+	}
+	settling += m.settling.Load()
+	expected := queued - settling - m.forwarded.Load() - m.deadAtDrainer.Load()
+	actual := state.Depth + state.ClaimedRecords
+	m.waits.Store(actual > 0 || expected > 0)
+	return inspection{state, expected - actual}, true
+}
+
+// find counts the records that the queues hold at the start. An external Redis can
+// hold some.
 func (p *Page) find() {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*every)
 	defer cancel()
 	for _, m := range p.streams {
 		state, err := p.queue.Inspect(ctx, m.stream.Name)
 		if err != nil {
-			p.o.Log.WarnContext(ctx, "page: queue not read", "stream", m.stream.Name, "error", err)
+			p.o.Log.WarnContext(ctx, "page: reading the queue", "stream", m.stream.Name, "error", err)
 			return
 		}
 		m.found.Store(state.Depth + state.ClaimedRecords)
 	}
 }
 
-// sweepFor is how long sweeps follow the end of a fault: longer than the lease of
-// a claim that a killed drainer has left.
+// sweepFor is the time for which sweeps follow a fault. It is longer than the lease
+// of a claim, which a killed drainer leaves behind.
 const sweepFor = time.Minute
 
 func (p *Page) sweepAfterFault(ctx context.Context) {
@@ -214,8 +232,8 @@ func (p *Page) sweepAfterFault(ctx context.Context) {
 	})
 }
 
-// Seams watch the pipeline, serve the page beside its HTTP API and are where the
-// faults are. One pipeline can have them.
+// Seams returns the seams that watch the pipeline, inject faults and serve the page
+// beside the HTTP API. Only one pipeline can have them.
 func (p *Page) Seams() local.Seams {
 	return local.Seams{
 		IngestQueue: func(q local.Queue) local.Queue {

@@ -2,14 +2,14 @@ package page
 
 import "fmt"
 
-// The picture of the pipeline: boxes with links between them, in two forms, a row
-// for wide windows and a snake of three rows for narrow ones.
+// The diagram of the pipeline has boxes with links between them. Wide windows show
+// it in one row, narrow windows in three rows of alternating direction.
 
 const (
 	boxWidth, boxHeight = 112, 74
-	gap                 = 30 // the length of a link; the style sheet knows it too
+	gap                 = 30 // the length of a link, also in the style sheet
 	margin              = 4
-	lane                = 26 // beside the boxes, for what goes straight to the archive
+	lane                = 26 // beside the boxes, for direct records
 )
 
 // picture is the SVG in one form.
@@ -18,7 +18,7 @@ type picture struct {
 	Width, Height int
 	Boxes         []box
 	Links         []link
-	Bypass        string // the path of what goes straight to the archive
+	Bypass        string // the path of direct records
 	BypassClass   string
 }
 
@@ -28,22 +28,22 @@ type box struct {
 	X, Y                         int
 }
 
-// link is the way between two boxes; records move on it in a direction.
+// link is the line between two boxes, with the direction in which records move.
 type link struct {
 	ID, Class, Direction string
 	X, Y, X2, Y2         int
 }
 
-// part is a box before it has a place, with the rate of the link that leads there.
+// part is a box without a position, with the rate of the link that leads to it.
 type part struct {
 	name, value, note, class string
 	rate                     float64
 }
 
-// paint places the parts in rows of so many.
-func paint(form string, parts []part, columns int, straight float64) picture {
+// paint places the parts in rows of the given number of columns.
+func paint(form string, parts []part, columns int, direct float64) picture {
 	rows := (len(parts) + columns - 1) / columns
-	pic := picture{Form: form, BypassClass: "bypass " + pace(straight)}
+	pic := picture{Form: form, BypassClass: "bypass " + pace(direct)}
 	top, right := margin, margin
 	if rows == 1 {
 		top += lane
@@ -88,13 +88,13 @@ func join(a, b box, rate float64) link {
 	return l
 }
 
-// around is the path from one box to another in the lane beside them, which lies
-// aside by dx or dy.
+// around returns the path from one box to another through the lane beside them, at
+// a distance of dx or dy.
 func around(x, y, x2, y2, dx, dy int) string {
 	return fmt.Sprintf("M%d %d L%d %d L%d %d L%d %d", x, y, x+dx, y+dy, x2+dx, y2+dy, x2, y2)
 }
 
-// pace says how fast records move on a link.
+// pace returns the class of a link by its rate.
 func pace(rate float64) string {
 	switch {
 	case rate <= 0:

@@ -13,7 +13,7 @@ const (
 	plotHeight = 80
 )
 
-// plot is one diagram of the last minutes: a line, or two, over an axis that begins
+// plot is a diagram of the last minutes: one or two lines, with an axis that begins
 // at 0.
 type plot struct {
 	ID, Title, Lead, Label string
@@ -24,13 +24,13 @@ type plot struct {
 // line is one line of a plot, as the points of SVG polylines.
 type line struct{ Name, Now, Class, Points, Area string }
 
-// trace is the values of a line to be drawn.
+// trace is a name and values to be drawn as a line.
 type trace struct {
 	name   string
 	values []float32
 }
 
-// draw makes a plot; format writes a value with its unit.
+// draw returns a plot. format returns a value with its unit.
 func draw(id, title, lead, about string, format func(float64) string, traces ...trace) plot {
 	p := plot{ID: id, Title: title, Lead: lead}
 	most := 0.0
@@ -59,8 +59,9 @@ func draw(id, title, lead, about string, format func(float64) string, traces ...
 	return p
 }
 
-// points are those of a polyline in a box of that height whose upper edge is top.
-// The newest value is at the right edge; runs of one value cost two points.
+// points returns the points of a polyline in a box of the given height, whose upper
+// edge is the value top. The newest value is at the right edge. A run of equal
+// values takes two points.
 func points(values []float32, top float64, height int) string {
 	var b strings.Builder
 	first := plotWidth - len(values)
@@ -73,7 +74,7 @@ func points(values []float32, top float64, height int) string {
 	return strings.TrimSpace(b.String())
 }
 
-// roundUp is the next of 1, 2, 5, 10 and so on, but of small values.
+// roundUp returns the next of 1, 2, 5, 10 and so on, also below 1.
 func roundUp(v float64) float64 {
 	if v <= 0 {
 		return 1
@@ -87,7 +88,7 @@ func roundUp(v float64) float64 {
 	return 10 * scale
 }
 
-// count writes a number of records with commas.
+// count returns a number with commas.
 func count[N int | int64](n N) string {
 	digits := fmt.Sprint(n)
 	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/data-sink/data-sink/internal/local"
 	"github.com/data-sink/data-sink/internal/local/page"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
@@ -29,8 +30,8 @@ func start(t *testing.T, change func(*local.Options)) string {
 	return home
 }
 
-// startUntil is start with the end in the caller's hands. A seam of the drainer's
-// queue that change sets is under the page's own.
+// startUntil is like start, but the caller stops the pipeline. The page's seams wrap
+// the seams of the drainer's queue and of Firehose that change sets.
 func startUntil(t *testing.T, change func(*local.Options)) (home string, stop func() error) {
 	t.Helper()
 	streams, err := stream.Load("../../../streams.json")
@@ -44,12 +45,16 @@ func startUntil(t *testing.T, change func(*local.Options)) (home string, stop fu
 	if change != nil {
 		change(&o)
 	}
-	under := o.Seams.DrainerQueue
+	under, firehose := o.Seams.DrainerQueue, o.Seams.Firehose
 	live := page.New(page.Options{Streams: streams, Data: o.Data, User: o.User, Password: o.Password, Log: quiet})
 	o.Seams = live.Seams()
 	if under != nil {
 		watch := o.Seams.DrainerQueue
 		o.Seams.DrainerQueue = func(q local.Queue) local.Queue { return watch(under(q)) }
+	}
+	if firehose != nil {
+		watch := o.Seams.Firehose
+		o.Seams.Firehose = func(s sink.Service) sink.Service { return watch(firehose(s)) }
 	}
 	p, err := local.Start(t.Context(), o)
 	if err != nil {
@@ -69,7 +74,7 @@ func startUntil(t *testing.T, change func(*local.Options)) (home string, stop fu
 	}
 }
 
-// do makes a request and follows no redirect.
+// do makes a request without following redirects.
 func do(t *testing.T, method, target string, form url.Values, header map[string]string) (int, http.Header, string) {
 	t.Helper()
 	var body io.Reader
@@ -102,12 +107,12 @@ func do(t *testing.T, method, target string, form url.Values, header map[string]
 	return response.StatusCode, response.Header, string(answer)
 }
 
-// waitFor waits until ok.
+// waitFor waits until ok returns true.
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(60 * time.Second); !ok(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("timed out waiting for %s", what)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 )
 
@@ -16,24 +17,25 @@ var assets embed.FS
 
 var pages = template.Must(template.ParseFS(assets, "assets/*.html"))
 
-// policy lets the page load from itself alone, and be shown in no other one.
+// policy allows the page to load resources from its own origin only, and no other
+// page to embed it.
 const policy = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-// site serves the page, and all that is none of it by the HTTP API.
+// site serves the page, and passes all other requests to the HTTP API.
 type site struct {
 	page    *Page
 	api     http.Handler
 	actions http.Handler
 }
 
-// IsServed reports whether there is a page where the HTTP API listens: only where
-// nobody but this machine can reach it.
+// IsServed reports whether the page is served beside an HTTP API with this address:
+// only if no other machine can reach it.
 func IsServed(listener net.Addr) bool {
 	tcp, ok := listener.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()
 }
 
-// serve puts the page beside the HTTP API that listens there.
+// serve returns a handler for the page and the HTTP API of a listener.
 func (p *Page) serve(listener net.Addr, api http.Handler) http.Handler {
 	if !IsServed(listener) {
 		return api
@@ -54,7 +56,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !fromHere(r) {
-		http.Error(w, "This page is for this machine only: open it as http://localhost with the port.", http.StatusForbidden)
+		http.Error(w, "This page can be opened on this machine only, as http://localhost with the port.", http.StatusForbidden)
 		return
 	}
 	header := w.Header()
@@ -76,8 +78,8 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fromHere reports whether a request comes from this machine and was meant for it:
-// a name of another host that leads here is an attack by DNS.
+// fromHere reports whether a request comes from this machine and names it as its
+// host. Another host name that resolves to this machine is a DNS rebinding attack.
 func fromHere(r *http.Request) bool {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil || !net.ParseIP(host).IsLoopback() {
@@ -102,20 +104,26 @@ func serveAsset(w http.ResponseWriter, r *http.Request, name string) {
 func (s *site) render(w http.ResponseWriter, r *http.Request) {
 	var b bytes.Buffer
 	if err := pages.ExecuteTemplate(&b, "page.html", s.page.view(s.page.query(r.URL.Query()))); err != nil {
-		s.page.o.Log.ErrorContext(r.Context(), "page: not rendered", "error", err)
-		http.Error(w, "the page cannot be shown", http.StatusInternalServerError)
+		s.page.o.Log.ErrorContext(r.Context(), "page: rendering", "error", err)
+		http.Error(w, "the page cannot be rendered", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(b.Bytes()) // The client may have gone.
+	_, _ = w.Write(b.Bytes()) // The client may have closed the connection.
 }
 
-// query reads what a URL or a form asks for. A stream that is not there is the
-// first one.
+// query parses the parameters of a URL or a form. An unknown stream is replaced by
+// the first one.
 func (p *Page) query(v url.Values) query {
 	q := query{stream: v.Get("stream"), at: v.Get("at"), object: v.Get("object")}
 	if m := p.byName[q.stream]; m == nil || m.stream.Name != q.stream {
 		q.stream = p.streams[0].stream.Name
 	}
+	// Anything but a positive number means no further entries.
+	q.more, _ = strconv.Atoi(v.Get("more"))
+	q.more = max(0, min(q.more, maxMore))
 	return q
 }
+
+// maxMore limits the entries of a folder that the page shows.
+const maxMore = 10_000

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -16,7 +17,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// watchKinesis counts what the tap takes, and throttles.
+// watchKinesis counts the records that the tap accepts, and throttles them.
 func (p *Page) watchKinesis(s sink.Service) sink.Service { return &watchedKinesis{s, p} }
 
 type watchedKinesis struct {
@@ -64,12 +65,23 @@ func (k *watchedKinesis) Put(ctx context.Context, stream string, entries []sink.
 	return refused, nil
 }
 
-// watchArchive counts what goes straight to the archive.
+// watchArchive counts direct records and dead letters.
 func (p *Page) watchArchive(s archive.Store) archive.Store { return &watchedArchive{s, p} }
 
 type watchedArchive struct {
 	archive.Store
 	page *Page
+}
+
+// Put writes one object with dead letters, a line for each.
+func (a *watchedArchive) Put(ctx context.Context, key string, body []byte) error {
+	if err := a.Store.Put(ctx, key, body); err != nil {
+		return err
+	}
+	if sent, ok := ctx.Value(bridgedKey{}).(*bridged); ok {
+		sent.dead.Add(int64(bytes.Count(body, []byte{'\n'})))
+	}
+	return nil
 }
 
 // Create writes one direct record.
@@ -83,7 +95,7 @@ func (a *watchedArchive) Create(ctx context.Context, key string, body []byte) er
 	if m == nil || !ok {
 		return nil
 	}
-	m.straight.Add(1)
+	m.direct.Add(1)
 	if now := a.page.o.Now(); m.newest.look(now) {
 		id, _, _ = strings.Cut(id, ".")
 		m.newest.add(seen{ID: id, ReceivedAt: now, Direct: why}, body)
@@ -91,7 +103,7 @@ func (a *watchedArchive) Create(ctx context.Context, key string, body []byte) er
 	return nil
 }
 
-// watchDeliver counts the bytes in the objects that Firehose writes.
+// watchDeliver counts the bytes of the objects that Firehose writes.
 func (p *Page) watchDeliver(next local.WriteObject) local.WriteObject {
 	return func(ctx context.Context, key string, write func(io.Writer) error) error {
 		var written int64
@@ -110,15 +122,15 @@ func (p *Page) watchDeliver(next local.WriteObject) local.WriteObject {
 	}
 }
 
-// bufferOf is the name of the buffer that an object was: what follows the stream's
-// AWS name and the version.
+// bufferOf returns the name of the buffer that became an object: the part of the
+// object's name after the stream's AWS name and the version.
 func bufferOf(key string) string {
 	_, name, _ := strings.Cut(path.Base(key), "-1-20")
 	return "20" + strings.TrimSuffix(name, ".gz")
 }
 
-// contentLength counts what is written, of one gzip member what is inside: its
-// last four bytes say that.
+// contentLength counts the bytes that are written. For a gzip member it returns the
+// decompressed size, which the last four bytes contain.
 type contentLength struct {
 	w       io.Writer
 	gzipped bool
@@ -126,7 +138,7 @@ type contentLength struct {
 	tail    [4]byte
 }
 
-// Write passes b on.
+// Write writes b to the underlying writer.
 func (c *contentLength) Write(b []byte) (int, error) {
 	n, err := c.w.Write(b)
 	c.total += int64(n)
@@ -143,8 +155,8 @@ func (c *contentLength) length() int64 {
 	return c.total
 }
 
-// watchFunction counts the invocations of ingest and of the bridge, and kills the
-// drainer.
+// watchFunction counts invocations of ingest and of the bridge, and kills those of
+// the drainer.
 func (p *Page) watchFunction(function string, h local.Handler) local.Handler {
 	switch function {
 	case "ingest":
@@ -158,9 +170,6 @@ func (p *Page) watchFunction(function string, h local.Handler) local.Handler {
 			}
 			ctx, cancel := p.faults[drainerKilled].life(ctx)
 			defer cancel()
-			p.drains.Add(1)
-			p.draining.Add(1)
-			defer p.draining.Add(-1)
 			return h(ctx, event)
 		}
 		p.drainer = &local.Function{Name: p.o.Deployment + "-drainer", Timeout: time.Minute, Handler: killable}
@@ -173,15 +182,15 @@ func (p *Page) watchIngest(h local.Handler) local.Handler {
 	return func(ctx context.Context, event []byte) ([]byte, error) {
 		began := time.Now()
 		answer, err := h(ctx, event)
-		var told struct {
+		var response struct {
 			StatusCode int `json:"statusCode"`
 		}
-		if err == nil && json.Unmarshal(answer, &told) == nil && told.StatusCode == 200 {
-			return answer, nil // The health.
+		if err == nil && json.Unmarshal(answer, &response) == nil && response.StatusCode == 200 {
+			return answer, nil // GET /health
 		}
 		p.answered.Add(1)
 		p.nanoseconds.Add(int64(time.Since(began)))
-		if told.StatusCode == 202 {
+		if response.StatusCode == 202 {
 			p.accepted.Add(1)
 		} else {
 			p.refused.Add(1)

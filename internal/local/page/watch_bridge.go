@@ -13,13 +13,13 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
-// bridgedBytes is what one invocation of the bridge has passed to Firehose; it
-// travels in the context.
-type bridgedBytes struct{ atomic.Int64 }
+// bridged counts what one invocation of the bridge has done: bytes that Firehose
+// accepted, and dead letters. It is in the context of the invocation.
+type bridged struct{ bytes, dead atomic.Int64 }
 
 type bridgedKey struct{}
 
-// watchFirehose counts the bytes that each invocation of the bridge passes on.
+// watchFirehose counts the bytes that Firehose accepts from each invocation.
 func (p *Page) watchFirehose(s sink.Service) sink.Service { return &watchedFirehose{s} }
 
 type watchedFirehose struct{ sink.Service }
@@ -27,21 +27,22 @@ type watchedFirehose struct{ sink.Service }
 // Put is one PutRecordBatch call.
 func (f *watchedFirehose) Put(ctx context.Context, stream string, entries []sink.Entry) ([]sink.Failure, error) {
 	failures, err := f.Service.Put(ctx, stream, entries)
-	if count, ok := ctx.Value(bridgedKey{}).(*bridgedBytes); ok && err == nil {
-		var taken int64
+	if sent, ok := ctx.Value(bridgedKey{}).(*bridged); ok && err == nil {
+		var accepted int64
 		for _, e := range entries {
-			taken += int64(len(e.Data))
+			accepted += int64(len(e.Data))
 		}
 		for _, failure := range failures {
-			taken -= int64(len(entries[failure.Index].Data))
+			accepted -= int64(len(entries[failure.Index].Data))
 		}
-		count.Add(taken)
+		sent.bytes.Add(accepted)
 	}
 	return failures, err
 }
 
-// The parts of an event of Kinesis that the page looks for. Neither key nor data of
-// a record can hold them: there a quotation mark is escaped or does not occur.
+// The parts of a Kinesis event that the page searches for. The key and the data of a
+// record cannot contain them, because a quotation mark is escaped in the key and
+// does not occur in base64.
 var (
 	eventArrived = []byte(`"approximateArrivalTimestamp":`)
 	eventStream  = []byte(`:stream/`)
@@ -58,21 +59,23 @@ func (p *Page) watchBridge(h local.Handler) local.Handler {
 		if m == nil {
 			return h(ctx, event)
 		}
-		var passed bridgedBytes
-		answer, err := h(context.WithValue(ctx, bridgedKey{}, &passed), event)
-		taken := int64(0)
+		var sent bridged
+		answer, err := h(context.WithValue(ctx, bridgedKey{}, &sent), event)
+		settled := int64(0)
 		if err == nil {
-			taken = takenRecords(event, answer, p.started)
+			settled = settledRecords(event, answer, p.started)
 		}
-		m.bridged.Add(taken)
-		m.crossing.took(taken, passed.Load())
+		dead := min(settled, sent.dead.Load())
+		m.bridged.Add(settled)
+		m.deadAtBridge.Add(dead)
+		m.crossing.took(settled-dead, sent.bytes.Load())
 		return answer, err
 	}
 }
 
-// takenRecords is how many records of an event the bridge has taken, by its answer,
-// of those that came to Kinesis since then.
-func takenRecords(event, answer []byte, since time.Time) int64 {
+// settledRecords is the number of records of an event that the bridge has settled,
+// according to its answer, and that arrived on the tap since the given time.
+func settledRecords(event, answer []byte, since time.Time) int64 {
 	var response events.KinesisEventResponse
 	if len(answer) > 0 && json.Unmarshal(answer, &response) != nil {
 		return 0
@@ -81,16 +84,16 @@ func takenRecords(event, answer []byte, since time.Time) int64 {
 		event, _, _ = bytes.Cut(event, []byte(`"sequenceNumber":"`+failure.ItemIdentifier+`"`))
 	}
 	from := float64(since.UnixMilli()) / 1000
-	var taken int64
+	var settled int64
 	for {
 		_, rest, ok := bytes.Cut(event, eventArrived)
 		if !ok {
-			return taken
+			return settled
 		}
-		// The arrival is what follows, to the end of its object.
+		// The time of arrival is the last member of its object.
 		digits, _, _ := bytes.Cut(rest[:min(len(rest), 32)], []byte("}"))
 		if at, err := strconv.ParseFloat(string(digits), 64); err == nil && at >= from {
-			taken++
+			settled++
 		}
 		event = rest
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 )
 
@@ -71,7 +72,7 @@ func TestContentLengthLooksIntoGzip(t *testing.T) {
 	}
 }
 
-func TestTakenRecords(t *testing.T) {
+func TestSettledRecords(t *testing.T) {
 	t.Parallel()
 	var records []lambdatest.KinesisRecord
 	for i := range 4 {
@@ -93,8 +94,8 @@ func TestTakenRecords(t *testing.T) {
 		{`{}`, 1002, 2}, // The others were there before the process.
 		{`no JSON`, 0, 0},
 	} {
-		if got := takenRecords(event, []byte(tt.answer), time.Unix(tt.since, 0)); got != tt.want {
-			t.Errorf("takenRecords(%q, since %d) = %d, want %d", tt.answer, tt.since, got, tt.want)
+		if got := settledRecords(event, []byte(tt.answer), time.Unix(tt.since, 0)); got != tt.want {
+			t.Errorf("settledRecords(%q, since %d) = %d, want %d", tt.answer, tt.since, got, tt.want)
 		}
 	}
 }
@@ -182,3 +183,5 @@ func TestSeriesForgetsTheOldest(t *testing.T) {
 		t.Errorf("%d values from %v to %v", len(all), all[0], all[len(all)-1])
 	}
 }
+
+var testStream = stream.Stream{Name: "orders"}

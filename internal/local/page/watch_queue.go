@@ -9,16 +9,16 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 )
 
-// watchedQueue is Redis as a function sees it: it counts, and it is away while a
-// fault says so.
+// watchedQueue is the queue that a function uses. It counts records, and fails all
+// calls during a fault.
 type watchedQueue struct {
 	local.Queue
 	page    *Page
 	drainer bool
 }
 
-// away is the error of all calls while there is one.
-func (q *watchedQueue) away() error {
+// fault returns the error of all calls during a fault.
+func (q *watchedQueue) fault() error {
 	switch {
 	case q.page.faults[redisStopped].on():
 		return errRedisStopped
@@ -34,9 +34,9 @@ func (q *watchedQueue) touch(stream string) {
 	}
 }
 
-// Push counts what the queue takes.
+// Push counts the records that the queue accepts.
 func (q *watchedQueue) Push(ctx context.Context, stream string, encoded []byte, maxBacklogBytes int64) (queue.Pushed, error) {
-	if err := q.away(); err != nil {
+	if err := q.fault(); err != nil {
 		return queue.Pushed{}, err
 	}
 	pushed, err := q.Queue.Push(ctx, stream, encoded, maxBacklogBytes)
@@ -50,7 +50,7 @@ func (q *watchedQueue) Push(ctx context.Context, stream string, encoded []byte, 
 
 // PushPart counts the records that the queue accepts.
 func (q *watchedQueue) PushPart(ctx context.Context, stream string, p queue.Part, maxBacklogBytes int64) (queue.PartPushed, error) {
-	if err := q.away(); err != nil {
+	if err := q.fault(); err != nil {
 		return queue.PartPushed{}, err
 	}
 	pushed, err := q.Queue.PushPart(ctx, stream, p, maxBacklogBytes)
@@ -62,9 +62,9 @@ func (q *watchedQueue) PushPart(ctx context.Context, stream string, p queue.Part
 	return pushed, err
 }
 
-// Ping asks whether Redis is there.
+// Ping reports whether Redis answers.
 func (q *watchedQueue) Ping(ctx context.Context) error {
-	if err := q.away(); err != nil {
+	if err := q.fault(); err != nil {
 		return err
 	}
 	return q.Queue.Ping(ctx)
@@ -72,46 +72,60 @@ func (q *watchedQueue) Ping(ctx context.Context) error {
 
 // Claim leases envelopes.
 func (q *watchedQueue) Claim(ctx context.Context, stream, id string, lease time.Duration, maxRecords, maxBytes int) (queue.Claim, error) {
-	if err := q.away(); err != nil {
+	if err := q.fault(); err != nil {
 		return queue.Claim{}, err
 	}
 	q.touch(stream)
 	return q.Queue.Claim(ctx, stream, id, lease, maxRecords, maxBytes)
 }
 
-// Ack counts what was forwarded and what was put aside.
-func (q *watchedQueue) Ack(ctx context.Context, c queue.Claim, aside []int) (bool, error) {
-	if err := q.away(); err != nil {
+// Ack counts the records that were forwarded, and dead letters.
+func (q *watchedQueue) Ack(ctx context.Context, c queue.Claim, dead []int) (bool, error) {
+	if err := q.fault(); err != nil {
 		return false, err
 	}
-	held, err := q.Queue.Ack(ctx, c, aside)
-	q.settled(c, held, 0, len(aside))
+	defer q.settling(c)()
+	held, err := q.Queue.Ack(ctx, c, dead)
+	q.settled(c, held, 0, len(dead))
 	return held, err
 }
 
-// Release counts what was forwarded and what was put aside.
-func (q *watchedQueue) Release(ctx context.Context, c queue.Claim, left, later, aside []int) (bool, error) {
-	if err := q.away(); err != nil {
+// Release counts the records that were forwarded, and dead letters.
+func (q *watchedQueue) Release(ctx context.Context, c queue.Claim, left, later, dead []int) (bool, error) {
+	if err := q.fault(); err != nil {
 		return false, err
 	}
-	held, err := q.Queue.Release(ctx, c, left, later, aside)
-	q.settled(c, held, len(left)+len(later), len(aside))
+	defer q.settling(c)()
+	held, err := q.Queue.Release(ctx, c, left, later, dead)
+	q.settled(c, held, len(left)+len(later), len(dead))
 	return held, err
 }
 
-func (q *watchedQueue) settled(c queue.Claim, held bool, left, aside int) {
+// settling counts the records of a claim as being acknowledged, until the function
+// that it returns is called.
+func (q *watchedQueue) settling(c queue.Claim) (done func()) {
+	m := q.page.byName[c.Stream]
+	if m == nil {
+		return func() {}
+	}
+	n := int64(len(c.Envelopes))
+	m.settling.Add(n)
+	return func() { m.settling.Add(-n) }
+}
+
+func (q *watchedQueue) settled(c queue.Claim, held bool, left, dead int) {
 	m := q.page.byName[c.Stream]
 	if m == nil || !held {
 		return
 	}
 	m.touched.Store(true)
-	m.aside.Add(int64(aside))
-	forwarded := len(c.Envelopes) - left - aside
+	m.deadAtDrainer.Add(int64(dead))
+	forwarded := len(c.Envelopes) - left - dead
 	m.forwarded.Add(int64(forwarded))
 	if forwarded == 0 {
 		return
 	}
-	// The first is the oldest of a claim, or near it.
+	// The first envelope of a claim is the oldest, or close to it.
 	if at, err := envelope.ReceivedAt(c.Envelopes[0]); err == nil {
 		m.passed(q.page.o.Now().Sub(at))
 	}
@@ -119,7 +133,7 @@ func (q *watchedQueue) settled(c queue.Claim, held bool, left, aside int) {
 
 // Reclaim returns claims whose lease has run out.
 func (q *watchedQueue) Reclaim(ctx context.Context, stream string) (int, error) {
-	if err := q.away(); err != nil {
+	if err := q.fault(); err != nil {
 		return 0, err
 	}
 	q.touch(stream)
@@ -128,7 +142,7 @@ func (q *watchedQueue) Reclaim(ctx context.Context, stream string) (int, error) 
 
 // Inspect reads the state of a queue.
 func (q *watchedQueue) Inspect(ctx context.Context, stream string) (queue.State, error) {
-	if err := q.away(); err != nil {
+	if err := q.fault(); err != nil {
 		return queue.State{}, err
 	}
 	return q.Queue.Inspect(ctx, stream)
@@ -136,7 +150,7 @@ func (q *watchedQueue) Inspect(ctx context.Context, stream string) (queue.State,
 
 // Scan returns the streams that have a queue or a claim.
 func (q *watchedQueue) Scan(ctx context.Context) (map[string][]string, error) {
-	if err := q.away(); err != nil {
+	if err := q.fault(); err != nil {
 		return nil, err
 	}
 	return q.Queue.Scan(ctx)
@@ -144,7 +158,7 @@ func (q *watchedQueue) Scan(ctx context.Context) (map[string][]string, error) {
 
 // Recover returns claims that no lease names.
 func (q *watchedQueue) Recover(ctx context.Context, stream string, ids []string) (int, error) {
-	if err := q.away(); err != nil {
+	if err := q.fault(); err != nil {
 		return 0, err
 	}
 	return q.Queue.Recover(ctx, stream, ids)
@@ -152,7 +166,7 @@ func (q *watchedQueue) Recover(ctx context.Context, stream string, ids []string)
 
 // Reconcile compares the counters of a queue with its lists.
 func (q *watchedQueue) Reconcile(ctx context.Context, stream string) (queue.Lost, error) {
-	if err := q.away(); err != nil {
+	if err := q.fault(); err != nil {
 		return queue.Lost{}, err
 	}
 	return q.Queue.Reconcile(ctx, stream)
@@ -160,15 +174,15 @@ func (q *watchedQueue) Reconcile(ctx context.Context, stream string) (queue.Lost
 
 // CheckDrain checks the permissions of the Redis user.
 func (q *watchedQueue) CheckDrain(ctx context.Context) error {
-	if err := q.away(); err != nil {
+	if err := q.fault(); err != nil {
 		return err
 	}
 	return q.Queue.CheckDrain(ctx)
 }
 
-// EvictionPolicy is that of Redis.
+// EvictionPolicy returns the eviction policy of Redis.
 func (q *watchedQueue) EvictionPolicy(ctx context.Context) (string, error) {
-	if err := q.away(); err != nil {
+	if err := q.fault(); err != nil {
 		return "", err
 	}
 	return q.Queue.EvictionPolicy(ctx)

@@ -1,0 +1,72 @@
+package page
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// directWindow is the time for which the page reports direct records.
+const directWindow = 60
+
+// redisHealth is what the page knows of Redis. Page.mu guards it.
+type redisHealth struct {
+	downSince time.Time // zero while Redis answers
+	policy    string    // the eviction policy; empty if unknown
+}
+
+// look asks Redis whether it answers and, with policy, for its eviction policy. It
+// reports whether Redis answers.
+func (p *Page) look(ctx context.Context, policy bool) bool {
+	err := p.queue.Ping(ctx)
+	var name string
+	if err == nil && policy {
+		if name, err = p.queue.EvictionPolicy(ctx); err != nil {
+			p.o.Log.DebugContext(ctx, "page: eviction policy unknown", "error", err)
+			err = nil
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case err == nil:
+		p.redis.downSince = time.Time{}
+	case p.redis.downSince.IsZero():
+		p.redis.downSince = p.o.Now()
+	}
+	if err == nil && policy {
+		p.redis.policy = name
+	}
+	return err == nil
+}
+
+// health lists what is wrong with the pipeline, for a person. Page.mu is held.
+func (p *Page) health(b balance) []string {
+	var wrong []string
+	for i := range faultKinds {
+		if since := p.faults[i].began(); !since.IsZero() {
+			wrong = append(wrong, fmt.Sprintf("%s since %s.", faultKinds[i].State, since.Local().Format(time.TimeOnly)))
+		}
+	}
+	if down := p.redis.downSince; !down.IsZero() {
+		wrong = append(wrong, fmt.Sprintf("Redis is unreachable since %s.", down.Local().Format(time.TimeOnly)))
+	}
+	if b.missing > 0 {
+		wrong = append(wrong, fmt.Sprintf("Redis has lost %s.", plural(b.missing, "record", "records")))
+	}
+	if policy := p.redis.policy; strings.HasPrefix(policy, "allkeys-") {
+		wrong = append(wrong, fmt.Sprintf("Redis can drop accepted records: its maxmemory-policy is %s.", policy))
+	}
+	if b.dead > 0 {
+		wrong = append(wrong, fmt.Sprintf("%s under failed/.", plural(b.dead, "dead letter", "dead letters")))
+	}
+	direct := 0.0
+	for _, m := range p.streams {
+		direct += m.past.direct.sum(directWindow)
+	}
+	if direct > 0 {
+		wrong = append(wrong, fmt.Sprintf("%s in the last minute, which the tap does not have.", plural(int64(direct), "direct record", "direct records")))
+	}
+	return wrong
+}
