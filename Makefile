@@ -31,7 +31,7 @@ build: ## build the command and the functions into .build
 test: unit e2e ## install what the tests need, then run all of them
 
 .PHONY: unit
-unit: redis chromium ## run all tests but the end-to-end deployment
+unit: redis chromium ruby $(TOOLS)/schemathesis/installed ## run all tests but the end-to-end deployment
 	go test $(RACE) -timeout 20m $$(go list ./... | grep -v '/cdk')
 	@# Without the race detector: the JSII runtime's own Close races with itself.
 	go test -timeout 20m ./cdk/...
@@ -159,6 +159,10 @@ redis:
 chromium:
 	@$(call debian,chromium,chromium)
 
+.PHONY: ruby
+ruby:
+	@$(call debian,ruby,ruby)
+
 # debian installs a package of Debian, the second word, unless there is the command.
 debian = command -v $(1) >/dev/null || { \
   if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -176,6 +180,7 @@ $(TOOLS)/%/installed:
 	@touch $@
 
 ministack_PACKAGES := ministack==1.5.33
+schemathesis_PACKAGES := schemathesis==4.32.5
 sam_PACKAGES := aws-sam-cli==1.170.0
 lint_PACKAGES := cfn-lint==1.58.0 checkov==3.3.30
 
