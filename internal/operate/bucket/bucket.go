@@ -1,4 +1,4 @@
-// Package bucket reads the archive's bucket, for the operator's command.
+// Package bucket reads the archive's bucket.
 package bucket
 
 import (
@@ -35,7 +35,7 @@ type s3API interface {
 var _ s3API = (*s3.Client)(nil)
 
 var (
-	// ErrNotFound is the error of an object that is not there.
+	// ErrNotFound is the error of an object that does not exist.
 	ErrNotFound = errors.New("no such object")
 	// ErrDamaged is the error of an object whose compression is broken.
 	ErrDamaged = errors.New("damaged")
@@ -47,16 +47,15 @@ type Bucket struct {
 	name   string
 }
 
-// New returns the bucket of that name. A client with an endpoint of its own must
-// keep the bucket out of the host name (UsePathStyle) where that endpoint wants
-// it.
+// New returns the bucket of that name. If the client has an endpoint of its own
+// that does not accept the bucket in the host name, it must set UsePathStyle.
 func New(client s3API, name string) *Bucket { return &Bucket{client: client, name: name} }
 
-// Name is the bucket's name.
+// Name returns the bucket's name.
 func (b *Bucket) Name() string { return b.name }
 
 // List yields the objects whose keys begin with prefix, in the order of their
-// keys. After an error there is nothing more.
+// keys. An error is the last element.
 func (b *Bucket) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		for page, err := range b.pages(ctx, &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: &prefix}) {
@@ -74,8 +73,8 @@ func (b *Bucket) List(ctx context.Context, prefix string) iter.Seq2[Object, erro
 	}
 }
 
-// Folders returns the folders directly below prefix, with prefix and the
-// closing slash, sorted. A prefix ends in a slash, or is empty.
+// Folders returns the folders directly below prefix, sorted. Each begins with prefix
+// and ends in a slash. prefix ends in a slash, or is empty.
 func (b *Bucket) Folders(ctx context.Context, prefix string) ([]string, error) {
 	var folders []string
 	for page, err := range b.pages(ctx, &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: &prefix, Delimiter: aws.String("/")}) {
@@ -105,13 +104,13 @@ func (b *Bucket) pages(ctx context.Context, in *s3.ListObjectsV2Input) iter.Seq2
 	}
 }
 
-// Open returns an object's bytes as they are stored; the caller closes them. The
-// error is ErrNotFound when it is not there.
+// Open returns an object's bytes as they are stored. The caller closes the reader.
+// The error is ErrNotFound if the object does not exist.
 func (b *Bucket) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	return b.open(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key})
 }
 
-// Head returns the first n bytes of an object, or all if it has fewer.
+// Head returns the first n bytes of an object, or all bytes of a shorter object.
 func (b *Bucket) Head(ctx context.Context, key string, n int64) ([]byte, error) {
 	r, err := b.open(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key, Range: aws.String(fmt.Sprintf("bytes=0-%d", n-1))})
 	if err != nil {
@@ -137,9 +136,9 @@ func (b *Bucket) open(ctx context.Context, in *s3.GetObjectInput) (io.ReadCloser
 	return out.Body, nil
 }
 
-// OpenPlain is Open with the compression of the archive undone: that of objects
-// whose names end in ".gz", and that begin as gzip does. Where that is broken the
-// error, of OpenPlain or of a Read, is ErrDamaged.
+// OpenPlain opens an object and decompresses it, if its name ends in ".gz" and its
+// content begins with a gzip header. The error of broken compression, of OpenPlain
+// or of a later Read, is ErrDamaged.
 func (b *Bucket) OpenPlain(ctx context.Context, key string) (io.ReadCloser, error) {
 	stored, err := b.Open(ctx, key)
 	if err != nil || !strings.HasSuffix(key, ".gz") {
@@ -148,7 +147,7 @@ func (b *Bucket) OpenPlain(ctx context.Context, key string) (io.ReadCloser, erro
 	p := &plain{stored: stored}
 	p.buffered = bufio.NewReaderSize(readerFunc(p.readStored), 64<<10)
 	if magic, err := p.buffered.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
-		p.reader = p.buffered // which has the error, if there is one
+		p.reader = p.buffered // which returns the error of Peek
 		return p, nil         //nolint:nilerr // See above.
 	}
 	if p.reader, err = gzip.NewReader(p.buffered); err != nil {
@@ -157,8 +156,8 @@ func (b *Bucket) OpenPlain(ctx context.Context, key string) (io.ReadCloser, erro
 	return p, nil
 }
 
-// plain reads what is compressed in stored, and tells an error of the one from
-// an error of the other.
+// plain decompresses stored. It keeps errors of reading apart from errors of
+// decompression.
 type plain struct {
 	stored   io.ReadCloser
 	storeErr error

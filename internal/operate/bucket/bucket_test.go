@@ -80,8 +80,14 @@ func TestLatestIsTheLastOfTheNewestHour(t *testing.T) {
 	t.Parallel()
 	b := newBucket(t, map[string]string{"s/dt=2026-11-20/hour=22/b": "old", "s/dt=2026-11-21/hour=03/a": "four", "s/dt=2026-11-21/hour=01/a": "x"})
 	latest, ok, err := b.Latest(t.Context(), "s")
-	if err != nil || !ok || latest.Key != "s/dt=2026-11-21/hour=03/a" || latest.Size != 4 || time.Since(latest.WrittenAt) > time.Minute {
-		t.Errorf("Latest = %+v, %v, %v", latest, ok, err)
+	if err != nil || !ok {
+		t.Fatalf("Latest = %v, %v, want an object", ok, err)
+	}
+	if age := time.Since(latest.WrittenAt); age > time.Minute {
+		t.Errorf("the latest object was written %v ago, want just now", age)
+	}
+	if diff := cmp.Diff(bucket.Object{Key: "s/dt=2026-11-21/hour=03/a", Size: 4, WrittenAt: latest.WrittenAt}, latest); diff != "" {
+		t.Errorf("latest object differs (-want +got):\n%s", diff)
 	}
 	if _, ok, err := b.Latest(t.Context(), "none"); ok || err != nil {
 		t.Errorf("Latest of an empty stream = %v, %v", ok, err)
@@ -140,6 +146,21 @@ func TestNamesOfKeys(t *testing.T) {
 	} {
 		if got := bucket.Direct(key); got != want {
 			t.Errorf("Direct(%s) = %q, want %q", key, got, want)
+		}
+	}
+}
+
+func TestStartIsTheTimeInTheNameOfFirehose(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]time.Time{
+		"orders/dt=2026-11-22/hour=23/d.orders-1-2026-11-22-23-05-10-6138bb82-0241-4993-9413-8f0a1d7d9350.gz":     time.Date(2026, 11, 22, 23, 5, 10, 0, time.UTC),
+		"orders/dt=2026-11-22/hour=23/d.a-2026-01-01-12-2026-11-22-23-05-10-6138bb82-0241-4993-9413-8f0a1d7d9350": time.Date(2026, 11, 22, 23, 5, 10, 0, time.UTC),
+		"orders/dt=2026-11-22/hour=23/fallback-0193.gz":                                                           {},
+		"orders/dt=2026-11-22/hour=23/d.orders-1-2026-11-22-23-65-10-6138bb82-0241-4993-9413-8f0a1d7d9350.gz":     {},
+	} {
+		got, ok := bucket.Start(key)
+		if ok == want.IsZero() || ok && !got.Equal(want) {
+			t.Errorf("Start(%q) = %v, %v, want %v", key, got, ok, want)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// Hour returns the hour that the folders of a key name, in UTC.
+// Hour returns the hour in the folders of a key, in UTC.
 func Hour(key string) (time.Time, bool) {
 	folder := path.Dir(key)
 	hour, day := path.Base(folder), path.Base(path.Dir(folder))
@@ -36,8 +36,8 @@ func Start(key string) (time.Time, bool) {
 	return t, err == nil
 }
 
-// Direct returns the reason for which an object was written straight to the
-// archive; empty for one that came through Firehose.
+// Direct returns the reason of a direct record by the key of its object; empty for
+// an object that Firehose wrote.
 func Direct(key string) archive.Reason {
 	name := path.Base(key)
 	for _, why := range []archive.Reason{archive.Oversize, archive.Fallback, archive.Overflow} {
@@ -48,16 +48,16 @@ func Direct(key string) archive.Reason {
 	return ""
 }
 
-// Hours yields the objects below prefix in the folders of the hours that the
-// time from begin to end touches, in the order of their keys. The prefix is a
-// stream's name and a slash, say.
+// Hours yields the objects below prefix in the folders of all hours that the time
+// from begin to end touches, in the order of their keys. prefix is, for example, a
+// stream's name and a slash.
 func (b *Bucket) Hours(ctx context.Context, prefix string, begin, end time.Time) iter.Seq2[Object, error] {
 	begin, end = begin.UTC().Truncate(time.Hour), end.UTC()
 	return func(yield func(Object, error) bool) {
 		for hour := begin; hour.Before(end); {
 			folder, next := hour.Format("dt=2006-01-02/"), hour.Truncate(24*time.Hour).Add(24*time.Hour)
 			if hour.Hour() != 0 || next.After(end) {
-				// Not the whole day: hour by hour costs less than to pass over.
+				// A part of a day: listing its hours costs less than skipping the others.
 				folder, next = stream.TimeFolder(hour), hour.Add(time.Hour)
 			}
 			for o, err := range b.List(ctx, prefix+folder) {
@@ -70,8 +70,8 @@ func (b *Bucket) Hours(ctx context.Context, prefix string, begin, end time.Time)
 	}
 }
 
-// Latest returns the object of a stream that was written last, of those in the
-// newest hour that has any. ok is false when there is none.
+// Latest returns the object that was written last in the newest hour of a stream
+// that has objects. ok is false if the stream has no objects.
 func (b *Bucket) Latest(ctx context.Context, streamName string) (latest Object, ok bool, err error) {
 	folder := streamName + "/"
 	for range 2 { // day, hour

@@ -15,10 +15,10 @@ type shard struct {
 	*reading
 	id   string
 	from types.ShardIteratorType
-	last string // sequence number of the last record given; "" before the first
+	last string // sequence number of the last record; "" before the first record
 }
 
-// read reads the shard to its end, to the window's end, or until ctx ends.
+// read reads the shard until the end of the shard, of the window or of ctx.
 func (s *shard) read(ctx context.Context) error {
 	iterator, err := s.iterator(ctx)
 	for err == nil && iterator != nil {
@@ -60,7 +60,7 @@ func (s *shard) read(ctx context.Context) error {
 	return err
 }
 
-// iterator returns an iterator behind the last record given.
+// iterator returns an iterator behind the last record.
 func (s *shard) iterator(ctx context.Context) (*string, error) {
 	in := &kinesis.GetShardIteratorInput{StreamName: &s.stream, ShardId: &s.id, ShardIteratorType: s.from}
 	switch {
@@ -83,7 +83,7 @@ func (s *shard) iterator(ctx context.Context) (*string, error) {
 	}
 }
 
-// give passes records on, and reports whether they are past the window.
+// give gives records to the reading, and reports whether the window has passed.
 func (s *shard) give(ctx context.Context, records []types.Record) (passed bool, err error) {
 	for _, r := range records {
 		arrived := aws.ToTime(r.ApproximateArrivalTimestamp)
@@ -92,7 +92,7 @@ func (s *shard) give(ctx context.Context, records []types.Record) (passed bool, 
 		}
 		s.last = aws.ToString(r.SequenceNumber)
 		if arrived.Before(s.window.From) {
-			continue // children of a shard are read from their beginning
+			continue // the children of a shard are read from their beginning
 		}
 		err := s.reading.give(ctx, Record{
 			Shard: s.id, Sequence: s.last, PartitionKey: aws.ToString(r.PartitionKey), ArrivedAt: arrived, Body: r.Data,
@@ -104,7 +104,7 @@ func (s *shard) give(ctx context.Context, records []types.Record) (passed bool, 
 	return false, nil
 }
 
-// isOver reports whether nothing of the window can come any more.
+// isOver reports whether no record of the window can arrive any more.
 func (s *shard) isOver() bool {
 	return !s.window.Until.IsZero() && !s.now().Before(s.window.Until)
 }

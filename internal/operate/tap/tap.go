@@ -1,9 +1,8 @@
-// Package tap reads a stream's Kinesis Data Stream, for the operator's command:
-// the records as they pass, with their bodies and nothing else.
+// Package tap reads the records of a stream from its Kinesis data stream.
 //
-// Every shard is read from its own position, side by side, and a shard that was
-// split or merged is followed into its children. The order within a shard is
-// that of the shard; between shards there is none.
+// All shards are read at the same time. A shard that was split or merged is
+// followed into its children. Records arrive in the order of their shard; there is
+// no order between shards.
 package tap
 
 import (
@@ -20,12 +19,13 @@ import (
 
 // Record is one record of the tap.
 type Record struct {
-	// Shard and Sequence name the record within its stream.
+	// Shard and Sequence identify the record within its stream.
 	Shard, Sequence string
 	PartitionKey    string
-	// ArrivedAt is when Kinesis took the record, in whole milliseconds.
+	// ArrivedAt is when Kinesis received the record, in whole milliseconds.
 	ArrivedAt time.Time
-	Body      []byte
+	// Body is the record's body and nothing else.
+	Body []byte
 }
 
 type kinesisAPI interface {
@@ -36,8 +36,8 @@ type kinesisAPI interface {
 
 var _ kinesisAPI = (*kinesis.Client)(nil)
 
-// The pauses between two reads of a shard. A shard allows five reads a second to
-// all that read it, of which the bridge takes one.
+// The pauses between two reads of a shard. A shard allows five reads a second for
+// all its readers. The bridge uses one of them.
 // https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
 const (
 	pauseBehind = 250 * time.Millisecond
@@ -52,25 +52,24 @@ type Reader struct {
 	now    func() time.Time
 }
 
-// New returns a Reader. The client's own retries stay as they are.
+// New returns a Reader. It does not change the retries of the client.
 func New(client kinesisAPI) *Reader { return &Reader{client: client, now: time.Now} }
 
 // NewFromConfig returns a Reader with a client of its own.
 func NewFromConfig(cfg aws.Config) *Reader { return New(kinesis.NewFromConfig(cfg)) }
 
-// Window is the time of which records are read, by their arrival in Kinesis.
+// Window is a period, by the arrival of records in Kinesis.
 type Window struct {
-	// From is where to begin; zero is now: only what comes from now on. What is
-	// older than the stream's retention is gone.
+	// From is the beginning. If it is zero, only records that arrive from now on are
+	// read. Records older than the stream's retention are gone.
 	From time.Time
-	// Until is where to end; zero is never.
+	// Until is the end. If it is zero, there is no end.
 	Until time.Time
 }
 
-// Read calls each with every record of the window, one call at a time, until the
-// window has passed, ctx ends or each returns an error. It returns nil when the
-// window has passed, else what ended it. The stream is named as AWS names it.
-// Each may keep the record.
+// Read calls each with every record of the window, one call at a time. It returns
+// nil at the end of the window, or the error of each, of ctx or of Kinesis. stream
+// is the name of the Kinesis stream. each may keep the record.
 func (r *Reader) Read(ctx context.Context, stream string, w Window, each func(Record) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -98,9 +97,9 @@ type reading struct {
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup
 
-	mu    sync.Mutex // guards what follows, and the calls of each
+	mu    sync.Mutex // guards the fields below, and the calls of each
 	each  func(Record) error
-	known map[string]bool // shards that are or were read
+	known map[string]bool // the shards that are or were read
 }
 
 // shards lists the shards that may hold records of the window.
@@ -125,7 +124,7 @@ func (t *reading) shards(ctx context.Context) ([]string, error) {
 	}
 }
 
-// start reads a shard in the background, unless that is done already.
+// start reads a shard in the background, unless it is or was read already.
 func (t *reading) start(ctx context.Context, id string, from types.ShardIteratorType) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -141,7 +140,7 @@ func (t *reading) start(ctx context.Context, id string, from types.ShardIterator
 	})
 }
 
-// give passes a record on. After the first error there are no more calls.
+// give calls each with a record. After the first error each is not called again.
 func (t *reading) give(ctx context.Context, r Record) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -155,7 +154,7 @@ func (t *reading) give(ctx context.Context, r Record) error {
 	return nil
 }
 
-// isThrottled reports whether Kinesis wants to be read less often.
+// isThrottled reports whether Kinesis refused a call because of its rate.
 func isThrottled(err error) bool {
 	var rate *types.ProvisionedThroughputExceededException
 	var limit *types.LimitExceededException
