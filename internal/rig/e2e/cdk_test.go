@@ -77,7 +77,31 @@ func (a *cdkApp) deploy(tb testing.TB, streams string, settings ...string) outpu
 	tb.Helper()
 	out := filepath.Join(tb.TempDir(), "outputs.json")
 	run(tb, commandLimit, a.deployment(tb, streams, out, settings...))
-	content, err := os.ReadFile(out)
+	return readOutputs(tb, out)
+}
+
+// synth writes the assembly without deploying it.
+func (a *cdkApp) synth(tb testing.TB, streams string, settings ...string) {
+	tb.Helper()
+	args := append([]string{"synth", "--quiet", "--output", a.assembly, "-c", "streams=" + streams}, a.settings...)
+	for _, s := range settings {
+		args = append(args, "-c", s)
+	}
+	a.run(tb, filepath.Join(root(tb), "cdk"), args...)
+}
+
+// deployAssembly deploys an assembly that was synthesized before.
+func (a *cdkApp) deployAssembly(tb testing.TB) outputs {
+	tb.Helper()
+	out := filepath.Join(tb.TempDir(), "outputs.json")
+	a.run(tb, a.home, "deploy", "--app", a.assembly, "--require-approval", "never", "--outputs-file", out)
+	return readOutputs(tb, out)
+}
+
+// readOutputs reads the outputs of the stack.
+func readOutputs(tb testing.TB, path string) outputs {
+	tb.Helper()
+	content, err := os.ReadFile(path)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -72,7 +72,13 @@ func newDeployment(t *testing.T) *deployment {
 // deploy deploys the stack with the present streams.
 func (d *deployment) deploy(t *testing.T, settings ...string) {
 	t.Helper()
-	d.outputs = d.cdk.deploy(t, d.streamsFile(t), settings...)
+	d.connect(t, d.cdk.deploy(t, d.streamsFile(t), settings...))
+}
+
+// connect keeps the outputs of a deployed stack and connects to it.
+func (d *deployment) connect(t *testing.T, o outputs) {
+	t.Helper()
+	d.outputs = o
 	if d.client == nil {
 		d.client = &client{http: d.emulator.http, user: "datasink", password: clientPassword(t, d.cloud.secret(t, d.outputs.ClientsSecret))}
 		d.archive = &bucket{s3: d.cloud.s3, read: make(map[string][]byte), accepted: make(map[string][]accepted)}
@@ -100,7 +106,7 @@ func (d *deployment) takeToken(t *testing.T) {
 	t.Helper()
 	d.token = d.cloud.secret(t, stackName+".cache")
 	for _, node := range d.redis.Nodes {
-		if err := requirePassword(node.Socket, d.token); err != nil {
+		if err := tell(node.Socket, "CONFIG SET requirepass "+d.token); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -111,19 +117,20 @@ func (d *deployment) takeToken(t *testing.T) {
 	d.queue = q
 }
 
-// requirePassword sets the password of a Redis that has none.
-func requirePassword(socket, password string) error {
+// tell sends a command to a Redis that has no password.
+func tell(socket, command string) error {
 	conn, err := net.Dial("unix", socket)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	if _, err := fmt.Fprintf(conn, "CONFIG SET requirepass %s\r\n", password); err != nil {
+	if _, err := fmt.Fprintf(conn, "%s\r\n", command); err != nil {
 		return err
 	}
 	line, err := bufio.NewReader(conn).ReadString('\n')
 	if err == nil && line != "+OK\r\n" {
-		err = fmt.Errorf("setting Redis' password: %s", strings.TrimSpace(line))
+		verb, _, _ := strings.Cut(command, " ")
+		err = fmt.Errorf("%s: %s", verb, strings.TrimSpace(line))
 	}
 	return err
 }

@@ -3,7 +3,9 @@
 // HTTPS; behind its cache endpoint is a real Redis cluster with TLS. The tests send
 // records through the pipeline, and remove permissions and settings to check that
 // the functions fail as expected. They also run the functions under AWS's Runtime
-// Interface Emulator.
+// Interface Emulator. A second deployment has the profile small: a function URL, IPv6
+// egress and a serverless cache. Its template is rewritten before it is published,
+// because the emulator refuses three of its resource types.
 //
 // The tests need Python and Node packages and several minutes, so they have the
 // build tag e2e. `make e2e` installs what they need and runs them, as do `make test`
