@@ -10,7 +10,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 )
 
-// Queue is what the handlers need of package queue.
+// Queue is what the handlers use of package queue.
 type Queue interface {
 	drain.Queue
 	Push(ctx context.Context, stream string, envelope []byte, maxBacklogBytes int64) (queue.Pushed, error)
@@ -19,22 +19,23 @@ type Queue interface {
 }
 
 const (
-	// backlogBytes is how many bytes of envelopes the embedded Redis holds before
-	// callers are held back. It costs several times that.
+	// backlogBytes is the size of the backlog in the embedded Redis above which
+	// requests are held back. The Redis uses several times that memory.
 	backlogBytes = 4 << 20
-	// overflowBytes is past what may arrive while callers are held back.
+	// overflowBytes is the size of the backlog above which records are refused
+	// although their requests were held back.
 	overflowBytes = 3 * backlogBytes
-	// recount is how long the count may stand still before it is made anew.
+	// recount is how long a request waits before the backlog is measured again.
 	recount = time.Second
 )
 
-// backlog bounds what the embedded Redis holds: it counts what passes, and makes
-// callers wait while that is too much. It is safe for concurrent use.
+// backlog bounds the records in the embedded Redis: it counts their bytes, and
+// holds requests back while there are too many. It is safe for concurrent use.
 type backlog struct {
 	Queue
 	streams []string
-	// atMost is how long a caller is held back. Then the record goes on, and past
-	// overflowBytes straight to the archive.
+	// atMost is how long a request is held back. Above overflowBytes its record
+	// then becomes a direct record.
 	atMost time.Duration
 
 	mu      sync.Mutex
@@ -46,7 +47,7 @@ func newBacklog(q Queue, streams []string, atMost time.Duration) *backlog {
 	return &backlog{Queue: q, streams: streams, atMost: atMost, changed: make(chan struct{})}
 }
 
-// Push refuses what callers were held back for in vain.
+// Push refuses a record above overflowBytes.
 func (b *backlog) Push(ctx context.Context, stream string, envelope []byte, maxBacklogBytes int64) (queue.Pushed, error) {
 	size := int64(len(envelope))
 	if b.add(size) > overflowBytes {
@@ -55,7 +56,7 @@ func (b *backlog) Push(ctx context.Context, stream string, envelope []byte, maxB
 	}
 	pushed, err := b.Queue.Push(ctx, stream, envelope, maxBacklogBytes)
 	if err != nil {
-		b.add(-size) // If it is there all the same, the next recount finds it.
+		b.add(-size) // If the record was pushed nevertheless, the next recount finds it.
 	}
 	return pushed, err
 }
@@ -74,7 +75,7 @@ func (b *backlog) PushPart(ctx context.Context, stream string, p queue.Part, max
 	return pushed, err
 }
 
-// Ack counts what leaves.
+// Ack counts the records that leave.
 func (b *backlog) Ack(ctx context.Context, c queue.Claim, aside []int) (bool, error) {
 	held, err := b.Queue.Ack(ctx, c, aside)
 	if held {
@@ -83,7 +84,7 @@ func (b *backlog) Ack(ctx context.Context, c queue.Claim, aside []int) (bool, er
 	return held, err
 }
 
-// Release counts what leaves.
+// Release counts the records that leave.
 func (b *backlog) Release(ctx context.Context, c queue.Claim, left, later, aside []int) (bool, error) {
 	held, err := b.Queue.Release(ctx, c, left, later, aside)
 	if held {
@@ -115,7 +116,7 @@ func (b *backlog) add(bytes int64) int64 {
 	return b.bytes
 }
 
-// hold waits while the backlog is too long.
+// hold waits while the backlog is too large.
 func (b *backlog) hold(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, b.atMost)
 	defer cancel()
@@ -136,8 +137,7 @@ func (b *backlog) hold(ctx context.Context) {
 	}
 }
 
-// recount reads what is there: an answer of Redis that was lost leaves the count
-// wrong.
+// recount measures the backlog. The count is wrong after a lost answer of Redis.
 func (b *backlog) recount(ctx context.Context) {
 	var bytes int64
 	for _, name := range b.streams {

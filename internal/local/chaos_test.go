@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/local"
+	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
@@ -88,7 +89,7 @@ func (c *chaos) seams() local.Seams {
 		IngestQueue: queues, DrainerQueue: queues,
 		Kinesis: services, Firehose: services,
 		Archive: func(s archive.Store) archive.Store { return chaoticStore{s, c} },
-		Deliver: func(write local.WriteObject) local.WriteObject {
+		Deliver: func(write cloud.WriteObject) cloud.WriteObject {
 			return func(ctx context.Context, key string, body func(io.Writer) error) error {
 				_, err := around(ctx, c, func() (struct{}, error) { return struct{}{}, write(ctx, key, body) })
 				return err
@@ -100,7 +101,7 @@ func (c *chaos) seams() local.Seams {
 
 // killing ends some invocations of drainer and bridge in their midst, as SIGKILL
 // does: what the handler still tries has no effect.
-func (c *chaos) killing(function string, h local.Handler) local.Handler {
+func (c *chaos) killing(function string, h cloud.Handler) cloud.Handler {
 	if function == "ingest" {
 		return h
 	}

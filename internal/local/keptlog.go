@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 )
 
@@ -19,26 +18,27 @@ const keptBytes = 32 << 20
 // Logs does on AWS: in <name>.ndjson, and older lines in <name>.old.ndjson. It is
 // safe for concurrent use.
 type keptLog struct {
-	dir, name, message string
+	root          *os.Root
+	name, message string
 
 	mu   sync.Mutex
 	file *os.File
 	size int64
 }
 
-func openKeptLog(dir, name, message string) (*keptLog, error) {
-	l := &keptLog{dir: dir, name: name, message: message}
+func openKeptLog(root *os.Root, name, message string) (*keptLog, error) {
+	l := &keptLog{root: root, name: name, message: message}
 	if err := l.open(); err != nil {
 		return nil, fmt.Errorf("opening the log of %s lines: %w", name, err)
 	}
 	return l, nil
 }
 
-func (l *keptLog) path() string    { return filepath.Join(l.dir, l.name+".ndjson") }
-func (l *keptLog) oldPath() string { return filepath.Join(l.dir, l.name+".old.ndjson") }
+func (l *keptLog) path() string    { return l.name + ".ndjson" }
+func (l *keptLog) oldPath() string { return l.name + ".old.ndjson" }
 
 func (l *keptLog) open() error {
-	f, err := os.OpenFile(l.path(), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	f, err := l.root.OpenFile(l.path(), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (l *keptLog) Write(line []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.size > keptBytes {
-		if err := errors.Join(l.file.Close(), os.Rename(l.path(), l.oldPath()), l.open()); err != nil {
+		if err := errors.Join(l.file.Close(), l.root.Rename(l.path(), l.oldPath()), l.open()); err != nil {
 			return 0, err
 		}
 	}
@@ -67,7 +67,7 @@ func (l *keptLog) Write(line []byte) (int, error) {
 // copyTo writes all lines that are kept, the oldest line first.
 func (l *keptLog) copyTo(w io.Writer) {
 	for _, path := range []string{l.oldPath(), l.path()} {
-		f, err := os.Open(path)
+		f, err := l.root.Open(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -76,7 +76,7 @@ func (l *keptLog) copyTo(w io.Writer) {
 			_ = f.Close() // It was only read.
 		}
 		if err != nil {
-			return // The caller has gone, or gets an incomplete last line.
+			return // The caller has disconnected, or gets an incomplete last line.
 		}
 	}
 }

@@ -22,11 +22,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// operated is a pipeline with its operator's side.
+// operated is a pipeline with all addresses, as the operator's verbs find it.
 func operated(t *testing.T) (*pipeline, deployment.Target, string) {
 	t.Helper()
 	o := options(t)
-	o.OperatorAddr, o.S3Addr = "127.0.0.1:0", "127.0.0.1:0"
+	o.OperatorAddr, o.S3Addr, o.AWSAddr = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	p := start(t, o)
 	found, err := deployment.Find(t.Context(), deployment.Options{Data: o.Data})
 	if err != nil {
@@ -71,8 +71,13 @@ func TestTheOperatorSeesEveryHop(t *testing.T) {
 	window := tap.Window{From: began.Add(-time.Second), Until: time.Now()}
 	err = found.Tap(t.Context(), "orders", window, func(r tap.Record) error {
 		got = append(got, string(r.Body))
-		if r.Sequence == "" || r.Shard == "" || r.PartitionKey == "" || r.ArrivedAt.IsZero() {
-			t.Errorf("record %+v lacks something", r)
+		if r.ArrivedAt.Before(window.From) || r.ArrivedAt.After(window.Until) {
+			t.Errorf("record of %v, want one of the window", r.ArrivedAt)
+		}
+		for field, value := range map[string]string{"sequence number": r.Sequence, "shard": r.Shard, "partition key": r.PartitionKey} {
+			if value == "" {
+				t.Errorf("record without a %s", field)
+			}
 		}
 		return nil
 	})
@@ -95,8 +100,14 @@ func TestTheOperatorSeesEveryHop(t *testing.T) {
 			return found.Tap(ctx, "orders", tap.Window{From: from, Until: to}, each)
 		},
 	})
-	if err != nil || !report.Equal() || report.Archived.Records != 50 || report.Tap.Records != 50 || report.Bridged.Records != 50 {
-		t.Errorf("verify: %v, report %+v", err, report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !report.Equal() {
+		t.Errorf("verify: %+v, want equal", report)
+	}
+	if diff := cmp.Diff([]int64{50, 50, 50}, []int64{int64(report.Tap.Records), int64(report.Bridged.Records), int64(report.Archived.Records)}); diff != "" {
+		t.Errorf("records of tap, bridge and archive differ (-want +got):\n%s", diff)
 	}
 	if _, known := ours(t).Lookup("orders"); !known || found.Settle(stream.Stream{}) <= 0 {
 		t.Error("no time to settle")
@@ -132,31 +143,41 @@ func TestTheTapFromNowOnGivesWhatComes(t *testing.T) {
 	}
 }
 
-func TestTheOperatorAnswersNoWebPage(t *testing.T) {
+func TestTheOperatorsPortWantsItsToken(t *testing.T) {
 	t.Parallel()
 	_, _, data := operated(t)
 	content, err := os.ReadFile(filepath.Join(data, endpoints.File))
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := decode[endpoints.Endpoints](t, content)
-	for path, want := range map[string]int{"/inspect": 200, "/packed": 200, "/tap/orders?since=yesterday": 400, "/other": 404} {
-		r := request(t, http.MethodGet, e.OperatorURL+path, "", nil)
-		if status, _, answer := do(t, r); status != want {
-			t.Errorf("GET %s = %d %s, want %d", path, status, answer, want)
-		}
-		r = request(t, http.MethodGet, e.OperatorURL+path, "", nil)
-		r.Header.Set("Origin", "http://example.com")
-		if status, _, _ := do(t, r); status != http.StatusForbidden {
-			t.Errorf("GET %s of a web page = %d, want 403", path, status)
-		}
-	}
-}
-
-func decode[T any](t *testing.T, content []byte) (v T) {
-	t.Helper()
-	if err := json.Unmarshal(content, &v); err != nil {
+	var e endpoints.Endpoints
+	if err := json.Unmarshal(content, &e); err != nil {
 		t.Fatal(err)
 	}
-	return v
+	for _, tt := range []struct {
+		name, path, token string
+		header, value     string
+		status            int
+	}{
+		{name: "right", path: "/inspect", token: e.Token, status: 200},
+		{name: "packed", path: "/packed", token: e.Token, status: 200},
+		{name: "unknown path", path: "/tap/orders", token: e.Token, status: 404},
+		{name: "no token", path: "/inspect", status: 401},
+		{name: "wrong token", path: "/packed", token: e.Token + "x", status: 401},
+		{name: "web page", path: "/inspect", token: e.Token, header: "Origin", value: "http://example.com", status: 403},
+		{name: "rebound name", path: "/inspect", token: e.Token, header: "Host", value: "attacker.example", status: 403},
+	} {
+		r := request(t, http.MethodGet, e.OperatorURL+tt.path, "", nil)
+		if tt.token != "" {
+			r.Header.Set("Authorization", "Bearer "+tt.token)
+		}
+		if tt.header == "Host" {
+			r.Host = tt.value
+		} else if tt.header != "" {
+			r.Header.Set(tt.header, tt.value)
+		}
+		if status, _, answer := do(t, r); status != tt.status {
+			t.Errorf("%s: GET %s = %d %s, want %d", tt.name, tt.path, status, answer, tt.status)
+		}
+	}
 }

@@ -1,12 +1,11 @@
-// Package local is the whole pipeline in one process: an HTTP front that builds
-// the events of API Gateway, an embedded Redis or another one, the three real
-// handlers, and Kinesis, Firehose, SQS, the schedule and the event source
-// mappings with their real limits and semantics, on a folder of this machine.
+// Package local is the whole pipeline in one process: the HTTP API, a Redis that
+// is embedded or external, the three handlers of the functions, and the AWS
+// services of package cloud on a folder of this machine.
 //
-// What Kinesis and Firehose have taken lies on disk and outlives the process,
-// however it ends; the next one goes on with it. The embedded Redis keeps records
-// in memory: Stop empties it, a process that is killed loses what is in it.
-// Nothing is synced to disk, so that a loss of power may lose more.
+// Records that Kinesis or Firehose have accepted are on disk. They survive the
+// process, however it ends, and the next process continues with them. The embedded
+// Redis keeps its records in memory: Stop empties it, and a process that is killed
+// loses them. Nothing is synced to disk, so a loss of power can lose more.
 package local
 
 import (
@@ -17,79 +16,105 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/local/gateway"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/bridge"
+	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/ingest"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// Options says what a pipeline consists of.
+// ArchiveBucket is the name of the archive's bucket.
+const ArchiveBucket = "datasink-archive"
+
+// Options are the parts of a pipeline.
 type Options struct {
-	// Streams are those of streams.json.
+	// Streams are the streams of streams.json.
 	Streams *stream.Set
-	// Deployment is the name of the deployment. Default "datasink".
+	// Deployment is the name of the deployment. The default is "datasink".
 	Deployment string
-	// Data is the folder of everything that is kept: archive/ with the objects,
-	// and what Kinesis, Firehose and the mappings need. One process at a time.
+	// Data is the folder of everything that is kept: archive/ with the objects, and
+	// the files of Kinesis, Firehose and the mappings. It is made with mode 0700.
+	// One process uses it at a time.
 	Data string
-	// Addr is where the HTTP API listens, S3Addr where the archive's S3 API does;
-	// an empty S3Addr is for none.
-	Addr, S3Addr string
-	// OperatorAddr is where the questions of the operator's command are answered;
-	// empty for nowhere. It finds the pipeline by a file in Data.
-	OperatorAddr string
-	// RedisURL is a Redis to use; empty for an embedded one. It may hold
-	// credentials.
+	// Addr is the address of the HTTP API.
+	Addr string
+	// S3Addr is the address of the archive's S3 API, AWSAddr that of the Kinesis API
+	// for consumers of the tap, OperatorAddr that of the operator's verbs. An empty
+	// address means that the API is not served.
+	S3Addr, AWSAddr, OperatorAddr string
+	// AWSAddrOptional serves the Kinesis API on a free port if AWSAddr is in use.
+	AWSAddrOptional bool
+	// AccessKey and SecretKey, if set, must have signed the requests to S3Addr and
+	// AWSAddr. An address that is not a loopback address needs them.
+	AccessKey, SecretKey string
+	// CORSOrigins are the origins whose web pages may post to the HTTP API.
+	CORSOrigins []string
+	// RedisURL is the URL of an external Redis, which may have credentials. By
+	// default the Redis is embedded.
 	RedisURL string
-	// User and Password are those of the only client.
+	// User and Password are the credentials of the only client, unless Clients is
+	// set.
 	User, Password string
-	// Flush is how long Firehose buffers. Default 2 s.
+	// Clients returns the document of the clients' secret, as on AWS.
+	Clients func(ctx context.Context) ([]byte, error)
+	// Flush is how long Firehose buffers. The default is 2 s.
 	Flush time.Duration
-	// Throttle makes Kinesis keep the rates of its shards, 1,000 records and
-	// 1 MiB a second each.
+	// Throttle limits each shard of Kinesis as AWS does.
 	Throttle bool
 
-	// WakeInterval is the least time between two wake-ups of a stream, default
-	// 100 ms; SweepInterval that between two sweeps, default a minute; Lease how
-	// long a claim belongs to a drainer, default 15 s; Window how long a batch for
-	// the bridge waits to fill, default 100 ms.
+	// WakeInterval is the minimum time between two wake-ups of a stream, SweepInterval
+	// the time between two sweeps, Lease the lease of a claim, and Window the time
+	// for which a batch of the bridge waits for more records. The defaults are 100
+	// ms, 1 minute, 15 s and 100 ms.
 	WakeInterval, SweepInterval, Lease, Window time.Duration
-	// HoldAtMost is how long a caller waits while the embedded queue is long;
-	// default 10 s. Then its record may go straight to the archive.
+	// HoldAtMost is how long a request is held back while the embedded Redis is
+	// full. Then its record may become a direct record. The default is 10 s.
 	HoldAtMost time.Duration
-	// MaxRetries is how often the mapping tries a batch again before it gives it
-	// up, default 0 for ever.
+	// MaxRetries is how often the Kinesis mapping retries a batch before it discards
+	// the batch. The default 0 means without end.
 	MaxRetries int
-	// Seams are where faults can be put.
+	// Seams wrap parts of the pipeline.
 	Seams Seams
-	Log   *slog.Logger
+	// Observe, if set, is called for what happens to records.
+	Observe Observers
+	Log     *slog.Logger
 }
 
-// Seams wrap parts of a pipeline, to watch them or to make them fail. Nil wraps
-// nothing.
+// Observers are called for what happens to records. Each may be nil. They are
+// called concurrently and must return quickly.
+type Observers struct {
+	// Ingest, Drain and Bridge are the observers of the three handlers.
+	Ingest func(ingest.Outcome)
+	Drain  func(context.Context, drain.Summary)
+	Bridge func(bridge.Summary)
+	// Written is called for each object that Firehose has written.
+	Written func(key string, bytes int64)
+}
+
+// Seams wrap parts of a pipeline, to observe them or to make them fail. A nil seam
+// wraps nothing.
 type Seams struct {
-	// IngestQueue and DrainerQueue wrap Redis as the two functions see it.
+	// IngestQueue and DrainerQueue wrap Redis as the two functions use it.
 	IngestQueue, DrainerQueue func(Queue) Queue
-	// Kinesis and Firehose wrap the services as their writers see them.
+	// Kinesis and Firehose wrap the services as their writers use them.
 	Kinesis, Firehose func(sink.Service) sink.Service
-	// Archive wraps the archive as the functions see it, Deliver as Firehose does.
+	// Archive wraps the archive as the functions use it, Deliver as Firehose does.
 	Archive func(archive.Store) archive.Store
-	Deliver func(WriteObject) WriteObject
-	// Invoke wraps the handlers of the functions, by name: ingest, drainer or
-	// bridge.
-	Invoke func(function string, handler Handler) Handler
-	// API wraps the HTTP API that listens at that address.
+	Deliver func(cloud.WriteObject) cloud.WriteObject
+	// Invoke wraps the handler of the function ingest, drainer or bridge.
+	Invoke func(function string, handler cloud.Handler) cloud.Handler
+	// API wraps the HTTP API that listens at an address.
 	API func(listener net.Addr, api http.Handler) http.Handler
 }
-
-// Handler takes an event as JSON and answers with JSON.
-type Handler func(ctx context.Context, event []byte) ([]byte, error)
 
 // wrap applies a seam.
 func wrap[T any](seam func(T) T, part T) T {
@@ -99,49 +124,63 @@ func wrap[T any](seam func(T) T, part T) T {
 	return seam(part)
 }
 
-// Pipeline is a running pipeline.
+// Pipeline is a running pipeline. It is safe for concurrent use.
 type Pipeline struct {
-	o         Options
+	o       Options
+	streams atomic.Pointer[stream.Set] // also the streams that were removed while it runs
+
+	data      *os.Root
 	lock      *os.File
 	listener  *net.TCPListener
-	s3        net.Listener // nil for none
-	operator  net.Listener // nil for none
-	packed    *keptLog
-	direct    *keptLog
+	s3        net.Listener // nil: not served
+	aws       net.Listener // nil: not served
+	operator  net.Listener // nil: not served
+	token     string       // of the operator's port
+	packed    *keptLog     // the bridge's log lines of packed records
+	direct    *keptLog     // ingest's log lines of direct records
 	queue     *queue.Queue
 	stopRedis func()
-	folder    *Folder
-	kinesis   *Kinesis
-	firehose  *Firehose
-	mappings  []*Mapping
-	wakes     *WakeQueue
+	bucket    *cloud.Bucket
+	kinesis   *cloud.Kinesis
+	firehose  *cloud.Firehose
+	wakes     *cloud.Queue
+	mappings  mappings
 	gateway   *gateway.Gateway
-	s3Handler http.Handler
-	drainer   *Function
+	functions functions
 	servers   []*http.Server
 
-	// background runs the schedule, consumers the mappings and Firehose.
-	background, consumers group
+	// background runs the schedule, wakers the wake-ups, consumers the Kinesis
+	// mappings and Firehose.
+	background, wakers, consumers *group
 }
 
-// group is goroutines that end together.
+// group is a set of goroutines that end together.
 type group struct {
+	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 }
 
+func newGroup(ctx context.Context) *group {
+	g := &group{}
+	g.ctx, g.cancel = context.WithCancel(ctx)
+	return g
+}
+
+// start runs f until the group is stopped.
+func (g *group) start(f func(context.Context)) { g.wg.Go(func() { f(g.ctx) }) }
+
 func (g *group) stop() {
-	if g.cancel != nil {
-		g.cancel()
-	}
+	g.cancel()
 	g.wg.Wait()
 }
 
-// Start starts a pipeline. Its error says in plain words what is in the way: an
-// address in use, a folder that cannot be written or is in use (ErrLocked), a
-// Redis that does not answer.
+// Start starts a pipeline. Its error names the obstacle: an address in use, a
+// folder that cannot be used or that another process uses (ErrLocked), a Redis
+// that does not answer.
 func Start(ctx context.Context, o Options) (*Pipeline, error) {
 	p := &Pipeline{o: withDefaults(o), stopRedis: func() {}}
+	p.streams.Store(o.Streams)
 	if err := p.open(ctx); err != nil {
 		return nil, errors.Join(err, p.closeAll())
 	}
@@ -153,55 +192,43 @@ func Start(ctx context.Context, o Options) (*Pipeline, error) {
 }
 
 func withDefaults(o Options) Options {
-	orDefault(&o.Deployment, "datasink")
-	orDefault(&o.Flush, 2*time.Second)
-	orDefault(&o.WakeInterval, 100*time.Millisecond)
-	orDefault(&o.SweepInterval, time.Minute)
-	orDefault(&o.Lease, 15*time.Second)
-	orDefault(&o.Window, 100*time.Millisecond)
-	orDefault(&o.HoldAtMost, 10*time.Second)
+	setDefault(&o.Deployment, "datasink")
+	setDefault(&o.Flush, 2*time.Second)
+	setDefault(&o.WakeInterval, 100*time.Millisecond)
+	setDefault(&o.SweepInterval, time.Minute)
+	setDefault(&o.Lease, 15*time.Second)
+	setDefault(&o.Window, 100*time.Millisecond)
+	setDefault(&o.HoldAtMost, 10*time.Second)
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
 	return o
 }
 
-func orDefault[T comparable](value *T, byDefault T) {
+func setDefault[T comparable](value *T, byDefault T) {
 	var zero T
 	if *value == zero {
 		*value = byDefault
 	}
 }
 
-// open makes all parts, the ones that can be in the way first.
+// open makes all parts, those that can fail because of the environment first.
 func (p *Pipeline) open(ctx context.Context) error {
-	listener, err := net.Listen("tcp", p.o.Addr)
-	if err != nil {
-		return fmt.Errorf("opening the HTTP API: %w", err)
-	}
-	p.listener = listener.(*net.TCPListener)
-	if p.o.S3Addr != "" {
-		if p.s3, err = net.Listen("tcp", p.o.S3Addr); err != nil {
-			return fmt.Errorf("opening the S3 API: %w", err)
-		}
-	}
-	if err := p.openOperator(); err != nil {
+	if err := p.listen(); err != nil {
 		return err
 	}
-	if p.lock, err = lockFolder(p.o.Data); err != nil {
+	var err error
+	if p.data, p.lock, err = openData(p.o.Data); err != nil {
 		return err
 	}
-	if p.packed, err = openKeptLog(p.o.Data, "packed", pack.LogPacked); err != nil {
+	if p.packed, err = openKeptLog(p.data, "packed", pack.LogPacked); err != nil {
 		return err
 	}
-	if p.direct, err = openKeptLog(p.o.Data, "direct", archive.LogArchived); err != nil {
+	if p.direct, err = openKeptLog(p.data, "direct", archive.LogArchived); err != nil {
 		return err
 	}
-	if p.folder, err = OpenFolder(filepath.Join(p.o.Data, "archive"), filepath.Join(p.o.Data, "tmp")); err != nil {
-		return err
-	}
-	if p.s3Handler, err = p.folder.S3(); err != nil {
-		return err
+	if p.bucket, err = cloud.OpenBucket(ArchiveBucket, p.data, "archive", nil); err != nil {
+		return fmt.Errorf("opening the archive: %w", err)
 	}
 	if err := p.openQueue(ctx); err != nil {
 		return err

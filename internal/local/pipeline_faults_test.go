@@ -42,7 +42,7 @@ func TestStopRescuesWhatKinesisDoesNotTake(t *testing.T) {
 	o := options(t)
 	o.Lease = 200 * time.Millisecond
 	o.Seams.Kinesis = func(s sink.Service) sink.Service {
-		return faulty{s, func() error { return errors.New("Kinesis is away") }}
+		return faulty{s, func() error { return errors.New("Kinesis is unreachable") }}
 	}
 	p := start(t, o)
 	id := p.post(t, "orders", "kept")
@@ -68,7 +68,7 @@ func TestPipelineGoesOnWithWhatTheLastLeft(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	o.Seams.Firehose = func(s sink.Service) sink.Service {
-		return faulty{s, func() error { return errors.New("Firehose is away") }}
+		return faulty{s, func() error { return errors.New("Firehose is unreachable") }}
 	}
 	p := start(t, o)
 	for i := range 3 {
@@ -77,7 +77,7 @@ func TestPipelineGoesOnWithWhatTheLastLeft(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	p.stopped = true
-	if err := p.Stop(ctx); err == nil || !strings.Contains(err.Error(), "for the next start") {
+	if err := p.Stop(ctx); err == nil || !strings.Contains(err.Error(), "after the next start") {
 		t.Errorf("Stop = %v, want an error that says what stays", err)
 	}
 	o.Seams = local.Seams{}
@@ -154,7 +154,7 @@ func TestPipelineRefusesWhatItCannotKeep(t *testing.T) {
 type refusingQueue struct{ local.Queue }
 
 func (refusingQueue) Push(context.Context, string, []byte, int64) (queue.Pushed, error) {
-	return queue.Pushed{}, errors.New("Redis is away")
+	return queue.Pushed{}, errors.New("Redis is unreachable")
 }
 
 // An envelope that is none is put aside with its bytes, and holds up nothing.
@@ -200,7 +200,7 @@ func TestPipelineTellsOfStreamsThatAreGone(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	o.Seams.Firehose = func(s sink.Service) sink.Service {
-		return faulty{s, func() error { return errors.New("Firehose is away") }}
+		return faulty{s, func() error { return errors.New("Firehose is unreachable") }}
 	}
 	p := start(t, o)
 	p.post(t, "orders", "kept")

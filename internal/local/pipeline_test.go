@@ -153,8 +153,13 @@ func TestPipelineAnswersInspect(t *testing.T) {
 	}
 	page := request(t, "POST", p.url+"/2015-03-31/functions/datasink-drainer/invocations", "", strings.NewReader(drain.InspectEvent))
 	page.Header.Set("Origin", "http://example.com")
-	if status, _, _ := do(t, page); status != 404 {
-		t.Errorf("a web page gets %d, want 404", status)
+	if status, _, _ := do(t, page); status != 403 {
+		t.Errorf("a web page gets %d, want 403", status)
+	}
+	rebound := request(t, "POST", p.url+"/2015-03-31/functions/datasink-drainer/invocations", "", strings.NewReader(drain.InspectEvent))
+	rebound.Host = "attacker.example"
+	if status, _, _ := do(t, rebound); status != 403 {
+		t.Errorf("a rebound name gets %d, want 403", status)
 	}
 }
 

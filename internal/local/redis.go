@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	// embeddedPush bounds a push to the embedded Redis. It is long, for there a
-	// slow answer means a busy machine and never a lost server.
+	// embeddedPush bounds a push to the embedded Redis. It is long, because a slow
+	// answer means a busy machine and never a lost server.
 	embeddedPush = 30 * time.Second
-	// externalPush bounds a push to another Redis.
+	// externalPush bounds a push to an external Redis.
 	externalPush = 2 * time.Second
 	// pingTimeout bounds the check at the start.
 	pingTimeout = 3 * time.Second
@@ -29,8 +29,8 @@ func pushTimeout(o Options) time.Duration {
 	return externalPush
 }
 
-// openQueue opens the queue in the Redis of Options.RedisURL or, when that is
-// empty, in one of this process, which keeps records in memory only.
+// openQueue opens the queue in the Redis of Options.RedisURL or, if that is empty,
+// in an embedded Redis, which keeps records in memory.
 func (p *Pipeline) openQueue(ctx context.Context) error {
 	o := queue.Options{Deployment: p.o.Deployment, PushTimeout: pushTimeout(p.o), WakeInterval: p.o.WakeInterval}
 	var err error
@@ -55,7 +55,7 @@ func (p *Pipeline) openQueue(ctx context.Context) error {
 
 func (p *Pipeline) startRedis() (address, password string, err error) {
 	embedded := miniredis.NewMiniRedis()
-	// Keys expire by the clock, as the wake-up key must.
+	// Keys such as the wake-up key expire by the clock.
 	embedded.ClockTTL(true)
 	password = rand.Text()
 	embedded.RequireAuth(password)
@@ -63,13 +63,12 @@ func (p *Pipeline) startRedis() (address, password string, err error) {
 		return "", "", fmt.Errorf("starting the embedded Redis: %w", err)
 	}
 	p.stopRedis = embedded.Close
-	// The client's own time-outs of a few seconds would be a fault that a busy
-	// machine causes by itself.
+	// The client's default time-outs of a few seconds would fail on a busy machine.
 	patient := url.Values{"pool_timeout": {embeddedPush.String()}, "read_timeout": {embeddedPush.String()}, "write_timeout": {embeddedPush.String()}}
 	return "redis://" + embedded.Addr() + "?" + patient.Encode(), password, nil
 }
 
-// splitURL takes the credentials off a URL. Its error does not repeat them.
+// splitURL removes the credentials from a URL. Its error does not contain them.
 func splitURL(raw string) (plain, username, password string, err error) {
 	u, err := url.Parse(raw)
 	if err != nil {

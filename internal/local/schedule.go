@@ -5,17 +5,18 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 )
 
-// schedule invokes the drainer's sweep at once and then in every interval, until
-// ctx ends. As with EventBridge Scheduler, a sweep that fails is not repeated:
-// the next one does its work.
-func schedule(ctx context.Context, drainer *Function, interval time.Duration, log *slog.Logger) {
+// schedule invokes the drainer's sweep immediately and then once an interval, until
+// ctx ends. As on AWS, a sweep that fails is not retried: the next sweep does its
+// work.
+func schedule(ctx context.Context, drainer *cloud.Function, interval time.Duration, log *slog.Logger) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
-		// A sweep that runs at the end ends by itself, with all claims settled.
+		// The end of ctx does not interrupt a sweep, so that it settles its claims.
 		if err := sweep(context.WithoutCancel(ctx), drainer); err != nil && ctx.Err() == nil {
 			log.WarnContext(ctx, "sweep failed", "error", err)
 		}
@@ -27,7 +28,7 @@ func schedule(ctx context.Context, drainer *Function, interval time.Duration, lo
 	}
 }
 
-func sweep(ctx context.Context, drainer *Function) error {
+func sweep(ctx context.Context, drainer *cloud.Function) error {
 	_, err := drainer.Invoke(ctx, []byte(drain.SweepEvent))
 	return err
 }

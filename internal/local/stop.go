@@ -5,86 +5,66 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/local/gateway"
-	"github.com/data-sink/data-sink/internal/pipeline/archive"
-	"github.com/data-sink/data-sink/internal/pipeline/envelope"
+	"github.com/data-sink/data-sink/internal/local/cloud"
 )
 
 const (
 	// stuckAfter is how long Stop waits for a part that makes no progress.
 	stuckAfter = 20 * time.Second
-	// lookAgain is the pause between two looks at what is left.
-	lookAgain = 20 * time.Millisecond
+	// progressCheck is the pause between two checks of what is left.
+	progressCheck = 20 * time.Millisecond
+)
+
+// The queue mapping of the wake-ups.
+const (
+	wakeConcurrency = 4
+	wakeRetry       = time.Second
+	wakeMaxReceives = 5
 )
 
 // run starts what runs until Stop.
 func (p *Pipeline) run(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx)
-	background, cancelBackground := context.WithCancel(ctx)
-	consumers, cancelConsumers := context.WithCancel(ctx)
-	p.background.cancel, p.consumers.cancel = cancelBackground, cancelConsumers
-	p.background.wg.Go(func() { schedule(background, p.drainer, p.o.SweepInterval, p.o.Log) })
-	p.consumers.wg.Go(func() { p.firehose.Run(consumers) })
-	for _, m := range p.mappings {
-		p.consumers.wg.Go(func() { m.Run(consumers) })
+	p.background, p.wakers, p.consumers = newGroup(ctx), newGroup(ctx), newGroup(ctx)
+	p.background.start(func(ctx context.Context) { schedule(ctx, p.functions.drainer, p.o.SweepInterval, p.o.Log) })
+	p.wakers.start(cloud.NewQueueMapping(cloud.QueueMappingOptions{
+		Queue: p.wakes, Function: p.functions.drainer, Concurrency: wakeConcurrency,
+		Visibility: 6 * functionTimeout, Retry: wakeRetry, MaxReceives: wakeMaxReceives, Log: p.o.Log,
+	}).Run)
+	p.consumers.start(p.firehose.Run)
+	for _, m := range p.mappings.byStream {
+		p.consumers.start(m.Run)
 	}
-	front := gateway.NewServer(invokeAPI(p.drainer, p.api()), p.o.Log)
-	p.serve(gateway.Bound(p.listener, front), front)
-	if p.s3 != nil {
-		p.serve(p.s3, gateway.NewServer(p.s3Handler, p.o.Log))
-	}
-	if p.operator != nil {
-		p.serve(p.operator, gateway.NewServer(p.operatorAPI(), p.o.Log))
-	}
+	p.token = newToken()
+	p.serveAll()
 }
 
-func (p *Pipeline) serve(l net.Listener, s *http.Server) {
-	p.servers = append(p.servers, s)
-	go func() {
-		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			p.o.Log.Error("serving ended", "address", l.Addr().String(), "error", err)
-		}
-	}()
-}
-
-// Addr is where the HTTP API listens.
-func (p *Pipeline) Addr() net.Addr { return p.listener.Addr() }
-
-// S3Addr is where the S3 API listens; nil when it does not.
-func (p *Pipeline) S3Addr() net.Addr {
-	if p.s3 == nil {
-		return nil
-	}
-	return p.s3.Addr()
-}
-
-// Stop ends the pipeline and returns when all that was accepted is in the
-// archive. Callers that are not admitted yet are refused. What a part that makes
-// no progress keeps from its way stays where the next process finds it, or, when
-// that would be the memory of this one, goes straight to the archive; the error
-// says so. When ctx ends Stop no longer waits.
+// Stop ends the pipeline, and returns when every accepted record is in the
+// archive. Requests that are not admitted yet are refused. If a part makes no
+// progress, its records stay where the next process finds them; records in the
+// embedded Redis become direct records. The error says so. When ctx ends, Stop
+// does not wait any longer.
 func (p *Pipeline) Stop(ctx context.Context) error {
 	p.gateway.Close()
-	errs := []error{p.leave()}
+	errs := []error{p.withdraw()}
 	if err := p.servers[0].Shutdown(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("closing the HTTP API: %w", err))
 	}
 	p.background.stop()
 	errs = append(errs, p.emptyQueue(ctx))
-	p.wakes.Close()
+	p.wakers.stop()
 	errs = append(errs, p.emptyStreams(ctx))
 	p.consumers.stop()
 	errs = append(errs, p.firehose.Flush(ctx))
 	return errors.Join(append(errs, p.closeAll())...)
 }
 
-// progress waits until left is 0, or has been the same for stuckAfter.
+// progress waits until left returns 0, or has returned the same for stuckAfter.
 func (p *Pipeline) progress(ctx context.Context, doing string, left func() (int64, error)) error {
 	last, since := int64(-1), time.Now()
-	slow := time.AfterFunc(2*time.Second, func() { p.o.Log.Warn("this takes longer", "doing", doing) })
+	slow := time.AfterFunc(2*time.Second, func() { p.o.Log.Warn("stopping takes longer than usual", "doing", doing) })
 	defer slow.Stop()
 	for {
 		now, err := left()
@@ -98,16 +78,26 @@ func (p *Pipeline) progress(ctx context.Context, doing string, left func() (int6
 		case time.Since(since) > stuckAfter:
 			return errors.Join(errStuck, err)
 		}
-		sleep(ctx, lookAgain)
+		sleep(ctx, progressCheck)
 	}
 }
 
 var errStuck = fmt.Errorf("no progress for %v", stuckAfter)
 
+// sleep waits for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
 // emptyQueue runs the drainer until Redis holds no record.
 func (p *Pipeline) emptyQueue(ctx context.Context) error {
 	err := p.progress(ctx, "emptying the queue", func() (int64, error) {
-		swept := sweep(ctx, p.drainer)
+		swept := sweep(ctx, p.functions.drainer)
 		left, err := p.queued(ctx)
 		return left, errors.Join(swept, err)
 	})
@@ -116,16 +106,16 @@ func (p *Pipeline) emptyQueue(ctx context.Context) error {
 	}
 	err = fmt.Errorf("emptying the queue: %w", err)
 	if p.o.RedisURL != "" {
-		return fmt.Errorf("%w; what Redis holds stays there for the next start", err)
+		return fmt.Errorf("%w; the records in Redis are delivered after the next start", err)
 	}
-	p.o.Log.Warn("the queue does not empty; its records go straight to the archive", "error", err)
+	p.o.Log.Warn("the queue cannot be emptied; its records become direct records", "error", err)
 	return p.rescue(context.WithoutCancel(ctx))
 }
 
 // queued is the number of records in the queues and claims of known streams.
 func (p *Pipeline) queued(ctx context.Context) (int64, error) {
 	var records int64
-	for _, name := range p.o.Streams.Names() {
+	for _, name := range p.streams.Load().Names() {
 		state, err := p.queue.Inspect(ctx, name)
 		if err != nil {
 			return 0, err
@@ -135,72 +125,15 @@ func (p *Pipeline) queued(ctx context.Context) (int64, error) {
 	return records, nil
 }
 
-// rescue writes what is left in the embedded Redis straight to the archive. The
-// leases of claims are waited for.
-func (p *Pipeline) rescue(ctx context.Context) error {
-	objects := archive.New(p.folder, p.o.Deployment)
-	deadline := time.Now().Add(p.o.Lease + stuckAfter)
-	for n := 0; ; n++ {
-		left, err := p.queued(ctx)
-		if err != nil || left == 0 {
-			return err
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%d records are lost with the embedded Redis", left)
-		}
-		for _, name := range p.o.Streams.Names() {
-			if err := p.rescueStream(ctx, objects, name, fmt.Sprintf("stop.%d", n)); err != nil {
-				p.o.Log.Error("records not rescued", "stream", name, "error", err)
-			}
-		}
-		sleep(ctx, lookAgain)
-	}
-}
-
-// rescueStream writes one claim to the archive.
-func (p *Pipeline) rescueStream(ctx context.Context, objects *archive.Archive, name, id string) error {
-	if _, err := p.queue.Reclaim(ctx, name); err != nil {
-		return err
-	}
-	c, err := p.queue.Claim(ctx, name, id, p.o.Lease, 500, 1<<20)
-	if err != nil {
-		return err
-	}
-	s, _ := p.o.Streams.Lookup(name)
-	var aside []archive.DeadLetter
-	for _, e := range c.Envelopes {
-		r, err := envelope.Decode(e)
-		if err != nil {
-			aside = append(aside, archive.DeadLetter{Stream: name, Reason: err.Error(), FailedAt: time.Now(), Envelope: e})
-			continue
-		}
-		if _, err := objects.Put(ctx, s, r, archive.Fallback); err != nil {
-			return err
-		}
-	}
-	if len(aside) > 0 {
-		if _, err := objects.PutDeadLetters(ctx, archive.StageDrainer, name, id, aside); err != nil {
-			return err
-		}
-	}
-	if len(c.Envelopes) > 0 {
-		_, err = p.queue.Ack(ctx, c, nil)
-	}
-	return err
-}
-
-// emptyStreams waits until the bridge has taken all that Kinesis has.
+// emptyStreams waits until the bridge has accepted all records in Kinesis.
 func (p *Pipeline) emptyStreams(ctx context.Context) error {
 	var behind int64
 	err := p.progress(ctx, "emptying the Kinesis streams", func() (int64, error) {
-		behind = 0
-		for _, m := range p.mappings {
-			behind += m.Behind()
-		}
+		behind = p.mappings.behind()
 		return behind, nil
 	})
 	if err != nil {
-		return fmt.Errorf("emptying the Kinesis streams: %w; %d bytes stay in %s for the next start", err, behind, p.o.Data)
+		return fmt.Errorf("emptying the Kinesis streams: %w; %d bytes stay in %s and are delivered after the next start", err, behind, p.o.Data)
 	}
 	return nil
 }
@@ -211,12 +144,14 @@ func (p *Pipeline) closeAll() error {
 	for _, s := range p.servers {
 		errs = append(errs, s.Close())
 	}
-	if p.listener != nil && len(p.servers) == 0 {
-		errs = append(errs, p.listener.Close())
-	}
-	for _, l := range []net.Listener{p.s3, p.operator} {
-		if l != nil && len(p.servers) == 0 {
-			errs = append(errs, l.Close())
+	if len(p.servers) == 0 { // Servers close their listeners.
+		if p.listener != nil {
+			errs = append(errs, p.listener.Close())
+		}
+		for _, l := range []net.Listener{p.s3, p.aws, p.operator} {
+			if l != nil {
+				errs = append(errs, l.Close())
+			}
 		}
 	}
 	if p.queue != nil {
@@ -232,7 +167,7 @@ func (p *Pipeline) closeAll() error {
 		}
 	}
 	if p.lock != nil {
-		errs = append(errs, p.lock.Close())
+		errs = append(errs, p.lock.Close(), p.data.Close())
 	}
 	return errors.Join(errs...)
 }

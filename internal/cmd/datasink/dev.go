@@ -25,18 +25,25 @@ import (
 // of records at a time; the limit also bounds the garbage.
 const devMemory = 100 << 20
 
+// defaultAWSAddr is the default of --aws-addr.
+const defaultAWSAddr = "127.0.0.1:8082"
+
 type devVerb struct {
-	Addr     string        `default:"127.0.0.1:8080" help:"Address of the HTTP API."`
-	Data     string        `default:".datasink" type:"path" help:"Folder for the archive and the records on the way to it."`
-	Streams  string        `default:"streams.json" type:"path" help:"The streams.json to use."`
-	RedisURL string        `name:"redis-url" help:"Redis to use, such as redis://host:6379. By default an embedded Redis holds the records in memory."`
-	Flush    time.Duration `default:"2s" help:"Time for which Firehose buffers records before it writes an object."`
-	User     string        `default:"datasink" help:"Name of the client."`
-	Password string        `env:"DATASINK_PASSWORD" help:"Password of the client. Defaults to a random password."`
-	S3Addr   string        `name:"s3-addr" default:"127.0.0.1:8081" help:"Address of the archive's S3 API; empty for none."`
-	Operator string        `name:"operator-addr" default:"127.0.0.1:0" help:"Loopback address that serves the other verbs; empty for none."`
-	Throttle bool          `help:"Let Kinesis refuse more than 1,000 records or 1 MiB a second for each shard, as AWS does."`
-	Verbose  bool          `help:"Log successful operations too."`
+	Addr        string        `default:"127.0.0.1:8080" help:"Address of the HTTP API."`
+	Data        string        `default:".datasink" type:"path" help:"Folder for the archive and the records on the way to it."`
+	Streams     string        `default:"streams.json" type:"path" help:"The streams.json to use."`
+	RedisURL    string        `name:"redis-url" help:"Redis to use, such as redis://host:6379. By default an embedded Redis holds the records in memory."`
+	Flush       time.Duration `default:"2s" help:"Time for which Firehose buffers records before it writes an object."`
+	User        string        `default:"datasink" help:"Name of the client."`
+	Password    string        `env:"DATASINK_PASSWORD" help:"Password of the client. Defaults to a random password."`
+	S3Addr      string        `name:"s3-addr" default:"127.0.0.1:8081" help:"Address of the archive's S3 API; empty for none."`
+	AWSAddr     string        `name:"aws-addr" default:"127.0.0.1:8082" help:"Address of the Kinesis API, for consumers of the tap; empty for none. If the default is in use, another port is chosen."`
+	Operator    string        `name:"operator-addr" default:"127.0.0.1:0" help:"Loopback address that serves the other verbs; empty for none."`
+	AccessKey   string        `name:"access-key" env:"DATASINK_ACCESS_KEY" help:"Access key that must have signed requests to the S3 and Kinesis APIs. Needed if one of them has an address that is not a loopback address."`
+	SecretKey   string        `name:"secret-key" env:"DATASINK_SECRET_KEY" help:"Secret key of --access-key."`
+	CORSOrigins []string      `name:"cors-origins" help:"Origins whose web pages may post, as the setting corsOrigins."`
+	Throttle    bool          `help:"Let Kinesis refuse more than 1,000 records or 1 MiB a second for each shard, as AWS does."`
+	Verbose     bool          `help:"Log successful operations too."`
 }
 
 // Help shows with datasink dev --help.
@@ -87,6 +94,7 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 	live := page.New(page.Options{Streams: streams, Data: v.Data, User: v.User, Password: v.Password, Log: log})
 	pipeline, err := local.Start(ctx, local.Options{
 		Streams: streams, Data: v.Data, Addr: v.Addr, S3Addr: v.S3Addr, OperatorAddr: v.Operator, RedisURL: v.RedisURL,
+		AWSAddr: v.AWSAddr, AWSAddrOptional: v.AWSAddr == defaultAWSAddr, AccessKey: v.AccessKey, SecretKey: v.SecretKey, CORSOrigins: v.CORSOrigins,
 		User: v.User, Password: v.Password, Flush: v.Flush, Throttle: v.Throttle,
 		Seams: live.Seams(), Log: log,
 	})
@@ -172,6 +180,9 @@ func (v *devVerb) announce(c console, p *local.Pipeline, streams *stream.Set) {
 	fmt.Fprintf(&text, "archive   %s\n", folder)
 	if p.S3Addr() != nil {
 		fmt.Fprintf(&text, "S3 API    http://%s, bucket %s\n", reachable(p.S3Addr()), local.ArchiveBucket)
+	}
+	if p.AWSAddr() != nil {
+		fmt.Fprintf(&text, "Kinesis   http://%s\n", reachable(p.AWSAddr()))
 	}
 	for _, s := range streams.All() {
 		if s.Retired {

@@ -1,11 +1,9 @@
-// Package endpoints is where the pipeline of this machine tells the operator's
-// command where it listens, and in which words it answers.
+// Package endpoints describes how the local pipeline tells the operator's verbs
+// where it listens.
 package endpoints
 
-import "time"
-
 // File is the file in the data folder of a running pipeline that holds Endpoints
-// as JSON. Only its owner may read it.
+// as JSON. It has mode 0600, because it holds a password and a token.
 const File = "endpoints.json"
 
 // LogFile is the file in the data folder that holds the log lines of all functions,
@@ -15,37 +13,30 @@ const (
 	OldLogFile = "log.old.ndjson"
 )
 
-// Endpoints is where a pipeline listens.
+// Endpoints says where a pipeline listens. All URLs are loopback URLs.
 type Endpoints struct {
 	Deployment string `json:"deployment"`
-	APIURL     string `json:"apiUrl"`
-	// User and Password are those of the only client.
+	// APIURL is the HTTP API.
+	APIURL string `json:"apiUrl"`
+	// User and Password are the credentials of a client.
 	User     string `json:"user"`
 	Password string `json:"password"`
-	// S3URL and Bucket are the archive; S3URL is empty when it is not served.
+	// S3URL is the S3 API with the archive in Bucket, AWSURL the Kinesis API with the
+	// tap. They are empty if the API is not served.
 	S3URL  string `json:"s3Url"`
+	AWSURL string `json:"awsUrl"`
 	Bucket string `json:"bucket"`
-	// FlushSeconds is how long its Firehose buffers.
+	// AccessKey and SecretKey sign requests to S3URL and AWSURL. They are empty if
+	// any credentials will do.
+	AccessKey string `json:"accessKey,omitempty"`
+	SecretKey string `json:"secretKey,omitempty"`
+	// FlushSeconds is how long Firehose buffers.
 	FlushSeconds float64 `json:"flushSeconds"`
-	// OperatorURL answers:
+	// OperatorURL answers requests with "Authorization: Bearer <Token>":
 	//
-	//	GET /inspect                  drain.Inspection
-	//	GET /tap/{stream}?since=TIME  a TapLine for each record that arrived then or
-	//	                              later, without since from now on; it ends with
-	//	                              the caller, or with &until=TIME
-	//	GET /direct                   ingest's log lines of direct records
-	//	GET /packed                   the bridge's log lines of packed records
-	//
-	// Times are in the form of RFC 3339.
+	//	GET /inspect  drain.Inspection
+	//	GET /direct   ingest's log lines of direct records
+	//	GET /packed   the bridge's log lines of packed records
 	OperatorURL string `json:"operatorUrl"`
-}
-
-// TapLine is a record of the tap.
-type TapLine struct {
-	Shard        string `json:"shard"`
-	Sequence     string `json:"sequence"`
-	PartitionKey string `json:"partitionKey"`
-	// ReceivedAt is when Kinesis took the record.
-	ReceivedAt time.Time `json:"receivedAt"`
-	Body       []byte    `json:"body"`
+	Token       string `json:"token"`
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/local"
+	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -53,7 +54,7 @@ type Page struct {
 
 	// The pipeline sets queue and drainer while it starts.
 	queue   local.Queue
-	drainer *local.Function
+	drainer *cloud.Function
 
 	mu       sync.Mutex
 	samples  int64

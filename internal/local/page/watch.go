@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/local"
+	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -104,7 +104,7 @@ func (a *watchedArchive) Create(ctx context.Context, key string, body []byte) er
 }
 
 // watchDeliver counts the bytes of the objects that Firehose writes.
-func (p *Page) watchDeliver(next local.WriteObject) local.WriteObject {
+func (p *Page) watchDeliver(next cloud.WriteObject) cloud.WriteObject {
 	return func(ctx context.Context, key string, write func(io.Writer) error) error {
 		var written int64
 		name, _, _ := strings.Cut(key, "/")
@@ -157,7 +157,7 @@ func (c *contentLength) length() int64 {
 
 // watchFunction counts invocations of ingest and of the bridge, and kills those of
 // the drainer.
-func (p *Page) watchFunction(function string, h local.Handler) local.Handler {
+func (p *Page) watchFunction(function string, h cloud.Handler) cloud.Handler {
 	switch function {
 	case "ingest":
 		return p.watchIngest(h)
@@ -172,13 +172,13 @@ func (p *Page) watchFunction(function string, h local.Handler) local.Handler {
 			defer cancel()
 			return h(ctx, event)
 		}
-		p.drainer = &local.Function{Name: p.o.Deployment + "-drainer", Timeout: time.Minute, Handler: killable}
+		p.drainer = &cloud.Function{Name: p.o.Deployment + "-drainer", Timeout: time.Minute, Handler: killable}
 		return killable
 	}
 	return h
 }
 
-func (p *Page) watchIngest(h local.Handler) local.Handler {
+func (p *Page) watchIngest(h cloud.Handler) cloud.Handler {
 	return func(ctx context.Context, event []byte) ([]byte, error) {
 		began := time.Now()
 		answer, err := h(ctx, event)

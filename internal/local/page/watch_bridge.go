@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/data-sink/data-sink/internal/local"
+	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
@@ -48,7 +48,7 @@ var (
 	eventStream  = []byte(`:stream/`)
 )
 
-func (p *Page) watchBridge(h local.Handler) local.Handler {
+func (p *Page) watchBridge(h cloud.Handler) cloud.Handler {
 	return func(ctx context.Context, event []byte) ([]byte, error) {
 		at := bytes.LastIndex(event, eventStream)
 		if at < 0 {

@@ -1,7 +1,6 @@
 package deployment_test
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,14 +13,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/local/endpoints"
+	"github.com/data-sink/data-sink/internal/local/wire"
 	"github.com/data-sink/data-sink/internal/operate/deployment"
 	"github.com/data-sink/data-sink/internal/operate/tap"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 var at = time.Date(2026, 11, 22, 23, 5, 0, 0, time.UTC)
@@ -30,6 +34,25 @@ var at = time.Date(2026, 11, 22, 23, 5, 0, 0, time.UTC)
 func packed(t time.Time, streamName string) string {
 	return fmt.Sprintf(`{"timestamp":%q,"message":"packed","stream":%q,"bytes":12,"records":2,"hash":"0000000000000abc","firstSequence":"1","lastSequence":"2"}`,
 		t.Format(time.RFC3339Nano), streamName)
+}
+
+// serveTap serves a stream orders with one record, and returns its URL.
+func serveTap(t *testing.T, body string) string {
+	t.Helper()
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := cloud.OpenKinesis(cloud.KinesisOptions{Dir: root, Streams: map[string]cloud.StreamOptions{"datasink.orders": {Shards: 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Put(t.Context(), "datasink.orders", []sink.Entry{{PartitionKey: "k", Data: []byte(body)}}); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(wire.New(wire.Services{Kinesis: k}))
+	t.Cleanup(server.Close)
+	return server.URL
 }
 
 // writeEndpoints makes a data folder whose pipeline is at those endpoints.
@@ -58,16 +81,13 @@ func find(t *testing.T, o deployment.Options) deployment.Target {
 func TestThePipelineOfThisMachine(t *testing.T) {
 	t.Parallel()
 	operator := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer token" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
 		switch r.URL.Path {
 		case "/inspect":
 			fmt.Fprint(w, `{"streams":{"orders":{"depth":3}}}`)
-		case "/tap/orders":
-			if r.URL.Query().Get("since") != "2026-11-22T23:05:00Z" || r.URL.Query().Get("until") != "" {
-				w.WriteHeader(http.StatusBadRequest)
-				return
-			}
-			fmt.Fprintf(w, `{"shard":"s","sequence":"1","partitionKey":"k","receivedAt":"2026-11-22T23:06:00Z","body":%q}`+"\n", base64.StdEncoding.EncodeToString([]byte("body")))
-			fmt.Fprint(w, `{"shard":"s","seq`) // the pipeline was stopped
 		case "/packed":
 			fmt.Fprintln(w, packed(at, "orders"))
 			fmt.Fprintln(w, packed(at, "other"))
@@ -75,12 +95,15 @@ func TestThePipelineOfThisMachine(t *testing.T) {
 			fmt.Fprintln(w, packed(at.Add(-1), "orders"))
 		default:
 			w.WriteHeader(http.StatusNotFound)
-			_, _ = io.WriteString(w, "no such stream")
+			_, _ = io.WriteString(w, "not found")
 		}
 	}))
 	t.Cleanup(operator.Close)
 	const api = "http://127.0.0.1:8080"
-	data := writeEndpoints(t, endpoints.Endpoints{Deployment: "datasink", APIURL: api, User: "u", Password: "p", OperatorURL: operator.URL, Bucket: "b", FlushSeconds: 2.5})
+	data := writeEndpoints(t, endpoints.Endpoints{
+		Deployment: "datasink", APIURL: api, User: "u", Password: "p", OperatorURL: operator.URL, Token: "token",
+		AWSURL: serveTap(t, "body"), Bucket: "b", FlushSeconds: 2.5,
+	})
 	l := find(t, deployment.Options{Data: data, Name: "other"})
 
 	if got, err := l.API(t.Context()); err != nil || got != (deployment.API{URL: api, User: "u", Password: "p"}) {
@@ -97,16 +120,17 @@ func TestThePipelineOfThisMachine(t *testing.T) {
 		t.Errorf("Inspect = %+v, %v", got, err)
 	}
 	var records []tap.Record
-	err := l.Tap(t.Context(), "orders", tap.Window{From: at}, func(r tap.Record) error {
+	err := l.Tap(t.Context(), "orders", tap.Window{From: at, Until: time.Now()}, func(r tap.Record) error {
 		records = append(records, r)
 		return nil
 	})
-	want := []tap.Record{{Shard: "s", Sequence: "1", PartitionKey: "k", ArrivedAt: at.Add(time.Minute), Body: []byte("body")}}
-	if diff := cmp.Diff(want, records); diff != "" || err != nil {
+	want := []tap.Record{{Shard: "shardId-000000000000", PartitionKey: "k", Body: []byte("body")}}
+	if diff := cmp.Diff(want, records, cmpopts.IgnoreFields(tap.Record{}, "Sequence", "ArrivedAt")); diff != "" || err != nil {
 		t.Errorf("Tap: %v, records differ (-want +got):\n%s", err, diff)
 	}
-	if err := l.Tap(t.Context(), "none", tap.Window{}, nil); err == nil || !strings.Contains(err.Error(), "no such stream") {
-		t.Errorf("Tap of an unknown stream = %v", err)
+	var unknown *types.ResourceNotFoundException
+	if err := l.Tap(t.Context(), "none", tap.Window{}, nil); !errors.As(err, &unknown) {
+		t.Errorf("Tap of an unknown stream = %v, want ResourceNotFoundException", err)
 	}
 	if got := l.Settle(stream.Stream{}); got != 12500*time.Millisecond {
 		t.Errorf("Settle = %v", got)

@@ -51,7 +51,7 @@ func readEndpoints(data string) (endpoints.Endpoints, error) {
 	if err := json.NewDecoder(f).Decode(&e); err != nil {
 		return e, fmt.Errorf("reading %s: %w", path, err)
 	}
-	for _, address := range []string{e.APIURL, e.OperatorURL, e.S3URL} {
+	for _, address := range []string{e.APIURL, e.OperatorURL, e.S3URL, e.AWSURL} {
 		if address != "" && !isLoopback(address) {
 			return e, fmt.Errorf("reading %s: %w: %q is not an http URL of this machine", path, errNotTrusted, address)
 		}

@@ -9,12 +9,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"path/filepath"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
 	"github.com/data-sink/data-sink/internal/local/endpoints"
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/clients"
@@ -46,6 +47,15 @@ func openLocal(o Options, e endpoints.Endpoints) *local {
 	return l
 }
 
+// signer returns the credentials for the S3 and Kinesis APIs, which accept any
+// unless the pipeline was started with an access key.
+func (l *local) signer() aws.CredentialsProvider {
+	if l.AccessKey != "" {
+		return credentials.NewStaticCredentialsProvider(l.AccessKey, l.SecretKey, "")
+	}
+	return credentials.NewStaticCredentialsProvider("any", "any", "")
+}
+
 // refuseRedirect lets a client return a redirect as the response.
 func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
@@ -62,7 +72,7 @@ func (l *local) Archive(context.Context) (Archive, error) {
 	}
 	client := s3.New(s3.Options{
 		Region: "us-east-1", BaseEndpoint: &l.S3URL, UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider("any", "any", ""),
+		Credentials: l.signer(),
 	})
 	return Archive{Bucket: bucket.New(client, l.Bucket), Store: archive.NewS3(client, l.Bucket)}, nil
 }
@@ -78,7 +88,7 @@ func (l *local) Settle(stream.Stream) time.Duration {
 
 func (l *local) Inspect(ctx context.Context) (drain.Inspection, error) {
 	var answer drain.Inspection
-	body, err := l.get(ctx, "/inspect", nil)
+	body, err := l.get(ctx, "/inspect")
 	if errors.Is(err, errStatus) {
 		err = fmt.Errorf("%w: %w", remote.ErrFunction, err)
 	}
@@ -93,28 +103,24 @@ func (l *local) Inspect(ctx context.Context) (drain.Inspection, error) {
 }
 
 func (l *local) Tap(ctx context.Context, streamName string, w tap.Window, each func(tap.Record) error) error {
-	query := make(url.Values)
-	if !w.From.IsZero() {
-		query.Set("since", w.From.Format(time.RFC3339Nano))
+	if l.AWSURL == "" {
+		return fmt.Errorf("reading the tap: %w: it was started with an empty --aws-addr", ErrNotLocal)
 	}
-	if !w.Until.IsZero() {
-		query.Set("until", w.Until.Format(time.RFC3339Nano))
+	reader := tap.NewFromConfig(aws.Config{Region: "us-east-1", BaseEndpoint: &l.AWSURL, Credentials: l.signer()})
+	err := reader.Read(ctx, stream.ResourceName(l.Endpoints.Deployment, streamName), w, each)
+	var api smithy.APIError
+	if errors.As(err, &api) && api.ErrorCode() == "ResourceNotFoundException" {
+		return fmt.Errorf("the local pipeline has no stream %s: %w", streamName, err)
 	}
-	return l.lines(ctx, "/tap/"+url.PathEscape(streamName), query, func(line []byte) error {
-		var t endpoints.TapLine
-		if err := json.Unmarshal(line, &t); err != nil {
-			return fmt.Errorf("reading the tap: %w", err)
-		}
-		return each(tap.Record{Shard: t.Shard, Sequence: t.Sequence, PartitionKey: t.PartitionKey, ArrivedAt: t.ReceivedAt, Body: t.Body})
-	})
+	return err
 }
 
 func (l *local) Packed(ctx context.Context, streamName string, from, to time.Time, each func(pack.Line) error) error {
-	return l.lines(ctx, "/packed", nil, packedLines(streamName, from, to, each))
+	return l.lines(ctx, "/packed", packedLines(streamName, from, to, each))
 }
 
 func (l *local) Direct(ctx context.Context, streamName string, from, to time.Time, each func(archive.Line) error) error {
-	return l.lines(ctx, "/direct", nil, directLines(streamName, from, to, each))
+	return l.lines(ctx, "/direct", directLines(streamName, from, to, each))
 }
 
 // directLines is packedLines for direct records.
@@ -141,8 +147,8 @@ func packedLines(streamName string, from, to time.Time, each func(pack.Line) err
 }
 
 // lines calls each with every line of a response.
-func (l *local) lines(ctx context.Context, path string, query url.Values, each func(line []byte) error) error {
-	body, err := l.get(ctx, path, query)
+func (l *local) lines(ctx context.Context, path string, each func(line []byte) error) error {
+	body, err := l.get(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -168,11 +174,12 @@ func (l *local) lines(ctx context.Context, path string, query url.Values, each f
 // errStatus is returned for a response with a status other than 200.
 var errStatus = errors.New("the pipeline refused")
 
-func (l *local) get(ctx context.Context, path string, query url.Values) (io.ReadCloser, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, l.OperatorURL+path+"?"+query.Encode(), nil)
+func (l *local) get(ctx context.Context, path string) (io.ReadCloser, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, l.OperatorURL+path, nil)
 	if err != nil {
 		return nil, err
 	}
+	request.Header.Set("Authorization", "Bearer "+l.Token)
 	response, err := l.http.Do(request)
 	if err != nil {
 		if ctx.Err() != nil {

@@ -1,0 +1,156 @@
+package cloud
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
+)
+
+// deliveryStream has the buffers of one delivery stream: one that takes records,
+// and sealed ones that wait to be written.
+type deliveryStream struct {
+	firehose *Firehose
+	name     string
+
+	mu sync.Mutex // guards what follows
+	DeliveryStream
+	open   *buffer // nil until a record arrives
+	sealed []*buffer
+	busy   bool          // a sealed buffer is being written
+	wake   chan struct{} // holds a value when run has something to do
+}
+
+func (d *deliveryStream) configure(stream DeliveryStream) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.DeliveryStream = stream
+}
+
+func (d *deliveryStream) put(entries []sink.Entry) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.open == nil {
+		b, err := newBuffer(d.firehose.Dir, d.name, d.firehose.Now())
+		if err != nil {
+			return err
+		}
+		d.open = b
+		d.poke()
+	}
+	if err := d.open.append(entries); err != nil {
+		return err
+	}
+	if d.open.bytes >= d.BufferBytes {
+		d.sealLocked()
+	}
+	return nil
+}
+
+// poke wakes run. The caller holds mu, or run has not started.
+func (d *deliveryStream) poke() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// seal seals the open buffer when it is due, or in any case if now is true. It
+// returns the time until the buffer is due, or -1 when nothing becomes due.
+func (d *deliveryStream) seal(now bool) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.open == nil || d.BufferFor == 0 && !now {
+		return -1
+	}
+	left := d.BufferFor - d.firehose.Now().Sub(d.open.began)
+	if now || left <= 0 {
+		d.sealLocked()
+		return 0
+	}
+	return left
+}
+
+func (d *deliveryStream) sealLocked() {
+	d.open.close()
+	d.sealed = append(d.sealed, d.open)
+	d.open = nil
+	d.poke()
+}
+
+// run writes objects until ctx ends.
+func (d *deliveryStream) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		wait := d.seal(false)
+		more, err := d.deliverOne(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			d.firehose.Log.WarnContext(ctx, "object not written", "stream", d.name, "error", err)
+			sleep(ctx, redeliver)
+			continue
+		case more:
+			continue
+		}
+		d.pause(ctx, wait)
+	}
+}
+
+// pause waits until run has something to do. A wait of 0 or more bounds the pause.
+func (d *deliveryStream) pause(ctx context.Context, wait time.Duration) {
+	var due <-chan time.Time
+	if wait >= 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		due = timer.C
+	}
+	select {
+	case <-ctx.Done():
+	case <-d.wake:
+	case <-due:
+	}
+}
+
+// deliverOne writes the oldest sealed buffer as an object. It reports whether
+// more buffers may wait. A call waits while another call is writing.
+func (d *deliveryStream) deliverOne(ctx context.Context) (more bool, err error) {
+	b, to, err := d.take(ctx)
+	if b == nil || err != nil {
+		return false, err
+	}
+	err = b.deliver(ctx, d.firehose.Write, d.name, to)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.busy = false
+	d.poke()
+	if err != nil {
+		return true, fmt.Errorf("delivering to %s: %w", d.name, err)
+	}
+	d.sealed = d.sealed[1:]
+	return true, nil
+}
+
+// take returns the oldest sealed buffer when no other call is writing.
+func (d *deliveryStream) take(ctx context.Context) (*buffer, DeliveryStream, error) {
+	for {
+		d.mu.Lock()
+		if len(d.sealed) == 0 {
+			d.mu.Unlock()
+			return nil, DeliveryStream{}, nil
+		}
+		if !d.busy {
+			d.busy = true
+			b, to := d.sealed[0], d.DeliveryStream
+			d.mu.Unlock()
+			return b, to, nil
+		}
+		d.mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			return nil, DeliveryStream{}, err
+		}
+		sleep(ctx, time.Millisecond)
+	}
+}

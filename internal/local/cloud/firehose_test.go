@@ -1,0 +1,211 @@
+package cloud_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/google/go-cmp/cmp"
+)
+
+func openFirehose(tb testing.TB, dir *os.Root, f *cloud.Bucket, d cloud.DeliveryStream) *cloud.Firehose {
+	tb.Helper()
+	if d.Gzip {
+		d.Suffix = ".gz"
+	}
+	d.Folder = stream.Stream{Name: "orders"}.Folder
+	h, err := cloud.OpenFirehose(cloud.FirehoseOptions{
+		Dir: dir, Streams: map[string]cloud.DeliveryStream{"s": d}, Write: f.Write, Log: quiet,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return h
+}
+
+func flush(tb testing.TB, h *cloud.Firehose) {
+	tb.Helper()
+	if err := h.Flush(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func data(bodies ...string) []sink.Entry {
+	entries := make([]sink.Entry, len(bodies))
+	for i, body := range bodies {
+		entries[i].Data = []byte(body)
+	}
+	return entries
+}
+
+func TestFirehoseKeepsTheLimits(t *testing.T) {
+	t.Parallel()
+	f, _ := openBucket(t)
+	h := openFirehose(t, newRoot(t), f, cloud.DeliveryStream{BufferBytes: 64 << 20, BufferFor: time.Hour})
+	sized := func(n, size int) []sink.Entry { return slices.Repeat([]sink.Entry{{Data: make([]byte, size)}}, n) }
+	for name, tt := range map[string]struct {
+		entries []sink.Entry
+		invalid bool
+	}{
+		"no record":                   {entries: nil, invalid: true},
+		"500 records":                 {entries: sized(500, 1)},
+		"501 records":                 {entries: sized(501, 1), invalid: true},
+		"record of 1,000 KiB":         {entries: sized(1, 1_024_000)},
+		"record over 1,000 KiB":       {entries: sized(1, 1_024_001), invalid: true},
+		"call of 4 MiB":               {entries: sized(8, 512<<10)},
+		"call over 4 MiB":             {entries: append(sized(8, 512<<10), sized(1, 1)...), invalid: true},
+		"empty record among the rest": {entries: append(sized(1, 0), sized(2, 1)...)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			failures, err := h.Put(t.Context(), "s", tt.entries)
+			if got := errors.Is(err, sink.ErrInvalid); got != tt.invalid || len(failures) > 0 {
+				t.Errorf("Put = %v, %v, want invalid %v", failures, err, tt.invalid)
+			}
+		})
+	}
+	if _, err := h.Put(t.Context(), "other", sized(1, 1)); err == nil || errors.Is(err, sink.ErrInvalid) {
+		t.Errorf("Put to a stream that is not there = %v, want an error to be retried", err)
+	}
+}
+
+func TestFirehoseJoinsRecordsIntoObjects(t *testing.T) {
+	t.Parallel()
+	for _, compressed := range []bool{false, true} {
+		f, root := openBucket(t)
+		h := openFirehose(t, newRoot(t), f, cloud.DeliveryStream{Gzip: compressed, BufferBytes: 64 << 20, BufferFor: time.Hour})
+		put(t, h, "s", data("a\n", "", "b\n")...)
+		put(t, h, "s", data("\x00\xff")...)
+		flush(t, h)
+		flush(t, h) // Nothing is left: no second object.
+		got := objects(t, root)
+		if joined(got) != "a\nb\n\x00\xff" || len(got) != 1 {
+			t.Errorf("objects %q", got)
+		}
+		form := `^orders/dt=\d{4}-\d\d-\d\d/hour=\d\d/s-1-\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d-[0-9a-f-]{36}`
+		if compressed {
+			form += `\.gz`
+		}
+		for key := range got {
+			if !regexp.MustCompile(form + "$").MatchString(key) {
+				t.Errorf("key %q, want %s", key, form)
+			}
+		}
+	}
+}
+
+func TestFirehoseWritesByAgeAndBySize(t *testing.T) {
+	t.Parallel()
+	f, root := openBucket(t)
+	h := openFirehose(t, newRoot(t), f, cloud.DeliveryStream{BufferBytes: 1000, BufferFor: 300 * time.Millisecond})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); h.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+
+	began := time.Now()
+	put(t, h, "s", data("young")...)
+	put(t, h, "s", data(" and younger")...)
+	waitFor(t, "the object", func() bool { return len(objects(t, root)) == 1 })
+	if waited := time.Since(began); waited < 300*time.Millisecond {
+		t.Errorf("written after %v, want 300ms or more", waited)
+	}
+	for range 4 {
+		put(t, h, "s", data(strings.Repeat("x", 400))...)
+	}
+	waitFor(t, "all objects", func() bool { return len(joined(objects(t, root))) == 17+1600 })
+	if got := len(objects(t, root)); got != 3 {
+		t.Errorf("%d objects, want 3: by age, by size, by age", got)
+	}
+}
+
+func TestFirehoseOutlivesTheProcess(t *testing.T) {
+	t.Parallel()
+	f, root := openBucket(t)
+	dir := t.TempDir()
+	slow := cloud.DeliveryStream{Gzip: true, BufferBytes: 64 << 20, BufferFor: time.Hour}
+	put(t, openFirehose(t, openRoot(t, dir), f, slow), "s", data("one\n", "two\n")...)
+	// The beginning of a call that was interrupted.
+	files, err := filepath.Glob(filepath.Join(dir, "s", "*.buffer"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("buffers %v, %v", files, err)
+	}
+	before, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	torn := append(bytes.Clone(before), "\x00\x00\x00\x20\x01\x02\x03\x04half"...)
+	if err := os.WriteFile(files[0], torn, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	flush(t, openFirehose(t, openRoot(t, dir), f, slow))
+	want := objects(t, root)
+	if joined(want) != "one\ntwo\n" || len(want) != 1 {
+		t.Fatalf("objects %q", want)
+	}
+	// Killed after the object was written and before its buffer was removed.
+	if err := os.WriteFile(files[0], before, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, openFirehose(t, openRoot(t, dir), f, slow))
+	if diff := cmp.Diff(want, objects(t, root)); diff != "" {
+		t.Errorf("objects differ after the second delivery (-want +got):\n%s", diff)
+	}
+	// Killed before anything was whole.
+	if err := os.WriteFile(files[0], torn[:5], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, openFirehose(t, openRoot(t, dir), f, slow))
+	if left, _ := filepath.Glob(filepath.Join(dir, "s", "*")); len(left) > 0 || len(objects(t, root)) != 1 {
+		t.Errorf("left %v and objects %q", left, objects(t, root))
+	}
+}
+
+func TestFirehoseWritesAgainWhatFailed(t *testing.T) {
+	t.Parallel()
+	f, root := openBucket(t)
+	var calls atomic.Int32
+	h, err := cloud.OpenFirehose(cloud.FirehoseOptions{
+		Dir: newRoot(t), Log: quiet,
+		Streams: map[string]cloud.DeliveryStream{"s": {Folder: stream.Stream{Name: "orders"}.Folder, BufferBytes: 1 << 20, BufferFor: time.Millisecond}},
+		Write: func(ctx context.Context, key string, write func(io.Writer) error) error {
+			switch calls.Add(1) {
+			case 1:
+				return errors.New("S3 is unreachable")
+			case 2: // The object is there, and the answer is lost.
+				return errors.Join(f.Write(ctx, key, write), errors.New("S3 timed out"))
+			}
+			return f.Write(ctx, key, write)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, h, "s", data("kept\n")...)
+	if err := h.Flush(t.Context()); err == nil {
+		t.Error("Flush = nil while S3 is unreachable")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); h.Run(ctx) }()
+	waitFor(t, "the third delivery", func() bool { return calls.Load() == 3 })
+	cancel()
+	<-ended
+	flush(t, h)
+	if got := objects(t, root); joined(got) != "kept\n" || len(got) != 1 {
+		t.Errorf("objects %q, want one", got)
+	}
+}

@@ -1,0 +1,190 @@
+package cloud_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+func openRoot(tb testing.TB, dir string) *os.Root {
+	tb.Helper()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = root.Close() })
+	return root
+}
+
+func newRoot(tb testing.TB) *os.Root {
+	tb.Helper()
+	return openRoot(tb, tb.TempDir())
+}
+
+// shards are the streams of a test: one stream "s".
+func shards(n int) map[string]cloud.StreamOptions {
+	return map[string]cloud.StreamOptions{"s": {Shards: n}}
+}
+
+func openKinesis(tb testing.TB, o cloud.KinesisOptions) *cloud.Kinesis {
+	tb.Helper()
+	if o.Dir == nil {
+		o.Dir = newRoot(tb)
+	}
+	k, err := cloud.OpenKinesis(o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := k.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return k
+}
+
+func oneShard(t *testing.T) *cloud.Kinesis {
+	t.Helper()
+	return openKinesis(t, cloud.KinesisOptions{Streams: shards(1)})
+}
+
+// put puts entries, all of which must be accepted.
+func put(tb testing.TB, s sink.Service, stream string, entries ...sink.Entry) {
+	tb.Helper()
+	for chunk := range slices.Chunk(entries, 500) {
+		failures, err := s.Put(tb.Context(), stream, chunk)
+		if err != nil || len(failures) > 0 {
+			tb.Fatalf("Put(%d entries) = %v, %v, want all accepted", len(chunk), failures, err)
+		}
+	}
+}
+
+func shardIDs(tb testing.TB, k *cloud.Kinesis) []string {
+	tb.Helper()
+	d, err := k.Describe(tb.Context(), "DescribeStream", "s")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var ids []string
+	for _, s := range d.Shards {
+		ids = append(ids, s.ID)
+	}
+	return ids
+}
+
+// contents reads a shard of the stream s after a sequence number.
+func contents(tb testing.TB, k *cloud.Kinesis, shard, after string) (data []string, last string) {
+	tb.Helper()
+	start := cloud.IteratorStart{Type: cloud.TrimHorizon}
+	if after != "" {
+		start = cloud.IteratorStart{Type: cloud.AfterSequenceNumber, SequenceNumber: after}
+	}
+	iterator, err := k.GetShardIterator(tb.Context(), "s", shard, start)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for iterator != "" {
+		page, err := k.GetRecords(tb.Context(), iterator, 0)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		for _, r := range page.Records {
+			if r.SequenceNumber <= last || len(r.SequenceNumber) != 56 {
+				tb.Errorf("sequence number %q after %q, want 56 digits that increase", r.SequenceNumber, last)
+			}
+			data, last = append(data, string(r.Data)), r.SequenceNumber
+		}
+		if iterator = page.NextIterator; len(page.Records) == 0 {
+			break
+		}
+	}
+	return data, last
+}
+
+const shard0 = "shardId-000000000000"
+
+// waitFor fails the test if the condition does not become true.
+func waitFor(tb testing.TB, what string, condition func() bool) {
+	tb.Helper()
+	for deadline := time.Now().Add(time.Minute); !condition(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			tb.Fatalf("waited a minute for %s", what)
+		}
+	}
+}
+
+// openBucket returns a bucket and the folder of its objects.
+func openBucket(tb testing.TB) (*cloud.Bucket, string) {
+	tb.Helper()
+	dir := tb.TempDir()
+	b, err := cloud.OpenBucket("archive", openRoot(tb, dir), "archive", nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b, filepath.Join(dir, "archive")
+}
+
+// objects reads a bucket on disk, by key. Objects with names in .gz are unpacked.
+func objects(tb testing.TB, root string) map[string]string {
+	tb.Helper()
+	found := make(map[string]string)
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		body, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if strings.HasSuffix(path, ".gz") {
+			body = unpack(tb, body)
+		}
+		key, err := filepath.Rel(root, path)
+		found[filepath.ToSlash(key)] = string(body)
+		return err
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return found
+}
+
+func unpack(tb testing.TB, packed []byte) []byte {
+	tb.Helper()
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	body, err := io.ReadAll(z)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return body
+}
+
+// joined is all objects, in the order of their keys.
+func joined(m map[string]string) string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	var all strings.Builder
+	for _, key := range keys {
+		all.WriteString(m[key])
+	}
+	return all.String()
+}

@@ -1,0 +1,100 @@
+package cloud
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+)
+
+// OpenKinesis opens the streams, with the records that earlier processes left.
+func OpenKinesis(o KinesisOptions) (*Kinesis, error) {
+	k := &Kinesis{dir: o.Dir, now: o.Now, faults: o.Faults, throttle: o.Throttle, streams: make(map[string]*kinesisStream)}
+	if k.now == nil {
+		k.now = time.Now
+	}
+	for name, options := range o.Streams {
+		if err := k.Open(name, options); err != nil {
+			return nil, errors.Join(err, k.Close())
+		}
+	}
+	return k, nil
+}
+
+// Open adds a stream. It does nothing if the stream is open.
+func (k *Kinesis) Open(name string, o StreamOptions) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.streams[name] != nil {
+		return nil
+	}
+	if o.RetentionHours == 0 {
+		o.RetentionHours = 24
+	}
+	s := &kinesisStream{StreamOptions: o, name: name, created: k.now()}
+	for i := 0; ; i++ {
+		id := fmt.Sprintf("shardId-%012d", i)
+		dir := name + "/" + id
+		if i >= o.Shards {
+			if _, err := k.dir.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+				break
+			}
+		}
+		records, err := openSpool(k.dir, dir)
+		if err != nil {
+			return fmt.Errorf("opening shard %d of %s: %w", i, name, err)
+		}
+		sh := &shard{id: id, index: i, spool: records, closed: i >= o.Shards}
+		if k.throttle {
+			sh.writes = newRateLimit(kinesisShardRecords, kinesisShardBytes, k.now)
+			sh.reads = newRateLimit(readsPerSecond, readBytesPerSecond, k.now)
+		}
+		s.all = append(s.all, sh)
+	}
+	s.open = s.all[:o.Shards]
+	k.streams[name] = s
+	return nil
+}
+
+func (k *Kinesis) stream(name string) (*kinesisStream, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if s := k.streams[name]; s != nil {
+		return s, nil
+	}
+	return nil, newError(ResourceNotFound, "no stream %s", name)
+}
+
+// Close closes the files of all shards.
+func (k *Kinesis) Close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var errs []error
+	for _, s := range k.streams {
+		for _, sh := range s.all {
+			errs = append(errs, sh.spool.close())
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("closing Kinesis: %w", err)
+	}
+	return nil
+}
+
+// names returns the names of all streams, sorted.
+func (k *Kinesis) names() []string {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	names := make([]string, 0, len(k.streams))
+	for name := range k.streams {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// StreamARN is the ARN of a stream.
+func StreamARN(stream string) string {
+	return "arn:aws:kinesis:" + Region + ":" + Account + ":stream/" + stream
+}

@@ -1,0 +1,68 @@
+package cloud
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strconv"
+	"time"
+)
+
+// eventTail is the length of what follows the last record of an event.
+const eventTail = len("]}")
+
+// kinesisEvent builds an event with Kinesis records. Batches are large, so the
+// records are encoded as they are read.
+type kinesisEvent struct {
+	json      []byte
+	batch     []batchRecord
+	streamARN string
+}
+
+// batchRecord is what the mapping needs to know about a record in a batch.
+type batchRecord struct {
+	offset, next int64 // in the shard's spool
+	sequence     string
+	arrived      time.Time
+}
+
+// add appends a record, and reports false if the event would be longer than
+// maxBytes. The first record is always appended.
+func (e *kinesisEvent) add(shardID string, r Record, offset, next int64, maxBytes int) bool {
+	before := len(e.json)
+	if before == 0 {
+		e.json = append(e.json, `{"Records":[`...)
+	} else {
+		e.json = append(e.json, ',')
+	}
+	e.json = append(e.json, `{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey":`...)
+	key, err := json.Marshal(r.PartitionKey)
+	if err != nil {
+		panic(err) // A string can always be encoded.
+	}
+	e.json = append(e.json, key...)
+	e.json = append(e.json, `,"sequenceNumber":"`...)
+	e.json = append(e.json, r.SequenceNumber...)
+	e.json = append(e.json, `","data":"`...)
+	if fits := len(e.json) + base64.StdEncoding.EncodedLen(len(r.Data)); fits > maxBytes && len(e.batch) > 0 {
+		e.json = e.json[:before]
+		return false
+	}
+	e.json = base64.StdEncoding.AppendEncode(e.json, r.Data)
+	e.json = append(e.json, `","approximateArrivalTimestamp":`...)
+	e.json = strconv.AppendFloat(e.json, float64(r.ArrivedAt.UnixMilli())/1000, 'f', 3, 64)
+	e.json = append(e.json, `},"eventSource":"aws:kinesis","eventVersion":"1.0","eventID":"`+shardID+":"+r.SequenceNumber...)
+	e.json = append(e.json, `","eventName":"aws:kinesis:record","invokeIdentityArn":"arn:aws:iam::`+Account+`:role/datasink","awsRegion":"`+Region...)
+	e.json = append(e.json, `","eventSourceARN":"`+e.streamARN+`"}`...)
+	if len(e.json)+eventTail > maxBytes && len(e.batch) > 0 {
+		e.json = e.json[:before]
+		return false
+	}
+	e.batch = append(e.batch, batchRecord{offset: offset, next: next, sequence: r.SequenceNumber, arrived: r.ArrivedAt})
+	return true
+}
+
+// bytes ends the event and returns it.
+func (e *kinesisEvent) bytes() []byte {
+	e.json = append(e.json, "]}"...)
+	return e.json
+}

@@ -1,0 +1,121 @@
+package cloud
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-lambda-go/events"
+)
+
+// eventPerByte bounds the bytes of an event for each byte in the spool. Tiny
+// records have the largest overhead.
+const eventPerByte = 40
+
+// step invokes the function with the next part, and works out what is left.
+func (p *poller) step(ctx context.Context) error {
+	m := p.mapping
+	what := p.todo[len(p.todo)-1]
+	end, _ := p.shard.spool.tail()
+	maxBytes := int(min(int64(m.BatchBytes), 4096+(end-what.offset)*eventPerByte))
+	if m.Memory != nil {
+		if err := m.Memory.Acquire(ctx, int64(maxBytes)); err != nil {
+			return err
+		}
+		defer m.Memory.Release(int64(maxBytes))
+	}
+	event, err := p.read(what, maxBytes)
+	if err != nil {
+		return err
+	}
+	batch := event.batch
+	if len(batch) == 0 {
+		p.todo = p.todo[:len(p.todo)-1]
+		return nil
+	}
+	accepted, err := m.invoke(ctx, event)
+	if m.Observe != nil {
+		m.Observe(Delivery{Stream: m.Stream, Shard: p.shard.id, Event: event.json, Records: len(batch), Accepted: accepted})
+	}
+	if accepted > 0 {
+		if err := p.passed(batch[accepted-1]); err != nil {
+			return err
+		}
+		p.failures = 0
+	}
+	if accepted == len(batch) {
+		p.todo = p.todo[:len(p.todo)-1]
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return p.retry(ctx, what, batch, accepted, err)
+}
+
+// retry replaces the last part by what is left of it: the records that the
+// function has not accepted, without those that are discarded.
+func (p *poller) retry(ctx context.Context, what part, batch []batchRecord, accepted int, err error) error {
+	left := part{offset: batch[accepted].offset, records: len(batch) - accepted, retries: what.retries + 1}
+	if accepted > 0 {
+		left.retries = 1
+	}
+	if reason, records := p.mapping.exhausted(left, batch[accepted:]); records > 0 {
+		discarded := part{offset: left.offset, records: records, retries: left.retries}
+		if kept := p.discard(ctx, discarded, reason, err != nil); kept != nil {
+			return kept
+		}
+		if p.todo = p.todo[:len(p.todo)-1]; records < left.records {
+			p.todo = append(p.todo, part{offset: batch[accepted+records].offset, records: left.records - records, retries: left.retries})
+		}
+		return fmt.Errorf("discarded %d records: %w", records, orPartial(err))
+	}
+	p.todo = p.todo[:len(p.todo)-1]
+	if err != nil && left.records > 1 {
+		first := left.records / 2
+		left.retries = what.retries // Splitting is not a retry.
+		second := part{offset: batch[accepted+first].offset, records: left.records - first, retries: left.retries}
+		left.records = first
+		p.todo = append(p.todo, second)
+	}
+	p.todo = append(p.todo, left)
+	return orPartial(err)
+}
+
+var errPartial = errors.New("the function accepted a part of the batch")
+
+func orPartial(err error) error {
+	if err == nil {
+		return errPartial
+	}
+	return err
+}
+
+// invoke returns the number of records, from the first on, that the function has
+// accepted. With an error it has accepted none.
+func (m *Mapping) invoke(ctx context.Context, event *kinesisEvent) (accepted int, err error) {
+	answer, err := m.Function.Invoke(ctx, event.bytes())
+	if err != nil {
+		return 0, err
+	}
+	var response events.KinesisEventResponse
+	if len(answer) > 0 {
+		if err := json.Unmarshal(answer, &response); err != nil {
+			return 0, fmt.Errorf("reading the function's response: %w", err)
+		}
+	}
+	at := make(map[string]int, len(event.batch))
+	for i, r := range event.batch {
+		at[r.sequence] = i
+	}
+	accepted = len(event.batch)
+	for _, failure := range response.BatchItemFailures {
+		i, ok := at[failure.ItemIdentifier]
+		if !ok {
+			return 0, fmt.Errorf("reading the function's response: the batch has no record %q", failure.ItemIdentifier)
+		}
+		accepted = min(accepted, i)
+	}
+	return accepted, nil
+}

@@ -1,0 +1,185 @@
+package local
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/data-sink/data-sink/internal/local/gateway"
+	"github.com/data-sink/data-sink/internal/local/guard"
+	"github.com/data-sink/data-sink/internal/local/wire"
+)
+
+// listen opens the addresses.
+func (p *Pipeline) listen() error {
+	api, err := net.Listen("tcp", p.o.Addr)
+	if err != nil {
+		return fmt.Errorf("opening the HTTP API: %w", err)
+	}
+	p.listener = api.(*net.TCPListener)
+	if p.s3, err = p.listenAWS("S3", p.o.S3Addr); err != nil {
+		return err
+	}
+	p.aws, err = p.listenAWS("Kinesis", p.o.AWSAddr)
+	if err != nil && p.o.AWSAddrOptional {
+		taken := err
+		if p.aws, err = p.listenAWS("Kinesis", "127.0.0.1:0"); err == nil {
+			p.o.Log.Warn("the address of the Kinesis API is not free; using another port", "error", taken, "address", p.aws.Addr().String())
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if p.o.OperatorAddr == "" {
+		return nil
+	}
+	if p.operator, err = net.Listen("tcp", p.o.OperatorAddr); err != nil {
+		return fmt.Errorf("opening the operator's API: %w", err)
+	}
+	if !isLoopback(p.operator.Addr()) {
+		return errors.New("opening the operator's API: its address must be a loopback address")
+	}
+	return nil
+}
+
+// listenAWS opens the address of an AWS API; nil for an empty address. An address
+// that is not a loopback address needs an access key.
+func (p *Pipeline) listenAWS(name, addr string) (net.Listener, error) {
+	if addr == "" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("opening the %s API: %w", name, err)
+	}
+	if !isLoopback(l.Addr()) && (p.o.AccessKey == "" || p.o.SecretKey == "") {
+		err := fmt.Errorf("opening the %s API: %s is not a loopback address, so an access key and a secret key are needed", name, addr)
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func isLoopback(a net.Addr) bool {
+	tcp, ok := a.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// serveAll starts the servers. The first is the HTTP API.
+func (p *Pipeline) serveAll() {
+	api := gateway.NewServer(invokeAPI(p.functions.drainer, p.api()), p.o.Log)
+	p.serve(gateway.Bound(p.listener, api), api)
+	if p.s3 != nil {
+		p.serveAWS(p.s3, wire.Services{Buckets: []*cloud.Bucket{p.bucket}})
+	}
+	if p.aws != nil {
+		p.serveAWS(p.aws, wire.Services{Kinesis: p.kinesis, ReadKinesis: true})
+	}
+	if p.operator != nil {
+		p.serve(p.operator, gateway.NewServer(guard.ForPrograms(guard.WithToken(p.token, p.operatorAPI())), p.o.Log))
+	}
+}
+
+// serveAWS serves AWS APIs to programs.
+func (p *Pipeline) serveAWS(l net.Listener, s wire.Services) {
+	h := wire.New(s)
+	if p.o.AccessKey != "" {
+		h = wire.Signed(p.o.AccessKey, p.o.SecretKey, h)
+	}
+	p.serve(l, gateway.NewServer(guard.ForPrograms(h), p.o.Log))
+}
+
+func (p *Pipeline) serve(l net.Listener, s *http.Server) {
+	p.servers = append(p.servers, s)
+	go func() {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			p.o.Log.Error("serving ended", "address", l.Addr().String(), "error", err)
+		}
+	}()
+}
+
+// api is the HTTP API inside its seam.
+func (p *Pipeline) api() http.Handler {
+	if p.o.Seams.API == nil {
+		return p.gateway
+	}
+	return p.o.Seams.API(p.Addr(), p.gateway)
+}
+
+// Addr is the address of the HTTP API.
+func (p *Pipeline) Addr() net.Addr { return p.listener.Addr() }
+
+// S3Addr is the address of the S3 API, or nil.
+func (p *Pipeline) S3Addr() net.Addr { return addrOf(p.s3) }
+
+// AWSAddr is the address of the Kinesis API, or nil.
+func (p *Pipeline) AWSAddr() net.Addr { return addrOf(p.aws) }
+
+func addrOf(l net.Listener) net.Addr {
+	if l == nil {
+		return nil
+	}
+	return l.Addr()
+}
+
+// invokePath begins the paths of Lambda's Invoke API.
+// https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+const invokePath = "/2015-03-31/functions/"
+
+// maxCommand is the largest event of the Invoke API. It serves the operator's
+// commands.
+const maxCommand = 64 << 10
+
+// invokeAPI serves Lambda's Invoke API for one function to programs on this
+// machine, and passes all other requests to next. It checks no signature.
+func invokeAPI(f *cloud.Function, next http.Handler) http.Handler {
+	invoke := guard.ForPrograms(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serveInvoke(f, w, r) }))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, invokePath) && isFromThisMachine(r) {
+			invoke.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func serveInvoke(f *cloud.Function, w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != invokePath+f.Name+"/invocations" || r.Method != http.MethodPost {
+		invokeError(w, http.StatusNotFound, "ResourceNotFoundException", "no such function")
+		return
+	}
+	event, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCommand))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		invokeError(w, http.StatusRequestEntityTooLarge, "RequestTooLargeException", "event too large")
+		return
+	case err != nil:
+		invokeError(w, http.StatusBadRequest, "InvalidRequestContentException", "event not read")
+		return
+	}
+	answer, err := f.Invoke(r.Context(), event)
+	if err != nil {
+		w.Header().Set("X-Amz-Function-Error", "Unhandled")
+		answer, _ = json.Marshal(map[string]string{"errorMessage": err.Error(), "errorType": "Error"}) // Strings can always be encoded.
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(answer) // The caller may have disconnected.
+}
+
+func invokeError(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("X-Amzn-Errortype", code)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, `{"message":"`+message+`"}`) // The caller may have disconnected.
+}
+
+// isFromThisMachine reports whether the client has a loopback address.
+func isFromThisMachine(r *http.Request) bool {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	return err == nil && net.ParseIP(host).IsLoopback()
+}

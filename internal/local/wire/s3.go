@@ -1,0 +1,225 @@
+package wire
+
+import (
+	"encoding/xml"
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/google/uuid"
+)
+
+// s3Server serves buckets over the S3 API. It keeps no metadata of objects: all
+// have the type application/octet-stream.
+type s3Server struct{ buckets []*cloud.Bucket }
+
+// s3Call is one request to a bucket.
+type s3Call struct {
+	*cloud.Bucket
+	w   http.ResponseWriter
+	r   *http.Request
+	key string
+}
+
+func s3Error(code, message string) error { return &cloud.Error{Code: code, Message: message} }
+
+func (s *s3Server) serve(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Amz-Request-Id", uuid.NewString())
+	err := s.call(w, r)
+	switch {
+	case err == nil:
+	case errors.Is(err, cloud.ErrReset):
+		reset(w)
+	default:
+		writeS3Error(w, r, err)
+	}
+}
+
+// s3Statuses are the statuses of errors that are not cloud's.
+var s3Statuses = map[string]int{
+	"AccessDenied": http.StatusForbidden, "MethodNotAllowed": http.StatusMethodNotAllowed, "NotImplemented": http.StatusNotImplemented,
+	"InvalidRange": http.StatusRequestedRangeNotSatisfiable, "BucketAlreadyOwnedByYou": http.StatusConflict,
+	"MissingContentLength": http.StatusLengthRequired, "NotModified": http.StatusNotModified,
+}
+
+// s3Codes are the codes of S3 for cloud's errors.
+var s3Codes = map[string]string{cloud.InternalFailure: "InternalError", cloud.InvalidArgument: "InvalidArgument"}
+
+func writeS3Error(w http.ResponseWriter, r *http.Request, err error) {
+	e := cloud.AsError(err)
+	status, ok := s3Statuses[e.Code]
+	if !ok {
+		status = e.Status()
+	}
+	if status == http.StatusNotModified || r.Method == http.MethodHead {
+		w.WriteHeader(status)
+		return
+	}
+	code := e.Code
+	if own, ok := s3Codes[code]; ok {
+		code = own
+	}
+	writeXML(w, status, struct {
+		XMLName   xml.Name `xml:"Error"`
+		Code      string
+		Message   string
+		Resource  string
+		RequestID string `xml:"RequestId"`
+	}{Code: code, Message: e.Message, Resource: r.URL.Path, RequestID: w.Header().Get("X-Amz-Request-Id")})
+}
+
+func writeXML(w http.ResponseWriter, status int, answer any) {
+	body, err := xml.Marshal(answer)
+	if err != nil {
+		panic(err) // Answers consist of strings and numbers.
+	}
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(status)
+	_, _ = w.Write(append([]byte(xml.Header), body...)) // The caller may have disconnected.
+}
+
+// call finds the bucket and carries out the call.
+func (s *s3Server) call(w http.ResponseWriter, r *http.Request) error {
+	name, key := s.address(r)
+	if name == "" {
+		if r.Method != http.MethodGet {
+			return s3Error("MethodNotAllowed", "The specified method is not allowed against this resource.")
+		}
+		s.listBuckets(w)
+		return nil
+	}
+	i := slices.IndexFunc(s.buckets, func(b *cloud.Bucket) bool { return b.Name() == name })
+	if i < 0 {
+		return s3Error(cloud.NoSuchBucket, "The specified bucket does not exist")
+	}
+	c := &s3Call{Bucket: s.buckets[i], w: w, r: r, key: key}
+	for name := range r.URL.Query() {
+		if strings.HasPrefix(name, "response-") {
+			return s3Error("InvalidRequest", "Request specific response headers cannot be used here.")
+		}
+	}
+	if key == "" {
+		return c.bucket()
+	}
+	return c.object()
+}
+
+// address returns the bucket and the key of a request: from the host name, if that
+// begins with a bucket's name, or from the path.
+func (s *s3Server) address(r *http.Request) (bucket, key string) {
+	path := strings.TrimPrefix(r.URL.Path, "/")
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	for _, b := range s.buckets {
+		if strings.HasPrefix(host, b.Name()+".") {
+			return b.Name(), path
+		}
+	}
+	bucket, key, _ = strings.Cut(path, "/")
+	return bucket, key
+}
+
+// unsupported are subresources that are not served. Without this list a request
+// for one would look like a request for an object or for a listing.
+var unsupported = []string{
+	"acl", "accelerate", "analytics", "attributes", "cors", "encryption", "intelligent-tiering", "inventory", "legal-hold", "lifecycle",
+	"logging", "metrics", "notification", "object-lock", "ownershipControls", "policy", "policyStatus", "publicAccessBlock", "replication",
+	"requestPayment", "restore", "retention", "select", "tagging", "torrent", "versions", "website",
+}
+
+func (c *s3Call) checkSubresource() error {
+	q := c.r.URL.Query()
+	for _, name := range unsupported {
+		if q.Has(name) {
+			return s3Error("NotImplemented", "A parameter you provided implies functionality that is not implemented: "+name)
+		}
+	}
+	return nil
+}
+
+// bucket carries out a call on the bucket.
+func (c *s3Call) bucket() error {
+	if err := c.checkSubresource(); err != nil {
+		return err
+	}
+	q := c.r.URL.Query()
+	switch c.r.Method {
+	case http.MethodHead:
+		if err := c.HeadBucket(c.r.Context()); err != nil {
+			return err
+		}
+		c.w.Header().Set("X-Amz-Bucket-Region", cloud.Region)
+		c.w.WriteHeader(http.StatusOK)
+		return nil
+	case http.MethodGet:
+		switch {
+		case q.Has("location"):
+			writeXML(c.w, http.StatusOK, struct {
+				XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ LocationConstraint"`
+			}{})
+			return nil
+		case q.Has("versioning"):
+			writeXML(c.w, http.StatusOK, struct {
+				XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ VersioningConfiguration"`
+			}{})
+			return nil
+		case q.Has("uploads"):
+			return s3Error("NotImplemented", "Multipart uploads cannot be listed here.")
+		}
+		return c.list()
+	case http.MethodPost:
+		if q.Has("delete") {
+			return c.deleteObjects()
+		}
+	case http.MethodPut:
+		return s3Error("BucketAlreadyOwnedByYou", "The bucket exists.")
+	case http.MethodDelete:
+		return s3Error("AccessDenied", "The archive cannot be removed.")
+	}
+	return s3Error("NotImplemented", "This call is not implemented here.")
+}
+
+// object carries out a call on an object.
+func (c *s3Call) object() error {
+	if err := c.checkSubresource(); err != nil {
+		return err
+	}
+	q := c.r.URL.Query()
+	switch c.r.Method {
+	case http.MethodGet, http.MethodHead:
+		if q.Has("uploadId") {
+			return s3Error("NotImplemented", "The parts of a multipart upload cannot be listed here.")
+		}
+		return c.get()
+	case http.MethodPut:
+		switch {
+		case q.Has("uploadId"):
+			return c.putPart()
+		case c.r.Header.Get("X-Amz-Copy-Source") != "":
+			return c.copyObject()
+		}
+		return c.put()
+	case http.MethodDelete:
+		if q.Has("uploadId") {
+			return c.abortUpload()
+		}
+		if err := c.DeleteObject(c.r.Context(), c.key); err != nil {
+			return err
+		}
+		c.w.WriteHeader(http.StatusNoContent)
+		return nil
+	case http.MethodPost:
+		switch {
+		case q.Has("uploads"):
+			return c.createUpload()
+		case q.Has("uploadId"):
+			return c.completeUpload()
+		}
+	}
+	return s3Error("NotImplemented", "This call is not implemented here.")
+}
