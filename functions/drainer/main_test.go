@@ -34,7 +34,7 @@ func TestInitNeedsNoOneToAnswer(t *testing.T) {
 		env.RedisURL: "redis://127.0.0.1:1", env.WakeQueueURL: "http://127.0.0.1:1/queue",
 	}
 	if _, err := newHandler(t.Context(), &function.Process{Getenv: func(name string) string { return settings[name] }, Log: slog.Default(), Metrics: io.Discard}); err != nil {
-		t.Errorf("a drainer whose services are away: %v", err)
+		t.Errorf("a drainer whose services are unavailable: %v", err)
 	}
 	settings[env.Streams] = "absent.json"
 	if _, err := newHandler(t.Context(), &function.Process{Getenv: func(name string) string { return settings[name] }, Log: slog.Default(), Metrics: io.Discard}); err == nil {

@@ -10,12 +10,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestWhatKinesisLeavesGoesBackAndIsDelivered(t *testing.T) {
+func TestRecordsThatKinesisLeavesAreDeliveredLater(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil)
@@ -30,7 +31,7 @@ func TestWhatKinesisLeavesGoesBackAndIsDelivered(t *testing.T) {
 		}
 		b.sweep(t)
 		if diff := cmp.Diff(bodies, sorted(b.delivered["d.orders"])); diff != "" {
-			t.Errorf("delivered differ: each once, please (-want +got):\n%s", diff)
+			t.Errorf("delivered records differ (-want +got):\n%s", diff)
 		}
 		if s := b.summaries["orders"]; s.Forwarded != 10 || s.Left != 2 || s.Claimed != 12 {
 			t.Errorf("summary = %+v, want 12 claimed, 10 forwarded, 2 left", s)
@@ -38,7 +39,7 @@ func TestWhatKinesisLeavesGoesBackAndIsDelivered(t *testing.T) {
 	})
 }
 
-func TestWhatCanNeverBeDeliveredIsPutAside(t *testing.T) {
+func TestRecordsThatCanNeverBeDeliveredAreDeadLetters(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	bodies := b.pushRecords(t, "orders", 4)
@@ -48,45 +49,51 @@ func TestWhatCanNeverBeDeliveredIsPutAside(t *testing.T) {
 	}
 	b.sweep(t)
 	if diff := cmp.Diff([]string{"drainer orders no envelope", "drainer orders " + bodies[2]}, slices.Sorted(maps.Keys(b.dead))); diff != "" {
-		t.Fatalf("put aside differs (-want +got):\n%s", diff)
+		t.Fatalf("dead letters (-want +got):\n%s", diff)
 	}
-	if r := b.dead["drainer orders "+bodies[2]]; r.Reason != "too odd" || r.ID != idOf(bodies[2]) || r.ReceivedAt.IsZero() || r.FailedAt.IsZero() {
-		t.Errorf("invalid record put aside = %+v", r)
+	invalid := b.dead["drainer orders "+bodies[2]]
+	if invalid.ReceivedAt.IsZero() || invalid.FailedAt.IsZero() {
+		t.Errorf("times of the invalid record = %v and %v, want both", invalid.ReceivedAt, invalid.FailedAt)
+	}
+	invalid.ReceivedAt, invalid.FailedAt = time.Time{}, time.Time{}
+	want := archive.DeadLetter{Stream: "orders", Reason: "too odd", ID: idOf(bodies[2]), Body: []byte(bodies[2])}
+	if diff := cmp.Diff(want, invalid); diff != "" {
+		t.Errorf("invalid record (-want +got):\n%s", diff)
 	}
 	if r := b.dead["drainer orders no envelope"]; !strings.Contains(r.Reason, "decoding envelope") || len(r.Body) > 0 {
-		t.Errorf("undecodable envelope put aside = %+v", r)
+		t.Errorf("dead letter of an undecodable envelope = %+v", r)
 	}
 	if got, want := b.state("orders"), "depth=0 claims=0 forwarded=3 dead=2 err=<nil>"; got != want {
 		t.Errorf("queue: %s, want %s", got, want)
 	}
 	if !strings.Contains(b.log.String(), "records_put_aside") {
-		t.Errorf("log %q does not say that records were put aside", b.log.String())
+		t.Errorf("log %q does not name the dead letters", b.log.String())
 	}
 }
 
-func TestPoisonWaitsWhenTheArchiveIsAwayAndBlocksNobody(t *testing.T) {
+func TestUndecodableEnvelopesWaitForTheArchiveAndBlockNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, func(o *drain.Options) { o.ClaimRecords = 3 })
-		b.push("orders", []byte("poison"))
+		b.push("orders", []byte("undecodable"))
 		bodies := b.pushRecords(t, "orders", 9)
-		b.archiveErr = errors.New("s3 is away")
+		b.archiveErr = errors.New("s3 is unreachable")
 		b.sweep(t)
 		if diff := cmp.Diff(bodies, sorted(b.delivered["d.orders"])); diff != "" {
 			t.Errorf("delivered differ (-want +got):\n%s", diff)
 		}
 		if got, want := b.state("orders"), "depth=1 claims=0 forwarded=9 dead=0 err=<nil>"; got != want {
-			t.Errorf("queue: %s, want the poison in it: %s", got, want)
+			t.Errorf("queue: %s, want the undecodable envelope in it: %s", got, want)
 		}
 		b.archiveErr = nil
 		b.sweep(t)
 		if got, want := b.state("orders"), "depth=0 claims=0 forwarded=9 dead=1 err=<nil>"; got != want {
-			t.Errorf("queue after the archive's return: %s, want %s", got, want)
+			t.Errorf("queue when the archive works again: %s, want %s", got, want)
 		}
 	})
 }
 
-func TestAThrottledStreamBacksOffAndSlowsDownNobody(t *testing.T) {
+func TestAThrottledStreamBacksOffAndDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, func(o *drain.Options) { o.ClaimRecords, o.ScaleOutRecords, o.TotalClaims = 1, 10, 4 })
@@ -106,10 +113,10 @@ func TestAThrottledStreamBacksOffAndSlowsDownNobody(t *testing.T) {
 			t.Errorf("page-views delivered %d, want %d", len(b.delivered["d.page-views"]), len(views))
 		}
 		if calls > 5 || b.most["orders"] > 1 {
-			t.Errorf("%d puts and %d claims at once for a stream that takes nothing, want few and one", calls, b.most["orders"])
+			t.Errorf("%d puts and %d claims at once for a stream that accepts nothing, want few and one", calls, b.most["orders"])
 		}
 		if took := time.Since(began); took > 5*time.Second {
-			t.Errorf("the invocation waited %v for a stream that takes nothing", took)
+			t.Errorf("the invocation waited %v for a stream that accepts nothing", took)
 		}
 		if len(b.wakes) > 0 {
 			t.Errorf("wake-ups %v, want none: a throttled stream does not scale out", b.wakes)
@@ -120,7 +127,7 @@ func TestAThrottledStreamBacksOffAndSlowsDownNobody(t *testing.T) {
 	})
 }
 
-func TestNothingIsHeldPastTheDeadline(t *testing.T) {
+func TestNoClaimIsHeldPastTheDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, func(o *drain.Options) { o.ClaimRecords = 10 })
@@ -147,12 +154,12 @@ func TestNothingIsHeldPastTheDeadline(t *testing.T) {
 			t.Errorf("queue: %s, want no claim, and the rest in the queue", b.state("orders"))
 		}
 		if diff := cmp.Diff([]string{"orders 1s"}, b.wakes); diff != "" {
-			t.Errorf("wake-ups differ: one successor, please (-want +got):\n%s", diff)
+			t.Errorf("wake-ups, want one successor (-want +got):\n%s", diff)
 		}
 	})
 }
 
-func TestPutEndsBeforeTheLease(t *testing.T) {
+func TestPutEndsBeforeTheLeaseExpires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, func(o *drain.Options) { o.Lease = 20 * time.Second })

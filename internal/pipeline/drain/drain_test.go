@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestSweepForwardsEverything(t *testing.T) {
+func TestASweepForwardsAllRecords(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	orders, views := b.pushRecords(t, "orders", 1700), b.pushRecords(t, "page-views", 3)
@@ -63,7 +63,7 @@ func TestRedisErrorsFailTheWakeUpAndTheSweep(t *testing.T) {
 					b.pushRecords(t, "orders", 3)
 					b.fail = func(c, stream string) error {
 						if c == call && stream == "orders" {
-							return errors.New("redis is away")
+							return errors.New("redis is unreachable")
 						}
 						return nil
 					}

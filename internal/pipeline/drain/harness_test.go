@@ -19,7 +19,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// bench is a drainer with everything around it in memory.
+// bench is a drainer with an in-memory queue, sink, archive and waker.
 type bench struct {
 	*memoryQueue
 	handler *drain.Handler
@@ -31,9 +31,9 @@ type bench struct {
 	wakes     []string
 	summaries map[string]drain.Summary
 	log       bytes.Buffer
-	// put, if set, decides instead of delivering all.
+	// put, if set, returns the result of a Put. By default all entries are delivered.
 	put func(ctx context.Context, stream string, entries []sink.Entry) sink.Result
-	// archiveErr, if set, fails PutDeadLetters.
+	// archiveErr, if set, is the error of PutDeadLetters.
 	archiveErr error
 }
 
@@ -135,8 +135,7 @@ func encode(t *testing.T, r envelope.Record) []byte {
 
 func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
 
-// wake invokes the drainer with wake-ups and returns the ids that failed; each
-// wake-up's id is its position.
+// wake invokes the drainer with wake-ups, whose ids are their positions, and returns the ids that failed.
 func (b *bench) wake(t *testing.T, bodies ...string) []string {
 	t.Helper()
 	var e events.SQSEvent

@@ -16,17 +16,17 @@ import (
 
 var _ drain.Queue = (*memoryQueue)(nil)
 
-// memoryQueue is a queue without a network, for tests whose time is simulated.
+// memoryQueue is a queue in memory, for tests with simulated time.
 type memoryQueue struct {
 	mu      sync.Mutex
 	waiting map[string][][]byte
 	claims  map[string]map[string]memoryClaim // stream, id
 	states  map[string]*queue.State
-	// others are ids of drainers that seem to work on every stream.
+	// others are the ids of further drainers, which Inspect reports for every stream.
 	others []string
 	policy string
 	lost   map[string]queue.Lost
-	// fail, if set, is asked before each call.
+	// fail, if set, returns the error of a call.
 	fail func(call, stream string) error
 	// most is the highest number of claims that a stream had at once.
 	most map[string]int
@@ -187,7 +187,7 @@ func (q *memoryQueue) CheckDrain(context.Context) error {
 
 func (q *memoryQueue) EvictionPolicy(context.Context) (string, error) { return q.policy, nil }
 
-// state fails with a clear word where a test looks at a stream nobody used.
+// state describes a queue in one line.
 func (q *memoryQueue) state(stream string) string {
 	s, err := q.Inspect(context.Background(), stream)
 	return fmt.Sprintf("depth=%d claims=%d forwarded=%d dead=%d err=%v", s.Depth, s.Claims, s.Forwarded, s.DeadLettered, err)

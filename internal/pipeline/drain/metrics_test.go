@@ -21,7 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestWhatAnInvocationDidBecomesMetrics(t *testing.T) {
+func TestASummaryBecomesMetrics(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
@@ -55,7 +55,7 @@ func TestAnIdleDrainerWritesNoCounts(t *testing.T) {
 	}
 }
 
-// held is the archive of a drainer of which a sweep hangs until it was observed.
+// held is an archive that blocks until the sweep was observed.
 type held struct {
 	drain.Archive
 	observed chan struct{}
@@ -66,7 +66,7 @@ func (h held) PutDeadLetters(ctx context.Context, stage, stream, name string, re
 	return h.Archive.PutDeadLetters(ctx, stage, stream, name, records)
 }
 
-func TestASweepTellsHowThingsStandBesideItsDraining(t *testing.T) {
+func TestASweepObservesTheQueuesBesideItsDraining(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
@@ -108,7 +108,7 @@ func TestASweepTellsHowThingsStandBesideItsDraining(t *testing.T) {
 	})
 }
 
-func TestTheStateOfAllQueuesIsSummedUp(t *testing.T) {
+func TestTheStateOfAllQueuesIsAdded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
@@ -128,8 +128,8 @@ func TestTheStateOfAllQueuesIsSummedUp(t *testing.T) {
 	})
 }
 
-// A sum over some queues would look like a queue that has drained.
-func TestWithoutRedisThereIsNoState(t *testing.T) {
+// A sum over some of the queues would look as if the others were empty.
+func TestWithoutRedisNoStateIsWritten(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	var once sync.Once
@@ -139,7 +139,7 @@ func TestWithoutRedisThereIsNoState(t *testing.T) {
 	b.policy = "" // unknown
 	b.fail = func(call, stream string) (err error) {
 		if call == "Inspect" && stream == "page-views" {
-			once.Do(func() { err = errors.New("away") })
+			once.Do(func() { err = errors.New("unreachable") })
 		}
 		return err
 	}
@@ -152,7 +152,7 @@ func TestWithoutRedisThereIsNoState(t *testing.T) {
 	}
 }
 
-func TestOnlyASweepLooksAtAllQueues(t *testing.T) {
+func TestOnlyASweepObservesAllQueues(t *testing.T) {
 	t.Parallel()
 	observed := 0
 	b := newBench(t, func(o *drain.Options) { o.ObserveSweep = func(context.Context, drain.Sweep) { observed++ } })

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestOrphansArePutAsideWhenTheyAreOldEnough(t *testing.T) {
+func TestOldOrphansBecomeDeadLetters(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	old := envelope.Record{Stream: "gone", ReceivedAt: time.Now().Add(-2 * time.Minute), ID: "1", Body: []byte("old")}
@@ -26,7 +26,7 @@ func TestOrphansArePutAsideWhenTheyAreOldEnough(t *testing.T) {
 	b = rebench(t, b, func(o *drain.Options) { o.Queue = q })
 	b.sweep(t)
 	if diff := cmp.Diff([]string{"drainer gone no envelope", "drainer gone old"}, slices.Sorted(maps.Keys(b.dead))); diff != "" {
-		t.Errorf("put aside differs (-want +got):\n%s", diff)
+		t.Errorf("dead letters (-want +got):\n%s", diff)
 	}
 	if r := b.dead["drainer gone old"]; r.Reason != "the stream is not in streams.json" {
 		t.Errorf("reason = %q", r.Reason)
@@ -36,7 +36,7 @@ func TestOrphansArePutAsideWhenTheyAreOldEnough(t *testing.T) {
 	}
 }
 
-// agedQueue tells the age of the first envelope, as the real queue does.
+// agedQueue returns the age of the first envelope, like the real queue.
 type agedQueue struct{ *memoryQueue }
 
 func (q agedQueue) Inspect(ctx context.Context, stream string) (queue.State, error) {
@@ -47,12 +47,12 @@ func (q agedQueue) Inspect(ctx context.Context, stream string) (queue.State, err
 	return s, err
 }
 
-func TestOrphansStayWhenTheArchiveIsAway(t *testing.T) {
+func TestOrphansWaitForTheArchive(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		b.push("gone", []byte("no envelope"))
-		b.archiveErr = errors.New("s3 is away")
+		b.archiveErr = errors.New("s3 is unreachable")
 		if _, err := b.handler.Invoke(t.Context(), []byte(drain.SweepEvent)); err == nil || !strings.Contains(err.Error(), `"gone"`) {
 			t.Errorf("sweep = %v, want an error that names the stream", err)
 		}

@@ -92,10 +92,10 @@ func TestOnTheRealQueue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got.AcceptedBytes, got.ForwardedBytes, got.DeadLetteredBytes = 0, 0, 0
+	got.AcceptedBytes, got.ForwardedBytes, got.DeadLetteredBytes, got.Settling = 0, 0, 0, false
 	want := queue.State{Accepted: 1201, Forwarded: 1200, DeadLettered: 1, Exact: true, Measured: true}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("state without bytes (-want +got):\n%s", diff)
+		t.Errorf("state without bytes and Settling (-want +got):\n%s", diff)
 	}
 }
 

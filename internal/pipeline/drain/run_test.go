@@ -10,9 +10,8 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
-// Of eight workers one looks whether the queue stays empty, and not each: a sweep
-// of many short queues would be mostly such claims. One or the other may be under
-// way to its claim already.
+// One of eight workers finds out whether the queue stays empty. If each did, a sweep of many short queues would mostly make empty
+// claims. A few workers may have started their claims already.
 func TestFewWorkersFindTheQueueEmpty(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -35,13 +34,13 @@ func TestFewWorkersFindTheQueueEmpty(t *testing.T) {
 			t.Errorf("%d records delivered, want %d", got, records)
 		}
 		if b.most["orders"] != 8 || claims > records+4 {
-			t.Errorf("%d claims with up to %d in flight, want %d or few more, with up to 8", claims, b.most["orders"], records+1)
+			t.Errorf("%d claims with up to %d in flight, want %d or a few more, with up to 8", claims, b.most["orders"], records+1)
 		}
 	})
 }
 
-// What comes while the last claims are under way is drained by the one that stays.
-func TestRecordsThatComeAtTheEndAreDrained(t *testing.T) {
+// The last worker drains the records that arrive during the last claims.
+func TestRecordsThatArriveAtTheEndAreDrained(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, func(o *drain.Options) { o.ClaimRecords = 1 })

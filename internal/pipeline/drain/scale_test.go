@@ -12,7 +12,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
-func TestClaimsInFlightGrowToTheirBound(t *testing.T) {
+func TestClaimsInFlightGrowToTheirLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, func(o *drain.Options) { o.ClaimRecords, o.ClaimsInFlight, o.TotalClaims = 1, 5, 100 })
@@ -28,7 +28,7 @@ func TestClaimsInFlightGrowToTheirBound(t *testing.T) {
 	})
 }
 
-func TestClaimsOfAllStreamsAreBounded(t *testing.T) {
+func TestClaimsOfAllStreamsAreLimited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, func(o *drain.Options) { o.ClaimRecords, o.ClaimsInFlight, o.TotalClaims = 1, 8, 3 })
@@ -62,11 +62,11 @@ func TestABacklogWakesMoreDrainersInProportion(t *testing.T) {
 		others []string
 		want   int
 	}{
-		{"under the threshold", 100, nil, 0},
+		{"below the threshold", 100, nil, 0},
 		{"three times", 301, nil, 2},
-		{"over the cap", 5000, nil, 4},
-		{"others work already", 301, []string{"zz"}, 1},
-		{"another decides", 301, []string{"00"}, 0},
+		{"above the maximum", 5000, nil, 4},
+		{"another drainer works already", 301, []string{"zz"}, 1},
+		{"an older drainer decides", 301, []string{"00"}, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -76,8 +76,7 @@ func TestABacklogWakesMoreDrainersInProportion(t *testing.T) {
 				})
 				b.others = tt.others
 				b.pushRecords(t, "orders", tt.depth)
-				// Nothing but the first claims is delivered, so that what is
-				// counted is one decision.
+				// Only the first claims are delivered, so that the drainer decides once.
 				n := 0
 				b.put = func(ctx context.Context, _ string, entries []sink.Entry) sink.Result {
 					if n++; n > 2 {

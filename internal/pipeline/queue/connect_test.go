@@ -10,8 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// TestConnect holds that no push of a connected queue has to connect, whichever
-// node its stream lives on.
+// After Connect no push opens a connection, whichever node owns its stream.
 func TestConnect(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t, redistest.ClusterOptions{})
@@ -30,12 +29,12 @@ func TestConnect(t *testing.T) {
 
 	c.Nodes[2].Kill()
 	if err := q.Connect(t.Context()); err == nil {
-		t.Error("Connect with a dead node = nil, want an error")
+		t.Error("Connect with a stopped node = nil, want an error")
 	}
 }
 
-// connectionsReceived returns a function that says how many connections each node
-// has accepted so far, by a connection to each that stays open.
+// connectionsReceived returns a function that returns the number of connections that each node has accepted so far. The function uses
+// connections that stay open.
 func connectionsReceived(t *testing.T, nodes []*redistest.Server) func() string {
 	t.Helper()
 	count := regexp.MustCompile(`total_connections_received:(\d+)`)
@@ -49,7 +48,7 @@ func connectionsReceived(t *testing.T, nodes []*redistest.Server) func() string 
 		for _, client := range clients {
 			info, err := client.Info(t.Context(), "stats").Result()
 			if err != nil {
-				t.Fatalf("asking a node: %v", err)
+				t.Fatalf("reading the statistics of a node: %v", err)
 			}
 			all += count.FindStringSubmatch(info)[1] + " "
 		}

@@ -61,7 +61,7 @@ func TestARedisAtItsMemoryLimitStillDrains(t *testing.T) {
 	}
 }
 
-func TestScriptsAreSentAgainWhenRedisForgotThem(t *testing.T) {
+func TestScriptsAreSentAgainAfterAFlush(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	q := open(t, queue.Options{URL: s.URL})
@@ -78,7 +78,7 @@ func TestScriptsAreSentAgainWhenRedisForgotThem(t *testing.T) {
 	}
 }
 
-func TestPushEndsWithItsBudgetAndIsSentOnce(t *testing.T) {
+func TestPushEndsInTimeAndIsSentOnce(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	q := open(t, queue.Options{URL: s.URL, PushTimeout: 200 * time.Millisecond})
@@ -90,20 +90,20 @@ func TestPushEndsWithItsBudgetAndIsSentOnce(t *testing.T) {
 		t.Errorf("Push to a frozen Redis = %v, want a time-out", err)
 	}
 	if took := time.Since(began); took > 3*time.Second {
-		t.Errorf("Push to a frozen Redis took %v, its budget is 200ms", took)
+		t.Errorf("Push to a frozen Redis took %v, its time-out is 200ms", took)
 	}
 	s.Thaw()
-	// The frozen server had the bytes: it pushes them now, and once.
+	// The frozen server has received the push, and runs it once now.
 	var state queue.State
 	for state.Accepted < 2 {
 		state = inspect(t, q)
 	}
 	if state.Depth != 2 {
-		t.Errorf("depth = %d, want the timed-out push once", state.Depth)
+		t.Errorf("depth = %d, want the push that timed out once", state.Depth)
 	}
 }
 
-func TestPushToNobodyEndsWithItsBudget(t *testing.T) {
+func TestPushToASilentServerEndsInTime(t *testing.T) {
 	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts in its backlog and never answers
 	if err != nil {
@@ -117,7 +117,7 @@ func TestPushToNobodyEndsWithItsBudget(t *testing.T) {
 			t.Errorf("Push to %s succeeded", url)
 		}
 		if took := time.Since(began); took > 3*time.Second {
-			t.Errorf("Push to %s took %v, its budget is 200ms", url, took)
+			t.Errorf("Push to %s took %v, its time-out is 200ms", url, took)
 		}
 	}
 }
@@ -152,7 +152,7 @@ func TestPushWaitsOnACluster(t *testing.T) {
 	for _, stream := range []string{"a", "b", "c"} {
 		_, err := q.Push(t.Context(), stream, []byte("x"), 0)
 		if err == nil || !strings.Contains(err.Error(), "0 have the record, want 1") {
-			t.Errorf("Push to %s = %v, want the count of its own node's replicas", stream, err)
+			t.Errorf("Push to %s = %v, want the number of replicas of its node", stream, err)
 		}
 	}
 }
@@ -222,7 +222,7 @@ func TestErrorsReachTheCaller(t *testing.T) {
 		"EvictionPolicy": func() error { _, err := q.EvictionPolicy(ctx); return err },
 	} {
 		if call() == nil {
-			t.Errorf("%s on a dead Redis: no error", doing)
+			t.Errorf("%s on a stopped Redis: no error", doing)
 		}
 	}
 }

@@ -9,13 +9,13 @@ import (
 	"pgregory.net/rapid"
 )
 
-// This file is in package queue because keys have no exported face.
+// This file is in package queue because the keys are not exported.
 
-// Every stream that streams.json allows has keys of the documented form, whose
-// hash tag is the stream's name, and that no other stream or deployment has.
+// The keys of every stream that streams.json allows have the documented form and the stream's name as hash tag. No other stream or
+// deployment has the same keys.
 func TestKeysBelongToOneStream(t *testing.T) {
 	t.Parallel()
-	form := regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}:\{[a-z0-9][a-z0-9-]{0,39}\}:(queue|claims|stats|wake|claim:)$`)
+	form := regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}:\{[a-z0-9][a-z0-9-]{0,39}\}:(queue|claims|stats|wake|claim:|once|once:old)$`)
 	rapid.Check(t, func(t *rapid.T) {
 		names := rapid.StringMatching(`[a-z0-9][a-z0-9-]{0,39}`).Filter(func(s string) bool {
 			_, err := stream.Parse([]byte(`{"streams":[{"name":"` + s + `"}]}`))
@@ -24,7 +24,7 @@ func TestKeysBelongToOneStream(t *testing.T) {
 		deployments := rapid.StringMatching(`[a-z][a-z0-9-]{0,19}`).Filter(func(s string) bool { return stream.ValidateDeployment(s) == nil })
 		of := func(deployment, name string) []string {
 			k := (&Queue{options: Options{Deployment: deployment}}).keys(name)
-			return []string{k.queue, k.claims, k.stats, k.wake, k.claim}
+			return []string{k.queue, k.claims, k.stats, k.wake, k.claim, k.once, k.onceOld}
 		}
 		name, deployment := names.Draw(t, "stream"), deployments.Draw(t, "deployment")
 		other, elsewhere := names.Draw(t, "other stream"), deployments.Draw(t, "other deployment")
@@ -33,7 +33,7 @@ func TestKeysBelongToOneStream(t *testing.T) {
 			if !form.MatchString(key) || owned[key] {
 				t.Fatalf("key %q of stream %q", key, name)
 			}
-			// The first brace and the first that closes it: that is the tag.
+			// The hash tag is the text between the first brace and the next closing brace.
 			_, rest, _ := strings.Cut(key, "{")
 			if tag, _, _ := strings.Cut(rest, "}"); tag != name {
 				t.Fatalf("key %q has the hash tag %q", key, tag)

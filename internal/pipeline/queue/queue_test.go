@@ -116,7 +116,7 @@ func clusterClient(c *redistest.Cluster, tls *tls.Config, password string) redis
 	return redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs, TLSConfig: tls, Password: password})
 }
 
-// restricted stands for the user of a test that has only the ACL of the test's deployment.
+// restricted is replaced by the user of a test that has only the ACL of the test's deployment.
 const restricted = "restricted"
 
 // restrict makes a user with the password "secret" that may do only what the rules say, and returns its name.

@@ -8,8 +8,8 @@
 -- ARGV[2…] ids of the claims that the caller knows, in the order of KEYS
 --
 -- Returns {records, bytes} that were accepted and are neither in the lists nor counted as forwarded, dead letter or lost. They
--- are counted as lost by this call. Negative numbers: more was forwarded than accepted. Returns {0, 0} when nothing can be said:
--- the claims are not those that the caller knows, or records wait.
+-- are counted as lost by this call. Negative numbers: more was forwarded than accepted. Returns {0, 0} while records wait. Returns {}
+-- when the claims are not those that the caller knows: the caller repeats the call.
 --
 -- Functions of a version that does not count accepted records may push beside those that do while a deploy is under way. In the
 -- time of ARGV[1] after the first call a counter that is too low is therefore raised to the sum of the others. A counter that is not
@@ -18,7 +18,10 @@
 -- O(claims). Atomic, so that nothing is on its way between two lists. The first write is an HDEL of a field that does not exist: a
 -- Redis at its memory limit accepts it, and then the writes after it.
 local ids = redis.call('ZRANGE', KEYS[2], 0, -1)
-if redis.call('EXISTS', KEYS[3]) == 0 or not unchanged(ids, 2) then
+if not unchanged(ids, 2) then
+  return {}
+end
+if redis.call('EXISTS', KEYS[3]) == 0 then
   return { 0, 0 }
 end
 local counters = redis.call('HGETALL', KEYS[3])

@@ -1,4 +1,4 @@
-// Package wake tells the drainer through SQS that a stream has records.
+// Package wake sends wake-ups through SQS, which tell the drainer that a stream has records.
 //
 // The body of a wake-up is a JSON object: {"stream":"orders"}.
 package wake
@@ -20,7 +20,7 @@ import (
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 const maxDelay = 15 * time.Minute
 
-// sqsAPI is the one call that a Waker makes; *sqs.Client has it.
+// sqsAPI is the call that a Waker makes; *sqs.Client implements it.
 type sqsAPI interface {
 	SendMessage(ctx context.Context, in *sqs.SendMessageInput, options ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)
 }
@@ -51,8 +51,7 @@ func New(client sqsAPI, queueURL string) *Waker {
 	return &Waker{client: client, queueURL: queueURL}
 }
 
-// Wake sends the wake-up of a stream, to be delivered after delay: rounded up to
-// whole seconds, 15 minutes at most.
+// Wake sends the wake-up of a stream. SQS delivers it after delay, which is rounded up to whole seconds and limited to 15 minutes.
 func (w *Waker) Wake(ctx context.Context, stream string, delay time.Duration) error {
 	body, err := json.Marshal(wakeUp{Stream: stream})
 	if err != nil {
@@ -71,8 +70,7 @@ func (w *Waker) Wake(ctx context.Context, stream string, delay time.Duration) er
 	return nil
 }
 
-// Parse returns the stream that the body of a wake-up names. Whatever is not
-// exactly such an object is an error.
+// Parse returns the stream that the body of a wake-up names. A body with other or further fields is an error.
 func Parse(body string) (stream string, err error) {
 	d := json.NewDecoder(bytes.NewReader([]byte(body)))
 	name := ""
@@ -84,14 +82,14 @@ func Parse(body string) (stream string, err error) {
 		if into, isValue := want.(*string); isValue {
 			*into, _ = token.(string)
 		} else if token != want {
-			return "", fmt.Errorf("parsing a wake-up: %.40v where %v belongs", token, want)
+			return "", fmt.Errorf("parsing a wake-up: got %.40v, want %v", token, want)
 		}
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return "", errors.New("parsing a wake-up: data after the object")
 	}
 	if name == "" {
-		return "", errors.New("parsing a wake-up: it names no stream")
+		return "", errors.New("parsing a wake-up: the stream is empty")
 	}
 	return name, nil
 }

@@ -40,16 +40,16 @@ func TestWake(t *testing.T) {
 			t.Errorf("Wake with a delay of %v sent %q to %s, delayed %d s, want %d s", tt.delay, *sent[0].MessageBody, *sent[0].QueueUrl, sent[0].DelaySeconds, tt.want)
 		}
 		if stream, err := wake.Parse(*sent[0].MessageBody); err != nil || stream != "orders" {
-			t.Errorf("Parse of what was sent = %q, %v", stream, err)
+			t.Errorf("Parse of the body that was sent = %q, %v", stream, err)
 		}
 	}
 }
 
-func TestWakeSaysWhatFailed(t *testing.T) {
+func TestWakeNamesTheStreamInAnError(t *testing.T) {
 	t.Parallel()
-	away := errors.New("away")
-	w := wake.New(fakeSQS(func(*sqs.SendMessageInput) error { return away }), "https://sqs/wake")
-	if err := w.Wake(t.Context(), "orders", time.Second); !errors.Is(err, away) || !strings.Contains(err.Error(), "wake-up of orders") {
+	unreachable := errors.New("unreachable")
+	w := wake.New(fakeSQS(func(*sqs.SendMessageInput) error { return unreachable }), "https://sqs/wake")
+	if err := w.Wake(t.Context(), "orders", time.Second); !errors.Is(err, unreachable) || !strings.Contains(err.Error(), "wake-up of orders") {
 		t.Errorf("Wake = %v, want the cause and the stream", err)
 	}
 }
