@@ -4,6 +4,7 @@ SHELL := /bin/sh
 BUILD := .build
 TOOLS := .tools
 CDK := node_modules/.bin/cdk
+AXE := internal/local/page/testdata/npm
 # RACE=-race runs the tests under the race detector.
 RACE ?=
 # STREAMS, OUT and ARGS are those of `make synth`; ARGS goes to the CDK CLI.
@@ -31,7 +32,7 @@ build: ## build the command and the functions into .build
 test: unit e2e ## install what the tests need, then run all of them
 
 .PHONY: unit
-unit: redis chromium ruby $(TOOLS)/schemathesis/installed ## run all tests but the end-to-end deployment
+unit: redis chromium $(AXE)/node_modules/axe-core ruby $(TOOLS)/schemathesis/installed ## run all tests but the end-to-end deployment
 	go test $(RACE) -timeout 20m $$(go list ./... | grep -v '/cdk')
 	@# Without the race detector: the JSII runtime's own Close races with itself.
 	go test -timeout 20m ./cdk/...
@@ -147,7 +148,7 @@ destroy: cdk/$(CDK) ## remove the stack; the archive and the streams' Kinesis st
 
 .PHONY: clean
 clean: ## remove what the targets built and installed; the data of `make run` stays
-	rm -rf $(BUILD) $(TOOLS) cdk/cdk.out cdk/node_modules
+	rm -rf $(BUILD) $(TOOLS) cdk/cdk.out cdk/node_modules $(AXE)/node_modules
 
 # What the targets above need, installed where it is missing.
 
@@ -183,6 +184,11 @@ ministack_PACKAGES := ministack==1.5.33
 schemathesis_PACKAGES := schemathesis==4.32.5
 sam_PACKAGES := aws-sam-cli==1.170.0
 lint_PACKAGES := cfn-lint==1.58.0 checkov==3.3.30
+
+$(AXE)/node_modules/axe-core: $(AXE)/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or later" >&2; exit 1; }
+	cd $(AXE) && npm ci --no-audit --no-fund
+	@touch $@
 
 cdk/$(CDK): cdk/package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or later" >&2; exit 1; }

@@ -125,7 +125,7 @@ func TestBrowserGreysOutWithoutContact(t *testing.T) {
 	b.send("orders", "before", 1)
 	end()
 	b.until("no contact", `document.body.classList.contains("lost") && document.getElementById("health").textContent.startsWith("No contact with the pipeline since")`)
-	if got := eval[float64](b, `Number(getComputedStyle(document.querySelector("main")).opacity)`); got >= 1 {
+	if got := eval[float64](b, `Number(getComputedStyle(document.querySelector("#pipeline")).opacity)`); got >= 1 {
 		t.Errorf("the opacity of the page is %v, want it grey", got)
 	}
 	if got := eval[string](b, "document.title"); !strings.HasPrefix(got, "No contact") {

@@ -83,8 +83,12 @@ func TestBrowserShowsAFaultThatHeals(t *testing.T) {
 	}
 }
 
-// On every size nothing is wider than the window, light and dark.
-func TestBrowserFitsEveryWindow(t *testing.T) {
+// sizes are those of a phone, a tablet and a desktop.
+var sizes = []struct{ width, height int64 }{{390, 844}, {820, 1180}, {1440, 900}}
+
+// On every size the page fits the window and is accessible, in light and dark, with
+// and without a fault.
+func TestBrowserFitsEveryWindowAndIsAccessible(t *testing.T) {
 	t.Parallel()
 	home := start(t, nil)
 	b := visit(t, home, 1440, 900)
@@ -96,17 +100,54 @@ func TestBrowserFitsEveryWindow(t *testing.T) {
 	b.until("an object", `document.querySelector("#tree .object a") !== null`)
 	b.click("#tree .object a")
 	b.until("a preview", `document.querySelector("#preview pre") !== null`)
-	for _, size := range []struct{ width, height int64 }{{390, 844}, {820, 1180}, {1440, 900}} {
-		for _, scheme := range []string{"light", "dark"} {
-			b.run(chromedp.EmulateViewport(size.width, size.height))
-			b.media(map[string]string{"name": "prefers-color-scheme", "value": scheme})
-			b.send("orders", `{"order":4712}`, 50)
-			b.send("page-views", "/index.html", 20)
-			if got := eval[int64](b, "document.documentElement.scrollWidth"); got > size.width {
-				t.Errorf("at %d pixels the page is %d wide", size.width, got)
-			}
-			eval[bool](b, "window.scrollTo(0, 0), true")
-			b.shoot(fmt.Sprintf("%d-%s", size.width, scheme))
+	for _, fault := range []bool{false, true} {
+		if fault {
+			b.click("#fault-redis")
+			b.until("the fault", `document.getElementById("health").classList.contains("bad")`)
 		}
+		for _, size := range sizes {
+			for _, scheme := range []string{"light", "dark"} {
+				name := fmt.Sprintf("%d-%s", size.width, scheme)
+				if fault {
+					name += "-fault"
+				}
+				b.run(chromedp.EmulateViewport(size.width, size.height))
+				b.media(map[string]string{"name": "prefers-color-scheme", "value": scheme})
+				b.send("orders", `{"order":4712}`, 50)
+				b.send("page-views", "/index.html", 20)
+				if got := eval[int64](b, "document.documentElement.scrollWidth"); got > size.width {
+					t.Errorf("at %d pixels the page is %d wide", size.width, got)
+				}
+				for _, finding := range b.axe() {
+					t.Errorf("%s: %s", name, finding)
+				}
+				eval[bool](b, "window.scrollTo(0, 0), true")
+				b.shoot(name)
+			}
+		}
+	}
+}
+
+// A preview opens in the part of the page that is visible.
+func TestBrowserShowsThePreviewThatIsOpened(t *testing.T) {
+	t.Parallel()
+	for _, size := range sizes {
+		t.Run(fmt.Sprint(size.width), func(t *testing.T) {
+			t.Parallel()
+			b := visit(t, start(t, nil), size.width, size.height)
+			b.click("#fault-redis")
+			b.until("the fault", `document.getElementById("health").classList.contains("bad")`)
+			b.send("orders", "one of many objects", 30) // an object each
+			b.until("the objects", `document.querySelectorAll("#tree .object").length === 20`)
+			eval[bool](b, `document.querySelectorAll("#tree .object a")[15].scrollIntoView(), true`)
+			b.click("#tree .object:nth-child(16) a")
+			b.until("the preview in the window", `(() => {
+				const pre = document.querySelector("#preview pre");
+				if (!pre) return false;
+				const box = pre.getBoundingClientRect();
+				return pre.textContent === "one of many objects\n" && box.top >= 0 && box.bottom <= innerHeight;
+			})()`)
+			b.shoot(fmt.Sprintf("preview-%d", size.width))
+		})
 	}
 }

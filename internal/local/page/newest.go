@@ -23,7 +23,7 @@ const (
 type seen struct {
 	ID, Key    string
 	ReceivedAt time.Time
-	Size       int    // of the body, in bytes
+	Size       int    // of the body, or of the object of a direct record, in bytes
 	Direct     string // the reason of a direct record, else empty
 	head       []byte // the first keptBytes bytes of the body
 }

@@ -71,7 +71,7 @@ type Page struct {
 
 // requests counts the invocations of ingest since the pipeline started.
 type requests struct {
-	accepted, refused, answered, nanoseconds atomic.Int64
+	refused, answered, nanoseconds atomic.Int64
 	// before holds the values of the last sample.
 	before struct{ answered, nanoseconds int64 }
 }

@@ -190,9 +190,7 @@ func (p *Page) watchIngest(h cloud.Handler) cloud.Handler {
 		}
 		p.answered.Add(1)
 		p.nanoseconds.Add(int64(time.Since(began)))
-		if response.StatusCode == 202 {
-			p.accepted.Add(1)
-		} else {
+		if response.StatusCode != 202 {
 			p.refused.Add(1)
 		}
 		return answer, err
