@@ -11,7 +11,8 @@
 // ./internal/rig/chaos/cmd -n 50000 -seed 1`.
 //
 // The package also has scenarios on the same parts. Each one tests and measures one
-// promise under one fault: Outage, Isolation and Rotation.
+// promise under one fault: Outage,
+// Isolation, Retry and Rotation.
 package chaos
 
 import (

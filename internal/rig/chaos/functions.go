@@ -74,7 +74,7 @@ func (s *suite) startFunctions(ctx context.Context) (*functions, error) {
 	set := s.settings
 	ingestRedis := "redis://" + s.links.ingestRedis.addr()
 	if set.cluster { // The functions' clients must see the links instead of the nodes.
-		all, err := startWires(watch{caller: ingestCaller, leasing: set.leasing, claims: s.claims, traps: s.traps}, s.links.ingestRedis.addrs(), s.redis.addrs())
+		all, err := startWires(watch{caller: ingestCaller, leasing: set.leasing, claims: s.claims, pushes: s.pushes, traps: s.traps}, s.links.ingestRedis.addrs(), s.redis.addrs())
 		if err != nil {
 			return nil, err
 		}
@@ -83,12 +83,16 @@ func (s *suite) startFunctions(ctx context.Context) (*functions, error) {
 	if s.tls != nil {
 		ingestRedis = "rediss://" + s.tls.addr()
 	}
-	f.ingest = start("ingest", ingestCaller, set.ingest, ingestTimeout, func(string) []string {
-		return append([]string{env.RedisURL + "=" + ingestRedis, env.ClientsSecret + "=" + clientsSecret, "SSL_CERT_FILE=" + s.caFile}, set.ingestEnv...)
+	f.ingest = start("ingest", ingestCaller, set.ingest, ingestTimeout, func(caller string) []string {
+		url := ingestRedis
+		if set.keys {
+			url = s.wiresFor(caller, s.links.ingestRedis)
+		}
+		return append([]string{env.RedisURL + "=" + url, env.ClientsSecret + "=" + clientsSecret, "SSL_CERT_FILE=" + s.caFile}, set.ingestEnv...)
 	})
 	f.drainer = start("drainer", drainerCaller, set.drainers, drainerTimeout, func(caller string) []string {
 		return append([]string{
-			env.RedisURL + "=" + s.wiresFor(caller), env.Lease + "=" + set.leasing.lease.String(),
+			env.RedisURL + "=" + s.wiresFor(caller, s.links.drainerRedis), env.Lease + "=" + set.leasing.lease.String(),
 			env.ClaimRecords + "=" + strconv.Itoa(set.leasing.records), env.ClaimBytes + "=" + strconv.Itoa(set.leasing.bytes),
 		}, set.drainerEnv...)
 	})
@@ -110,15 +114,16 @@ func (s *suite) commonEnv(caller string) []string {
 	}
 }
 
-// wiresFor starts the connection of one drainer to Redis, and returns its URL.
-func (s *suite) wiresFor(caller string) string {
+// wiresFor starts the wires of one process to Redis through a link, and returns their
+// URL.
+func (s *suite) wiresFor(caller string, l *link) string {
 	all, err := startWires(watch{
-		caller: caller, leasing: s.settings.leasing, claims: s.claims, traps: s.traps,
+		caller: caller, leasing: s.settings.leasing, claims: s.claims, pushes: s.pushes, traps: s.traps,
 		timeUp: func() bool {
 			p := s.functions.find(caller)
 			return p != nil && time.Until(p.Deadline()) < drainerTimeout/10+500*time.Millisecond
 		},
-	}, s.links.drainerRedis.addrs(), s.redis.addrs())
+	}, l.addrs(), s.redis.addrs())
 	if err != nil {
 		s.problems.add("%v", err)
 		return "redis://127.0.0.1:1"

@@ -48,6 +48,9 @@ type settings struct {
 	// replica runs a replica of Redis, and tls connects ingest to Redis by TLS.
 	// Neither is possible with a cluster.
 	replica, tls bool
+	// keys lets clients send every record with an idempotency key until it is
+	// accepted. It is not possible with tls.
+	keys bool
 }
 
 // suite is one run or scenario.
@@ -71,6 +74,7 @@ type suite struct {
 	load       *load
 	traps      *traps
 	claims     *claimTable
+	pushes     *pushTable
 	problems   *problems
 	// delivered, if set, is called with the records that a bridge has delivered.
 	delivered func(batch []awstest.Record, at time.Time)
@@ -103,6 +107,7 @@ func inLab(ctx context.Context, l Lab, set settings, do func(*suite) error, verd
 func (s *suite) start(ctx context.Context) error {
 	s.traps = newTraps()
 	s.claims = newClaimTable(s.problems, s.settings.leasing.lease)
+	s.pushes = newPushTable()
 	s.ledger, s.partitions = newLedger(s.lab.Seed), newPartitions()
 	var err error
 	if s.redis, err = startRedis(ctx, filepath.Join(s.dir, "redis"), s.settings); err != nil {
@@ -123,6 +128,7 @@ func (s *suite) start(ctx context.Context) error {
 		return err
 	}
 	s.load = newLoad(s.functions.ingest, s.settings.ingest, s.redis.queue, s.ledger, s.partitions)
+	s.load.keys = s.settings.keys
 	return nil
 }
 

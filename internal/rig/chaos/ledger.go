@@ -18,6 +18,7 @@ type ledger struct {
 	acked  []bool  // by number of the record
 	copies []uint8 // by number; at most 255
 	ackedN int
+	direct map[int]bool // numbers of the records that were found as direct records
 
 	// wrong describes what should not have been found.
 	wrong []string
@@ -27,7 +28,7 @@ type ledger struct {
 	unarchivable int
 }
 
-func newLedger(seed uint64) *ledger { return &ledger{seed: seed} }
+func newLedger(seed uint64) *ledger { return &ledger{seed: seed, direct: make(map[int]bool)} }
 
 // next issues a new record.
 func (l *ledger) next() record {
@@ -132,6 +133,9 @@ func (l *ledger) foundArchived(where string, s stream.Stream, direct bool, objec
 			l.complain(where, "holds a record that does not belong there")
 		}
 		l.count(n)
+		if direct {
+			l.direct[n] = true
+		}
 		object = object[len(want):]
 	}
 }

@@ -33,6 +33,10 @@ type load struct {
 	// the load continues beyond the goal, so that there is load for as long as a
 	// fault lasts.
 	rate atomic.Int64
+	// keys lets senders send every record with its idempotency key until it is
+	// accepted. resent counts the records that were sent more than once.
+	keys   bool
+	resent counter
 	// refused counts records that were not acknowledged.
 	refused counter
 
@@ -103,6 +107,10 @@ func (l *load) send() {
 		}
 		return
 	}
+	if l.keys {
+		l.sendUntilAccepted(r)
+		return
+	}
 	if status, _ := l.post(r, authorization); status != http.StatusAccepted {
 		l.refused.Add(1)
 	}
@@ -112,7 +120,7 @@ func (l *load) send() {
 // there was no answer) and the id. It records an accepted record in the ledger.
 func (l *load) post(r record, authorization string) (status int, id string) {
 	sent := time.Now()
-	answer, err := l.ingest.Invoke(context.Background(), requestEvent(r, authorization))
+	answer, err := l.ingest.Invoke(context.Background(), l.event(r, authorization))
 	var response struct {
 		StatusCode int    `json:"statusCode"`
 		Body       string `json:"body"`
@@ -144,11 +152,14 @@ func basic(user, password string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
-// requestEvent builds the API Gateway event of a record.
-func requestEvent(r record, authorization string) []byte {
+// event builds the API Gateway event of a record.
+func (l *load) event(r record, authorization string) []byte {
 	body, headers := r.body, ""
+	if l.keys {
+		headers = `,"idempotency-key":"` + idempotencyKey(r.n) + `"`
+	}
 	if r.gzipped {
-		body, headers = compressed(body), `,"content-encoding":"application/gzip","content-type":"application/octet-stream"`
+		body, headers = compressed(body), headers+`,"content-encoding":"application/gzip","content-type":"application/octet-stream"`
 	}
 	e := make([]byte, 0, 1024+len(body)*4/3)
 	e = append(e, `{"version":"2.0","routeKey":"POST /archives/{stream}","rawPath":"/archives/`+r.stream.Name+`","rawQueryString":"`...)

@@ -93,6 +93,13 @@ func (p *partitions) split(lost []int) (partitioned, others []int) {
 	return partitioned, others
 }
 
+// between reports whether Redis failed over between two moments.
+func (p *partitions) between(a, b time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(p.windows, func(w *window) bool { return a.Before(w.ended) && b.After(w.begun) })
+}
+
 // count returns the number of partitions, of the records that were accepted
 // meanwhile, and of those that the replicas may have delivered again.
 func (p *partitions) count() (windows, exposed, repeated int) {

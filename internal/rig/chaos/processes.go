@@ -24,6 +24,9 @@ func (s *suite) processFaults() []fault {
 	for _, at := range []step{beforePut, afterPut, beforeAck} {
 		all = append(all, fault{"freeze a drainer past its lease " + string(at), s.freezeAt(at)})
 	}
+	if s.settings.keys {
+		all = append(all, s.retryingFaults()...)
+	}
 	return append(
 		all,
 		fault{"delay an acknowledgement past the lease", s.expireLease},

@@ -12,14 +12,13 @@ import (
 type respValue struct {
 	// kind is the first byte of the value: '+' '-' ':' '$' '*' …
 	kind byte
-	// text is the text of a line or of a string of at most shortText bytes; nil for
-	// a longer string.
+	// text is the text of a line, or the first shortText bytes of a string.
 	text []byte
 	// items are the elements of an array, a set or a map.
 	items []respValue
 }
 
-// shortText is the length in bytes up to which the text of a string is kept.
+// shortText is the number of bytes that are kept of a string.
 const shortText = 512
 
 // readRESP reads one value and appends its bytes to raw. It reads versions 2 and 3
@@ -46,9 +45,7 @@ func readRESP(r *bufio.Reader, raw []byte) (respValue, []byte, error) {
 		if _, err := io.ReadFull(r, raw[at:]); err != nil {
 			return v, raw, err
 		}
-		if n <= shortText {
-			v.text = bytes.Clone(raw[at : at+n])
-		}
+		v.text = bytes.Clone(raw[at : at+min(n, shortText)])
 	case '*', '~', '>', '%', '|':
 		n, err := strconv.Atoi(string(line[1:]))
 		if err != nil || n < 0 {

@@ -13,6 +13,9 @@ const (
 	afterPut    step = "after put"
 	beforeAck   step = "before ack"
 	afterAck    step = "after ack"
+	// The steps of ingest's push.
+	beforePush step = "before push"
+	afterPush  step = "after push"
 	// The steps of a bridge's call of Firehose.
 	beforeFirehose step = "before PutRecordBatch"
 	afterFirehose  step = "after PutRecordBatch"

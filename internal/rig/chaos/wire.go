@@ -34,6 +34,7 @@ type watch struct {
 	timeUp  func() bool
 	leasing leasing
 	claims  *claimTable
+	pushes  *pushTable
 	traps   *traps
 }
 
@@ -137,6 +138,10 @@ func (w *wire) forwardRequests(drainer, redis net.Conn, asked chan<- command) {
 				return
 			}
 			w.claims.asked(c.claim, c.left, w.timeUp())
+		case pushVerb:
+			if w.traps.spring(beforePush, w.caller) {
+				return
+			}
 		}
 		asked <- c
 		if _, err := redis.Write(raw); err != nil {
@@ -175,6 +180,12 @@ func (w *wire) forwardReplies(redis, drainer net.Conn, asked <-chan command) {
 				return
 			}
 			w.claims.settled(c.claim, v.number() == 1)
+		}
+		if c.verb == pushVerb && len(v.items) == 3 {
+			w.pushes.answered(c.record, v.items[0].number())
+			if w.traps.spring(afterPush, w.caller) {
+				return // the answer never reaches ingest
+			}
 		}
 		if w.nodes != nil && (c.verb == slotsVerb || v.kind == '-') {
 			raw = []byte(w.nodes.Replace(string(raw)))
@@ -236,6 +247,7 @@ const (
 	otherVerb verb = iota
 	claimVerb
 	settleVerb // ack or release
+	pushVerb   // a push with a key
 	slotsVerb  // CLUSTER SLOTS
 )
 
@@ -245,10 +257,13 @@ type command struct {
 	// claim is the key of the claim. Ids are unique within a stream only.
 	claim string
 	left  int // records that a release returns to the queue
-	at    time.Time
+	// record is the number of the record that a push with a key pushes.
+	record int
+	at     time.Time
 }
 
-// parseCommand recognises the drainer's scripts by their keys.
+// parseCommand recognises the scripts of the drainer, and pushes with a key, by their
+// keys.
 func (l leasing) parseCommand(v respValue) command {
 	if len(v.items) == 2 && bytes.EqualFold(v.items[0].text, []byte("cluster")) && bytes.EqualFold(v.items[1].text, []byte("slots")) {
 		return command{verb: slotsVerb}
@@ -263,6 +278,13 @@ func (l leasing) parseCommand(v respValue) command {
 	}
 	keys, args := v.items[3:3+n], v.items[3+n:]
 	isClaim := func(key respValue) bool { return bytes.Contains(key.text, []byte("}:claim:")) }
+	if n == 5 && bytes.HasSuffix(keys[3].text, []byte("}:once")) {
+		envelope := args[len(args)-1].text
+		number, _, ok := parseHeader(envelope[max(0, bytes.Index(envelope, []byte(bodyBegin))):])
+		if ok {
+			return command{verb: pushVerb, record: number}
+		}
+	}
 	c := command{}
 	for _, key := range keys {
 		if isClaim(key) {

@@ -30,13 +30,16 @@ var scenarios = map[string]func(context.Context, chaos.Lab) (report, error){
 	"isolation": func(ctx context.Context, l chaos.Lab) (report, error) {
 		return chaos.Isolation(ctx, chaos.IsolationOptions{Lab: l})
 	},
+	"retry": func(ctx context.Context, l chaos.Lab) (report, error) {
+		return chaos.Retry(ctx, chaos.RetryOptions{Lab: l})
+	},
 	"rotation": func(ctx context.Context, l chaos.Lab) (report, error) {
 		return chaos.Rotation(ctx, chaos.RotationOptions{Lab: l})
 	},
 }
 
 func main() {
-	scenario := flag.String("scenario", "", "isolation, outage or rotation; empty for a run with all faults, which the other flags configure")
+	scenario := flag.String("scenario", "", "isolation, outage, retry or rotation; empty for a run with all faults, which the other flags configure")
 	records := flag.Int("n", 50_000, "least number of records to acknowledge")
 	seed := flag.Uint64("seed", 1, "seed of the bodies and the faults")
 	rounds := flag.Int("rounds", 0, "number of times that every fault is injected; 0: one for each 12,500 records, at most 16")
