@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 )
 
@@ -147,6 +148,22 @@ func (d *deployment) resources(t *testing.T) map[string]int {
 		}
 	}
 	return kinds
+}
+
+// events returns the events of the stack's resources.
+func (d *deployment) events(t *testing.T) []types.StackEvent {
+	t.Helper()
+	var events []types.StackEvent
+	name := stackName
+	pages := cloudformation.NewDescribeStackEventsPaginator(d.cloud.cloudformation, &cloudformation.DescribeStackEventsInput{StackName: &name})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		events = append(events, page.StackEvents...)
+	}
+	return events
 }
 
 // testDestroy removes the stack. The archive must remain.

@@ -67,14 +67,20 @@ const (
 
 func (d *deployment) testBootstrap(t *testing.T) { d.cdk.bootstrap(t) }
 
-// testFailedDeploy lets the first deployment fail at the cache. It must leave no
-// Kinesis stream behind, because a Kinesis stream would block the next deployment.
+// testFailedDeploy lets the first deployment fail at the cache. Kinesis streams that
+// it left behind would block the next deployment, so it must not reach the nested
+// stacks.
 func (d *deployment) testFailedDeploy(t *testing.T) {
 	d.emulator.refuseCaches(t, true)
 	if err := d.cdk.tryDeploy(t, d.streamsFile(t)); err == nil {
 		t.Error("the stack was deployed without its cache")
 	}
 	d.emulator.refuseCaches(t, false)
+	for _, e := range d.events(t) {
+		if *e.ResourceType == "AWS::CloudFormation::Stack" && *e.PhysicalResourceId != *e.StackId {
+			t.Errorf("the failed deployment reached %s: %s", *e.LogicalResourceId, e.ResourceStatus)
+		}
+	}
 	if left := d.taps(t); len(left) > 0 {
 		t.Errorf("the failed deployment left the Kinesis streams %v", left)
 	}
