@@ -30,13 +30,16 @@ func (s *suite) betweenFaults() []fault {
 	}
 	if s.settings.cluster {
 		all = append(all, s.clusterFaults()...)
-	} else {
+	}
+	if s.settings.replica {
 		all = append(
 			all,
 			s.renewing(fault{"partition the primary of Redis", s.partition(0, time.Second)}),
 			s.renewing(fault{"partition the primary of Redis, with min-replicas-to-write", s.partition(1, refusedAfter+time.Second)}),
-			s.renewing(fault{"close idle TLS connections from ingest to Redis", s.closeIdle}),
 		)
+	}
+	if s.settings.tls {
+		all = append(all, s.renewing(fault{"close idle TLS connections from ingest to Redis", s.closeIdle}))
 	}
 	for _, command := range scriptCommands {
 		all = append(all, s.renewing(s.refuseCommand(command)))

@@ -54,7 +54,9 @@ func Run(ctx context.Context, o Options) (Verdict, error) {
 		o.Rounds = min(max(1, o.Records/recordsPerRound), maxRounds)
 	}
 	set := hurried()
-	set.cluster = o.Cluster
+	if o.Cluster {
+		set.cluster, set.replica, set.tls = true, false, false
+	}
 	if o.Drainer != "" {
 		set.drainer = o.Drainer
 	}

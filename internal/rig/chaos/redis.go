@@ -65,7 +65,7 @@ func startRedis(ctx context.Context, dir string, set settings) (*redisServer, er
 		start = r.startCluster
 	}
 	err := start(filepath.Join(dir, "primary"), args)
-	if err == nil && set.replica && !set.cluster {
+	if err == nil && set.replica {
 		err = r.startReplica(ctx, filepath.Join(dir, "replica"), args)
 	}
 	if err == nil {

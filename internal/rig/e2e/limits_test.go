@@ -21,7 +21,7 @@ var notEmulated = []struct {
 	{"functions of another architecture than this machine's", []string{"cdk/datasink.TestFunctionsRunOnLambdasBareRuntime"}},
 	{"a configuration endpoint of a cache with one shard: testdata/patched.py adds it", []string{"cdk/datasink.TestTheCacheIsAQueue"}},
 	{"the network: functions reach everything that this machine reaches", []string{
-		"cdk/datasink.TestIngestAndDrainerLiveInAVPCWithoutAWayOut", "cdk/datasink.TestSecurityGroupsLetThroughWhatIsNeeded",
+		"cdk/datasink.TestIngestAndDrainerAreInAVPCWithoutARouteOut", "cdk/datasink.TestSecurityGroupsLetThroughWhatIsNeeded",
 	}},
 	{"GET /health through the API, which the emulator answers itself", []string{"cdk/datasink.TestTheAPIHasTwoRoutesToIngest"}},
 	{"partial failures of the Kinesis mapping", []string{"cdk/datasink.TestTheMappingFromEachTapToTheBridge", "internal/local/cloud.TestMappingGoesOnBehindAPartialFailure"}},

@@ -54,6 +54,16 @@ func (p *Process) routes() http.Handler {
 	mux.HandleFunc("POST /2018-06-01/runtime/init/error", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted) // the process exits by itself
 	})
+	// The runtime of a function that handles SIGTERM registers an extension without
+	// events, and waits for its first one.
+	// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
+	mux.HandleFunc("POST /2020-01-01/extension/register", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Lambda-Extension-Identifier", uuid.NewString())
+		_, _ = io.WriteString(w, "{}")
+	})
+	mux.HandleFunc("GET /2020-01-01/extension/event/next", func(_ http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+	})
 	return mux
 }
 
