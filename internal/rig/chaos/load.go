@@ -34,9 +34,10 @@ type load struct {
 	// fault lasts.
 	rate atomic.Int64
 	// keys lets senders send every record with its idempotency key until it is
-	// accepted. resent counts the records that were sent more than once.
-	keys   bool
-	resent counter
+	// accepted. resent counts the records that were sent more than once, gaveUp those
+	// that no try got accepted.
+	keys           bool
+	resent, gaveUp counter
 	// refused counts records that were not acknowledged.
 	refused counter
 

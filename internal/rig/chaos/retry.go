@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -27,7 +28,8 @@ type RetryReport struct {
 	// Unanswered the number of records that no try got accepted.
 	Resent, Replays, Unanswered int
 	// Across is the number of extra copies because the push of one try reached the
-	// queue and another try, or the same one after a time-out, wrote a direct record.
+	// queue and another try, or the same one after its push timed out, wrote a direct
+	// record.
 	// Failover is the number of extra copies because two tries reached the queue, one
 	// of them before a failover of Redis and one after it.
 	Across, Failover int
@@ -71,7 +73,7 @@ func Retry(ctx context.Context, o RetryOptions) (RetryReport, error) {
 		if report.Verdict, err = s.run(ctx); err != nil {
 			return err
 		}
-		report.Resent, report.Unanswered = int(s.load.resent.Load()), int(s.load.refused.Load())
+		report.Resent, report.Unanswered = int(s.load.resent.Load()), int(s.load.gaveUp.Load())
 		s.pushes.settle(s, &report)
 		return nil
 	}, func() error { return report.Err() })
@@ -97,12 +99,12 @@ func (l *load) sendUntilAccepted(r record) {
 		case status == http.StatusAccepted:
 			return
 		case status != 0 && status < http.StatusInternalServerError && status != http.StatusTooManyRequests:
-			l.refused.Add(1)
+			l.gaveUp.Add(1)
 			return
 		}
 		time.Sleep(time.Duration(random.Int64N(int64(retryPause))))
 	}
-	l.refused.Add(1)
+	l.gaveUp.Add(1)
 }
 
 // idempotencyKey returns the key of record n.
@@ -138,28 +140,42 @@ func (t *pushTable) settle(s *suite, r *RetryReport) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r.Replays = int(t.replays.Load())
-	for n, times := range t.pushes {
+	for n, copies := range s.ledger.copies {
+		extra := max(0, int(copies)-1)
+		if s.ledger.direct[n] && extra > 0 {
+			r.Across++
+			extra--
+		}
+		times := t.pushes[n]
+		r.Failover += min(max(0, len(times)-1), extra)
 		for i := 1; i < len(times); i++ {
 			if !s.partitions.between(times[i-1], times[i]) {
 				r.Verdict.Problems = append(r.Verdict.Problems, fmt.Sprintf("record %d was pushed twice without a failover between the pushes", n))
 			}
-		}
-		copies := int(s.ledger.copies[n])
-		repeated := min(len(times)-1, max(0, copies-1))
-		r.Failover += repeated
-		if s.ledger.direct[n] && copies > 1+repeated {
-			r.Across++
 		}
 	}
 	r.Verdict.Duplicates -= r.Across + r.Failover
 	r.Verdict.Bound.Pushes = 0
 }
 
-// retryingFaults are the faults of processes that only clients with keys survive
-// without duplicates: ingest is killed before and after a push.
+// retryingFaults kill processes of ingest before and after a push, after which the
+// client does not know whether its record was accepted.
 func (s *suite) retryingFaults() []fault {
-	return []fault{
-		{"kill a process of ingest " + string(beforePush), s.killAt(beforePush)},
-		{"kill a process of ingest " + string(afterPush), s.killAt(afterPush)},
+	var all []fault
+	for _, at := range []step{beforePush, afterPush} {
+		kill := s.killAt(at)
+		all = append(all, fault{"kill processes of ingest " + string(at), func(ctx context.Context, random *rand.Rand) (bool, error) {
+			for range retryKills {
+				if done, err := kill(ctx, random); !done || err != nil {
+					return done, err
+				}
+				hold(ctx, random)
+			}
+			return true, ctx.Err()
+		}})
 	}
+	return all
 }
+
+// retryKills is the number of processes of ingest that are killed at a step.
+const retryKills = 10
