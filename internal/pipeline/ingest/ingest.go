@@ -10,6 +10,7 @@ package ingest
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"time"
@@ -185,7 +186,7 @@ func (h *Handler) post(ctx context.Context, r *request) ([]byte, error) {
 		h.logUndeclared(ctx, client, s.Name)
 	}
 	h.done(o)
-	return accepted(posted.id.String(), posted.lines, o.Replayed > 0 && o.Records == 0), nil
+	return accepted(posted.idText, posted.lines, o.Replayed > 0 && o.Records == 0), nil
 }
 
 // submission is the content of a request that passed all checks.
@@ -193,8 +194,9 @@ type submission struct {
 	stream       stream.Stream
 	receivedAt   time.Time
 	partitionKey string
-	// id is the id of the record, or of the first line of a batch.
-	id uuid.UUID
+	// id is the id of the record, or of the first line of a batch, and idText its text.
+	id     uuid.UUID
+	idText string
 	// key is nil if the request has no idempotency key.
 	key  *queue.IdempotencyKey
 	body []byte
@@ -204,8 +206,8 @@ type submission struct {
 }
 
 // record returns a record of the submission.
-func (p *submission) record(id uuid.UUID, body []byte) envelope.Record {
-	return envelope.Record{Stream: p.stream.Name, ReceivedAt: p.receivedAt, ID: id.String(), PartitionKey: p.partitionKey, Body: body}
+func (p *submission) record(id string, body []byte) envelope.Record {
+	return envelope.Record{Stream: p.stream.Name, ReceivedAt: p.receivedAt, ID: id, PartitionKey: p.partitionKey, Body: body}
 }
 
 // read returns the content of a request, or a refusal. An error means that the
@@ -242,8 +244,9 @@ func (h *Handler) read(r *request, client basicauth.Client, s stream.Stream, isB
 		return nil, nil, fmt.Errorf("making an id: %w", err)
 	}
 	if isBatch {
-		p.id = lineID(p.id, 0)
+		binary.BigEndian.PutUint16(p.id[14:], 0)
 	}
+	p.idText = p.id.String()
 	return p, nil, nil
 }
 

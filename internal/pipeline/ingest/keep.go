@@ -33,7 +33,7 @@ func (h *Handler) keep(ctx context.Context, p *submission, o *Outcome) *refusal 
 	if p.lines > 0 {
 		return h.keepLines(ctx, p, o)
 	}
-	r := p.record(p.id, p.body)
+	r := p.record(p.idText, p.body)
 	if p.stream.Format.FramedLen(p.body) > stream.MaxFramedBytes {
 		return h.toArchive(ctx, p.stream, r, 1, archive.Oversize, nil, o)
 	}

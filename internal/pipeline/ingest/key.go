@@ -80,7 +80,7 @@ func newID(k *queue.IdempotencyKey) (uuid.UUID, error) {
 
 // lineID returns the id of line i of a batch: the batch's id with i in its last 16
 // bits.
-func lineID(batch uuid.UUID, i int) uuid.UUID {
+func lineID(batch uuid.UUID, i int) string {
 	binary.BigEndian.PutUint16(batch[14:], uint16(i)) // #nosec G115 -- a batch has at most maxLines lines.
-	return batch
+	return batch.String()
 }

@@ -10,7 +10,7 @@ import (
 // moments: a slot of the cluster is moving, or the server is loading its data. The
 // command had no effect, so it can be sent again.
 func IsTransient(err error) bool {
-	return slices.ContainsFunc([]string{"TRYAGAIN", "MOVED", "ASK", "LOADING"}, func(code string) bool {
+	return err != nil && slices.ContainsFunc([]string{"TRYAGAIN", "MOVED", "ASK", "LOADING"}, func(code string) bool {
 		return redis.HasErrorPrefix(err, code+" ")
 	})
 }
