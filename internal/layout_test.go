@@ -55,7 +55,7 @@ type rule struct {
 // packages may depend on, directly or through others. The first wing whose
 // prefix a package has is the wing of that package.
 var wings = []rule{
-	{"functions/verifier", []string{"internal/pipeline/", "internal/operate/verifier", "internal/operate/verify", "internal/operate/bucket", "internal/operate/remote", "internal/operate/tap"}},
+	{"functions/verifier", []string{"internal/pipeline/", "internal/operate/verifier", "internal/operate/verify", "internal/operate/bucket", "internal/operate/manifest", "internal/operate/remote", "internal/operate/tap"}},
 	{"functions/", []string{"internal/pipeline/"}},
 	{"cdk", []string{"cdk/datasink", "internal/pipeline/stream", "internal/pipeline/env", "internal/pipeline/metric", "internal/pipeline/settings"}},
 	{"internal/pipeline/", []string{"internal/pipeline/"}},

@@ -40,6 +40,7 @@ func newVerifier(stack awscdk.Stack, d deployment, r resources, drainer awslambd
 			allow(slices.Concat(logGroupARNs(stack, *values[env.BridgeLog]), logGroupARNs(stack, *values[env.IngestLog])), "logs:FilterLogEvents"),
 			allow(on(r.bucket.BucketArn()), "s3:ListBucket"),
 			allow(on(r.objects("*/dt=*")), "s3:GetObject"),
+			allow(on(r.objects("_manifests/*")), "s3:PutObject"),
 		},
 		more: awslambda.FunctionProps{
 			Description: jsii.String("Data Sink: verifies that the archive has what was sent to it"),

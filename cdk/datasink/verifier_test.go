@@ -68,6 +68,7 @@ func TestWhatTheVerifierMayDo(t *testing.T) {
 		"logs:FilterLogEvents":  {group + "bridge", group + "bridge:*", group + "ingest", group + "ingest:*"},
 		"s3:ListBucket":         {bucketARN},
 		"s3:GetObject":          {bucketARN + "/*/dt=*"},
+		"s3:PutObject":          {bucketARN + "/_manifests/*"},
 		"logs:CreateLogStream":  {"${VerifierLogs.Arn}"},
 		"logs:PutLogEvents":     {"${VerifierLogs.Arn}"},
 	}

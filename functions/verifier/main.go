@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/data-sink/data-sink/internal/operate/bucket"
+	"github.com/data-sink/data-sink/internal/operate/manifest"
 	"github.com/data-sink/data-sink/internal/operate/remote"
 	"github.com/data-sink/data-sink/internal/operate/verifier"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
@@ -39,11 +40,13 @@ func newHandler(ctx context.Context, p *function.Process) (*verifier.Handler, er
 	// Firehose writes its objects without a checksum, and the client would log this
 	// for each object.
 	store := s3.NewFromConfig(cfg, func(o *s3.Options) { o.DisableLogOutputChecksumValidationSkipped = true })
+	objects := bucket.New(store, settings.ArchiveBucket)
 	bridgeLog, ingestLog := remote.NewLog(cfg, settings.BridgeLog), remote.NewLog(cfg, settings.IngestLog)
 	return verifier.New(verifier.Config{
-		Streams: streams,
-		Every:   settings.Every,
-		Objects: bucket.New(store, settings.ArchiveBucket),
+		Streams:   streams,
+		Every:     settings.Every,
+		Objects:   objects,
+		Manifests: &manifest.Archive{Bucket: objects, Store: archive.NewS3(store, settings.ArchiveBucket)},
 		Inspect: func(ctx context.Context) (drain.Inspection, error) {
 			return remote.Inspect(ctx, functions, settings.DrainerFunction)
 		},

@@ -44,8 +44,9 @@ type amazon struct {
 	key, object string
 	line        string // of the bridge's log
 
-	mu    sync.Mutex
-	calls []string
+	mu        sync.Mutex
+	calls     []string
+	manifests map[string][]byte
 }
 
 func (a *amazon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -68,6 +69,9 @@ func (a *amazon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			line = ""
 		}
 		fmt.Fprintf(w, `{"events":[{"message":%q}]}`, line)
+	case strings.Contains(r.URL.Path, "/_manifests/"):
+		call = r.Method + " manifest"
+		a.serveManifest(w, r, body)
 	case r.URL.Query().Get("list-type") == "2":
 		call = "List"
 		contents := ""
@@ -87,6 +91,23 @@ func (a *amazon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !slices.Contains(a.calls, call) {
 		a.calls = append(a.calls, call)
 	}
+}
+
+// serveManifest keeps the manifests, each of which must be written as a new object.
+func (a *amazon) serveManifest(w http.ResponseWriter, r *http.Request, body []byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if r.Method == http.MethodGet {
+		_, _ = w.Write(a.manifests[r.URL.Path])
+		return
+	}
+	if r.Header.Get("If-None-Match") != "*" {
+		a.t.Errorf("%s %s may replace an object", r.Method, r.URL)
+	}
+	if a.manifests == nil {
+		a.manifests = make(map[string][]byte)
+	}
+	a.manifests[r.URL.Path] = body
 }
 
 // TestTheFunctionAsWired runs the handler on the real clients against an AWS on
@@ -136,7 +157,8 @@ func TestTheFunctionAsWired(t *testing.T) {
 	}
 	slices.Sort(a.calls)
 	want := []string{
-		`FilterLogEvents /datasink/bridge "packed"`, `FilterLogEvents /datasink/ingest "record_archived"`, "Get", "List", "POST /2015-03-31/functions/datasink-drainer/invocations",
+		`FilterLogEvents /datasink/bridge "packed"`, `FilterLogEvents /datasink/ingest "record_archived"`, "GET manifest", "Get", "List",
+		"POST /2015-03-31/functions/datasink-drainer/invocations", "PUT manifest",
 	}
 	if !slices.Equal(a.calls, want) {
 		t.Errorf("calls %v, want %v and no others", a.calls, want)

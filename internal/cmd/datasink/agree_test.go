@@ -141,6 +141,12 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: finding %+v, want %s at the archive in %q", tt.fault, f, tt.kind, tt.object)
 		}
 	}
+	over := time.Now().UTC().Truncate(time.Hour).Add(-2 * time.Hour)
+	d.operate(t, "", "verify", "--stream=orders", "--manifest", "--from="+over.Format(time.RFC3339), "--to="+over.Add(time.Hour).Format(time.RFC3339)).done(t)
+	manifest, err := os.ReadFile(filepath.Join(d.data, "archive", filepath.FromSlash(over.Format("_manifests/orders/dt=2006-01-02/hour=15.json"))))
+	if err != nil || !strings.Contains(string(manifest), `"entries":[]`) {
+		t.Errorf("the manifest of an hour without objects is %s, %v", manifest, err)
+	}
 	unknown := d.operate(t, "", "verify", "--stream=order")
 	const streams = `no stream "order" in this deployment; its streams are: dispatcher-decisions, legacy-archives, orders, page-views`
 	if unknown.code != 1 || !strings.Contains(unknown.err, streams) {

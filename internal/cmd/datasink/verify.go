@@ -13,6 +13,7 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/deployment"
 	"github.com/data-sink/data-sink/internal/operate/failed"
+	"github.com/data-sink/data-sink/internal/operate/manifest"
 	"github.com/data-sink/data-sink/internal/operate/tap"
 	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
@@ -23,12 +24,13 @@ import (
 )
 
 type verifyVerb struct {
-	Stream []string      `help:"Streams to verify. Defaults to all."`
-	From   moment        `default:"1h" help:"Start of the period to verify, by the time at which the bridge sent the records."`
-	To     moment        `default:"now" help:"End of the period."`
-	Tap    bool          `help:"Also read the tap and compare it with the bridge's log. The command shares the read limits of the tap with the bridge, and holds one entry for each record in memory."`
-	Settle time.Duration `help:"Age at which a record that is not in the archive counts as missing instead of in flight. Defaults to the Firehose buffer time of the stream plus five minutes."`
-	JSON   bool          `name:"json" group:"output" help:"Print a JSON array with a report for each stream."`
+	Stream   []string      `help:"Streams to verify. Defaults to all."`
+	From     moment        `default:"1h" help:"Start of the period to verify, by the time at which the bridge sent the records."`
+	To       moment        `default:"now" help:"End of the period."`
+	Tap      bool          `help:"Also read the tap and compare it with the bridge's log. The command shares the read limits of the tap with the bridge, and holds one entry for each record in memory."`
+	Manifest bool          `help:"Write the manifests of the complete hours in the period that are over and have no difference."`
+	Settle   time.Duration `help:"Age at which a record that is not in the archive counts as missing instead of in flight. Defaults to the Firehose buffer time of the stream plus five minutes."`
+	JSON     bool          `name:"json" group:"output" help:"Print a JSON array with a report for each stream."`
 	progress
 	connection
 	streamsFile
@@ -42,6 +44,11 @@ hours in the period must be, decompressed, a concatenation of packed records tha
 the bridge logged, and each packed record must be in the archive once, in an object
 of its time. Each direct record (oversize, fallback, overflow) that ingest logged
 must be in the archive.
+
+With --manifest the command writes a list of the objects of each complete hour to
+_manifests/<stream>/dt=…/hour=HH.json and .txt in the archive bucket. After that no
+object is added to the hour, except by a list of its own, hour=HH.late-1.json. An hour
+that is not over yet, or that has a difference, gets none.
 
 Each difference is printed with its kind, hop, object and bytes. The kinds are
 missing, twice, changed, misplaced, unknown, unreadable, unbalanced and lost. The
@@ -57,6 +64,7 @@ Examples:
   datasink verify
   datasink verify --stream orders --from 2026-11-22T10 --to 2026-11-22T12
   datasink verify --stream orders --from 30m --tap
+  datasink verify --from 1d --manifest
   datasink verify --json | jq '.[].findings[]'`
 }
 
@@ -92,6 +100,11 @@ func (v *verifyVerb) Run(ctx context.Context, c console) error {
 		}
 		if reason, ok := inspection.Errors[name]; ok {
 			uninspected = errors.Join(uninspected, fmt.Errorf("inspecting the queue of %s: %s", name, reason))
+		}
+		if v.Manifest {
+			if err := v.writeManifests(ctx, c, t, archive, r); err != nil {
+				return err
+			}
 		}
 		reports = append(reports, r)
 		equal = equal && r.Equal()
@@ -179,7 +192,7 @@ func (v *verifyVerb) verify(ctx context.Context, c console, t deployment.Target,
 		return nil, err
 	}
 	config := verify.Config{
-		Stream: name, Format: s.Format, Buffer: time.Duration(s.BufferSeconds) * time.Second, From: v.From.Time, To: v.To.Time, Settle: v.Settle, Objects: a.Bucket,
+		Stream: name, Format: s.Format, Buffer: time.Duration(s.BufferSeconds) * time.Second, From: v.From.Time, To: v.To.Time, Settle: v.Settle, Objects: a.Bucket, Summaries: v.Manifest,
 		Packed: func(ctx context.Context, from, to time.Time, each func(pack.Line) error) error {
 			return t.Packed(ctx, name, from, to, each)
 		},
@@ -218,6 +231,35 @@ func (v *verifyVerb) verify(ctx context.Context, c console, t deployment.Target,
 		b.end()
 	}
 	return report, err
+}
+
+// writeManifests writes the manifests of the hours of a report that are over for as
+// long as a record takes to the archive.
+func (v *verifyVerb) writeManifests(ctx context.Context, c console, t deployment.Target, a deployment.Archive, r *verify.Report) error {
+	s, _, err := v.streamsFile.stream(r.Stream)
+	if err != nil {
+		return err
+	}
+	to := r.To
+	if over := time.Now().UTC().Add(-t.Settle(s)); over.Before(to) {
+		to = over
+	}
+	list := &manifest.Archive{Bucket: a.Bucket, Store: a.Store}
+	hours, err := list.Hours(ctx, r.Stream, r.From, to)
+	if err != nil {
+		return err
+	}
+	complete := r.CompleteHours(r.From, to)
+	for _, at := range slices.SortedFunc(maps.Keys(complete), time.Time.Compare) {
+		written, err := list.Write(ctx, r.Stream, at, hours[at], complete[at])
+		if err != nil {
+			return err
+		}
+		if written {
+			fmt.Fprintf(c.err, "datasink: wrote a manifest of %s, %s\n", r.Stream, at.Format("2006-01-02T15"))
+		}
+	}
+	return nil
 }
 
 // tapDeadLetters calls each with every record of the tap that became a dead letter

@@ -140,9 +140,19 @@ func (b *Bucket) open(ctx context.Context, in *s3.GetObjectInput) (io.ReadCloser
 // content begins with a gzip header. The error of broken compression, of OpenPlain
 // or of a later Read, is ErrDamaged.
 func (b *Bucket) OpenPlain(ctx context.Context, key string) (io.ReadCloser, error) {
-	stored, err := b.Open(ctx, key)
-	if err != nil || !strings.HasSuffix(key, ".gz") {
-		return stored, err
+	return b.OpenPlainTee(ctx, key, io.Discard)
+}
+
+// OpenPlainTee is like OpenPlain, and writes the bytes as they are stored to w while
+// they are read.
+func (b *Bucket) OpenPlainTee(ctx context.Context, key string, w io.Writer) (io.ReadCloser, error) {
+	opened, err := b.Open(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	stored := tee{io.TeeReader(opened, w), opened}
+	if !strings.HasSuffix(key, ".gz") {
+		return stored, nil
 	}
 	p := &plain{stored: stored}
 	p.buffered = bufio.NewReaderSize(readerFunc(p.readStored), 64<<10)
@@ -154,6 +164,12 @@ func (b *Bucket) OpenPlain(ctx context.Context, key string) (io.ReadCloser, erro
 		return nil, fmt.Errorf("decompressing %s: %w", key, errors.Join(p.damage(err), p.Close()))
 	}
 	return p, nil
+}
+
+// tee reads from one and closes the other.
+type tee struct {
+	io.Reader
+	io.Closer
 }
 
 // plain decompresses stored. It keeps errors of reading apart from errors of

@@ -16,36 +16,36 @@ type logs struct {
 	direct map[string][]archive.Line
 }
 
-// readLogs reads the logs of the bridge and of ingest once for all streams, because
-// CloudWatch Logs allows only a few calls a second. A malformed line is a problem,
-// but does not hide other lines.
-func (w *work) readLogs(ctx context.Context) error {
-	w.lines = logs{packed: make(map[string][]pack.Line), direct: make(map[string][]archive.Line)}
-	begin, end := verify.LogTime(w.from, w.to)
+// readLogs reads the logs of the bridge and of ingest for a period, once for all
+// streams, because CloudWatch Logs allows only a few calls a second. A malformed
+// line is a problem, but does not hide other lines.
+func (w *work) readLogs(ctx context.Context, from, to time.Time) (logs, error) {
+	lines := logs{packed: make(map[string][]pack.Line), direct: make(map[string][]archive.Line)}
+	begin, end := verify.LogTime(from, to)
 	err := w.c.PackedLines(ctx, begin, end, func(line []byte) error {
 		p, ok, err := pack.ParseLine(line)
 		w.noteMalformed(ctx, logMalformed, err)
 		if ok && isBetween(p.LoggedAt, begin, end) {
-			w.lines.packed[p.Stream] = append(w.lines.packed[p.Stream], p)
+			lines.packed[p.Stream] = append(lines.packed[p.Stream], p)
 		}
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("reading the bridge's log: %w", err)
+		return logs{}, fmt.Errorf("reading the bridge's log: %w", err)
 	}
-	begin, end = verify.DirectLogTime(w.from, w.to)
+	begin, end = verify.DirectLogTime(from, to)
 	err = w.c.DirectLines(ctx, begin, end, func(line []byte) error {
 		d, ok, err := archive.ParseLine(line)
 		w.noteMalformed(ctx, logDirect, err)
 		if ok && isBetween(d.LoggedAt, begin, end) {
-			w.lines.direct[d.Stream] = append(w.lines.direct[d.Stream], d)
+			lines.direct[d.Stream] = append(lines.direct[d.Stream], d)
 		}
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("reading ingest's log: %w", err)
+		return logs{}, fmt.Errorf("reading ingest's log: %w", err)
 	}
-	return nil
+	return lines, nil
 }
 
 // noteMalformed makes the first malformed line of a kind a problem of the run.

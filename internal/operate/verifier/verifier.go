@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/operate/bucket"
+	"github.com/data-sink/data-sink/internal/operate/manifest"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
@@ -47,6 +48,8 @@ const (
 	logUninspected = "queues_not_inspected"
 	logMalformed   = "packed_line_malformed"
 	logDirect      = "direct_line_malformed"
+	logManifest    = "manifest_written"
+	logNoManifest  = "manifest_failed"
 )
 
 // errTooMuch is the error of streams that were not verified in time.
@@ -60,6 +63,8 @@ type Config struct {
 	Every time.Duration
 	// Objects is the archive.
 	Objects *bucket.Bucket
+	// Manifests writes the manifests of complete hours; nil writes none.
+	Manifests *manifest.Archive
 	// Inspect reads the state of every queue.
 	Inspect func(ctx context.Context) (drain.Inspection, error)
 	// PackedLines calls each with the lines of the bridge's log about packed records
@@ -139,8 +144,8 @@ func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 		ctx, stop = context.WithDeadlineCause(ctx, deadline.Add(-h.c.Margin), errTooMuch)
 		defer stop()
 	}
-	w := &work{Handler: h, from: from, to: to, malformed: make(map[string]bool)}
-	if err := w.readLogs(ctx); err != nil {
+	w := &work{Handler: h, from: from, to: to, malformed: make(map[string]bool), pending: make(map[time.Time][]pending)}
+	if w.lines, err = w.readLogs(ctx, from, to); err != nil {
 		return nil, fmt.Errorf("verifying %s to %s: %w", from.Format(time.RFC3339), to.Format(time.RFC3339), late(ctx, err))
 	}
 	w.inspection, err = h.c.Inspect(ctx)
@@ -151,6 +156,7 @@ func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 		w.noteUninspected(ctx, fmt.Errorf("inspecting the queue of %s: %s", name, w.inspection.Errors[name]))
 	}
 	results := w.verifyAll(ctx)
+	w.catchUp(ctx)
 	if err := w.sumUp(results); err != nil {
 		return nil, fmt.Errorf("verifying %s to %s: %w", from.Format(time.RFC3339), to.Format(time.RFC3339), err)
 	}

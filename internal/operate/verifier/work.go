@@ -24,10 +24,13 @@ type work struct {
 	problems  []error
 	malformed map[string]bool
 
-	// mu guards lines while streams are verified. The lines of a finished stream
+	// mu guards problems and lines while streams are verified. The lines of a finished stream
 	// are dropped.
 	mu    sync.Mutex
 	lines logs
+	// pending are the streams whose manifests of earlier hours are not complete; mu
+	// guards it.
+	pending map[time.Time][]pending
 }
 
 // verifyAll verifies the streams, a few at once, and streams with fewer bytes first:
@@ -71,10 +74,8 @@ func (w *work) verify(ctx context.Context, s stream.Stream) Result {
 	w.mu.Lock()
 	packed, direct := w.lines.packed[s.Name], w.lines.direct[s.Name]
 	w.mu.Unlock()
-	config := verify.Config{
-		Stream: s.Name, Format: s.Format, Buffer: time.Duration(s.BufferSeconds) * time.Second, From: w.from, To: w.to, Settle: w.settle(s), Objects: w.c.Objects, Now: w.c.Now,
-		Packed: each(packed), Direct: each(direct),
-	}
+	config := w.config(s, w.from, w.to)
+	config.Packed, config.Direct = each(packed), each(direct)
 	if state, ok := w.inspection.Streams[s.Name]; ok {
 		config.Queue = &state
 	}
@@ -88,6 +89,7 @@ func (w *work) verify(ctx context.Context, s stream.Stream) Result {
 		w.c.Log.ErrorContext(ctx, logUnverified, "stream", s.Name, "error", err)
 		return Result{err: err}
 	}
+	w.writeManifests(ctx, s, report)
 	r := Result{Records: report.Archived.Records, Bytes: report.Archived.Bytes, Objects: report.Read.Objects, Differences: len(report.Findings)}
 	for i, f := range report.Findings {
 		switch inWindow := !f.LoggedAt.Before(w.from) && f.LoggedAt.Before(w.to); {
@@ -107,6 +109,14 @@ func (w *work) verify(ctx context.Context, s stream.Stream) Result {
 	w.c.Log.InfoContext(ctx, logVerified, "stream", s.Name, "from", w.from, "to", w.to, "records", r.Records, "bytes", r.Bytes,
 		"objects", r.Objects, "inFlight", report.InFlight.Records, "missing", r.Missing, "differences", r.Differences)
 	return r
+}
+
+// config returns the configuration of a verification without logs.
+func (w *work) config(s stream.Stream, from, to time.Time) verify.Config {
+	return verify.Config{
+		Stream: s.Name, Format: s.Format, Buffer: time.Duration(s.BufferSeconds) * time.Second, From: from, To: to, Settle: w.settle(s),
+		Objects: w.c.Objects, Summaries: w.c.Manifests != nil, Now: w.c.Now,
+	}
 }
 
 // settle returns the age up to which records may be in flight. Nothing is in flight

@@ -33,7 +33,8 @@ func (v *verification) readDirectLog(ctx context.Context) error {
 
 // readDirect reads a direct record to its end, and compares it with its log line.
 func (v *verification) readDirect(ctx context.Context, o bucket.Object) error {
-	size, whole, err := v.sizeOf(ctx, o)
+	d := v.describe(o.Key)
+	size, whole, err := v.sizeOf(ctx, o, d)
 	if err != nil {
 		return err
 	}
@@ -45,6 +46,10 @@ func (v *verification) readDirect(ctx context.Context, o bucket.Object) error {
 	v.report.Direct[why] = count
 	v.report.DirectObjects = append(v.report.DirectObjects, o.Key)
 	line, logged := v.direct[o.Key]
+	if d != nil {
+		d.addRecords(1, line.LoggedAt)
+		v.report.Objects = append(v.report.Objects, d.object())
+	}
 	delete(v.direct, o.Key)
 	switch framed := size - int64(line.Bytes); {
 	case !logged && v.Direct != nil:
@@ -60,13 +65,13 @@ func (v *verification) readDirect(ctx context.Context, o bucket.Object) error {
 
 // sizeOf returns the length of an object, decompressed. whole is false for an
 // object that is damaged.
-func (v *verification) sizeOf(ctx context.Context, o bucket.Object) (n int64, whole bool, err error) {
-	r, err := v.Objects.OpenPlain(ctx, o.Key)
+func (v *verification) sizeOf(ctx context.Context, o bucket.Object, d *description) (n int64, whole bool, err error) {
+	r, err := v.Objects.OpenPlainTee(ctx, o.Key, d)
 	if err != nil {
 		return 0, false, v.unreadable(ctx, o, 0, err)
 	}
 	defer func() { _ = r.Close() }()
-	n, err = io.Copy(io.Discard, r)
+	n, err = io.Copy(d.lines(v.Format), r)
 	if err != nil {
 		return n, false, v.unreadable(ctx, o, n, err)
 	}

@@ -18,6 +18,7 @@ func (v *verification) judgeObjects() {
 		if o.within {
 			v.judgeSegments(o)
 			v.judgeSurplus(o)
+			v.addDescription(o)
 		}
 	}
 }

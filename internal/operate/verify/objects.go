@@ -27,6 +27,8 @@ type object struct {
 	// matches are the lines that may explain the object's records. expected are the
 	// lines of these that were logged before the object was due.
 	matches, expected span
+	// description is for a manifest; nil if none is wanted.
+	description *description
 	// surplus is the number of bytes that are left over by the comparison of units.
 	surplus int64
 }
@@ -137,11 +139,11 @@ func (v *verification) lacksEdge() bool {
 	return false
 }
 
-// read reads the whole content of an object, decompressed. The content of a
-// damaged object ends at the damage.
-func (v *verification) read(ctx context.Context, content *bytes.Buffer, o bucket.Object) error {
+// read reads the whole content of an object, decompressed, and writes its stored
+// bytes to stored. The content of a damaged object ends at the damage.
+func (v *verification) read(ctx context.Context, content *bytes.Buffer, o bucket.Object, stored io.Writer) error {
 	content.Reset()
-	r, err := v.Objects.OpenPlain(ctx, o.Key)
+	r, err := v.Objects.OpenPlainTee(ctx, o.Key, stored)
 	if err == nil {
 		_, err = content.ReadFrom(io.LimitReader(r, maxObject+1))
 		_ = r.Close()
@@ -158,7 +160,8 @@ func (v *verification) read(ctx context.Context, content *bytes.Buffer, o bucket
 // readArchived reads an object and explains it. What can be read of a damaged
 // object is explained too.
 func (v *verification) readArchived(ctx context.Context, content *bytes.Buffer, o *object) error {
-	if err := v.read(ctx, content, o.Object); err != nil {
+	d := v.describe(o.Key)
+	if err := v.read(ctx, content, o.Object, d); err != nil {
 		return err
 	}
 	if o.within {
@@ -170,6 +173,10 @@ func (v *verification) readArchived(ctx context.Context, content *bytes.Buffer, 
 	}
 	o.segments = v.index.explain(piece{content.Bytes(), o.matches})
 	v.objects = append(v.objects, o)
+	if d != nil && o.within {
+		d.addLines(v.Format, content.Bytes())
+		o.description = d
+	}
 	return nil
 }
 

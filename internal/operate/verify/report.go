@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/operate/manifest"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
@@ -119,6 +120,8 @@ type Report struct {
 	// DirectUnlogged are the keys of direct records that ingest did not log: the
 	// client may not have got a 202 for them.
 	DirectUnlogged []string `json:"directUnlogged,omitempty"`
+	// Objects describes the objects of the verified hours, if Config asks for it.
+	Objects []manifest.Object `json:"-"`
 	// DeadLettered counts records of the tap that are dead letters.
 	DeadLettered Count `json:"deadLettered"`
 	// TapInFlight counts records of the tap that the bridge has not sent yet, and

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"container/heap"
 	"context"
+	"io"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
@@ -79,7 +80,7 @@ func (v *verification) resolve(ctx context.Context, content *bytes.Buffer) error
 	byUnit := make(map[uint64][]*demand)
 	total := 0
 	for _, o := range v.objects {
-		if err := v.read(ctx, content, o.Object); err != nil {
+		if err := v.read(ctx, content, o.Object, io.Discard); err != nil {
 			return err
 		}
 		v.learnClasses(byClass, o, content.Bytes())

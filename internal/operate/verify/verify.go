@@ -61,6 +61,8 @@ type Config struct {
 	// DeadLetters calls each with the shard and sequence number of the records of
 	// the tap that are dead letters. It is called only with Tap.
 	DeadLetters func(ctx context.Context, each func(shard, sequence string)) error
+	// Summaries adds the description of each object to the Report, for manifests.
+	Summaries bool
 	// Progress, if set, is called for each object that was read, with the number
 	// of objects to read.
 	Progress func(o bucket.Object, of int)
