@@ -57,12 +57,16 @@ type lineFields struct {
 	Key       string    `json:"key"`
 }
 
-// parseText parses key=value pairs. The values of the attributes that are needed
-// have no quotes. A malformed value stays zero.
+// parseText parses key=value pairs. The values of the attributes that are needed have no
+// spaces; slog quotes those with an equals sign, such as a key. A malformed value stays
+// zero.
 func parseText(text string) lineFields {
 	pairs := make(map[string]string)
 	for pair := range strings.FieldsSeq(text) {
 		if key, value, ok := strings.Cut(pair, "="); ok {
+			if unquoted, err := strconv.Unquote(value); err == nil {
+				value = unquoted
+			}
 			pairs[key] = value
 		}
 	}

@@ -18,7 +18,7 @@ func TestParseLine(t *testing.T) {
 	for name, text := range map[string]string{
 		"slog":   `{"time":"2026-11-22T23:00:00Z","level":"WARN","msg":"record_archived",` + attributes,
 		"Lambda": `{"timestamp":"2026-11-22T23:00:00Z","level":"WARN","message":"record_archived","requestId":"x",` + attributes,
-		"text":   `time=2026-11-22T23:00:00Z level=WARN msg=record_archived stream=orders id=1 reason=fallback bytes=12 cause="a b" key=orders/dt=2026-11-22/hour=23/fallback-1.gz`,
+		"text":   `time=2026-11-22T23:00:00Z level=WARN msg=record_archived stream=orders id=1 reason=fallback bytes=12 cause="a b" key="orders/dt=2026-11-22/hour=23/fallback-1.gz"`,
 	} {
 		got, ok, err := archive.ParseLine([]byte(text))
 		if !ok || err != nil {
