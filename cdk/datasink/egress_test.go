@@ -20,7 +20,7 @@ func TestEveryServiceIsReachable(t *testing.T) {
 	for _, tt := range []struct {
 		context map[string]any
 		subnets int // of each interface endpoint
-	}{{nil, 2}, {map[string]any{"egress": "endpoint"}, 1}, {byIPv6, 0}} {
+	}{{nil, 2}, {map[string]any{"egress": "endpoint"}, 1}, {byIPv6, 0}, {map[string]any{"egress": "both"}, 2}} {
 		root := synth(t, tt.context, fourStreams).root
 		reached := make(map[string]bool)
 		for _, e := range ofType(root, "AWS::EC2::VPCEndpoint") {
@@ -85,6 +85,19 @@ func TestIPv6Egress(t *testing.T) {
 	for _, kind := range []string{"AWS::EC2::InternetGateway", "AWS::EC2::NatGateway"} {
 		if n := len(ofType(root, kind)); n > 0 {
 			t.Errorf("%d of %s", n, kind)
+		}
+	}
+}
+
+// A change from endpoints to IPv6 first adds the new way and then removes the old one, so
+// that environments of the functions which use the old one are never cut off.
+func TestAnEgressIsChangedInTwoDeploys(t *testing.T) {
+	both := synth(t, map[string]any{"egress": "both"}, fourStreams).root
+	for _, egress := range []string{"endpoints", "ipv6"} {
+		for id, r := range synth(t, map[string]any{"egress": egress}, fourStreams).root.Resources {
+			if _, ok := both.Resources[id]; !ok {
+				t.Errorf("egress=both has no %s, a %s of egress=%s", id, r.Type, egress)
+			}
 		}
 	}
 }

@@ -36,8 +36,8 @@ const (
 )
 
 // newNetwork declares a VPC that accepts no connection from the internet, or looks up the
-// VPC of the setting vpcId. Nor is there a route to the internet, except with
-// egress=ipv6.
+// VPC of the setting vpcId. Nor is there a route to the internet, except over
+// IPv6 with egress=ipv6 or both.
 func newNetwork(stack awscdk.Stack, s settings.Settings) *network {
 	scope := constructs.NewConstruct(stack, jsii.String("Network"))
 	if s.VPCID != "" {
@@ -66,7 +66,8 @@ func newNetwork(stack awscdk.Stack, s settings.Settings) *network {
 	s3.AddToPolicy(ownAccount(stack))
 	if s.IPv6() {
 		n.routes = newIPv6Routes(scope, vpc, n.subnets)
-	} else {
+	}
+	if s.InterfaceEndpoints() > 0 {
 		newEndpoints(stack, scope, s, n, vpc)
 	}
 	return n

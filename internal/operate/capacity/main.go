@@ -89,7 +89,7 @@ func parse(args []string, usage io.Writer) (l Load, s Scenario, asJSON bool, err
 	f.IntVar(&l.Batch, "batch", l.Batch, "`number` of records in one request")
 	f.StringVar(&l.Profile, "profile", "", "`profile` of the stack: standard or small")
 	f.StringVar(&l.Front, "front", "", "`front` of the stack: api or url; default: of the profile")
-	f.StringVar(&l.Egress, "egress", "", "`egress` of the stack: endpoints, endpoint or ipv6; default: of the profile")
+	f.StringVar(&l.Egress, "egress", "", "`egress` of the stack: endpoints, endpoint, ipv6 or both; default: of the profile")
 	f.StringVar(&l.CacheKind, "cache", "", "`cache` of the stack: nodes or serverless; default: of the profile")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	s.flags(f)

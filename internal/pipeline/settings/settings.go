@@ -41,7 +41,7 @@ type Settings struct {
 	RedisSecret string
 	// VPCID is the ID of an existing VPC.
 	VPCID string
-	// Egress is EgressEndpoints, EgressEndpoint or EgressIPv6.
+	// Egress is EgressEndpoints, EgressEndpoint, EgressIPv6 or EgressBoth.
 	Egress string
 
 	// Front is FrontAPI or FrontURL.
@@ -100,6 +100,7 @@ const (
 	EgressEndpoints = "endpoints" // interface endpoints in every zone
 	EgressEndpoint  = "endpoint"  // interface endpoints in one zone
 	EgressIPv6      = "ipv6"      // an egress-only internet gateway
+	EgressBoth      = "both"      // both, while a deployment changes from one to the other
 )
 
 // Values of Settings.Front.
@@ -156,12 +157,14 @@ func (s Settings) InVPC() bool { return s.CreatesCache() || s.VPCID != "" }
 func (s Settings) CreatesVPC() bool { return s.CreatesCache() && s.VPCID == "" }
 
 // IPv6 reports whether the functions in the VPC reach AWS services over IPv6.
-func (s Settings) IPv6() bool { return s.CreatesVPC() && s.Egress == EgressIPv6 }
+func (s Settings) IPv6() bool {
+	return s.CreatesVPC() && (s.Egress == EgressIPv6 || s.Egress == EgressBoth)
+}
 
 // InterfaceEndpoints returns the number of interface endpoints, counted in each zone.
 func (s Settings) InterfaceEndpoints() int {
 	switch {
-	case !s.CreatesVPC() || s.IPv6():
+	case !s.CreatesVPC() || s.Egress == EgressIPv6:
 		return 0
 	case s.Egress == EgressEndpoint:
 		return len(endpointServices)

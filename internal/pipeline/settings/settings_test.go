@@ -82,6 +82,7 @@ func TestTheNumberOfNodesAndEndpoints(t *testing.T) {
 		{nil, 2, 6},
 		{map[string]any{"egress": "endpoint", "cacheShards": "3", "cacheReplicas": "2"}, 9, 3},
 		{map[string]any{"egress": "ipv6"}, 2, 0},
+		{map[string]any{"egress": "both"}, 2, 6},
 		{map[string]any{"cache": "serverless"}, 0, 6},
 		{map[string]any{"redisUrl": "rediss://redis"}, 0, 0},
 		{map[string]any{"vpcId": "vpc-01234567"}, 2, 0},
