@@ -32,7 +32,7 @@ build: ## build the command and the functions into .build
 test: unit e2e ## install what the tests need, then run all of them
 
 .PHONY: unit
-unit: redis chromium $(AXE)/node_modules/axe-core ruby $(TOOLS)/schemathesis/installed ## run all tests but the end-to-end deployment
+unit: redis chromium $(AXE)/node_modules/axe-core ruby $(TOOLS)/schemathesis/installed $(TOOLS)/clients/installed ## run all tests but the end-to-end deployment
 	go test $(RACE) -timeout 20m $$(go list ./... | grep -v '/cdk')
 	@# Without the race detector: the JSII runtime's own Close races with itself.
 	go test -timeout 20m ./cdk/...
@@ -181,6 +181,7 @@ $(TOOLS)/%/installed:
 	@touch $@
 
 ministack_PACKAGES := ministack==1.5.33
+clients_PACKAGES := boto3==1.44.8 awscli==1.46.3 minio==7.2.20
 schemathesis_PACKAGES := schemathesis==4.32.5
 sam_PACKAGES := aws-sam-cli==1.170.0
 lint_PACKAGES := cfn-lint==1.58.0 checkov==3.3.30

@@ -32,6 +32,7 @@ type Bucket struct {
 	uploads multipartUploads
 
 	commit sync.Mutex // is held from the check of a condition to the rename
+	stamp  time.Time  // of the last write; guarded by commit
 }
 
 var _ archive.Store = (*Bucket)(nil)
@@ -191,6 +192,15 @@ func (b *Bucket) move(temporary, key string, c Conditions) error {
 	b.commit.Lock()
 	defer b.commit.Unlock()
 	if err := b.hold(key, c); err != nil {
+		return err
+	}
+	// The clock of the file system is coarse. An ETag needs a time of its own.
+	if now := time.Now(); now.After(b.stamp) {
+		b.stamp = now
+	} else {
+		b.stamp = b.stamp.Add(time.Nanosecond)
+	}
+	if err := b.root.Chtimes(temporary, b.stamp, b.stamp); err != nil {
 		return err
 	}
 	return b.root.Rename(temporary, filepath.Join(b.dir, path))

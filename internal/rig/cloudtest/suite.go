@@ -1,0 +1,345 @@
+package cloudtest
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Resources are the resources that the suite uses. The stream has one shard or
+// more and no record of another test; bucket and queue are empty.
+type Resources struct {
+	Stream, DeliveryStream string
+	Secret, SecretValue    string
+}
+
+// Case is one case of the suite.
+type Case struct {
+	// Name names the operations of the case.
+	Name string
+	run  func(t *testing.T, d Door, r Resources)
+}
+
+// Cases are the cases of the suite, in the order of the table in the README.
+var Cases = []Case{
+	{"PutRecords: number of records, length of a key", putRecords},
+	{"PutRecords: size of a record", putRecordsSizes},
+	{"PutRecordBatch: number of records", putRecordBatch},
+	{"PutRecordBatch: size of a record and of a call", putRecordBatchSizes},
+	{"ListStreams, DescribeStream, ListShards", describe},
+	{"GetShardIterator: every type; GetRecords: pages", read},
+	{"GetShardIterator, GetRecords: invalid input", readErrors},
+	{"PutObject, GetObject, HeadObject, DeleteObject", objects},
+	{"PutObject: If-None-Match and If-Match", conditions},
+	{"ListObjectsV2: prefixes, delimiters, pages", list},
+	{"SendMessage, ReceiveMessage, DeleteMessage", messages},
+	{"GetSecretValue", secret},
+}
+
+// EmulatorDiffers are the cases that the third-party emulator of the end-to-end
+// tests fails: it accepts records and calls over the limits, and has other errors
+// for invalid iterators.
+var EmulatorDiffers = []string{
+	"PutRecords: size of a record",
+	"PutRecordBatch: size of a record and of a call",
+	"GetShardIterator, GetRecords: invalid input",
+}
+
+// Run runs the cases against a door, except those that unsupported names.
+func Run(t *testing.T, d Door, r Resources, unsupported ...string) {
+	t.Helper()
+	for _, c := range Cases {
+		if slices.Contains(unsupported, c.Name) {
+			continue
+		}
+		t.Run(c.Name, func(t *testing.T) { c.run(t, d, r) })
+	}
+}
+
+func wantCode(t *testing.T, what string, err error, code string) {
+	t.Helper()
+	if got := Code(err); got != code {
+		t.Errorf("%s: %v, want %s", what, err, code)
+	}
+}
+
+func repeated(n, size int) []Record {
+	return slices.Repeat([]Record{{Key: "k", Data: strings.Repeat("x", size)}}, n)
+}
+
+func putRecords(t *testing.T, d Door, r Resources) {
+	for name, records := range map[string][]Record{"501 records": repeated(501, 1), "a key of 257 characters": {{strings.Repeat("k", 257), "x"}}} {
+		_, err := d.PutRecords(t.Context(), r.Stream, records)
+		if code := Code(err); code != "InvalidArgumentException" && code != "ValidationException" {
+			t.Errorf("PutRecords of %s: %v, want InvalidArgumentException or ValidationException", name, err)
+		}
+	}
+	accepted(t, "500 records", 500)(d.PutRecords(t.Context(), r.Stream, repeated(500, 1)))
+	_, err := d.PutRecords(t.Context(), r.Stream+"-none", repeated(1, 1))
+	wantCode(t, "PutRecords to a missing stream", err, "ResourceNotFoundException")
+}
+
+// accepted checks that all records of a call were accepted.
+func accepted(t *testing.T, what string, records int) func(codes []string, err error) {
+	t.Helper()
+	return func(codes []string, err error) {
+		t.Helper()
+		if err != nil || len(codes) != records || slices.ContainsFunc(codes, func(c string) bool { return c != "" }) {
+			t.Errorf("%s: %d results, %v, want all accepted", what, len(codes), err)
+		}
+	}
+}
+
+func putRecordsSizes(t *testing.T, d Door, r Resources) {
+	_, err := d.PutRecords(t.Context(), r.Stream, repeated(1, 1<<20))
+	wantCode(t, "a record over 1 MiB with its key", err, "InvalidArgumentException")
+	_, err = d.PutRecords(t.Context(), r.Stream, repeated(6, 1<<20-1))
+	wantCode(t, "a call over 5 MiB", err, "InvalidArgumentException")
+	accepted(t, "a record of 1 MiB with its key", 1)(d.PutRecords(t.Context(), r.Stream, repeated(1, 1<<20-1)))
+}
+
+func putRecordBatch(t *testing.T, d Door, r Resources) {
+	_, err := d.PutRecordBatch(t.Context(), r.DeliveryStream, repeated(501, 1))
+	wantCode(t, "PutRecordBatch of 501 records", err, "InvalidArgumentException")
+	accepted(t, "500 records", 500)(d.PutRecordBatch(t.Context(), r.DeliveryStream, repeated(500, 1)))
+	_, err = d.PutRecordBatch(t.Context(), r.DeliveryStream+"-none", repeated(1, 1))
+	wantCode(t, "PutRecordBatch to a missing delivery stream", err, "ResourceNotFoundException")
+}
+
+func putRecordBatchSizes(t *testing.T, d Door, r Resources) {
+	_, err := d.PutRecordBatch(t.Context(), r.DeliveryStream, repeated(1, 1_024_001))
+	wantCode(t, "a record over 1,000 KiB", err, "InvalidArgumentException")
+	_, err = d.PutRecordBatch(t.Context(), r.DeliveryStream, repeated(5, 1_000_000))
+	wantCode(t, "a call over 4 MiB", err, "InvalidArgumentException")
+	accepted(t, "a record of 1,000 KiB", 1)(d.PutRecordBatch(t.Context(), r.DeliveryStream, repeated(1, 1_024_000)))
+}
+
+func describe(t *testing.T, d Door, r Resources) {
+	names, err := d.ListStreams(t.Context())
+	if err != nil || !slices.Contains(names, r.Stream) || !slices.IsSorted(names) {
+		t.Errorf("ListStreams = %v, %v, want %s among them, sorted", names, err, r.Stream)
+	}
+	shards, err := d.Shards(t.Context(), r.Stream)
+	if err != nil || len(shards) == 0 || !strings.HasPrefix(shards[0], "shardId-") || !slices.IsSorted(shards) {
+		t.Errorf("shards %v, %v", shards, err)
+	}
+	_, err = d.Shards(t.Context(), r.Stream+"-none")
+	wantCode(t, "ListShards of a missing stream", err, "ResourceNotFoundException")
+}
+
+// readAll reads a shard to its present end.
+func readAll(t *testing.T, d Door, stream, shard string, s Start, limit int) []Read {
+	t.Helper()
+	iterator, err := d.Iterator(t.Context(), stream, shard, s)
+	if err != nil {
+		t.Fatalf("iterator %+v: %v", s, err)
+	}
+	var all []Read
+	for {
+		page, next, err := d.GetRecords(t.Context(), iterator, limit)
+		if err != nil {
+			t.Fatalf("GetRecords: %v", err)
+		}
+		if limit > 0 && len(page) > limit {
+			t.Errorf("a page of %d records, want %d at most", len(page), limit)
+		}
+		if all = append(all, page...); len(page) == 0 {
+			return all
+		}
+		iterator = next
+	}
+}
+
+func data(records []Read) []string {
+	var all []string
+	for _, r := range records {
+		all = append(all, r.Data)
+	}
+	return all
+}
+
+func read(t *testing.T, d Door, r Resources) {
+	shards, err := d.Shards(t.Context(), r.Stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// All records have one key, so they are in one shard.
+	lengths := make(map[string]int)
+	latest := make(map[string]string)
+	for _, shard := range shards {
+		lengths[shard] = len(readAll(t, d, r.Stream, shard, Start{Type: "TRIM_HORIZON"}, 0))
+		if latest[shard], err = d.Iterator(t.Context(), r.Stream, shard, Start{Type: "LATEST"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begun := time.Now()
+	time.Sleep(1100 * time.Millisecond) // Timestamps of the protocol may have whole seconds.
+	for _, body := range []string{"one", "two", "three", "four", "five"} {
+		if _, err := d.PutRecords(t.Context(), r.Stream, []Record{{"the same key", body}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{"one", "two", "three", "four", "five"}
+	for _, shard := range shards {
+		all := readAll(t, d, r.Stream, shard, Start{Type: "TRIM_HORIZON"}, 2000)
+		if len(all) == lengths[shard] {
+			continue
+		}
+		fresh := all[lengths[shard]:]
+		if diff := cmp.Diff(want, data(fresh)); diff != "" {
+			t.Fatalf("TRIM_HORIZON differs (-want +got):\n%s", diff)
+		}
+		for i := 1; i < len(fresh); i++ {
+			if len(fresh[i].Sequence) == len(fresh[i-1].Sequence) && fresh[i].Sequence <= fresh[i-1].Sequence {
+				t.Errorf("sequence number %s after %s", fresh[i].Sequence, fresh[i-1].Sequence)
+			}
+		}
+		page, _, err := d.GetRecords(t.Context(), latest[shard], 0)
+		if diff := cmp.Diff(want, data(page)); diff != "" || err != nil {
+			t.Errorf("LATEST: %v, differs (-want +got):\n%s", err, diff)
+		}
+		for name, tt := range map[string]struct {
+			start Start
+			want  []string
+		}{
+			"AT_SEQUENCE_NUMBER":    {Start{Type: "AT_SEQUENCE_NUMBER", Sequence: fresh[2].Sequence}, want[2:]},
+			"AFTER_SEQUENCE_NUMBER": {Start{Type: "AFTER_SEQUENCE_NUMBER", Sequence: fresh[2].Sequence}, want[3:]},
+			"AT_TIMESTAMP":          {Start{Type: "AT_TIMESTAMP", At: begun.Add(500 * time.Millisecond)}, want},
+		} {
+			if diff := cmp.Diff(tt.want, data(readAll(t, d, r.Stream, shard, tt.start, 2))); diff != "" {
+				t.Errorf("%s differs (-want +got):\n%s", name, diff)
+			}
+		}
+		if fresh[0].Key != "the same key" || fresh[0].ArrivedAt.Before(begun.Add(-time.Second)) {
+			t.Errorf("record %+v, want its key and the time of arrival", fresh[0])
+		}
+		return
+	}
+	t.Error("the records are in no shard")
+}
+
+func readErrors(t *testing.T, d Door, r Resources) {
+	shards, err := d.Shards(t.Context(), r.Stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.Iterator(t.Context(), r.Stream, "shardId-000000009999", Start{Type: "TRIM_HORIZON"})
+	wantCode(t, "an iterator of a missing shard", err, "ResourceNotFoundException")
+	_, err = d.Iterator(t.Context(), r.Stream, shards[0], Start{Type: "AT_SEQUENCE_NUMBER", Sequence: "1"})
+	wantCode(t, "an iterator at an invalid sequence number", err, "InvalidArgumentException")
+	_, _, err = d.GetRecords(t.Context(), "AAAA", 0)
+	wantCode(t, "an invalid iterator", err, "InvalidArgumentException")
+}
+
+func objects(t *testing.T, d Door, _ Resources) {
+	begun := time.Now().Add(-2 * time.Second)
+	const key = "objects/a b+c"
+	etag, err := d.PutObject(t.Context(), Put{Key: key, Body: "body"})
+	if err != nil || etag == "" {
+		t.Fatalf("PutObject = %q, %v", etag, err)
+	}
+	got, err := d.GetObject(t.Context(), key)
+	if err != nil || got.Body != "body" || got.ETag != etag || got.ModifiedAt.Before(begun) {
+		t.Errorf("GetObject = %+v, %v, want the body, the ETag %q and the time", got, err, etag)
+	}
+	head, err := d.HeadObject(t.Context(), key)
+	if err != nil || head.ETag != etag || head.ModifiedAt.Before(begun) {
+		t.Errorf("HeadObject = %+v, %v, want the ETag %q and the time", head, err, etag)
+	}
+	if err := d.DeleteObject(t.Context(), key); err != nil {
+		t.Errorf("DeleteObject: %v", err)
+	}
+	if err := d.DeleteObject(t.Context(), key); err != nil {
+		t.Errorf("DeleteObject of a missing object: %v", err)
+	}
+	_, err = d.GetObject(t.Context(), key)
+	wantCode(t, "GetObject of a missing object", err, "NoSuchKey")
+}
+
+func conditions(t *testing.T, d Door, _ Resources) {
+	first, err := d.PutObject(t.Context(), Put{Key: "conditions/x", Body: "1", IfNoneMatch: "*"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.PutObject(t.Context(), Put{Key: "conditions/x", Body: "2", IfNoneMatch: "*"})
+	wantCode(t, "a second If-None-Match", err, "PreconditionFailed")
+	if _, err = d.PutObject(t.Context(), Put{Key: "conditions/x", Body: "three", IfMatch: first}); err != nil {
+		t.Errorf("If-Match: %v", err)
+	}
+	_, err = d.PutObject(t.Context(), Put{Key: "conditions/x", Body: "4", IfMatch: first})
+	wantCode(t, "If-Match with an old ETag", err, "PreconditionFailed")
+	if got, err := d.GetObject(t.Context(), "conditions/x"); err != nil || got.Body != "three" {
+		t.Errorf("object = %q, %v", got.Body, err)
+	}
+}
+
+func list(t *testing.T, d Door, _ Resources) {
+	all := []string{"list/a-b/0", "list/a/1", "list/a/2", "list/b"}
+	for _, key := range all {
+		if _, err := d.PutObject(t.Context(), Put{Key: key, Body: "x"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		prefix, delimiter string
+		want              []string
+	}{
+		{"list/", "", all},
+		{"list/a", "", all[:3]},
+		{"list/a/", "", all[1:3]},
+		{"list/", "/", []string{"list/a-b/", "list/a/", "list/b"}},
+		{"list/c", "", nil},
+	} {
+		for _, size := range []int{1, 1000} {
+			got, err := d.List(t.Context(), tt.prefix, tt.delimiter, size)
+			slices.Sort(got) // Keys and common prefixes come apart.
+			if diff := cmp.Diff(tt.want, got); diff != "" || err != nil {
+				t.Errorf("List(%q, %q) in pages of %d: %v, differs (-want +got):\n%s", tt.prefix, tt.delimiter, size, err, diff)
+			}
+		}
+	}
+}
+
+func messages(t *testing.T, d Door, _ Resources) {
+	if err := d.SendMessage(t.Context(), "late", 2*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.SendMessage(t.Context(), "now", 0); err != nil {
+		t.Fatal(err)
+	}
+	body, _, ok, err := d.Receive(t.Context(), time.Second)
+	if err != nil || !ok || body != "now" {
+		t.Fatalf("Receive = %q, %v, %v, want the message that is visible", body, ok, err)
+	}
+	if body, _, ok, err := d.Receive(t.Context(), time.Second); err != nil || ok {
+		t.Errorf("Receive = %q, %v, want none: one is invisible, the other delayed", body, err)
+	}
+	seen := make(map[string]int)
+	for deadline := time.Now().Add(20 * time.Second); len(seen) < 2 && time.Now().Before(deadline); {
+		body, remove, ok, err := d.Receive(t.Context(), 30*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ok {
+			continue
+		}
+		seen[body]++
+		if err := remove(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"now": 1, "late": 1}, seen); diff != "" {
+		t.Errorf("messages differ (-want +got):\n%s", diff)
+	}
+}
+
+func secret(t *testing.T, d Door, r Resources) {
+	if got, err := d.Secret(t.Context(), r.Secret); err != nil || got != r.SecretValue {
+		t.Errorf("Secret = %q, %v, want %q", got, err, r.SecretValue)
+	}
+	_, err := d.Secret(t.Context(), r.Secret+"-none")
+	wantCode(t, "a missing secret", err, "ResourceNotFoundException")
+}
