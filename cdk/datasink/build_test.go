@@ -13,8 +13,8 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// module writes a Go module with the three functions, so that the recipe is
-// tested without building what the real ones depend on.
+// module writes a Go module with small functions, so that the build is tested without
+// the dependencies of the real ones.
 func module(t *testing.T, source string) string {
 	t.Helper()
 	root := t.TempDir()
@@ -77,7 +77,7 @@ func TestFunctionsAreBuiltReproduciblyForTheirArchitecture(t *testing.T) {
 	}
 }
 
-func TestABrokenFunctionStopsTheSynthWithTheCompilersWords(t *testing.T) {
+func TestACompilerErrorStopsTheSynthesis(t *testing.T) {
 	err := compile(module(t, "package main\n\nfunc main() { nonsense }\n"), t.TempDir(), "arm64")
 	if err == nil || !strings.Contains(err.Error(), "undefined: nonsense") {
 		t.Errorf("compile = %v, want the compiler's error", err)
@@ -99,7 +99,7 @@ func TestEveryFunctionHasItsProgram(t *testing.T) {
 	}
 }
 
-func TestStreamsBesideTheFunctionsDoNotDependOnTheFormOfTheFile(t *testing.T) {
+func TestTheFormOfTheFileDoesNotChangeTheAssets(t *testing.T) {
 	one := streamsAsset(t, fourStreams)
 	other := streamsAsset(t, `{"$schema": "x", "streams": [{"format": "raw", "name": "legacy"}, {"name":"views","bufferMiB":128,"bufferSeconds":300,"capacity":"on-demand"},
 		{"name":"audit","retentionHours":72,"shards":4}, {"name":"orders","shards":1}]}`)

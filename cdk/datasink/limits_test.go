@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
 // Limits of CloudFormation and IAM.
@@ -18,14 +20,18 @@ const (
 	maxRolePolicies  = 10_240
 	maxManagedPolicy = 6_144
 
-	// alarmsPerStream is how many alarms a stream may have besides.
+	// alarmsPerStream is the number of alarms of a stream.
 	alarmsPerStream = 3
 	perStream       = 7
 )
 
-func TestThreeHundredStreamsStayUnderTheLimits(t *testing.T) {
-	const n = 300
-	a := synth(t, map[string]any{"name": "name-of-20-characters"[:20], "tracing": "true"}, many(n))
+func TestTheMostStreamsStayUnderTheLimits(t *testing.T) {
+	const n = settings.MaxStreams
+	// The settings that add the most resources.
+	a := synth(t, map[string]any{
+		"name": "name-of-20-characters"[:20], "tracing": "true", "verifyHours": "1", "egress": "both", "cacheShards": "45", "corsOrigins": "https://app.example.com",
+		"domainName": "sink.example.com", "certificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0a1b",
+	}, many(n))
 	resources := 0
 	for _, tpl := range a.all() {
 		resources += len(tpl.Resources)
@@ -61,7 +67,7 @@ func TestThreeHundredStreamsStayUnderTheLimits(t *testing.T) {
 		for _, p := range r.Properties["Policies"].([]any) {
 			policies += policySize(t, at(p, "PolicyDocument"))
 		}
-		// Within the bound of a managed policy too, should one be wanted.
+		// The bound of a managed policy, which is lower, leaves a margin.
 		if policies > maxManagedPolicy || policies > maxRolePolicies {
 			t.Errorf("%s has policies of %d characters", id, policies)
 		}

@@ -17,7 +17,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// These tests talk to one jsii process: they never run in parallel.
+// All tests use one jsii process, so they never run in parallel.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	jsii.Close()
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// synthesized are the folders of what was synthesized so far, by its input.
+// synthesized has the folders of all assemblies so far, by their input.
 var synthesized = make(map[string]string)
 
 // object is a JSON object of a template.
@@ -51,8 +51,8 @@ type resource struct {
 	UpdatePolicy                        object
 }
 
-// assembly is what one synthesis gives: the root template and, by the streams'
-// names, the nested ones.
+// assembly is the result of a synthesis: the root template and the nested templates by
+// the names of their streams.
 type assembly struct {
 	dir    string
 	root   template
@@ -85,8 +85,8 @@ func with(context map[string]any, key string, value any) map[string]any {
 	return context
 }
 
-// synth synthesizes with stub functions, under cdk.json's context and the given
-// one. The same input is synthesized once, and read anew each time.
+// synth synthesizes a stack with stub functions and the context of cdk.json and the
+// given one. It synthesizes the same input only once, but returns a new copy.
 func synth(t testing.TB, context map[string]any, streams string) assembly {
 	t.Helper()
 	set, err := stream.Parse([]byte(streams))
@@ -115,7 +115,7 @@ func synth(t testing.TB, context map[string]any, streams string) assembly {
 	return read(t, synthesized[key], d)
 }
 
-// guard turns a panic of jsii, which is how the CDK refuses, into a failure.
+// guard turns a panic of jsii, by which the CDK reports errors, into a test failure.
 func guard(t testing.TB, f func()) {
 	t.Helper()
 	defer func() {
@@ -127,7 +127,7 @@ func guard(t testing.TB, f func()) {
 	f()
 }
 
-// stubs stand for the functions, which are not built for these tests.
+// stubs returns a folder of stub functions, so that these tests build none.
 func stubs(t testing.TB, set *stream.Set) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -172,7 +172,7 @@ func read(t testing.TB, dir string, d deployment) assembly {
 		nested := readTemplate(t, dir, file)
 		name := strings.TrimPrefix(fmt.Sprint(only(t, nested, "AWS::Kinesis::Stream").Properties["Name"]), d.Name+".")
 		if _, ok := d.streams.Lookup(name); !ok {
-			t.Fatalf("nested stack %s is of no stream: %q", id, name)
+			t.Fatalf("nested stack %s belongs to no stream: %q", id, name)
 		}
 		a.nested[name] = nested
 	}
@@ -236,7 +236,7 @@ func numeric(t testing.TB, value any) float64 {
 	t.Helper()
 	n, ok := value.(float64)
 	if !ok {
-		t.Fatalf("%v is no number", value)
+		t.Fatalf("%v is not a number", value)
 	}
 	return n
 }

@@ -48,19 +48,19 @@ func TestAVerifierOnlyOnRequest(t *testing.T) {
 		t.Errorf("a verifier adds (-want +got):\n%s", diff)
 	}
 	if more := added(without.root, with.root); len(more) > 0 {
-		t.Errorf("a verifier takes %v away", more)
+		t.Errorf("a verifier removes %v", more)
 	}
 	for _, context := range []map[string]any{nil, {"verifyHours": "0"}} {
 		a := synth(t, context, fourStreams)
 		for _, tpl := range a.all() {
 			if text := strings.ToLower(string(readFile(t, filepath.Join(a.dir, tpl.file)))); strings.Contains(text, "verif") {
-				t.Errorf("%v: %s speaks of a verifier: …%.80s", context, tpl.file, text[strings.Index(text, "verif"):])
+				t.Errorf("%v: %s mentions a verifier: …%.80s", context, tpl.file, text[strings.Index(text, "verif"):])
 			}
 		}
 	}
 }
 
-func TestWhatTheVerifierMayDo(t *testing.T) {
+func TestThePermissionsOfTheVerifier(t *testing.T) {
 	const group = "arn:${AWS::Partition}:logs:" + account + ":log-group:/datasink/"
 	want := expectedPermissions()
 	want["VerifierRole"] = permissions{

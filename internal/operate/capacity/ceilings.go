@@ -151,9 +151,6 @@ func (p Plan) changes(kind string) []string {
 	case kind == bySetting:
 		lifts = append(lifts, p.chosen(lifts)...)
 	}
-	if kind == byQuota && !p.Load.oversize() && p.Load.Streams > firehoseStreams {
-		lifts = append(lifts, fmt.Sprintf("Firehose streams: %d", p.Load.Streams))
-	}
 	return lifts
 }
 

@@ -23,9 +23,6 @@ const (
 	onDemandStart            = 4 << 20
 	// https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/quota-limits.html
 	clusterNodes = 90
-	// https://docs.aws.amazon.com/firehose/latest/dev/limits.html
-	// (the current page names no number)
-	firehoseStreams = 50
 	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html
 	s3PutsPerPrefix = 3_500
 )
