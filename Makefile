@@ -11,6 +11,8 @@ RACE ?=
 STREAMS ?= streams.json
 OUT ?= cdk/cdk.out
 ARGS ?=
+# VERSION is the tag or the commit of the sources.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .PHONY: help
 help: ## list the targets
@@ -136,11 +138,11 @@ scan: $(TOOLS)/lint/installed synth ## check the synthesized templates with cfn-
 
 .PHONY: deploy
 deploy: cdk/$(CDK) ## roll the stack out
-	cd cdk && $(CDK) deploy -c streams='$(abspath $(STREAMS))' $(ARGS)
+	cd cdk && $(CDK) deploy -c streams='$(abspath $(STREAMS))' $(if $(VERSION),-c version=$(VERSION)) $(ARGS)
 
 .PHONY: diff
 diff: cdk/$(CDK) ## show what a deploy would change
-	cd cdk && $(CDK) diff -c streams='$(abspath $(STREAMS))' $(ARGS)
+	cd cdk && $(CDK) diff -c streams='$(abspath $(STREAMS))' $(if $(VERSION),-c version=$(VERSION)) $(ARGS)
 
 .PHONY: destroy
 destroy: cdk/$(CDK) ## remove the stack; the archive and the streams' Kinesis streams stay

@@ -119,6 +119,7 @@ func values(d deployment, r resources) map[string]*string {
 		env.MaxBodyBytes:      number(d.MaxBodyBytes),
 		env.MaxDecodedBytes:   number(d.MaxDecodedBytes),
 		env.MaxDrainers:       number(d.StreamDrainers),
+		env.Version:           jsii.String(d.Version),
 	}
 }
 

@@ -26,6 +26,7 @@ type verbs struct {
 	Streams     streamsVerbs     `cmd:"" help:"Edit streams.json."`
 	Credentials credentialsVerbs `cmd:"" help:"Edit the clients' secret."`
 	Completion  completionVerb   `cmd:"" help:"Print a shell completion script."`
+	Version     versionVerb      `cmd:"" help:"Print the version."`
 }
 
 const description = `Data Sink: POST a body to one URL and find it in the archive.

@@ -35,6 +35,7 @@ const (
 	MaxDrainers       = "DATASINK_MAX_DRAINERS"
 	PutBytes          = "DATASINK_PUT_BYTES"
 	DrainerFunction   = "DATASINK_DRAINER_FUNCTION"
+	Version           = "DATASINK_VERSION"
 	BridgeLog         = "DATASINK_BRIDGE_LOG"
 	IngestLog         = "DATASINK_INGEST_LOG"
 	VerifyEvery       = "DATASINK_VERIFY_EVERY"
@@ -48,6 +49,8 @@ type Base struct {
 	Streams string
 	// ArchiveBucket is the name of the archive's bucket.
 	ArchiveBucket string
+	// Version is the version of the deployment, for the log; empty if unknown.
+	Version string
 	// AllStreamMetrics reports whether every per-stream metric is written, instead
 	// of only a few.
 	AllStreamMetrics bool

@@ -104,6 +104,7 @@ func TestSettingsAreWhatTheParserReads(t *testing.T) {
 		{Name: env.Name, Required: true},
 		{Name: env.Streams, Default: "streams.json"},
 		{Name: env.ArchiveBucket, Required: true},
+		{Name: env.Version},
 		{Name: env.StreamMetrics, Default: "few"},
 	}
 	if diff := cmp.Diff(want, env.Settings(env.ParseBridge)); diff != "" {

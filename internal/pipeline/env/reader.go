@@ -40,6 +40,7 @@ func (r *reader) base() Base {
 		Name:          r.required(Name),
 		Streams:       r.optional(Streams, "streams.json"),
 		ArchiveBucket: r.required(ArchiveBucket),
+		Version:       r.optional(Version, ""),
 	}
 	switch value := r.optional(StreamMetrics, FewStreamMetrics); value {
 	case FewStreamMetrics:

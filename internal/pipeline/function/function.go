@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 )
 
 // Process is what the process of a function offers its handler.
@@ -45,7 +46,7 @@ func (p *Process) AWS(ctx context.Context, options ...func(*config.LoadOptions) 
 
 // Main serves invocations with the handler that newHandler returns, until Lambda
 // ends the process. If newHandler fails, Main logs the error and exits with
-// status 1.
+// status 1. Otherwise it logs one line with the version of the deployment.
 func Main[H lambda.Handler](newHandler func(ctx context.Context, p *Process) (H, error)) {
 	p := &Process{Getenv: os.Getenv, Log: newLog(), Metrics: os.Stdout}
 	handler, err := newHandler(context.Background(), p)
@@ -53,6 +54,7 @@ func Main[H lambda.Handler](newHandler func(ctx context.Context, p *Process) (H,
 		p.Log.Error("init", "error", err)
 		os.Exit(1)
 	}
+	p.Log.Info("init", "version", p.Getenv(env.Version))
 	fit(p.Getenv)
 	if len(p.shutdown) == 0 {
 		lambda.Start(handler)

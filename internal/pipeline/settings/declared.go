@@ -68,6 +68,11 @@ var declared = []Setting{
 		read:    text(func(s *Settings) *string { return &s.StreamsFile }),
 	},
 	{
+		Name: "version", Default: "",
+		Meaning: "Version that the functions log when they start. `make` sets it to the tag or the commit of the sources.",
+		read:    matching(func(s *Settings) *string { return &s.Version }, `^[0-9A-Za-z.+-]{1,64}$`, "letters, digits, dots, hyphens and plus signs"),
+	},
+	{
 		Name: "architecture", Default: ARM64,
 		Meaning: "Architecture of the functions: `arm64`, which costs a fifth less, or `x86_64`.",
 		read:    oneOf(func(s *Settings) *string { return &s.Architecture }, ARM64, X86),

@@ -14,6 +14,8 @@ type Settings struct {
 	// Name is the name of the deployment, StreamsFile the path of streams.json,
 	// relative to the root of the repository.
 	Name, StreamsFile string
+	// Version is the version of the sources, which the functions log.
+	Version string
 	// Architecture is ARM64 or X86.
 	Architecture string
 	// Profile is ProfileStandard or ProfileSmall. It only changes defaults.
