@@ -148,6 +148,17 @@ diff: cdk/$(CDK) ## show what a deploy would change
 destroy: cdk/$(CDK) ## remove the stack; the archive and the streams' Kinesis streams stay
 	cd cdk && $(CDK) destroy -c streams='$(abspath $(STREAMS))' $(ARGS)
 
+.PHONY: release
+release: ## build the files of a release into .build/release; VERSION=v1.2.3
+	go run ./internal/cmd/release -version '$(VERSION)' -out $(BUILD)/release
+
+.PHONY: release-test
+release-test: ## build a release twice and compare the checksums
+	go run ./internal/cmd/release -version v0.0.0-test -out $(BUILD)/release-test
+	cp $(BUILD)/release-test/SHA256SUMS $(BUILD)/release-test.sums
+	go run ./internal/cmd/release -version v0.0.0-test -out $(BUILD)/release-test
+	cmp $(BUILD)/release-test/SHA256SUMS $(BUILD)/release-test.sums
+
 .PHONY: clean
 clean: ## remove what the targets built and installed; the data of `make run` stays
 	rm -rf $(BUILD) $(TOOLS) cdk/cdk.out cdk/node_modules $(AXE)/node_modules
