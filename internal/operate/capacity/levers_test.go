@@ -10,6 +10,7 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/capacity/bill"
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/rig/readmetest"
 )
 
 // deployments are the rows of the table of deployments.
@@ -59,6 +60,25 @@ func deploymentsTable() string {
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// priceLines are the prices in the README of the repository.
+func priceLines() string {
+	price := func(profile string) (floor, each, single, batch float64) {
+		s := newPlan(leverLoad(1, 1, profile, 1)).Load.stack()
+		floor = bill.Dollars(bill.FloorOf(s, nil).Lines(s.DrainerMemory))
+		each = bill.Dollars(bill.FloorOf(s, []stream.Stream{{Name: "orders", Shards: 1}}).Lines(s.DrainerMemory)) - floor
+		set := func(l *Load) { l.Profile = profile }
+		return floor, each, marginal(set, 1), marginal(set, 100)
+	}
+	floor, each, single, batch := price(settings.ProfileStandard)
+	smallFloor, _, smallSingle, smallBatch := price(settings.ProfileSmall)
+	return fmt.Sprintf("Without traffic a deployment costs $%.0f a month, with `profile=small` $%.0f, and $%.0f for each stream. A million records of 1 KiB cost $%.2f one by one and\n"+
+		"$%.2f in batches of 100, with `profile=small` $%.2f and $%.2f.\n", floor, smallFloor, each, single, batch, smallSingle, smallBatch)
+}
+
+func TestThePricesInTheREADMEOfTheRepository(t *testing.T) {
+	readmetest.Section(t, "../../../README.md", "price", priceLines(), *update)
 }
 
 func batchName(batch int) string {
