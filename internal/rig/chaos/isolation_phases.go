@@ -40,8 +40,8 @@ func (i *isolation) throttle(ctx context.Context, p *IsolationPhase) error {
 	return i.noteDepth(p)
 }
 
-// poison sends the victim only records that can never be delivered: half of them
-// have a key that Kinesis refuses, half have no envelope.
+// poison sends the victim records that can never be delivered: half of them have a
+// key that Kinesis refuses, half have no envelope.
 func (i *isolation) poison(ctx context.Context, p *IsolationPhase) error {
 	var pushed atomic.Int64
 	var wg sync.WaitGroup
@@ -58,6 +58,27 @@ func (i *isolation) poison(ctx context.Context, p *IsolationPhase) error {
 	})
 	wg.Wait()
 	p.Others += int(pushed.Load())
+	return i.settle(context.WithoutCancel(ctx))
+}
+
+// settle pushes healthy records to the victim until its queue is empty. While all
+// records of a call are invalid, the call itself may be at fault, and the drainer
+// keeps them for an hour. The first healthy record of a call decides it.
+func (i *isolation) settle(ctx context.Context) error {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); sleep(ctx, 200*time.Millisecond) {
+		state, err := i.redis.queue.Inspect(ctx, i.victim.Name)
+		if err != nil {
+			return fmt.Errorf("inspecting the queue: %w", err)
+		}
+		if state.Depth+state.ClaimedRecords == 0 {
+			return nil
+		}
+		e, err := envelope.Encode(envelope.Record{Stream: i.victim.Name, ReceivedAt: time.Now(), ID: uuid.NewString(), Body: []byte("healthy")})
+		if err != nil {
+			return fmt.Errorf("encoding: %w", err)
+		}
+		i.push(ctx, e)
+	}
 	return nil
 }
 
