@@ -20,15 +20,16 @@ func (h *Handler) body(r *request, format stream.Format) ([]byte, *refusal, erro
 		return nil, refused, err
 	}
 	coding, supported := codingOf(r.contentEncoding)
+	compressed := coding != identity || !supported && format == stream.Raw
 	switch {
+	case !r.isBase64 && len(received) > 0 && compressed:
+		return nil, &compressedText, nil
 	case !r.isBase64 && r.lengthDiffers(len(received)):
 		return nil, &alteredBody, nil
 	case len(received) == 0:
 		return nil, &emptyBody, nil
 	case !supported && format == stream.Lines:
 		return nil, &unsupportedEncoding, nil
-	case !r.isBase64 && (!supported || coding != identity):
-		return nil, &compressedText, nil
 	case format == stream.Raw:
 		return received, nil, nil
 	}
