@@ -159,6 +159,23 @@ release-test: ## build a release twice and compare the checksums
 	go run ./internal/cmd/release -version v0.0.0-test -out $(BUILD)/release-test
 	cmp $(BUILD)/release-test/SHA256SUMS $(BUILD)/release-test.sums
 
+# PLATFORM is the architecture of the image: amd64 or arm64.
+PLATFORM ?= $(shell go env GOARCH)
+
+.PHONY: image
+image: ## build the container image of the local pipeline; PLATFORM=arm64; needs a Docker engine
+	@command -v docker >/dev/null || { echo "docker is missing: install a Docker engine" >&2; exit 1; }
+	rm -rf $(BUILD)/image && mkdir -p $(BUILD)/image/data
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(PLATFORM) go build -trimpath -ldflags '-s -w -buildid=' -o $(BUILD)/image/datasink ./internal/cmd/datasink
+	cp streams.json $(BUILD)/image/
+	docker build --platform linux/$(PLATFORM) -t datasink -f internal/cmd/datasink/Dockerfile $(BUILD)/image
+
+.PHONY: image-test
+image-test: image ## run the image, wait until it is healthy and send a record
+	docker compose -p datasink-test -f internal/cmd/datasink/compose.yaml up --wait
+	curl -fsS -u datasink:secret -d '{"order":1}' http://127.0.0.1:8080/archives/orders; status=$$?; \
+	docker compose -p datasink-test -f internal/cmd/datasink/compose.yaml down -v; exit $$status
+
 .PHONY: clean
 clean: ## remove what the targets built and installed; the data of `make run` stays
 	rm -rf $(BUILD) $(TOOLS) cdk/cdk.out cdk/node_modules $(AXE)/node_modules

@@ -26,6 +26,7 @@ type verbs struct {
 	Streams     streamsVerbs     `cmd:"" help:"Edit streams.json."`
 	Credentials credentialsVerbs `cmd:"" help:"Edit the clients' secret."`
 	Completion  completionVerb   `cmd:"" help:"Print a shell completion script."`
+	Health      healthVerb       `cmd:"" help:"Check that an API accepts records."`
 	Version     versionVerb      `cmd:"" help:"Print the version."`
 }
 
