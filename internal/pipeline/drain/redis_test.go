@@ -248,6 +248,28 @@ func TestLostRecordsAreReported(t *testing.T) {
 	}
 }
 
+// A failover can bring back records that were forwarded. That is a warning, and no loss.
+func TestRepeatedRecordsAreNotLost(t *testing.T) {
+	t.Parallel()
+	var metrics bytes.Buffer
+	b := newRealBench(t, func(o *drain.Options) {
+		o.ObserveSweep = drain.Metrics{Writer: metric.NewWriter(&metrics, "d", true)}.ObserveSweep
+	})
+	b.push(t, "orders", "repeated")
+	b.sweep(t)
+	b.do(t, "hincrby", "d:{orders}:stats", "forwarded", "1")
+	b.sweep(t)
+	b.sweep(t)
+	if log := b.log.String(); strings.Count(log, "level=WARN msg=records_lost stream=orders count=-1") != 1 {
+		t.Errorf("log, want one warning:\n%s", log)
+	}
+	for _, text := range metrictest.Texts(metrictest.Read(t, metrics.Bytes())) {
+		if strings.HasPrefix(text, "Lost") {
+			t.Errorf("metric %s, want none", text)
+		}
+	}
+}
+
 // With bypassQueue ingest pushes nothing more: the drainer empties what is there and leaves no key that holds records.
 func TestTheDrainerEmptiesAQueueThatIsNoLongerFed(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
@@ -41,7 +42,7 @@ type run struct {
 	skipped int  // records that returned to the tail of the queue since the last progress
 	drained bool // whether the last claim left nothing in the queue
 	scaled  time.Time
-	err     error // of Redis
+	err     error // the first error of Redis
 	summary Summary
 }
 
@@ -167,7 +168,9 @@ func (r *run) after(ctx, work context.Context, c claimResult) (pause time.Durati
 func (r *run) next(c claimResult) (pause time.Duration, proceed bool) {
 	switch {
 	case c.err != nil:
-		r.err = errors.Join(r.err, c.err)
+		if r.err == nil || errors.Is(r.err, queue.ErrNoReplicas) {
+			r.err = c.err // Another error says more than missing replicas.
+		}
 		return 0, false
 	case c.empty || r.err != nil:
 		return 0, false

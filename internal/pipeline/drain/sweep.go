@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -75,7 +76,11 @@ func (h *Handler) observe(ctx context.Context, policy string) {
 		lost, state, err := h.reconcile(work, name)
 		if lost != (queue.Lost{}) {
 			s.Lost[name] = lost
-			h.o.Log.ErrorContext(ctx, logLost, "stream", name, "count", lost.Records, "bytes", lost.Bytes)
+			level := slog.LevelError
+			if lost.Records <= 0 && lost.Bytes <= 0 {
+				level = slog.LevelWarn // More was forwarded than accepted: records were repeated, not lost.
+			}
+			h.o.Log.Log(ctx, level, logLost, "stream", name, "count", lost.Records, "bytes", lost.Bytes)
 		}
 		if err == nil {
 			s.Queues[name] = state

@@ -29,7 +29,7 @@ type State struct {
 	Drainers   int64    `json:"drainers"`
 	DrainerIDs []string `json:"-"`
 	// OldestReceivedAt is the earliest time of receipt among the first envelopes of the queue and the claims. It is zero when none
-	// of them can be decoded.
+	// of them can be decoded. Records that returned to the tail of the queue may be older.
 	OldestReceivedAt time.Time `json:"oldestReceivedAt,omitzero"`
 
 	// Counters of the records that have passed, since the stream's first record.
