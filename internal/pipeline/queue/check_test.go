@@ -141,6 +141,29 @@ func TestAMissingPermissionStrandsNothing(t *testing.T) {
 	}
 }
 
+// A claim that cannot be deleted is returned at most once more, however often the sweep tries.
+func TestWithoutDELAClaimIsNotReturnedAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	q := newLimited(t, queue.ACL("d"))
+	push(t, q.Queue, "orders", "a", "b")
+	c := claim(t, q.Queue, "d.1", 2, 1<<20)
+	if err := q.admin.Do(ctx, "acl", "setuser", "sink", "-del").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := q.Release(ctx, c, []int{0, 1}, nil, nil); err == nil {
+		t.Error("Release without DEL: no error")
+	}
+	for range 3 {
+		if _, err := q.Recover(ctx, "orders", []string{"d.1"}); err == nil {
+			t.Error("Recover without DEL: no error")
+		}
+	}
+	if diff := cmp.Diff([]string{"a", "b"}, q.raw(t).Queue); diff != "" {
+		t.Errorf("queue (-want +got):\n%s", diff)
+	}
+}
+
 // drainAll drains stream orders as the sweep does until its queue and claims are empty, and returns how often each record came.
 func (b bed) drainAll(t *testing.T) map[string]int {
 	t.Helper()

@@ -44,7 +44,7 @@ func (q *Queue) Recover(ctx context.Context, stream string, ids []string) (recor
 		if slices.Contains(leased, id) {
 			continue
 		}
-		n, err := q.giveBack(ctx, recoverScript, []string{k.queue, k.claims, k.claim + id}, id)
+		n, err := q.giveBack(ctx, recoverScript, []string{k.queue, k.claims, k.claim + id, k.claim}, id)
 		records += n
 		if err != nil {
 			return records, fmt.Errorf("recovering claim %s of %s: %w", id, k.queue, err)
