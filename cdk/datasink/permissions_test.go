@@ -113,6 +113,7 @@ var wildcards = []struct{ pattern, why string }{
 	{`\$\{Archive\.Arn\}/\*/dt=\*`, "the folders of all streams"},
 	{`.*:log-group:/datasink/(bridge|ingest):\*`, "the log streams of one log group"},
 	{`\$\{Archive\.Arn\}/failed/(drainer|bridge)/\*`, "a function's own folder"},
+	{`\$\{Archive\.Arn\}/_manifests/\*`, "the folder of the verifier"},
 	{`\$\{Archive\.Arn\}/aws/lambda/\*`, "Lambda's folder: it has the mapping's id, which is not known before"},
 }
 

@@ -40,3 +40,7 @@ func newClientsSecret(scope constructs.Construct, s settings.Settings) awssecret
 func clientsSecretName(s settings.Settings) string { return s.Name + ".clients" }
 
 func cacheSecretName(s settings.Settings) string { return s.Name + ".cache" }
+
+// cacheUserSecretName is the name of the secret of a serverless cache. It differs from
+// cacheSecretName: a deploy that changes the kind of cache has both secrets for a while.
+func cacheUserSecretName(s settings.Settings) string { return s.Name + ".cache-user" }

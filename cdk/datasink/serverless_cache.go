@@ -34,7 +34,7 @@ func newServerlessCache(stack awscdk.Stack, s settings.Settings, net *network) r
 	generate.SecretStringTemplate = jsii.String(`{"username":"` + cacheUser + `"}`)
 	generate.GenerateStringKey = jsii.String("password")
 	secret := awssecretsmanager.NewSecret(scope, jsii.String("Secret"), &awssecretsmanager.SecretProps{
-		SecretName:           jsii.String(cacheSecretName(s)),
+		SecretName:           jsii.String(cacheUserSecretName(s)),
 		Description:          jsii.String("Data Sink " + s.Name + ": user and password of the cache"),
 		GenerateSecretString: generate,
 		RemovalPolicy:        awscdk.RemovalPolicy_DESTROY,
@@ -67,7 +67,7 @@ func newServerlessCache(stack awscdk.Stack, s settings.Settings, net *network) r
 	return redis{
 		url:         joined(jsii.String("rediss://"), cache.AttrEndpointAddress(), jsii.String(":"), cache.AttrEndpointPort(), jsii.String("?cluster=true")),
 		secret:      secret.SecretArn(),
-		secretGrant: secretARN(stack, cacheSecretName(s)),
+		secretGrant: secretARN(stack, cacheUserSecretName(s)),
 		cache:       cache,
 	}
 }

@@ -60,7 +60,7 @@ func TestTheUserOfTheServerlessCache(t *testing.T) {
 		t.Errorf("password %s, want a reference to the secret", password)
 	}
 	secret := named(t, root, "AWS::SecretsManager::Secret", "ServerlessCacheSecret").Properties
-	if got := at(secret, "GenerateSecretString", "SecretStringTemplate"); got != `{"username":"datasink"}` || secret["Name"] != "datasink.cache" {
+	if got := at(secret, "GenerateSecretString", "SecretStringTemplate"); got != `{"username":"datasink"}` || secret["Name"] != "datasink.cache-user" {
 		t.Errorf("secret %v with %v", secret["Name"], got)
 	}
 }
@@ -77,7 +77,14 @@ func TestTheFunctionsUseTheServerlessCache(t *testing.T) {
 			t.Errorf("%s uses the secret %s", function, got)
 		}
 	}
-	if diff := cmp.Diff(expectedPermissions(), allowed(t, synth(t, serverless, fourStreams))); diff != "" {
+	want := expectedPermissions()
+	for _, role := range []string{"IngestRole", "DrainerRole"} {
+		secrets := want[role]["secretsmanager:GetSecretValue"]
+		for i := range secrets {
+			secrets[i] = strings.Replace(secrets[i], "datasink.cache-", "datasink.cache-user-", 1)
+		}
+	}
+	if diff := cmp.Diff(want, allowed(t, synth(t, serverless, fourStreams))); diff != "" {
 		t.Errorf("permissions differ (-want +got):\n%s", diff)
 	}
 }
@@ -95,5 +102,28 @@ func TestTheAlarmsOfTheServerlessCache(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("alarms (-want +got):\n%s", diff)
+	}
+}
+
+// CloudFormation creates the new resources before it deletes the old ones, so a name that
+// both have would make a deploy fail that changes a setting.
+func TestNoNameIsUsedByBothSidesOfAChange(t *testing.T) {
+	names := []string{"Name", "SecretName", "QueueName", "FunctionName", "LogGroupName", "AlarmName", "ServerlessCacheName", "UserId", "UserGroupId", "DashboardName"}
+	without := synth(t, nil, fourStreams).root
+	for _, context := range []map[string]any{serverless, byURL, byIPv6, {"profile": "small"}, {"redisUrl": "rediss://redis"}, verified} {
+		with := synth(t, context, fourStreams).root
+		for id, r := range with.Resources {
+			if old, ok := without.Resources[id]; ok && old.Type == r.Type {
+				continue // updated in place
+			}
+			for oldID, old := range without.Resources {
+				for _, name := range names {
+					text, ok := r.Properties[name].(string)
+					if ok && old.Type == r.Type && old.Properties[name] == text {
+						t.Errorf("%v: %s and %s, of type %s, both have %s %s", context, oldID, id, r.Type, name, text)
+					}
+				}
+			}
+		}
 	}
 }

@@ -75,7 +75,7 @@ func (d *deployment) functionURL(t *testing.T) string {
 func (d *deployment) takeUser(t *testing.T) {
 	t.Helper()
 	var secret struct{ Username, Password string }
-	if err := json.Unmarshal([]byte(d.cloud.secret(t, stackName+".cache")), &secret); err != nil || secret.Password == "" {
+	if err := json.Unmarshal([]byte(d.cloud.secret(t, stackName+".cache-user")), &secret); err != nil || secret.Password == "" {
 		t.Fatalf("the secret of the cache: user %q, error %v", secret.Username, err)
 	}
 	for _, node := range d.redis.Nodes {
