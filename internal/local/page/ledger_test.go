@@ -48,11 +48,11 @@ type forgetfulQueue struct {
 	first *atomic.Pointer[string]
 }
 
-func (q forgetfulQueue) Ack(ctx context.Context, c queue.Claim, aside []int) (bool, error) {
+func (q forgetfulQueue) Ack(ctx context.Context, c queue.Claim, dead []int) (bool, error) {
 	if q.first.CompareAndSwap(nil, &c.ID) || *q.first.Load() == c.ID {
 		return false, errors.New("the link is down")
 	}
-	return q.Queue.Ack(ctx, c, aside)
+	return q.Queue.Ack(ctx, c, dead)
 }
 
 func TestPageCountsCopies(t *testing.T) {

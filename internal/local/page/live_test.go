@@ -19,7 +19,7 @@ func TestBrowserShowsARecordThatIsPosted(t *testing.T) {
 	if eval[int](b, `document.querySelectorAll("img").length`) != 0 {
 		t.Error("a body became an element")
 	}
-	// Another stream, and back.
+	// another stream, and back
 	b.click("#choose-page-views")
 	b.until("the other stream", `document.getElementById("plots-title").textContent === "page-views" && document.querySelector("#records pre") === null`)
 	b.run(chromedp.NavigateBack())
@@ -41,14 +41,14 @@ func TestBrowserShowsWhatMoves(t *testing.T) {
 	b.until("records that move", `document.querySelector(".link.slow, .link.fast") !== null`)
 	b.until("all in the archive", `document.getElementById("archived").textContent === "700"`)
 	b.until("rest", `document.querySelector(".link.slow, .link.fast") === null`)
-	// What is replaced keeps the focus of who uses the keyboard.
+	// An element that is replaced keeps the keyboard focus.
 	b.run(chromedp.Focus(chromedp.CSS("#choose-orders")))
 	before = points()
 	waitFor(t, "a plot that moves", func() bool { return points() != before })
 	if got := eval[string](b, "document.activeElement.id"); got != "choose-orders" {
 		t.Errorf("the focus went to %q", got)
 	}
-	// Who does not want motion has none.
+	// With prefers-reduced-motion nothing is animated.
 	b.media(map[string]string{"name": "prefers-reduced-motion", "value": "reduce"})
 	b.send("orders", "x", 300)
 	b.until("records on a link", `document.querySelector(".link.slow, .link.fast") !== null`)

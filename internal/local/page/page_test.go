@@ -34,7 +34,7 @@ func TestPageWorksWithoutJavaScript(t *testing.T) {
 		t.Errorf("Content-Security-Policy %q", policy)
 	}
 	if strings.Contains(html, "style=") || strings.Contains(html, "https://") || strings.Contains(html, "<script>") {
-		t.Error("the page has what its policy forbids, or another host")
+		t.Error("the page has inline code, which its policy forbids, or names another host")
 	}
 }
 
@@ -62,8 +62,8 @@ func TestPagePreviewsObjects(t *testing.T) {
 	}
 }
 
-// What a form cannot mean is told in words, and what the API refuses too.
-func TestPageTellsWhatIsWrong(t *testing.T) {
+// The page explains a malformed form, and a record that the API refuses.
+func TestPageExplainsErrors(t *testing.T) {
 	t.Parallel()
 	home := start(t, nil)
 	for _, tt := range []struct {
@@ -92,8 +92,8 @@ func TestPageTellsWhatIsWrong(t *testing.T) {
 	}
 }
 
-// Another host's page must not read or do anything here, by whatever name it calls
-// this machine.
+// The page of another host cannot read or change anything, whichever name of this
+// machine it uses.
 func TestPageIsForThisMachineOnly(t *testing.T) {
 	t.Parallel()
 	home := start(t, nil)
@@ -118,7 +118,7 @@ func TestPageIsForThisMachineOnly(t *testing.T) {
 		{"foreign site", "POST", "page/send", fault, map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
 		{"no such action", "POST", "page/other", fault, nil, 404},
 		{"no such asset", "GET", "page/page.html", nil, nil, 404},
-		{"up and away", "GET", "page/../page/../../page.go", nil, nil, 404},
+		{"path outside", "GET", "page/../page/../../page.go", nil, nil, 404},
 		{"other method", "PUT", "", nil, nil, 405},
 		{"own origin", "POST", "page/fault", url.Values{"fault": {"redis"}, "state": {"off"}}, map[string]string{"Origin": strings.TrimSuffix(home, "/")}, 303},
 		{"API", "GET", "health", nil, map[string]string{"Host": "evil.example"}, 200},

@@ -14,7 +14,7 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 )
 
-// What the objects hold becomes a number of records, whichever is told first.
+// The bytes of objects become a number of records, in any order of the events.
 func TestCrossingCountsRecordsByBytes(t *testing.T) {
 	t.Parallel()
 	var c crossing
@@ -25,7 +25,7 @@ func TestCrossingCountsRecordsByBytes(t *testing.T) {
 		}
 	}
 	c.took(10, 1000)
-	c.took(0, 50) // A batch that failed and left bytes.
+	c.took(0, 50) // a batch that failed with some bytes delivered
 	c.took(5, 500)
 	c.wrote(999)
 	want(0)
@@ -33,7 +33,7 @@ func TestCrossingCountsRecordsByBytes(t *testing.T) {
 	want(10)
 	c.wrote(550)
 	want(15)
-	c.wrote(70) // Written before the bridge has answered.
+	c.wrote(70) // written before the bridge has answered
 	want(15)
 	c.took(7, 70)
 	want(22)
@@ -91,7 +91,7 @@ func TestSettledRecords(t *testing.T) {
 		{`{"batchItemFailures":[]}`, 0, 4},
 		{`{"batchItemFailures":[{"itemIdentifier":"2"}]}`, 0, 2},
 		{`{"batchItemFailures":[{"itemIdentifier":"0"}]}`, 0, 0},
-		{`{}`, 1002, 2}, // The others were there before the process.
+		{`{}`, 1002, 2}, // the others arrived before the start
 		{`no JSON`, 0, 0},
 	} {
 		if got := settledRecords(event, []byte(tt.answer), time.Unix(tt.since, 0)); got != tt.want {

@@ -2,10 +2,11 @@
 //
 // The bodies of a batch are framed and packed (see package pack) and sent to the
 // stream's Firehose. Delivery is at least once: the records from the first
-// undelivered one on are redelivered with the next invocation. To bound the
-// duplicates, a shard whose first record was not delivered is retried one packed
-// record after another. No record is dropped: a record that Firehose never accepts
-// becomes a dead letter.
+// undelivered one on are redelivered with the next invocation. A shard whose first
+// record was not delivered is retried one packed record after another, so that the
+// duplicates are bounded: one batch for each environment of the function in which a
+// batch failed, and one packed record for each further try. No record is dropped: a
+// record that Firehose never accepts becomes a dead letter.
 package bridge
 
 import (

@@ -212,13 +212,13 @@ func (m *modelled) verify(t *rapid.T, entries []sink.Entry, r sink.Result) {
 		resent += max(0, sent-1)
 		switch {
 		case named[i] > 1:
-			t.Errorf("entry %d stands in the result %d times", i, named[i])
+			t.Errorf("entry %d is in the result %d times", i, named[i])
 		case named[i] == 0 && taken == 0:
 			t.Errorf("entry %d was dropped", i)
 		case !m.after && named[i] == 0 && taken != 1:
 			t.Errorf("entry %d was delivered %d times without a fault after acceptance", i, taken)
 		case !m.after && named[i] == 1 && taken != 0:
-			t.Errorf("entry %d was delivered, and stands in the result", i)
+			t.Errorf("entry %d was delivered, and is in the result", i)
 		case m.isPoison(e) && taken > 0:
 			t.Errorf("entry %d is poison and was delivered", i)
 		}
