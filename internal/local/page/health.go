@@ -62,7 +62,7 @@ func (p *Page) health(b balance) []string {
 		wrong = append(wrong, fmt.Sprintf("%s under failed/.", plural(b.dead, "dead letter", "dead letters")))
 	}
 	direct := 0.0
-	for _, m := range p.streams {
+	for _, m := range p.all() {
 		direct += m.past.direct.sum(directWindow)
 	}
 	if direct > 0 {

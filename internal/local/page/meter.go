@@ -13,7 +13,8 @@ import (
 // meter is what the page knows of one stream. The counters count records since the
 // pipeline started.
 type meter struct {
-	stream stream.Stream
+	name   string
+	stream atomic.Pointer[stream.Stream]
 
 	// Records that the queue accepted, direct records, records that a drainer
 	// acknowledged, records that the tap accepted, entries that it throttled, and
@@ -58,7 +59,8 @@ type rates struct{ accepted, direct, forwarded, tapped, bridged, archived float6
 type history struct{ depth, accepted, direct, forwarded, latency, age series }
 
 func newMeter(s stream.Stream) *meter {
-	m := &meter{stream: s}
+	m := &meter{name: s.Name}
+	m.stream.Store(&s)
 	m.touched.Store(true)
 	return m
 }

@@ -47,8 +47,7 @@ type Page struct {
 	o       Options
 	archive string          // the folder of the objects
 	left    map[string]bool // Firehose's buffers of an earlier process
-	streams []*meter        // in the order of streams.json
-	byName  map[string]*meter
+	meters  atomic.Pointer[meters]
 	faults  [len(faultKinds)]fault
 	requests
 
@@ -89,14 +88,10 @@ func New(o Options) *Page {
 	}
 	p := &Page{
 		o: o, archive: filepath.Join(o.Data, "archive"), started: o.Now(),
-		left: make(map[string]bool), byName: make(map[string]*meter),
+		left: make(map[string]bool),
 	}
-	for _, s := range o.Streams.All() {
-		m := newMeter(s)
-		p.streams = append(p.streams, m)
-		p.byName[s.Name] = m
-		p.byName[stream.ResourceName(o.Deployment, s.Name)] = m
-	}
+	p.meters.Store(&meters{})
+	p.SetStreams(o.Streams)
 	// A malformed pattern matches no file.
 	buffers, _ := filepath.Glob(filepath.Join(o.Data, "firehose", "*", "*.buffer"))
 	for _, path := range buffers {
@@ -136,7 +131,7 @@ func (p *Page) sample(ctx context.Context) {
 	all := p.samples%inspectAll == 0
 	seen := make(map[*meter]inspection)
 	if p.look(ctx, all) {
-		for _, m := range p.streams {
+		for _, m := range p.all() {
 			if !m.touched.Swap(false) && !m.waits.Load() && !all {
 				continue
 			}
@@ -152,7 +147,7 @@ func (p *Page) sample(ctx context.Context) {
 	if !p.sampled.IsZero() {
 		elapsed = max(now.Sub(p.sampled).Seconds(), 0.001)
 	}
-	for _, m := range p.streams {
+	for _, m := range p.all() {
 		if i, ok := seen[m]; ok {
 			m.observe(i.state, i.low)
 		}
@@ -182,9 +177,9 @@ func (p *Page) inspect(ctx context.Context, m *meter) (inspection, bool) {
 	// them. Those that are being acknowledged may be counted or not.
 	queued := m.pushed.Load() + m.found.Load()
 	settling := m.settling.Load()
-	state, err := p.queue.Inspect(ctx, m.stream.Name)
+	state, err := p.queue.Inspect(ctx, m.name)
 	if err != nil {
-		p.o.Log.DebugContext(ctx, "page: reading the queue", "stream", m.stream.Name, "error", err)
+		p.o.Log.DebugContext(ctx, "page: reading the queue", "stream", m.name, "error", err)
 		m.touched.Store(true)
 		return inspection{}, false
 	}
@@ -193,21 +188,6 @@ func (p *Page) inspect(ctx context.Context, m *meter) (inspection, bool) {
 	actual := state.Depth + state.ClaimedRecords
 	m.waits.Store(actual > 0 || expected > 0)
 	return inspection{state, expected - actual}, true
-}
-
-// find counts the records that the queues hold at the start. An external Redis can
-// hold some.
-func (p *Page) find() {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*every)
-	defer cancel()
-	for _, m := range p.streams {
-		state, err := p.queue.Inspect(ctx, m.stream.Name)
-		if err != nil {
-			p.o.Log.WarnContext(ctx, "page: reading the queue", "stream", m.stream.Name, "error", err)
-			return
-		}
-		m.found.Store(state.Depth + state.ClaimedRecords)
-	}
 }
 
 // sweepFor is the time for which sweeps follow a fault. It is longer than the lease
@@ -219,7 +199,7 @@ func (p *Page) sweepAfterFault(ctx context.Context) {
 	due := p.o.Now().Before(p.sweepTo)
 	p.mu.Unlock()
 	waits := false
-	for _, m := range p.streams {
+	for _, m := range p.all() {
 		waits = waits || m.waits.Load()
 	}
 	if !due || !waits || p.drainer == nil || !p.sweeping.CompareAndSwap(false, true) {
@@ -239,7 +219,7 @@ func (p *Page) Seams() local.Seams {
 	return local.Seams{
 		IngestQueue: func(q local.Queue) local.Queue {
 			p.queue = q
-			p.find()
+			p.find(p.all())
 			return &watchedQueue{Queue: q, page: p}
 		},
 		DrainerQueue: func(q local.Queue) local.Queue { return &watchedQueue{Queue: q, page: p, drainer: true} },

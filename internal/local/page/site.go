@@ -116,8 +116,8 @@ func (s *site) render(w http.ResponseWriter, r *http.Request) {
 // the first one.
 func (p *Page) query(v url.Values) query {
 	q := query{stream: v.Get("stream"), at: v.Get("at"), object: v.Get("object")}
-	if m := p.byName[q.stream]; m == nil || m.stream.Name != q.stream {
-		q.stream = p.streams[0].stream.Name
+	if m := p.meter(q.stream); m == nil || m.name != q.stream {
+		q.stream = p.all()[0].name
 	}
 	// Anything but a positive number means no further entries.
 	q.more, _ = strconv.Atoi(v.Get("more"))

@@ -74,10 +74,10 @@ func (p *Page) numbers(q query) view {
 	t := p.totals()
 	v.Ledger, v.Pictures, v.Health = p.ledger(t), p.pictures(t), p.health(t.balance)
 	p.viewFaults(&v)
-	for _, m := range p.streams {
+	for _, m := range p.all() {
 		v.Streams = append(v.Streams, m.view(q, now))
 	}
-	m := p.byName[q.stream]
+	m := p.meter(q.stream)
 	v.Plots = m.plots()
 	for _, r := range m.newest.all() {
 		v.Records = append(v.Records, recordView{
@@ -111,7 +111,7 @@ type totals struct {
 
 func (p *Page) totals() totals {
 	var t totals
-	for _, m := range p.streams {
+	for _, m := range p.all() {
 		t.add(m.balance())
 		t.throttled += m.throttled.Load()
 		t.depth += m.state.Depth
@@ -181,9 +181,9 @@ func (m *meter) view(q query, now time.Time) streamView {
 	for _, v := range accepted {
 		most = max(most, v)
 	}
-	name, b := m.stream.Name, m.balance()
+	name, b := m.name, m.balance()
 	return streamView{
-		Name: name, Href: query{stream: name}.href(), Chosen: name == q.stream, Retired: m.stream.Retired,
+		Name: name, Href: query{stream: name}.href(), Chosen: name == q.stream, Retired: m.stream.Load().Retired,
 		Depth: records(last(depth)), In: perSecond(m.rates.accepted), Out: perSecond(m.rates.forwarded),
 		Age: seconds(m.age(now).Seconds()), Accepted: count(b.accepted), Archive: count(b.archive),
 		Spark: points(accepted, float64(most), sparkHeight),
@@ -202,7 +202,7 @@ func last(values []float32) float64 {
 
 // plots returns the plots of a stream.
 func (m *meter) plots() []plot {
-	about := m.stream.Name
+	about := m.name
 	return []plot{
 		draw("depth", "Depth", "records in the queue and in claims", about, records, trace{"now", m.past.depth.all()}),
 		draw("rate", "Rate", "records a second into and out of the queue", about, perSecond,

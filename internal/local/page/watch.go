@@ -30,7 +30,7 @@ func (k *watchedKinesis) Put(ctx context.Context, stream string, entries []sink.
 	if k.page.faults[drainerKilled].on() {
 		return nil, errDrainerKilled
 	}
-	m := k.page.byName[stream]
+	m := k.page.meter(stream)
 	if m == nil {
 		return k.Service.Put(ctx, stream, entries)
 	}
@@ -91,7 +91,7 @@ func (a *watchedArchive) Create(ctx context.Context, key string, body []byte) er
 	}
 	name, _, _ := strings.Cut(key, "/")
 	why, id, ok := strings.Cut(path.Base(key), "-")
-	m := a.page.byName[name]
+	m := a.page.meter(name)
 	if m == nil || !ok {
 		return nil
 	}
@@ -108,9 +108,9 @@ func (p *Page) watchDeliver(next cloud.WriteObject) cloud.WriteObject {
 	return func(ctx context.Context, key string, write func(io.Writer) error) error {
 		var written int64
 		name, _, _ := strings.Cut(key, "/")
-		m := p.byName[name]
+		m := p.meter(name)
 		err := next(ctx, key, func(w io.Writer) error {
-			c := &contentLength{w: w, gzipped: m != nil && m.stream.Compression == stream.Gzip}
+			c := &contentLength{w: w, gzipped: m != nil && m.stream.Load().Compression == stream.Gzip}
 			err := write(c)
 			written = c.length()
 			return err

@@ -55,7 +55,7 @@ func (p *Page) watchBridge(h cloud.Handler) cloud.Handler {
 			return h(ctx, event)
 		}
 		name, _, _ := bytes.Cut(event[at+len(eventStream):], []byte(`"`))
-		m := p.byName[string(name)]
+		m := p.meter(string(name))
 		if m == nil {
 			return h(ctx, event)
 		}

@@ -29,7 +29,7 @@ func (q *watchedQueue) fault() error {
 }
 
 func (q *watchedQueue) touch(stream string) {
-	if m := q.page.byName[stream]; m != nil {
+	if m := q.page.meter(stream); m != nil {
 		m.touched.Store(true)
 	}
 }
@@ -40,7 +40,7 @@ func (q *watchedQueue) Push(ctx context.Context, stream string, encoded []byte, 
 		return queue.Pushed{}, err
 	}
 	pushed, err := q.Queue.Push(ctx, stream, encoded, maxBacklogBytes)
-	if m := q.page.byName[stream]; m != nil && err == nil {
+	if m := q.page.meter(stream); m != nil && err == nil {
 		m.pushed.Add(1)
 		m.touched.Store(true)
 		m.newest.pushed(q.page.o.Now(), encoded)
@@ -54,7 +54,7 @@ func (q *watchedQueue) PushPart(ctx context.Context, stream string, p queue.Part
 		return queue.PartPushed{}, err
 	}
 	pushed, err := q.Queue.PushPart(ctx, stream, p, maxBacklogBytes)
-	if m := q.page.byName[stream]; m != nil && err == nil && !pushed.Replayed {
+	if m := q.page.meter(stream); m != nil && err == nil && !pushed.Replayed {
 		m.pushed.Add(int64(len(p.Envelopes)))
 		m.touched.Store(true)
 		m.newest.pushed(q.page.o.Now(), p.Envelopes[0])
@@ -104,7 +104,7 @@ func (q *watchedQueue) Release(ctx context.Context, c queue.Claim, left, later, 
 // settling counts the records of a claim as being acknowledged, until the function
 // that it returns is called.
 func (q *watchedQueue) settling(c queue.Claim) (done func()) {
-	m := q.page.byName[c.Stream]
+	m := q.page.meter(c.Stream)
 	if m == nil {
 		return func() {}
 	}
@@ -114,7 +114,7 @@ func (q *watchedQueue) settling(c queue.Claim) (done func()) {
 }
 
 func (q *watchedQueue) settled(c queue.Claim, held bool, left, dead int) {
-	m := q.page.byName[c.Stream]
+	m := q.page.meter(c.Stream)
 	if m == nil || !held {
 		return
 	}
