@@ -25,9 +25,13 @@ func TestARedisAtItsMemoryLimitStillDrains(t *testing.T) {
 		t.Fatal(err)
 	}
 	held := claim(t, q, "d.1", 1, 1<<20)
+	stray := claim(t, q, "stray.1", 1, 1<<20)
 
 	admin := redis.NewClient(&redis.Options{Addr: s.Addr})
 	defer func() { _ = admin.Close() }()
+	if err := admin.ZRem(ctx, deployment(t)+":{orders}:claims", stray.ID).Err(); err != nil {
+		t.Fatal(err)
+	}
 	if err := admin.ConfigSet(ctx, "maxmemory", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -42,6 +46,9 @@ func TestARedisAtItsMemoryLimitStillDrains(t *testing.T) {
 	if ok, err := q.Release(ctx, held, []int{0}, nil, nil); err != nil || !ok {
 		t.Fatalf("Release at the memory limit = %v, %v", ok, err)
 	}
+	if n, err := q.Recover(ctx, "orders", []string{stray.ID}); err != nil || n != 1 {
+		t.Fatalf("Recover at the memory limit = %d, %v", n, err)
+	}
 	if state := inspect(t, q); state.Depth != 4 || state.Claims != 0 {
 		t.Errorf("state at the memory limit = %+v, want all four back in the queue", state)
 	}
@@ -52,7 +59,10 @@ func TestARedisAtItsMemoryLimitStillDrains(t *testing.T) {
 	if ok, err := q.Ack(ctx, all, nil); err != nil || !ok {
 		t.Fatalf("Ack at the memory limit = %v, %v", ok, err)
 	}
-	want := queue.State{Accepted: 4, AcceptedBytes: 4000, Forwarded: 4, ForwardedBytes: 4000, Exact: true, Measured: true, Settling: true}
+	if lost, err := q.Reconcile(ctx, "orders"); err != nil || lost != (queue.Lost{}) {
+		t.Errorf("Reconcile at the memory limit = %+v, %v, want nothing lost", lost, err)
+	}
+	want := queue.State{Accepted: 4, AcceptedBytes: 4000, Forwarded: 4, ForwardedBytes: 4000, Exact: true, Measured: true}
 	if diff := cmp.Diff(want, inspect(t, q)); diff != "" {
 		t.Errorf("state differs (-want +got):\n%s", diff)
 	}

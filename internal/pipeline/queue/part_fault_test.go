@@ -50,6 +50,34 @@ func TestPartsAtTheMemoryLimit(t *testing.T) {
 	}
 }
 
+// Under volatile-lru, as in a serverless cache, a full Redis forgets keys and never records: only the keys have a TTL.
+func TestAFullRedisForgetsKeysAndNoRecords(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, "--maxmemory-policy", "volatile-lru")
+	admin := clientOf(t, s)
+	q := open(t, queue.Options{URL: s.URL, Deployment: "d"})
+	ctx := t.Context()
+	if err := admin.ConfigSet(ctx, "maxmemory", "6mb").Err(); err != nil {
+		t.Fatal(err)
+	}
+	accepted := 0
+	for ; ; accepted++ {
+		p := queue.Part{Envelopes: bodies(sized(1000)), Key: &queue.IdempotencyKey{Digest: [16]byte{byte(accepted), byte(accepted >> 8), byte(accepted >> 16)}}}
+		if _, err := q.PushPart(ctx, "orders", p, 0); err != nil {
+			if !strings.Contains(err.Error(), "OOM") {
+				t.Fatal(err)
+			}
+			break
+		}
+	}
+	if n := admin.Exists(ctx, "d:{orders}:once").Val(); n != 0 {
+		t.Error("a full Redis has refused a record before it forgot the keys")
+	}
+	if n := admin.LLen(ctx, "d:{orders}:queue").Val(); int(n) != accepted {
+		t.Errorf("%d records are in the queue, want all %d that were accepted", n, accepted)
+	}
+}
+
 // A key is remembered for at least RememberFor, and forgotten after at most twice that time.
 func TestKeysAreForgottenByTime(t *testing.T) {
 	t.Parallel()
