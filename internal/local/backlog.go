@@ -33,7 +33,8 @@ const (
 // holds requests back while there are too many. It is safe for concurrent use.
 type backlog struct {
 	Queue
-	streams []string
+	// streams returns the names of the streams.
+	streams func() []string
 	// atMost is how long a request is held back. Above overflowBytes its record
 	// then becomes a direct record.
 	atMost time.Duration
@@ -43,7 +44,7 @@ type backlog struct {
 	changed chan struct{}
 }
 
-func newBacklog(q Queue, streams []string, atMost time.Duration) *backlog {
+func newBacklog(q Queue, streams func() []string, atMost time.Duration) *backlog {
 	return &backlog{Queue: q, streams: streams, atMost: atMost, changed: make(chan struct{})}
 }
 
@@ -140,7 +141,7 @@ func (b *backlog) hold(ctx context.Context) {
 // recount measures the backlog. The count is wrong after a lost answer of Redis.
 func (b *backlog) recount(ctx context.Context) {
 	var bytes int64
-	for _, name := range b.streams {
+	for _, name := range b.streams() {
 		state, err := b.Inspect(ctx, name)
 		if err != nil {
 			return

@@ -44,7 +44,7 @@ func (p *Pipeline) openFunctions() error {
 	f.queue = p.queue
 	var hold func(context.Context)
 	if p.o.RedisURL == "" {
-		b := newBacklog(p.queue, p.o.Streams.Names(), p.o.HoldAtMost)
+		b := newBacklog(p.queue, func() []string { return p.streams.Load().Names() }, p.o.HoldAtMost)
 		f.queue, hold = b, b.hold
 	}
 	var err error

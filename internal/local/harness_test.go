@@ -3,6 +3,7 @@ package local_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -91,4 +93,22 @@ func joined(m map[string]string) string {
 		all.WriteString(m[key])
 	}
 	return all.String()
+}
+
+// atomicBytes is a document that can be replaced while it is read.
+type atomicBytes struct {
+	mu      sync.Mutex
+	content []byte
+}
+
+func (b *atomicBytes) Store(content []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.content = content
+}
+
+func (b *atomicBytes) Load(context.Context) ([]byte, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.content, nil
 }

@@ -128,6 +128,8 @@ func wrap[T any](seam func(T) T, part T) T {
 type Pipeline struct {
 	o       Options
 	streams atomic.Pointer[stream.Set] // also the streams that were removed while it runs
+	// changing is held while SetStreams changes the streams.
+	changing sync.Mutex
 
 	data      *os.Root
 	lock      *os.File

@@ -133,7 +133,9 @@ func TestAWebPageGetsNothing(t *testing.T) {
 	// A link of the page to an object is refused.
 	link := e.S3URL + "/datasink-archive/orders/kept"
 	evaluate[string](t, ctx, fmt.Sprintf(`location.href = %q; ""`, link))
-	waitFor(t, "the answer to the link", func() bool { return strings.Contains(evaluate[string](t, ctx, `document.body.innerText`), "not for web pages") })
+	waitFor(t, "the answer to the link", func() bool {
+		return strings.Contains(evaluate[string](t, ctx, `document.body.innerText`), "not for web pages")
+	})
 	if title := evaluate[string](t, ctx, `document.title`); title == "run" {
 		t.Error("a script in an object has run")
 	}
