@@ -19,27 +19,44 @@ var ErrLocked = errors.New("another datasink uses this data folder")
 // lock ends with the process. All access goes through the returned root, so that
 // no link leads out of the folder.
 func openData(dir string) (root *os.Root, lock *os.File, err error) {
-	if err := makePrivate(dir); err != nil {
-		return nil, nil, fmt.Errorf("making the data folder: %w", err)
+	if root, err = openOwn(dir); err != nil {
+		return nil, nil, err
 	}
-	if root, err = os.OpenRoot(dir); err != nil {
-		return nil, nil, fmt.Errorf("opening the data folder: %w", err)
+	if lock, err = lockData(root, dir); err != nil {
+		return nil, nil, errors.Join(err, root.Close())
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, root.Close())
-			root = nil
-		}
-	}()
-	info, err := root.Stat(".")
+	return root, lock, nil
+}
+
+// MakeData makes the data folder and checks that Start can use it, without locking
+// it.
+func MakeData(dir string) error {
+	root, err := openOwn(dir)
 	if err != nil {
-		return root, nil, fmt.Errorf("opening the data folder: %w", err)
+		return err
 	}
-	if !isOwn(info) {
-		return root, nil, fmt.Errorf("the data folder %s belongs to another user; use a folder of your own", dir)
+	return root.Close()
+}
+
+// openOwn makes and opens a folder, which must belong to the user.
+func openOwn(dir string) (*os.Root, error) {
+	if err := makePrivate(dir); err != nil {
+		return nil, fmt.Errorf("making the data folder: %w", err)
 	}
-	lock, err = lockData(root, dir)
-	return root, lock, err
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the data folder: %w", err)
+	}
+	info, err := root.Stat(".")
+	switch {
+	case err != nil:
+		err = fmt.Errorf("opening the data folder: %w", err)
+	case !isOwn(info):
+		err = fmt.Errorf("the data folder %s belongs to another user; use a folder of your own", dir)
+	default:
+		return root, nil
+	}
+	return nil, errors.Join(err, root.Close())
 }
 
 // makePrivate makes a folder with mode 0700, and its parents with the usual mode.

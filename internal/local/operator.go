@@ -19,7 +19,7 @@ func (p *Pipeline) announce() error {
 		return nil
 	}
 	e := endpoints.Endpoints{
-		Deployment: p.o.Deployment, APIURL: localURL(p.listener), User: p.o.User, Password: p.o.Password,
+		Deployment: p.o.Deployment, APIURL: localURL(p.listener), User: p.o.User, Password: p.o.Password, ClientsFile: p.o.ClientsFile,
 		Bucket: ArchiveBucket, S3URL: localURL(p.s3), AWSURL: localURL(p.aws), AccessKey: p.o.AccessKey, SecretKey: p.o.SecretKey,
 		FlushSeconds: p.o.Flush.Seconds(), OperatorURL: localURL(p.operator), Token: p.token,
 	}

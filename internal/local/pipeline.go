@@ -51,6 +51,9 @@ type Options struct {
 	// for consumers of the tap, OperatorAddr that of the operator's verbs. An empty
 	// address means that the API is not served.
 	S3Addr, AWSAddr, OperatorAddr string
+	// PageAddr, if set, is a further address of the HTTP API with its seam, for the
+	// live page.
+	PageAddr string
 	// AWSAddrOptional serves the Kinesis API on a free port if AWSAddr is in use.
 	AWSAddrOptional bool
 	// AccessKey and SecretKey, if set, must have signed the requests to S3Addr and
@@ -64,8 +67,10 @@ type Options struct {
 	// User and Password are the credentials of the only client, unless Clients is
 	// set.
 	User, Password string
-	// Clients returns the document of the clients' secret, as on AWS.
-	Clients func(ctx context.Context) ([]byte, error)
+	// Clients returns the document of the clients' secret, as on AWS. ClientsFile is
+	// its file, which the operator's verbs edit.
+	Clients     func(ctx context.Context) ([]byte, error)
+	ClientsFile string
 	// Flush is how long Firehose buffers. The default is 2 s.
 	Flush time.Duration
 	// Throttle limits each shard of Kinesis as AWS does.
@@ -134,6 +139,7 @@ type Pipeline struct {
 	data      *os.Root
 	lock      *os.File
 	listener  *net.TCPListener
+	page      net.Listener // nil: not served
 	s3        net.Listener // nil: not served
 	aws       net.Listener // nil: not served
 	operator  net.Listener // nil: not served

@@ -22,6 +22,11 @@ func (p *Pipeline) listen() error {
 		return fmt.Errorf("opening the HTTP API: %w", err)
 	}
 	p.listener = api.(*net.TCPListener)
+	if p.o.PageAddr != "" {
+		if p.page, err = net.Listen("tcp", p.o.PageAddr); err != nil {
+			return fmt.Errorf("opening the live page: %w", err)
+		}
+	}
 	if p.s3, err = p.listenAWS("S3", p.o.S3Addr); err != nil {
 		return err
 	}
@@ -71,8 +76,11 @@ func isLoopback(a net.Addr) bool {
 
 // serveAll starts the servers. The first is the HTTP API.
 func (p *Pipeline) serveAll() {
-	api := gateway.NewServer(invokeAPI(p.functions.drainer, p.api()), p.o.Log)
+	api := gateway.NewServer(invokeAPI(p.functions.drainer, p.api(p.listener)), p.o.Log)
 	p.serve(gateway.Bound(p.listener, api), api)
+	if p.page != nil {
+		p.serve(p.page, gateway.NewServer(p.api(p.page), p.o.Log))
+	}
 	if p.s3 != nil {
 		p.serveAWS(p.s3, wire.Services{Buckets: []*cloud.Bucket{p.bucket}})
 	}
@@ -102,16 +110,19 @@ func (p *Pipeline) serve(l net.Listener, s *http.Server) {
 	}()
 }
 
-// api is the HTTP API inside its seam.
-func (p *Pipeline) api() http.Handler {
+// api is the HTTP API of a listener, inside its seam.
+func (p *Pipeline) api(l net.Listener) http.Handler {
 	if p.o.Seams.API == nil {
 		return p.gateway
 	}
-	return p.o.Seams.API(p.Addr(), p.gateway)
+	return p.o.Seams.API(l.Addr(), p.gateway)
 }
 
 // Addr is the address of the HTTP API.
 func (p *Pipeline) Addr() net.Addr { return p.listener.Addr() }
+
+// PageAddr is the further address of the live page, or nil.
+func (p *Pipeline) PageAddr() net.Addr { return addrOf(p.page) }
 
 // S3Addr is the address of the S3 API, or nil.
 func (p *Pipeline) S3Addr() net.Addr { return addrOf(p.s3) }

@@ -148,7 +148,7 @@ func (p *Pipeline) closeAll() error {
 		if p.listener != nil {
 			errs = append(errs, p.listener.Close())
 		}
-		for _, l := range []net.Listener{p.s3, p.aws, p.operator} {
+		for _, l := range []net.Listener{p.page, p.s3, p.aws, p.operator} {
 			if l != nil {
 				errs = append(errs, l.Close())
 			}

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"net"
@@ -25,8 +24,8 @@ import (
 // of records at a time; the limit also bounds the garbage.
 const devMemory = 100 << 20
 
-// defaultAWSAddr is the default of --aws-addr.
-const defaultAWSAddr = "127.0.0.1:8082"
+// defaultAWSAddr is the default of --aws-addr, defaultUser that of --user.
+const defaultAWSAddr, defaultUser = "127.0.0.1:8082", "datasink"
 
 type devVerb struct {
 	Addr        string        `default:"127.0.0.1:8080" help:"Address of the HTTP API."`
@@ -34,10 +33,12 @@ type devVerb struct {
 	Streams     string        `default:"streams.json" type:"path" help:"The streams.json to use."`
 	RedisURL    string        `name:"redis-url" help:"Redis to use, such as redis://host:6379. By default an embedded Redis holds the records in memory."`
 	Flush       time.Duration `default:"2s" help:"Time for which Firehose buffers records before it writes an object."`
-	User        string        `default:"datasink" help:"Name of the client."`
-	Password    string        `env:"DATASINK_PASSWORD" help:"Password of the client. Defaults to a random password."`
+	Clients     string        `type:"path" help:"File with the clients, the document of the clients' secret on AWS. By default clients.json in the data folder, made with one client and a random password. datasink credentials edits it."`
+	User        string        `help:"Name of the client. Defaults to datasink, or to the first client of the file."`
+	Password    string        `env:"DATASINK_PASSWORD" help:"Password of the client, which is kept in the file of the clients. Defaults to the password in the file."`
 	S3Addr      string        `name:"s3-addr" default:"127.0.0.1:8081" help:"Address of the archive's S3 API; empty for none."`
 	AWSAddr     string        `name:"aws-addr" default:"127.0.0.1:8082" help:"Address of the Kinesis API, for consumers of the tap; empty for none. If the default is in use, another port is chosen."`
+	PageAddr    string        `name:"page-addr" help:"Address of the live page. By default the page is served at --addr if that is a loopback address."`
 	Operator    string        `name:"operator-addr" default:"127.0.0.1:0" help:"Loopback address that serves the other verbs; empty for none."`
 	AccessKey   string        `name:"access-key" env:"DATASINK_ACCESS_KEY" help:"Access key that must have signed requests to the S3 and Kinesis APIs. Needed if one of them has an address that is not a loopback address."`
 	SecretKey   string        `name:"secret-key" env:"DATASINK_SECRET_KEY" help:"Secret key of --access-key."`
@@ -72,9 +73,15 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	if v.Password == "" {
-		v.Password = rand.Text()
+	loaded := fileVersionOf(v.Streams)
+	if err := local.MakeData(v.Data); err != nil {
+		return err
 	}
+	client, err := v.openClients()
+	if err != nil {
+		return err
+	}
+	v.User, v.Password = client.user, client.password
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(devMemory)
 	}
@@ -91,12 +98,17 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 		slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level}),
 		slog.NewJSONHandler(file, nil),
 	))
-	live := page.New(page.Options{Streams: streams, Data: v.Data, User: v.User, Password: v.Password, Log: log})
+	live := page.New(page.Options{Streams: streams, Data: v.Data, User: v.User, Password: v.Password, PublicAddr: v.PageAddr, Log: log})
+	var observe local.Observers
+	if isTerminal(c.out) {
+		events := &devEvents{out: c.out, now: time.Now}
+		observe = local.Observers{Ingest: events.accepted, Written: events.written}
+	}
 	pipeline, err := local.Start(ctx, local.Options{
 		Streams: streams, Data: v.Data, Addr: v.Addr, S3Addr: v.S3Addr, OperatorAddr: v.Operator, RedisURL: v.RedisURL,
 		AWSAddr: v.AWSAddr, AWSAddrOptional: v.AWSAddr == defaultAWSAddr, AccessKey: v.AccessKey, SecretKey: v.SecretKey, CORSOrigins: v.CORSOrigins,
-		User: v.User, Password: v.Password, Flush: v.Flush, Throttle: v.Throttle,
-		Seams: live.Seams(), Log: log,
+		PageAddr: v.PageAddr, User: v.User, Password: v.Password, Clients: client.read, ClientsFile: client.path, Flush: v.Flush, Throttle: v.Throttle,
+		Seams: live.Seams(), Observe: observe, Log: log,
 	})
 	if err != nil {
 		return err
@@ -104,6 +116,7 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 	watch, unwatch := context.WithCancel(ctx)
 	defer unwatch()
 	go live.Run(watch)
+	go v.reload(watch, c, pipeline, loaded)
 	v.announce(c, pipeline, streams)
 
 	select {
@@ -129,7 +142,7 @@ func (v *devVerb) check() error {
 	if strings.Contains(v.User, ":") {
 		return usage("--user=%q: want a name without a colon", v.User)
 	}
-	for flag, address := range map[string]string{"addr": v.Addr, "s3-addr": v.S3Addr, "operator-addr": v.Operator} {
+	for flag, address := range map[string]string{"addr": v.Addr, "s3-addr": v.S3Addr, "aws-addr": v.AWSAddr, "page-addr": v.PageAddr, "operator-addr": v.Operator} {
 		if address == "" && flag != "addr" {
 			continue
 		}
@@ -169,10 +182,13 @@ func (v *devVerb) announce(c console, p *local.Pipeline, streams *stream.Set) {
 	folder := shortest(filepath.Join(v.Data, "archive"))
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "HTTP API  %s/archives/{stream}\n", url)
-	if page.IsServed(p.Addr()) {
+	switch {
+	case p.PageAddr() != nil:
+		fmt.Fprintf(&text, "live page http://%s/\n", reachable(p.PageAddr()))
+	case page.IsServed(p.Addr()):
 		fmt.Fprintf(&text, "live page %s/\n", url)
-	} else {
-		fmt.Fprintln(&text, "live page none: it is served only if --addr is a loopback address")
+	default:
+		fmt.Fprintln(&text, "live page none: --addr is not a loopback address; --page-addr serves the page")
 	}
 	fmt.Fprintf(&text, "client    %s, password %s\n", v.User, v.Password)
 	fmt.Fprintf(&text, "streams   %s\n", strings.Join(streams.Names(), ", "))

@@ -74,7 +74,7 @@ func launch(t *testing.T, data string, args ...string) *dev {
 		t.Fatal(err)
 	}
 	d := &dev{data: data, ended: make(chan struct{})}
-	standard := []string{"dev", "--addr=127.0.0.1:0", "--s3-addr=127.0.0.1:0", "--streams=" + streams, "--data=" + data, "--flush=200ms", "--password=secret"}
+	standard := []string{"dev", "--addr=127.0.0.1:0", "--s3-addr=127.0.0.1:0", "--aws-addr=127.0.0.1:0", "--streams=" + streams, "--data=" + data, "--flush=200ms", "--password=secret"}
 	d.cmd = exec.Command(binary, append(standard, args...)...)
 	d.cmd.Stdout, d.cmd.Stderr = &d.out, &d.err
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -21,6 +21,8 @@ type Endpoints struct {
 	// User and Password are the credentials of a client.
 	User     string `json:"user"`
 	Password string `json:"password"`
+	// ClientsFile is the file with the document of the clients.
+	ClientsFile string `json:"clientsFile,omitempty"`
 	// S3URL is the S3 API with the archive in Bucket, AWSURL the Kinesis API with the
 	// tap. They are empty if the API is not served.
 	S3URL  string `json:"s3Url"`

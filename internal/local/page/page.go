@@ -33,6 +33,9 @@ type Options struct {
 	Data       string
 	User       string
 	Password   string
+	// PublicAddr is an address at which other machines may open the page. Empty: only
+	// this machine may.
+	PublicAddr string
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 	// Log is the logger. Default slog.Default.

@@ -26,6 +26,14 @@ type site struct {
 	page    *Page
 	api     http.Handler
 	actions http.Handler
+	public  bool // other machines may open the page
+}
+
+// isPublic reports whether the listener has the port of Options.PublicAddr.
+func (p *Page) isPublic(listener net.Addr) bool {
+	_, named, err := net.SplitHostPort(p.o.PublicAddr)
+	tcp, ok := listener.(*net.TCPAddr)
+	return err == nil && ok && named == strconv.Itoa(tcp.Port)
 }
 
 // IsServed reports whether the page is served beside an HTTP API with this address:
@@ -37,10 +45,11 @@ func IsServed(listener net.Addr) bool {
 
 // serve returns a handler for the page and the HTTP API of a listener.
 func (p *Page) serve(listener net.Addr, api http.Handler) http.Handler {
-	if !IsServed(listener) {
+	public := p.isPublic(listener)
+	if !IsServed(listener) && !public {
 		return api
 	}
-	s := &site{page: p, api: api}
+	s := &site{page: p, api: api, public: public}
 	actions := http.NewServeMux()
 	actions.HandleFunc("POST /page/send", s.send)
 	actions.HandleFunc("POST /page/fault", s.fault)
@@ -55,7 +64,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.api.ServeHTTP(w, r)
 		return
 	}
-	if !fromHere(r) {
+	if !s.public && !fromHere(r) {
 		http.Error(w, "This page can be opened on this machine only, as http://localhost with the port.", http.StatusForbidden)
 		return
 	}

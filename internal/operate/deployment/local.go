@@ -78,7 +78,10 @@ func (l *local) Archive(context.Context) (Archive, error) {
 }
 
 func (l *local) Clients(context.Context) (*clients.Store, error) {
-	return nil, fmt.Errorf("opening the clients' secret: %w: its only client is set with datasink dev --user --password", ErrNotLocal)
+	if l.ClientsFile == "" {
+		return nil, fmt.Errorf("opening the clients' secret: %w", ErrNotLocal)
+	}
+	return clients.NewFileStore(l.ClientsFile), nil
 }
 
 // Settle returns the buffer time of the local Firehose plus ten seconds.
