@@ -7,8 +7,13 @@ CDK := node_modules/.bin/cdk
 AXE := internal/local/page/testdata/npm
 # RACE=-race runs the tests under the race detector.
 RACE ?=
-# STREAMS, OUT and ARGS are those of `make synth`; ARGS goes to the CDK CLI.
-STREAMS ?= streams.json
+# STREAMS is the list of streams, by default that of ENV, or streams.json. ENV is the
+# name of a file in cdk/environments. ARGS goes to the CDK CLI; its settings win.
+STREAMS ?=
+# Shells have a variable of the same name, which does not count.
+ifneq ($(origin ENV),command line)
+override ENV :=
+endif
 OUT ?= cdk/cdk.out
 ARGS ?=
 # VERSION is the tag or the commit of the sources.
@@ -109,9 +114,12 @@ check: lint ## all that CI runs: lint, all tests under the race detector, benchm
 	$(MAKE) bench-once
 	$(MAKE) scan
 
+# context is what the targets of the CDK have in common.
+context = $(if $(ENV),-c environment=$(ENV)) $(if $(STREAMS),-c streams='$(abspath $(STREAMS))') $(if $(VERSION),-c version=$(VERSION))
+
 .PHONY: synth
-synth: cdk/$(CDK) ## write the cloud assembly; STREAMS=path OUT=dir ARGS="-c key=value"
-	cd cdk && $(CDK) synth --quiet --output '$(abspath $(OUT))' -c streams='$(abspath $(STREAMS))' $(ARGS)
+synth: cdk/$(CDK) ## write the cloud assembly; ENV=name STREAMS=path OUT=dir ARGS="-c key=value"
+	cd cdk && $(CDK) synth --quiet --output '$(abspath $(OUT))' $(context) $(ARGS)
 
 SAM := $(TOOLS)/sam/bin/sam
 STREAM ?= orders
@@ -121,7 +129,7 @@ SAM_ARGS = --event - --template $(BUILD)/sam/cdk.out/sam.template.json --env-var
 sam: redis $(TOOLS)/sam/installed ## run the functions in the SAM CLI, with a Redis on this machine; needs Docker
 	$(MAKE) synth OUT=$(BUILD)/sam/cdk.out ARGS="-c architecture=$$(go env GOARCH | sed s/amd64/x86_64/)"
 	go build -o $(BUILD)/sam/run ./internal/rig/sam
-	exec $(BUILD)/sam/run -sam $(SAM) -assembly $(BUILD)/sam/cdk.out -streams '$(STREAMS)' -dir $(BUILD)/sam
+	exec $(BUILD)/sam/run -sam $(SAM) -assembly $(BUILD)/sam/cdk.out -streams '$(or $(STREAMS),streams.json)' -dir $(BUILD)/sam
 
 .PHONY: sam-drain
 sam-drain: ## beside `make sam`: wake the drainer for STREAM
@@ -137,16 +145,16 @@ scan: $(TOOLS)/lint/installed synth ## check the synthesized templates with cfn-
 	cd cdk && ../$(TOOLS)/lint/bin/checkov --config-file .checkov.yaml
 
 .PHONY: deploy
-deploy: cdk/$(CDK) ## roll the stack out
-	cd cdk && $(CDK) deploy -c streams='$(abspath $(STREAMS))' $(if $(VERSION),-c version=$(VERSION)) $(ARGS)
+deploy: cdk/$(CDK) ## create or update the stack; ENV=staging reads cdk/environments/staging.json
+	cd cdk && $(CDK) deploy $(context) $(ARGS)
 
 .PHONY: diff
 diff: cdk/$(CDK) ## show what a deploy would change
-	cd cdk && $(CDK) diff -c streams='$(abspath $(STREAMS))' $(if $(VERSION),-c version=$(VERSION)) $(ARGS)
+	cd cdk && $(CDK) diff $(context) $(ARGS)
 
 .PHONY: destroy
 destroy: cdk/$(CDK) ## remove the stack; the archive and the streams' Kinesis streams stay
-	cd cdk && $(CDK) destroy -c streams='$(abspath $(STREAMS))' $(ARGS)
+	cd cdk && $(CDK) destroy $(context) $(ARGS)
 
 .PHONY: release
 release: ## build the files of a release into .build/release; VERSION=v1.2.3
@@ -172,9 +180,10 @@ image: ## build the container image of the local pipeline; PLATFORM=arm64; needs
 
 .PHONY: image-test
 image-test: image ## run the image, wait until it is healthy and send a record
-	docker compose -p datasink-test -f internal/cmd/datasink/compose.yaml up --wait
+	docker run -d --name datasink-test -e DATASINK_PASSWORD=secret -e DATASINK_ACCESS_KEY=test -e DATASINK_SECRET_KEY=test-secret -p 127.0.0.1:8080:8080 datasink
+	docker exec datasink-test /datasink health --wait 30s && \
 	curl -fsS -u datasink:secret -d '{"order":1}' http://127.0.0.1:8080/archives/orders; status=$$?; \
-	docker compose -p datasink-test -f internal/cmd/datasink/compose.yaml down -v; exit $$status
+	docker rm -f -v datasink-test; exit $$status
 
 .PHONY: clean
 clean: ## remove what the targets built and installed; the data of `make run` stays

@@ -55,6 +55,10 @@ type deployment struct {
 	streams *stream.Set
 	// account and region are those of the CDK CLI; empty if it has no credentials.
 	account, region string
+	// fixed is set if the stack belongs to that account and Region only.
+	fixed bool
+	// tags are the tags of all resources.
+	tags map[string]string
 	// assets is the folder that holds a folder for each function.
 	assets string
 }
@@ -63,11 +67,21 @@ type deployment struct {
 // of the settings, or all problems of the streams. A relative path of streams starts at
 // root.
 func load(context map[string]any, root string, getenv func(string) string) (deployment, error) {
+	e, context, err := readEnvironment(context, root)
+	if err != nil {
+		return deployment{}, err
+	}
 	s, err := settings.Parse(context)
 	if err != nil {
 		return deployment{}, err
 	}
-	d := deployment{Settings: s, account: getenv("CDK_DEFAULT_ACCOUNT"), region: getenv("CDK_DEFAULT_REGION")}
+	d := deployment{Settings: s, account: getenv("CDK_DEFAULT_ACCOUNT"), region: getenv("CDK_DEFAULT_REGION"), tags: e.Tags}
+	if e.Account != "" {
+		d.account, d.fixed = e.Account, true
+	}
+	if e.Region != "" {
+		d.region, d.fixed = e.Region, true
+	}
 	if s.VPCID != "" && (d.account == "" || d.region == "") {
 		return deployment{}, errors.New("vpcId: looking up a VPC needs credentials and a Region")
 	}

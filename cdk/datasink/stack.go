@@ -11,9 +11,22 @@ import (
 // streams.
 func newStack(app constructs.Construct, d deployment) awscdk.Stack {
 	props := &awscdk.StackProps{Description: jsii.String("Data Sink " + d.Name + ": HTTP bodies, by way of Redis, Kinesis and Firehose, into S3")}
-	if d.VPCID != "" {
+	if d.VPCID != "" || d.fixed {
 		// A stack can look up a VPC only in a known account and Region.
-		props.Env = &awscdk.Environment{Account: jsii.String(d.account), Region: jsii.String(d.region)}
+		props.Env = &awscdk.Environment{}
+		if d.account != "" {
+			props.Env.Account = jsii.String(d.account)
+		}
+		if d.region != "" {
+			props.Env.Region = jsii.String(d.region)
+		}
+	}
+	if len(d.tags) > 0 {
+		tags := make(map[string]*string, len(d.tags))
+		for name, value := range d.tags {
+			tags[name] = jsii.String(value)
+		}
+		props.Tags = &tags
 	}
 	stack := awscdk.NewStack(app, jsii.String(d.Name), props)
 
