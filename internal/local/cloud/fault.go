@@ -93,6 +93,9 @@ type Faults struct {
 	// Invalid reports whether the service refuses a call with this record as
 	// invalid. Nil: it refuses none. Firehose records have no partition key.
 	Invalid func(service string, e sink.Entry) bool
+	// Refuse reports whether Firehose refuses a record, and that record alone, with an
+	// internal failure. Nil: it refuses none.
+	Refuse func(data []byte) bool
 	// Count is the number of the test's records in one Firehose record. Nil: 1.
 	Count func(data []byte) int
 	// Seed determines which records a Fault throttles.
@@ -119,6 +122,11 @@ func (f *Faults) chance(p float64) bool {
 // invalid reports whether a record is to be refused as invalid.
 func (f *Faults) invalid(service string, e sink.Entry) bool {
 	return f != nil && f.Invalid != nil && f.Invalid(service, e)
+}
+
+// refused reports whether a record is to be refused alone.
+func (f *Faults) refused(data []byte) bool {
+	return f != nil && f.Refuse != nil && f.Refuse(data)
 }
 
 // count is the number of the test's records in a Firehose record.

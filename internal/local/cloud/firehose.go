@@ -155,6 +155,10 @@ func (f *Firehose) PutRecordBatch(ctx context.Context, stream string, entries []
 				results[i].Err = newError(ServiceUnavailable, "Slow down.")
 				continue
 			}
+			if f.Faults.refused(e.Data) {
+				results[i].Err = newError(InternalFailure, "refused by the test")
+				continue
+			}
 			results[i].RecordID = strconv.Itoa(i + 1)
 			kept = append(kept, e)
 			stored += f.Faults.count(e.Data)

@@ -76,9 +76,6 @@ type Options struct {
 	Invalid func(partitionKey string, data []byte) bool
 	// InvalidPacked is the same of Firehose, whose records have no key.
 	InvalidPacked func(data []byte) bool
-	// RefusePacked reports whether Firehose refuses a record, and that record alone,
-	// with an internal error. Nil: no record is refused.
-	RefusePacked func(data []byte) bool
 	// Count is how many of the test's records one Firehose record holds. Nil: one.
 	Count func(data []byte) int
 	// Inject is asked what happens to a call. Nil: nothing. It may block, and is
@@ -123,7 +120,7 @@ func Start(o Options) (*Server, error) {
 	}
 	s.S3 = newS3(o.Dir, o.Buckets)
 	s.Kinesis = newKinesis(o.Shards, o.Invalid)
-	s.Firehose = newFirehose(o.Deliveries, s.S3, o.Count, o.InvalidPacked, o.RefusePacked)
+	s.Firehose = newFirehose(o.Deliveries, s.S3, o.Count, o.InvalidPacked)
 	s.SQS = newSQS(o.Queues)
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
 	go func() {

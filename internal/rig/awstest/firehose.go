@@ -37,7 +37,6 @@ type Firehose struct {
 	deliveries map[string]*delivery
 	count      func(data []byte) int
 	invalid    func(data []byte) bool
-	refused    func(data []byte) bool
 }
 
 type delivery struct {
@@ -50,11 +49,11 @@ type delivery struct {
 	objects int
 }
 
-func newFirehose(deliveries map[string]Delivery, s3 *S3, count func([]byte) int, invalid, refused func([]byte) bool) *Firehose {
+func newFirehose(deliveries map[string]Delivery, s3 *S3, count func([]byte) int, invalid func([]byte) bool) *Firehose {
 	if count == nil {
 		count = func([]byte) int { return 1 }
 	}
-	f := &Firehose{s3: s3, count: count, invalid: invalid, refused: refused, deliveries: make(map[string]*delivery)}
+	f := &Firehose{s3: s3, count: count, invalid: invalid, deliveries: make(map[string]*delivery)}
 	for name, d := range deliveries {
 		f.deliveries[name] = &delivery{Delivery: d, name: name}
 	}
@@ -112,11 +111,6 @@ func (f *Firehose) readPutRecordBatch(r *http.Request, op *operation) {
 		for i, record := range in.Records {
 			if throttled() {
 				results[i] = map[string]string{"ErrorCode": "ServiceUnavailableException", "ErrorMessage": "Slow down."}
-				failed++
-				continue
-			}
-			if f.refused != nil && f.refused(record.Data) {
-				results[i] = map[string]string{"ErrorCode": "InternalFailure", "ErrorMessage": "Internal failure."}
 				failed++
 				continue
 			}

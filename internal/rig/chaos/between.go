@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/rig/awstest"
+	"github.com/data-sink/data-sink/internal/local/cloud"
 )
 
 // betweenFaults are the faults between the functions and the services: of the links,
@@ -49,8 +49,8 @@ func (s *suite) betweenFaults() []fault {
 		s.renewing(fault{"kill Redis", s.killRedis}),
 		s.renewing(fault{"freeze Redis", s.freezeRedis}),
 		s.renewing(fault{"fill Redis to its memory limit", s.fillRedis}),
-		s.withoutRedis(s.failBefore("S3", awstest.ServiceS3)),
-		s.withoutRedis(s.resetAfter("S3", awstest.ServiceS3)),
+		s.withoutRedis(s.failBefore("S3", cloud.ServiceS3)),
+		s.withoutRedis(s.resetAfter("S3", cloud.ServiceS3)),
 	)
 }
 
@@ -170,7 +170,7 @@ const (
 // fillRedis stops Kinesis until Redis is full and ingest writes direct records. Then
 // Kinesis returns, and the queues must drain at the memory limit.
 func (s *suite) fillRedis(ctx context.Context, _ *rand.Rand) (bool, error) {
-	_, endTrouble := s.aws.makeTrouble(awstest.ServiceKinesis, 1, awstest.Fault{Fail: awstest.Status500})
+	_, endTrouble := s.aws.makeTrouble(cloud.ServiceKinesis, 1, cloud.Fault{Fail: cloud.Status500})
 	if err := s.redis.limitMemory(ctx, memoryLeft); err != nil {
 		endTrouble()
 		return false, err
@@ -184,8 +184,8 @@ func (s *suite) fillRedis(ctx context.Context, _ *rand.Rand) (bool, error) {
 		})
 	})
 	endTrouble()
-	taken := s.aws.taken()
-	if full && !within(ctx, fillTimeout, func() bool { return s.aws.taken() > taken+50 || s.isEmpty(ctx) }) {
+	taken := s.aws.taken.Load()
+	if full && !within(ctx, fillTimeout, func() bool { return s.aws.taken.Load() > taken+50 || s.isEmpty(ctx) }) {
 		s.problems.add("Redis did not drain at its memory limit")
 	}
 	return full, s.redis.limitMemory(ctx, 0)

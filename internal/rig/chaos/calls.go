@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/rig/awstest"
+	"github.com/data-sink/data-sink/internal/local/cloud"
 )
 
 // callTable tracks the calls of Kinesis and Firehose. A call that took effect
@@ -40,7 +40,7 @@ func newCallTable() *callTable {
 	return &callTable{unanswered: make(map[string]int)}
 }
 
-func (t *callTable) ended(c awstest.Call, o awstest.Outcome) {
+func (t *callTable) ended(c cloud.Call, o cloud.Outcome) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {

@@ -95,22 +95,17 @@ func (s *suite) drain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute+time.Duration(s.options.Records)*time.Millisecond/10)
 	defer cancel()
 	for {
-		left, err := s.left(ctx)
-		if err == nil && left == 0 {
-			return errors.Join(s.checkBalance(ctx), s.aws.server.Firehose.Flush())
+		queued, err := s.queued(ctx)
+		behind := s.behind()
+		if err == nil && queued == 0 && behind == 0 {
+			return errors.Join(s.checkBalance(ctx), s.aws.firehose.Flush(ctx))
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("draining: %d records are left: %w", left, errors.Join(ctx.Err(), err))
+			return fmt.Errorf("draining: %d records are queued, and %d bytes are in Kinesis: %w", queued, behind, errors.Join(ctx.Err(), err))
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-}
-
-// left returns the number of records that have not reached Firehose.
-func (s *suite) left(ctx context.Context) (int64, error) {
-	queued, err := s.queued(ctx)
-	return queued + s.aws.behind(), err
 }
 
 // queued returns the number of records in queues and claims.

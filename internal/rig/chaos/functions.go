@@ -27,8 +27,8 @@ type functions struct {
 	ingest, drainer, bridge *lambdatest.Function
 	output                  *os.File
 
-	mu    sync.Mutex
-	wires map[string]wires // by caller
+	mu      sync.Mutex
+	proxies map[string]proxies // by caller
 }
 
 // Callers are the access key ids that processes sign their calls with. They identify
@@ -58,7 +58,7 @@ func (s *suite) startFunctions(ctx context.Context) (*functions, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating the log of the functions: %w", err)
 	}
-	f := &functions{output: output, wires: make(map[string]wires)}
+	f := &functions{output: output, proxies: make(map[string]proxies)}
 	start := func(name, caller string, processes int, timeout time.Duration, more func(caller string) []string) *lambdatest.Function {
 		return lambdatest.New(lambdatest.Options{
 			Name: name, Bootstrap: bootstrap(name), Dir: s.dir, Concurrency: processes, Timeout: timeout, Output: output,
@@ -74,11 +74,11 @@ func (s *suite) startFunctions(ctx context.Context) (*functions, error) {
 	set := s.settings
 	ingestRedis := "redis://" + s.links.ingestRedis.addr()
 	if set.cluster { // The functions' clients must see the links instead of the nodes.
-		all, err := startWires(watch{caller: ingestCaller, leasing: set.leasing, claims: s.claims, pushes: s.pushes, traps: s.traps}, s.links.ingestRedis.addrs(), s.redis.addrs())
+		all, err := startProxies(watch{caller: ingestCaller, leasing: set.leasing, claims: s.claims, pushes: s.pushes, traps: s.traps}, s.links.ingestRedis.addrs(), s.redis.addrs())
 		if err != nil {
 			return nil, err
 		}
-		f.wires[ingestCaller], ingestRedis = all, all.url()
+		f.proxies[ingestCaller], ingestRedis = all, all.url()
 	}
 	if s.tls != nil {
 		ingestRedis = "rediss://" + s.tls.addr()
@@ -86,13 +86,13 @@ func (s *suite) startFunctions(ctx context.Context) (*functions, error) {
 	f.ingest = start("ingest", ingestCaller, set.ingest, ingestTimeout, func(caller string) []string {
 		url := ingestRedis
 		if set.keys {
-			url = s.wiresFor(caller, s.links.ingestRedis)
+			url = s.proxiesFor(caller, s.links.ingestRedis)
 		}
 		return append([]string{env.RedisURL + "=" + url, env.ClientsSecret + "=" + clientsSecret, "SSL_CERT_FILE=" + s.caFile}, set.ingestEnv...)
 	})
 	f.drainer = start("drainer", drainerCaller, set.drainers, drainerTimeout, func(caller string) []string {
 		return append([]string{
-			env.RedisURL + "=" + s.wiresFor(caller, s.links.drainerRedis), env.Lease + "=" + set.leasing.lease.String(),
+			env.RedisURL + "=" + s.proxiesFor(caller, s.links.drainerRedis), env.Lease + "=" + set.leasing.lease.String(),
 			env.ClaimRecords + "=" + strconv.Itoa(set.leasing.records), env.ClaimBytes + "=" + strconv.Itoa(set.leasing.bytes),
 		}, set.drainerEnv...)
 	})
@@ -114,10 +114,10 @@ func (s *suite) commonEnv(caller string) []string {
 	}
 }
 
-// wiresFor starts the wires of one process to Redis through a link, and returns their
+// proxiesFor starts the proxies of one process to Redis through a link, and returns their
 // URL.
-func (s *suite) wiresFor(caller string, l *link) string {
-	all, err := startWires(watch{
+func (s *suite) proxiesFor(caller string, l *link) string {
+	all, err := startProxies(watch{
 		caller: caller, leasing: s.settings.leasing, claims: s.claims, pushes: s.pushes, traps: s.traps,
 		timeUp: func() bool {
 			p := s.functions.find(caller)
@@ -130,7 +130,7 @@ func (s *suite) wiresFor(caller string, l *link) string {
 	}
 	s.functions.mu.Lock()
 	defer s.functions.mu.Unlock()
-	s.functions.wires[caller] = all
+	s.functions.proxies[caller] = all
 	return all.url()
 }
 
@@ -140,8 +140,8 @@ func (s *suite) ended(caller string, killed bool, err error) {
 		s.problems.add("process %s ended by itself: %v", caller, err)
 	}
 	s.functions.mu.Lock()
-	all := s.functions.wires[caller]
-	delete(s.functions.wires, caller)
+	all := s.functions.proxies[caller]
+	delete(s.functions.proxies, caller)
 	s.functions.mu.Unlock()
 	if all != nil {
 		all.close()
@@ -170,8 +170,8 @@ func (f *functions) close() {
 		function.Close()
 	}
 	f.mu.Lock()
-	left := f.wires
-	f.wires = nil
+	left := f.proxies
+	f.proxies = nil
 	f.mu.Unlock()
 	for _, all := range left {
 		all.close()

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/google/uuid"
 
+	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/data-sink/data-sink/internal/pipeline/wake"
 )
@@ -117,7 +118,7 @@ func Isolation(ctx context.Context, o IsolationOptions) (IsolationReport, error)
 	}
 	err := inLab(ctx, o.Lab, set, func(s *suite) error {
 		victim := streamList[0]
-		i := &isolation{suite: s, options: o, victim: victim, resource: stream.ResourceName(deployment, victim.Name), waker: s.newWaker()}
+		i := &isolation{suite: s, options: o, victim: victim, resource: stream.ResourceName(deployment, victim.Name), waker: s.newWaker(), read: make(map[string]string)}
 		s.warm(warmProcesses, authorization)
 		defer s.pull(ctx, s.deliverWakeUps, s.schedule)()
 		for _, phase := range []struct {
@@ -145,6 +146,8 @@ type isolation struct {
 	victim   stream.Stream
 	resource string // of the victim, in Kinesis
 	waker    *wake.Waker
+	// read has the sequence number of the last record that was read, by shard.
+	read map[string]string
 }
 
 // wakeInterval is the stack's wake interval.
@@ -152,7 +155,7 @@ const wakeInterval = time.Second
 
 // newWaker returns a waker that sends wake-ups as ingest does.
 func (s *suite) newWaker() *wake.Waker {
-	endpoint := "http://" + s.aws.server.Addr
+	endpoint := "http://" + s.aws.addr
 	return wake.New(sqs.New(sqs.Options{
 		Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("SUITE", "secret", ""),
 	}), endpoint+wakePath)
@@ -190,7 +193,10 @@ func (i *isolation) phase(ctx context.Context, name string, do func(context.Cont
 	if err != nil {
 		return p, err
 	}
-	arrived := i.arrived()
+	arrived, err := i.arrived(ctx)
+	if err != nil {
+		return p, err
+	}
 	var took []time.Duration
 	for _, post := range posts {
 		p.Sent++
@@ -212,19 +218,48 @@ func (i *isolation) phase(ctx context.Context, name string, do func(context.Cont
 	return p, nil
 }
 
-// arrived removes all records from Kinesis, and returns when each of the suite's
-// records arrived first.
-func (i *isolation) arrived() map[int]time.Time {
+// arrived reads the records that have reached Kinesis since the last call, and
+// returns when each of the suite's records arrived first.
+func (i *isolation) arrived(ctx context.Context) (map[int]time.Time, error) {
 	at := make(map[int]time.Time)
-	for _, shard := range i.aws.shards() {
-		next, _ := shard.Next()
-		for _, r := range shard.Read(0, int(next), 1<<40) {
-			n, _, ok := parseHeader(r.Data)
-			if _, known := at[n]; ok && !known {
-				at[n] = r.ArrivedAt
+	for _, one := range streamList {
+		description, err := i.aws.kinesis.Describe(ctx, "ListShards", stream.ResourceName(deployment, one.Name))
+		if err != nil {
+			return nil, err
+		}
+		for _, shard := range description.Shards {
+			err := i.readShard(ctx, description.Name, shard.ID, func(r cloud.Record) {
+				n, _, ok := parseHeader(r.Data)
+				if _, known := at[n]; ok && !known {
+					at[n] = r.ArrivedAt
+				}
+			})
+			if err != nil {
+				return nil, err
 			}
 		}
-		i.aws.passed(shard, next)
 	}
-	return at
+	return at, nil
+}
+
+// readShard reads a shard from where the last call ended to its end.
+func (i *isolation) readShard(ctx context.Context, name, shard string, each func(cloud.Record)) error {
+	key := name + "/" + shard
+	start := cloud.IteratorStart{Type: cloud.TrimHorizon}
+	if last := i.read[key]; last != "" {
+		start = cloud.IteratorStart{Type: cloud.AfterSequenceNumber, SequenceNumber: last}
+	}
+	iterator, err := i.aws.kinesis.GetShardIterator(ctx, name, shard, start)
+	for err == nil {
+		var page cloud.Page
+		if page, err = i.aws.kinesis.GetRecords(ctx, iterator, 0); err != nil || len(page.Records) == 0 {
+			break
+		}
+		for _, r := range page.Records {
+			each(r)
+			i.read[key] = r.SequenceNumber
+		}
+		iterator = page.NextIterator
+	}
+	return err
 }

@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
-	"github.com/data-sink/data-sink/internal/rig/awstest"
 )
 
 func (i *isolation) nothing(ctx context.Context, _ *IsolationPhase) error {
@@ -34,7 +34,7 @@ func (i *isolation) victims(ctx context.Context, next func(record) record) int {
 
 // throttle makes Kinesis throttle every record of the victim.
 func (i *isolation) throttle(ctx context.Context, p *IsolationPhase) error {
-	_, end := i.aws.makeTroubleOf(awstest.ServiceKinesis, i.resource, 1, awstest.Fault{Throttle: 1})
+	_, end := i.aws.makeTroubleOf(cloud.ServiceKinesis, i.resource, 1, cloud.Fault{Throttle: 1})
 	defer end()
 	p.Others = i.victims(ctx, func(r record) record { return r })
 	return i.noteDepth(p)
@@ -88,7 +88,7 @@ const pushers = 8
 // flood pushes records to the victim at full speed. Kinesis throttles the first two
 // thirds, so that they wait in the queue.
 func (i *isolation) flood(ctx context.Context, p *IsolationPhase) error {
-	_, end := i.aws.makeTroubleOf(awstest.ServiceKinesis, i.resource, 1, awstest.Fault{Throttle: 1})
+	_, end := i.aws.makeTroubleOf(cloud.ServiceKinesis, i.resource, 1, cloud.Fault{Throttle: 1})
 	defer end()
 	var pushed atomic.Int64
 	body := make([]byte, 500)

@@ -11,7 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/rig/awstest"
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/data-sink/data-sink/internal/local/cloud"
 )
 
 // Lab is the environment of a run or a scenario.
@@ -65,6 +67,7 @@ type suite struct {
 	aws       *awsAccount
 	links     *links
 	functions *functions
+	mappings  []*cloud.Mapping
 	// tls terminates TLS between ingest and its link to Redis; nil without TLS.
 	tls *relay
 	// caFile is the path of the CA that signed its certificate.
@@ -77,7 +80,7 @@ type suite struct {
 	pushes     *pushTable
 	problems   *problems
 	// delivered, if set, is called with the records that a bridge has delivered.
-	delivered func(batch []awstest.Record, at time.Time)
+	delivered func(batch []events.KinesisEventRecord, at time.Time)
 
 	kills, faults, missed counter
 	// refusedCommands reports whether the ACL has refused a command.
@@ -116,7 +119,7 @@ func (s *suite) start(ctx context.Context) error {
 	if s.aws, err = startAWS(filepath.Join(s.dir, "s3"), s.lab.Seed, s.traps); err != nil {
 		return err
 	}
-	if s.links, err = startLinks(s.redis.addrs(), s.aws.server.Addr); err != nil {
+	if s.links, err = startLinks(s.redis.addrs(), s.aws.addr); err != nil {
 		return err
 	}
 	if s.settings.tls {
@@ -125,6 +128,9 @@ func (s *suite) start(ctx context.Context) error {
 		}
 	}
 	if s.functions, err = s.startFunctions(ctx); err != nil {
+		return err
+	}
+	if err := s.openMappings(); err != nil {
 		return err
 	}
 	s.load = newLoad(s.functions.ingest, s.settings.ingest, s.redis.queue, s.ledger, s.partitions)
@@ -143,7 +149,7 @@ func (s *suite) stop() {
 		s.links.close()
 	}
 	if s.aws != nil {
-		s.aws.server.Close()
+		s.aws.close()
 	}
 	if s.redis != nil {
 		s.redis.close()

@@ -10,7 +10,7 @@ import (
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
 
-	"github.com/data-sink/data-sink/internal/rig/awstest"
+	"github.com/data-sink/data-sink/internal/local/cloud"
 )
 
 // link is a network link between the functions and a service.
@@ -66,11 +66,11 @@ func startLinks(redisAddrs []string, awsAddr string) (*links, error) {
 	}{
 		{&l.ingestRedis, "ingest to Redis", "", redisAddrs},
 		{&l.drainerRedis, "drainer to Redis", "", redisAddrs},
-		{&l.kinesis, "drainer to Kinesis", awstest.ServiceKinesis, awsAddrs},
-		{&l.firehose, "bridge to Firehose", awstest.ServiceFirehose, awsAddrs},
-		{&l.s3, "functions to S3", awstest.ServiceS3, awsAddrs},
-		{&l.sqs, "functions to SQS", awstest.ServiceSQS, awsAddrs},
-		{&l.secretsMgr, "ingest to Secrets Manager", awstest.ServiceSecrets, awsAddrs},
+		{&l.kinesis, "drainer to Kinesis", cloud.ServiceKinesis, awsAddrs},
+		{&l.firehose, "bridge to Firehose", cloud.ServiceFirehose, awsAddrs},
+		{&l.s3, "functions to S3", cloud.ServiceS3, awsAddrs},
+		{&l.sqs, "functions to SQS", cloud.ServiceSQS, awsAddrs},
+		{&l.secretsMgr, "ingest to Secrets Manager", cloud.ServiceSecrets, awsAddrs},
 	} {
 		*one.into = &link{name: one.name, service: one.service, library: library}
 		for _, upstream := range one.upstreams {

@@ -3,116 +3,71 @@ package chaos
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
-	"github.com/data-sink/data-sink/internal/rig/awstest"
-	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 )
 
 // The settings of the event source mapping are the stack's, except for a shorter
 // window and no limit on retries.
 const (
-	batchRecords = 10_000
-	batchBytes   = 4 << 20 // of data; an event has at most 6 MB, in base64
-	batchWindow  = 200 * time.Millisecond
-	batchPause   = 100 * time.Millisecond // after a failure
+	batchWindow = 200 * time.Millisecond
+	batchPause  = 20 * time.Millisecond // after a failure; it doubles with each further one
 )
 
-// mapStreams is the event source mapping of all streams: each shard is read in
-// order, and the bridge gets one batch of a shard at a time.
+// openMappings opens the event source mappings of all streams to the bridge.
+func (s *suite) openMappings() error {
+	checkpoints, err := s.aws.folder("mappings")
+	if err != nil {
+		return err
+	}
+	for _, one := range streamList {
+		m, err := cloud.OpenMapping(cloud.MappingOptions{
+			Kinesis: s.aws.kinesis, Stream: stream.ResourceName(deployment, one.Name), Dir: checkpoints,
+			Function: &bridgeInvoker{suite: s, stream: one, heads: make(map[string]head)},
+			Window:   batchWindow, Backoff: batchPause, Log: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			return err
+		}
+		s.mappings = append(s.mappings, m)
+	}
+	return nil
+}
+
+// mapStreams runs the event source mappings of all streams.
 func (s *suite) mapStreams(ctx context.Context) {
 	var wg sync.WaitGroup
-	for _, one := range streamList {
-		resource := stream.ResourceName(deployment, one.Name)
-		for _, shard := range s.aws.server.Kinesis.Shards(resource) {
-			m := &mapping{suite: s, stream: one, resource: resource, shard: shard}
-			wg.Go(func() { m.run(ctx) })
-		}
+	for _, m := range s.mappings {
+		wg.Go(func() { m.Run(ctx) })
 	}
 	wg.Wait()
 }
 
-type mapping struct {
+// behind returns the number of bytes in Kinesis that the bridge has not delivered.
+func (s *suite) behind() int64 {
+	var behind int64
+	for _, m := range s.mappings {
+		behind += m.Behind()
+	}
+	return behind
+}
+
+// bridgeInvoker invokes the bridge for the mapping of a stream, and records what may
+// be delivered twice. Safe for concurrent use.
+type bridgeInvoker struct {
 	*suite
-	stream   stream.Stream
-	resource string
-	shard    *awstest.Shard
-	position int64 // of the first record that was not delivered
-	head     head  // the last record that failed
-	limit    int   // records of the next batch after a bisection; 0: no limit
-}
+	stream stream.Stream
 
-func (m *mapping) run(ctx context.Context) {
-	for ctx.Err() == nil {
-		next, grown := m.shard.Next()
-		if next == m.position {
-			select {
-			case <-ctx.Done():
-			case <-grown:
-				sleep(ctx, batchWindow)
-			}
-			continue
-		}
-		m.step(ctx)
-	}
-}
-
-// step invokes the bridge with a batch. The rest of a batch that was delivered in
-// part is sent again. A batch that failed is split in two.
-func (m *mapping) step(ctx context.Context) {
-	most := batchRecords
-	if m.limit > 0 {
-		most = m.limit
-	}
-	batch := m.shard.Read(m.position, most, batchBytes)
-	taken, err := m.invoke(ctx, batch)
-	m.aws.calls.undelivered(m.repeated(batch[taken:], err))
-	if m.delivered != nil {
-		m.delivered(batch[:taken], time.Now())
-	}
-	m.position += int64(taken)
-	m.aws.passed(m.shard, m.position)
-	switch {
-	case err != nil:
-		m.limit = max(1, len(batch)/2)
-	case taken == len(batch):
-		m.limit = 0
-	}
-	if taken < len(batch) {
-		sleep(ctx, batchPause)
-	}
-}
-
-// repeated returns the number of records that may arrive again because left, the
-// rest of a batch, was not delivered. An environment of the bridge may have sent all
-// of it. When the same record fails again, an environment that knows it sends one
-// packed record at a time.
-func (m *mapping) repeated(left []awstest.Record, err error) int {
-	if len(left) == 0 || err != nil {
-		return len(left)
-	}
-	if started := m.functions.bridge.Started(); m.head.sequence != left[0].SequenceNumber {
-		m.head = head{sequence: left[0].SequenceNumber, environments: m.settings.bridges, started: started}
-	} else {
-		m.head.environments += started - m.head.started
-		m.head.started = started
-	}
-	if m.head.environments--; m.head.environments >= 0 {
-		return len(left)
-	}
-	size := 0
-	for i, r := range left {
-		size += m.stream.Format.FramedLen(r.Data)
-		if i > 0 && size > stream.MaxFramedBytes {
-			return i
-		}
-	}
-	return len(left)
+	mu    sync.Mutex
+	heads map[string]head // by shard
 }
 
 // head is the first record of a batch that was not delivered.
@@ -123,43 +78,71 @@ type head struct {
 	environments, started int
 }
 
-// invoke returns the number of records, from the first one on, that the bridge
-// delivered.
-func (m *mapping) invoke(ctx context.Context, batch []awstest.Record) (taken int, err error) {
-	answer, err := m.functions.bridge.Invoke(ctx, m.event(batch))
-	if err != nil {
-		return 0, err
-	}
+// Invoke invokes the bridge with an event.
+func (b *bridgeInvoker) Invoke(ctx context.Context, event []byte) ([]byte, error) {
+	answer, err := b.functions.bridge.Invoke(ctx, event)
 	var response events.KinesisEventResponse
-	if err := json.Unmarshal(answer, &response); err != nil {
-		return 0, fmt.Errorf("reading the bridge's answer: %w", err)
+	if err == nil {
+		err = json.Unmarshal(answer, &response)
 	}
-	taken = len(batch)
+	if err == nil && len(response.BatchItemFailures) == 0 && b.delivered == nil {
+		return answer, nil
+	}
+	var batch events.KinesisEvent
+	if err := json.Unmarshal(event, &batch); err != nil {
+		return nil, err
+	}
+	taken := len(batch.Records)
+	if err != nil {
+		taken = 0
+	}
 	for _, failure := range response.BatchItemFailures {
-		at := -1
-		for i := range batch {
-			if batch[i].SequenceNumber == failure.ItemIdentifier {
-				at = i
-			}
-		}
+		at := slices.IndexFunc(batch.Records, func(r events.KinesisEventRecord) bool {
+			return r.Kinesis.SequenceNumber == failure.ItemIdentifier
+		})
 		if at < 0 {
-			m.problems.add("the bridge named a record that was not in its batch: %q", failure.ItemIdentifier)
-			return 0, fmt.Errorf("reading the bridge's answer: no record %q", failure.ItemIdentifier)
+			b.problems.add("the bridge named a record that was not in its batch: %q", failure.ItemIdentifier)
+			at = 0
 		}
 		taken = min(taken, at)
 	}
-	return taken, nil
+	b.aws.calls.undelivered(b.repeated(batch.Records[taken:], err))
+	if b.delivered != nil {
+		b.delivered(batch.Records[:taken], time.Now())
+	}
+	return answer, err
 }
 
-// event builds a Kinesis event as Lambda does.
-func (m *mapping) event(batch []awstest.Record) []byte {
-	records := make([]lambdatest.KinesisRecord, len(batch))
-	for i, r := range batch {
-		records[i] = lambdatest.KinesisRecord{
-			Stream: m.resource, Shard: m.shard.ID, Sequence: r.SequenceNumber, Key: r.PartitionKey, Arrived: r.ArrivedAt, Data: r.Data,
+// repeated returns the number of records that may arrive again because left, the
+// rest of a batch, was not delivered. An environment of the bridge may have sent all
+// of it. When the same record fails again, an environment that knows it sends one
+// packed record at a time.
+func (b *bridgeInvoker) repeated(left []events.KinesisEventRecord, err error) int {
+	if len(left) == 0 || err != nil {
+		return len(left)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	shard, sequence, _ := strings.Cut(left[0].EventID, ":")
+	started := b.functions.bridge.Started()
+	h := b.heads[shard]
+	if h.sequence != sequence {
+		h = head{sequence: sequence, environments: b.settings.bridges, started: started}
+	}
+	h.environments += started - h.started - 1
+	h.started = started
+	b.heads[shard] = h
+	if h.environments >= 0 {
+		return len(left)
+	}
+	size := 0
+	for i, r := range left {
+		size += b.stream.Format.FramedLen(r.Kinesis.Data)
+		if i > 0 && size > stream.MaxFramedBytes {
+			return i
 		}
 	}
-	return lambdatest.KinesisEvent(records...)
+	return len(left)
 }
 
 // sleep waits for d or until ctx ends.

@@ -10,8 +10,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
-	"github.com/data-sink/data-sink/internal/rig/awstest"
+
+	"github.com/data-sink/data-sink/internal/local/cloud"
 )
 
 // OutageOptions configure Outage. The zero values are an outage of a minute under a
@@ -139,11 +141,11 @@ func (s *suite) outage(ctx context.Context, o OutageOptions, f *OutageFigures, d
 	defer endTriggers()
 	var mu sync.Mutex
 	delivered := make(map[int]time.Time) // the time of the last copy of each record
-	s.delivered = func(batch []awstest.Record, at time.Time) {
+	s.delivered = func(batch []events.KinesisEventRecord, at time.Time) {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, r := range batch {
-			if n, _, ok := parseHeader(r.Data); ok {
+			if n, _, ok := parseHeader(r.Kinesis.Data); ok {
 				delivered[n] = at
 			}
 		}
@@ -157,7 +159,7 @@ func (s *suite) outage(ctx context.Context, o OutageOptions, f *OutageFigures, d
 		posts <- s.steady(loadCtx, o.Rate, 1, func(int) (record, string) { return s.ledger.nextHealthy(), authorization })
 	}()
 	sleep(ctx, o.Before/2)
-	_, endTrouble := s.aws.makeTrouble(awstest.ServiceKinesis, 1, awstest.Fault{Throttle: 1})
+	_, endTrouble := s.aws.makeTrouble(cloud.ServiceKinesis, 1, cloud.Fault{Throttle: 1})
 	sleep(ctx, o.Before/2)
 	if err := down(s.redis); err != nil {
 		return err
@@ -215,7 +217,7 @@ func (s *suite) outage(ctx context.Context, o OutageOptions, f *OutageFigures, d
 
 // fallbackIDs returns the ids of the fallback records.
 func (s *suite) fallbackIDs() (map[string]bool, error) {
-	keys, err := s.aws.server.S3.Keys(bucket, "")
+	keys, err := s.aws.archive.Keys("")
 	if err != nil {
 		return nil, err
 	}

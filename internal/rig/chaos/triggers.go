@@ -2,14 +2,12 @@ package chaos
 
 import (
 	"context"
-	"encoding/json"
+	"log/slog"
 	"sync"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
-
+	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
-	"github.com/data-sink/data-sink/internal/rig/awstest"
 )
 
 const (
@@ -23,37 +21,10 @@ const (
 
 // deliverWakeUps is the event source mapping of the queue of wake-ups.
 func (s *suite) deliverWakeUps(ctx context.Context) {
-	var wg sync.WaitGroup
-	for range s.settings.wakeUps {
-		wg.Go(func() {
-			for {
-				sent, ok := s.aws.server.SQS.Receive(ctx, wakePath, visibility)
-				if !ok {
-					return
-				}
-				if s.serveWakeUp(ctx, sent) || sent.Received >= wakeUpTries {
-					s.aws.server.SQS.Delete(wakePath, sent.ID)
-				}
-			}
-		})
-	}
-	wg.Wait()
-}
-
-func (s *suite) serveWakeUp(ctx context.Context, sent awstest.Sent) bool {
-	event, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{{
-		MessageId: sent.ID, Body: sent.Body, EventSource: "aws:sqs", EventSourceARN: "arn:aws:sqs:us-east-1:000000000000:wake", AWSRegion: "us-east-1",
-	}}})
-	if err != nil {
-		s.problems.add("encoding a wake-up: %v", err)
-		return false
-	}
-	answer, err := s.functions.drainer.Invoke(ctx, event)
-	if err != nil {
-		return false
-	}
-	var response events.SQSEventResponse
-	return json.Unmarshal(answer, &response) == nil && len(response.BatchItemFailures) == 0
+	cloud.NewQueueMapping(cloud.QueueMappingOptions{
+		Queue: s.aws.wakeUps, Function: s.functions.drainer, Concurrency: s.settings.wakeUps,
+		Visibility: visibility, Retry: visibility, MaxReceives: wakeUpTries, Log: slog.New(slog.DiscardHandler),
+	}).Run(ctx)
 }
 
 // schedule invokes a sweep at every interval, even if the previous sweep is still

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,9 +12,9 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
-	"github.com/data-sink/data-sink/internal/rig/awstest"
 )
 
 // Verdict is the result of a run.
@@ -108,8 +109,8 @@ func (s *suite) verdict() (Verdict, error) {
 	unsettled, late := s.claims.total()
 	v.Bound = Bound{
 		Claims:     unsettled,
-		Puts:       late + calls[awstest.ServiceKinesis],
-		Firehose:   calls[awstest.ServiceFirehose],
+		Puts:       late + calls[cloud.ServiceKinesis],
+		Firehose:   calls[cloud.ServiceFirehose],
 		Batches:    calls[bridgeBatches],
 		Pushes:     v.Fallbacks,
 		Partitions: repeated,
@@ -127,7 +128,7 @@ func (s *suite) verdict() (Verdict, error) {
 // readArchive counts every body in every object, and returns the number of fallback
 // records.
 func (s *suite) readArchive() (fallbacks int, err error) {
-	keys, err := s.aws.server.S3.Keys(bucket, "")
+	keys, err := s.aws.archive.Keys("")
 	if err != nil {
 		return 0, err
 	}
@@ -181,7 +182,7 @@ func bodyOf(a archive.DeadLetter) []byte {
 }
 
 func (s *suite) readObject(key string) ([]byte, error) {
-	f, err := s.aws.server.S3.Open(bucket, key)
+	f, _, err := s.aws.archive.GetObject(context.Background(), key)
 	if err != nil {
 		return nil, err
 	}

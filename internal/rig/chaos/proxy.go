@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"net"
 	"strings"
@@ -10,14 +9,14 @@ import (
 	"time"
 )
 
-// wire is a proxy between one client and Redis, or one node of a cluster. It
+// proxy is a proxy between one client and Redis, or one node of a cluster. It
 // forwards everything and watches the claims. At a step with a trap it stops until
 // the trap has done its work.
-type wire struct {
+type proxy struct {
 	watch
 	upstream string
-	// nodes, in a cluster, replaces the port of each node by the port of its wire,
-	// so that the client connects to the wires.
+	// nodes, in a cluster, replaces the port of each node by the port of its proxy,
+	// so that the client connects to the proxies.
 	nodes *strings.Replacer
 
 	listener net.Listener
@@ -27,7 +26,7 @@ type wire struct {
 	closed   bool
 }
 
-// watch configures what a wire watches.
+// watch configures what a proxy watches.
 type watch struct {
 	caller string
 	// timeUp reports whether the drainer's invocation is about to end.
@@ -38,7 +37,7 @@ type watch struct {
 	traps   *traps
 }
 
-func (w *wire) listen() error {
+func (w *proxy) listen() error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("listening for %s: %w", w.caller, err)
@@ -48,7 +47,7 @@ func (w *wire) listen() error {
 }
 
 // accept serves connections until close.
-func (w *wire) accept() {
+func (w *proxy) accept() {
 	w.wg.Go(func() {
 		for {
 			conn, err := w.listener.Accept()
@@ -60,10 +59,10 @@ func (w *wire) accept() {
 	})
 }
 
-func (w *wire) addr() string { return w.listener.Addr().String() }
+func (w *proxy) addr() string { return w.listener.Addr().String() }
 
 // close closes all connections and waits until their goroutines have ended.
-func (w *wire) close() {
+func (w *proxy) close() {
 	_ = w.listener.Close()
 	w.mu.Lock()
 	w.closed = true
@@ -75,7 +74,7 @@ func (w *wire) close() {
 }
 
 // keep registers a connection, so that close closes it.
-func (w *wire) keep(conn net.Conn) {
+func (w *proxy) keep(conn net.Conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.conns[conn] = true
@@ -84,7 +83,7 @@ func (w *wire) keep(conn net.Conn) {
 	}
 }
 
-func (w *wire) forget(conn net.Conn) {
+func (w *proxy) forget(conn net.Conn) {
 	_ = conn.Close()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -93,7 +92,7 @@ func (w *wire) forget(conn net.Conn) {
 
 // serve forwards requests and replies until one side closes its connection or a trap
 // drops it.
-func (w *wire) serve(drainer net.Conn) {
+func (w *proxy) serve(drainer net.Conn) {
 	w.keep(drainer)
 	defer w.forget(drainer)
 	redis, err := net.DialTimeout("tcp", w.upstream, time.Second)
@@ -117,7 +116,7 @@ func (w *wire) serve(drainer net.Conn) {
 	wg.Wait()
 }
 
-func (w *wire) forwardRequests(drainer, redis net.Conn, asked chan<- command) {
+func (w *proxy) forwardRequests(drainer, redis net.Conn, asked chan<- command) {
 	r := bufio.NewReaderSize(drainer, 16<<10)
 	var raw []byte
 	for {
@@ -150,7 +149,7 @@ func (w *wire) forwardRequests(drainer, redis net.Conn, asked chan<- command) {
 	}
 }
 
-func (w *wire) forwardReplies(redis, drainer net.Conn, asked <-chan command) {
+func (w *proxy) forwardReplies(redis, drainer net.Conn, asked <-chan command) {
 	r := bufio.NewReaderSize(redis, 64<<10)
 	var raw []byte
 	for {
@@ -196,16 +195,16 @@ func (w *wire) forwardReplies(redis, drainer net.Conn, asked <-chan command) {
 	}
 }
 
-// wires are the proxies between one client and all nodes.
-type wires []*wire
+// proxies are the proxies between one client and all nodes.
+type proxies []*proxy
 
-// startWires starts a wire to each upstream. nodes are the addresses by which the
+// startProxies starts a proxy to each upstream. nodes are the addresses by which the
 // nodes call themselves.
-func startWires(as watch, upstreams, nodes []string) (wires, error) {
-	var all wires
+func startProxies(as watch, upstreams, nodes []string) (proxies, error) {
+	var all proxies
 	var ports []string
 	for i, upstream := range upstreams {
-		w := &wire{watch: as, upstream: upstream}
+		w := &proxy{watch: as, upstream: upstream}
 		if err := w.listen(); err != nil {
 			all.close()
 			return nil, err
@@ -227,7 +226,7 @@ func startWires(as watch, upstreams, nodes []string) (wires, error) {
 }
 
 // url returns the URL that the client connects to.
-func (all wires) url() string {
+func (all proxies) url() string {
 	url := "redis://" + all[0].addr()
 	if len(all) > 1 {
 		url += "?cluster=true"
@@ -235,70 +234,8 @@ func (all wires) url() string {
 	return url
 }
 
-func (all wires) close() {
+func (all proxies) close() {
 	for _, w := range all {
 		w.close()
 	}
-}
-
-type verb int
-
-const (
-	otherVerb verb = iota
-	claimVerb
-	settleVerb // ack or release
-	pushVerb   // a push with a key
-	slotsVerb  // CLUSTER SLOTS
-)
-
-// command is the part of a Redis command that the suite needs.
-type command struct {
-	verb verb
-	// claim is the key of the claim. Ids are unique within a stream only.
-	claim string
-	left  int // records that a release returns to the queue
-	// record is the number of the record that a push with a key pushes.
-	record int
-	at     time.Time
-}
-
-// parseCommand recognises the scripts of the drainer, and pushes with a key, by their
-// keys.
-func (l leasing) parseCommand(v respValue) command {
-	if len(v.items) == 2 && bytes.EqualFold(v.items[0].text, []byte("cluster")) && bytes.EqualFold(v.items[1].text, []byte("slots")) {
-		return command{verb: slotsVerb}
-	}
-	if len(v.items) < 4 {
-		return command{}
-	}
-	name := string(bytes.ToLower(v.items[0].text))
-	n := v.items[2].number()
-	if name != "evalsha" && name != "eval" || n < 3 || len(v.items) < 3+n+1 {
-		return command{}
-	}
-	keys, args := v.items[3:3+n], v.items[3+n:]
-	isClaim := func(key respValue) bool { return bytes.Contains(key.text, []byte("}:claim:")) }
-	if n == 5 && bytes.HasSuffix(keys[3].text, []byte("}:once")) {
-		envelope := args[len(args)-1].text
-		number, _, ok := parseHeader(envelope[max(0, bytes.Index(envelope, []byte(bodyBegin))):])
-		if ok {
-			return command{verb: pushVerb, record: number}
-		}
-	}
-	c := command{}
-	for _, key := range keys {
-		if isClaim(key) {
-			c.claim = string(key.text)
-		}
-	}
-	switch {
-	case n == 3 && isClaim(keys[1]):
-		c.verb = settleVerb // ack
-	case n == 4 && isClaim(keys[2]) && len(args) == 4 &&
-		args[1].number() == int(l.lease.Milliseconds()) && args[2].number() == l.records && args[3].number() == l.bytes:
-		c.verb = claimVerb
-	case n == 4 && isClaim(keys[2]) && len(args) > 1:
-		c.verb, c.left = settleVerb, args[1].number() // release
-	}
-	return c
 }
