@@ -4,6 +4,8 @@ package e2e_test
 
 import (
 	"bytes"
+	"crypto/rand"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -93,6 +95,42 @@ func (d *deployment) testAccept(t *testing.T) {
 		})
 		d.mustAccept(t, a)
 		d.archive.accept(tt.stream, tt.archived, tt.reason)
+	}
+	d.archive.awaitAll(t, archived)
+}
+
+// testBatch sends a batch twice with one key. Each of its lines must be archived once.
+func (d *deployment) testBatch(t *testing.T) {
+	lines := [][]byte{text("first line"), text("second line"), text("third line")}
+	body := append(bytes.Join(lines, []byte("\n\n")), '\n') // empty lines are skipped
+	key := rand.Text()
+	var ids []string
+	for try, replayed := range []string{"", "true"} {
+		a := d.client.post(t, "orders/batch", "application/x-ndjson", body, func(r *http.Request) { r.Header.Set("Idempotency-Key", key) })
+		var accepted struct {
+			ID      string
+			Records int
+		}
+		if err := json.Unmarshal(a.body, &accepted); err != nil || a.status != http.StatusAccepted {
+			t.Fatalf("try %d: answer %d %s, want 202", try, a.status, a.body)
+		}
+		if accepted.Records != len(lines) {
+			t.Errorf("try %d: %d records, want %d", try, accepted.Records, len(lines))
+		}
+		if got := a.header.Get("Idempotency-Replayed"); got != replayed {
+			t.Errorf("try %d: Idempotency-Replayed is %q, want %q", try, got, replayed)
+		}
+		ids = append(ids, accepted.ID)
+	}
+	if ids[0] != ids[1] || ids[0] == "" {
+		t.Errorf("the tries of one key have the ids %q", ids)
+	}
+	other := d.client.post(t, "orders/batch", "application/x-ndjson", text("another body"), func(r *http.Request) { r.Header.Set("Idempotency-Key", key) })
+	if other.status != http.StatusUnprocessableEntity || other.code() != "idempotency_key_reused" {
+		t.Errorf("the key with another body: answer %d %s, want 422", other.status, other.body)
+	}
+	for _, line := range lines {
+		d.archive.accept("orders", append(bytes.Clone(line), '\n'), "")
 	}
 	d.archive.awaitAll(t, archived)
 }

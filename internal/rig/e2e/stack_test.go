@@ -23,6 +23,7 @@ func TestDefaultStack(t *testing.T) {
 		{"deploy", (*deployment).testDeploy},
 		{"refuse", (*deployment).testRefuse},
 		{"accept", (*deployment).testAccept},
+		{"batch", (*deployment).testBatch},
 		{"tap", (*deployment).testTap},
 		{"operate", (*deployment).testOperate},
 		{"verify", (*deployment).testVerify},
