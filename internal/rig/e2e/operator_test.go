@@ -13,6 +13,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/redis/go-redis/v9"
 )
 
 // operator is the command datasink with the access of an AWS user.
@@ -117,4 +120,45 @@ func (d *deployment) testOperate(t *testing.T) {
 		t.Errorf("failed ls printed %s", ls)
 	}
 	d.archive.awaitAll(t, archived)
+}
+
+// testStatusInTrouble reads the status while one key of Redis has a wrong type, and
+// while the drainer cannot reach Redis. The status must say what is unknown, and
+// print the rest.
+func (d *deployment) testStatusInTrouble(t *testing.T) {
+	const blocked, healthy = "page-views", "orders"
+	o := d.operator(t)
+	status := func() (unknown map[string]bool, out string) {
+		t.Helper()
+		unknown = make(map[string]bool)
+		out = o.run(t, 1, "", "status", "--interval=200ms")
+		for line := range strings.Lines(out) {
+			if fields := strings.Fields(line); len(fields) > 1 {
+				unknown[fields[0]] = fields[1] == "?"
+			}
+		}
+		return unknown, out
+	}
+
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{d.redis.Nodes[0].Addr}, TLSConfig: d.redis.TLS, Password: d.token})
+	t.Cleanup(func() { _ = client.Close() })
+	key := stackName + ":{" + blocked + "}:queue"
+	if err := client.Set(t.Context(), key, "not a list", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if unknown, out := status(); !unknown[blocked] || unknown[healthy] {
+		t.Errorf("with a key of a wrong type, status printed:\n%s", out)
+	}
+	d.send(t, healthy, text("beside a key of a wrong type"))
+	d.archive.await(t, archived, healthy)
+	if err := client.Del(t.Context(), key).Err(); err != nil {
+		t.Fatal(err)
+	}
+
+	d.restart(t, d.outputs.DrainerFunction, map[string]string{env.RedisURL: "redis://localhost:1"})
+	unknown, out := status()
+	d.restart(t, d.outputs.DrainerFunction, nil)
+	if !unknown[healthy] || !strings.Contains(out, "Meanwhile") {
+		t.Errorf("without Redis, status printed:\n%s", out)
+	}
 }

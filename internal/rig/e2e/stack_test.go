@@ -26,6 +26,7 @@ func TestDefaultStack(t *testing.T) {
 		{"batch", (*deployment).testBatch},
 		{"tap", (*deployment).testTap},
 		{"operate", (*deployment).testOperate},
+		{"status in trouble", (*deployment).testStatusInTrouble},
 		{"verify", (*deployment).testVerify},
 		{"add a stream", (*deployment).testAddStream},
 		{"leave records queued", (*deployment).testLeaveQueued},
