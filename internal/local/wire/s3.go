@@ -26,16 +26,18 @@ type s3Call struct {
 
 func s3Error(code, message string) error { return &cloud.Error{Code: code, Message: message} }
 
-func (s *s3Server) serve(w http.ResponseWriter, r *http.Request) {
+// serve serves one request. It returns cloud.ErrReset when the connection must be reset without an answer.
+func (s *s3Server) serve(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("X-Amz-Request-Id", uuid.NewString())
 	err := s.call(w, r)
 	switch {
 	case err == nil:
 	case errors.Is(err, cloud.ErrReset):
-		reset(w)
+		return cloud.ErrReset
 	default:
 		writeS3Error(w, r, err)
 	}
+	return nil
 }
 
 // s3Statuses are the statuses of errors that are not cloud's.

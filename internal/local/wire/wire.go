@@ -82,7 +82,11 @@ func (h *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, answered := cloud.OverWire(r.Context(), accessKey(r))
 	target := r.Header.Get("X-Amz-Target")
 	if target == "" {
-		h.s3.serve(w, r.WithContext(ctx))
+		if err := h.s3.serve(w, r.WithContext(ctx)); err != nil {
+			answered(false)
+			reset(w)
+			return
+		}
 		answered(flush(w, r))
 		return
 	}
