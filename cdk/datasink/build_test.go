@@ -110,8 +110,9 @@ func TestTheFormOfTheFileDoesNotChangeTheAssets(t *testing.T) {
 	got := mustParse(t, one)
 	for _, name := range want.Names() {
 		w, _ := want.Lookup(name)
-		if g, _ := got.Lookup(name); g != w {
-			t.Errorf("the functions read %+v, want %+v", g, w)
+		g, _ := got.Lookup(name)
+		if diff := cmp.Diff(w, g); diff != "" {
+			t.Errorf("the functions read %s differently (-want +got):\n%s", name, diff)
 		}
 	}
 }

@@ -22,6 +22,7 @@ type verbs struct {
 	Verify      verifyVerb       `cmd:"" help:"Check that every record that was received is stored."`
 	Failed      failedVerbs      `cmd:"" help:"List, show and redrive dead letters."`
 	Replay      replayVerb       `cmd:"" help:"Post archived records to another stream."`
+	SQL         sqlVerb          `cmd:"" name:"sql" help:"Print SQL with which a query engine reads the archive of a stream."`
 	Logs        logsVerb         `cmd:"" help:"Print the logs of the functions."`
 	Streams     streamsVerbs     `cmd:"" help:"Edit streams.json."`
 	Credentials credentialsVerbs `cmd:"" help:"Edit the clients' secret."`

@@ -179,7 +179,7 @@ func (v *verifyVerb) archived(ctx context.Context, archive deployment.Archive) (
 	}
 	for _, folder := range folders {
 		name := strings.TrimSuffix(folder, "/")
-		if stream.IsName(name) {
+		if stream.ValidateName(name) == nil {
 			names = append(names, name)
 		}
 	}

@@ -2,6 +2,7 @@ package deployment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -131,6 +132,19 @@ func (c *cloud) Archive(ctx context.Context) (Archive, error) {
 		o.UsePathStyle = o.BaseEndpoint != nil
 	})
 	return Archive{Bucket: bucket.New(client, name), Store: archive.NewS3(client, name)}, nil
+}
+
+// Place reads the outputs of the stack. A stack without a topic has no output for it.
+func (c *cloud) Place(ctx context.Context) (Place, error) {
+	bucket, err := c.output(ctx, "ArchiveBucket")
+	if err != nil {
+		return Place{}, err
+	}
+	topic, err := c.output(ctx, "ObjectsTopic")
+	if err != nil && !errors.Is(err, ErrNotDeployed) {
+		return Place{}, err
+	}
+	return Place{Bucket: bucket, Region: c.cfg.Region, Account: c.account, Topic: topic}, nil
 }
 
 func (c *cloud) Clients(ctx context.Context) (*clients.Store, error) {

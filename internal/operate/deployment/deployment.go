@@ -47,6 +47,8 @@ type Target interface {
 	API(ctx context.Context) (API, error)
 	// Archive opens the archive bucket.
 	Archive(ctx context.Context) (Archive, error)
+	// Place returns where other programs find the archive.
+	Place(ctx context.Context) (Place, error)
 	// Inspect returns the state of every queue.
 	Inspect(ctx context.Context) (drain.Inspection, error)
 	// Tap reads the records of a stream, see tap.Reader.
@@ -78,6 +80,15 @@ type Archive struct {
 
 // ErrNoTarget is returned if the options choose no deployment to write to.
 var ErrNoTarget = errors.New("no deployment")
+
+// Place is where other programs find the archive.
+type Place struct {
+	// Bucket, Region, Account and Topic are of a deployment in AWS. Topic is the ARN of
+	// the SNS topic that announces objects; empty for none.
+	Bucket, Region, Account, Topic string
+	// Folder is the folder of the archive of a local pipeline.
+	Folder string
+}
 
 // ErrNotLocal is returned for a part that the local pipeline does not have.
 var ErrNotLocal = errors.New("the local pipeline has none")

@@ -122,6 +122,15 @@ func (l *local) Packed(ctx context.Context, streamName string, from, to time.Tim
 	return l.lines(ctx, "/packed", packedLines(streamName, from, to, each))
 }
 
+// Place is the folder in the data folder, which holds objects by their keys.
+func (l *local) Place(context.Context) (Place, error) {
+	folder, err := filepath.Abs(filepath.Join(l.data, "archive"))
+	if err != nil {
+		return Place{}, fmt.Errorf("finding the archive: %w", err)
+	}
+	return Place{Folder: folder}, nil
+}
+
 func (l *local) Direct(ctx context.Context, streamName string, from, to time.Time, each func(archive.Line) error) error {
 	return l.lines(ctx, "/direct", directLines(streamName, from, to, each))
 }

@@ -76,6 +76,8 @@ type Stream struct {
 	MaxBacklogMiB int `json:"maxBacklogMiB,omitempty" jsonschema:"minimum=0,maximum=1048576,default=0" jsonschema_description:"Bound on the backlog in Redis, in MiB; 0 is no bound. See overflow."`
 	// Overflow is the handling of records over MaxBacklogMiB. Default archive.
 	Overflow Overflow `json:"overflow,omitempty" jsonschema:"enum=archive,enum=refuse,default=archive" jsonschema_description:"Over maxBacklogMiB: archive writes direct records, which the tap misses; refuse answers 503."`
+	// Columns are the columns that SQL queries read from JSON bodies. Default none.
+	Columns []Column `json:"columns,omitempty" jsonschema_description:"Columns that datasink sql reads from JSON bodies: a list of objects with name, pointer and type. The archive does not depend on it."`
 	// Retired means that POST answers 404 while the backlog drains.
 	Retired bool `json:"retired,omitempty" jsonschema:"default=false" jsonschema_description:"true: POST answers 404 while the backlog drains; after that the entry can be deleted."`
 }
@@ -150,9 +152,6 @@ func (s *Set) All() []Stream { return slices.Clone(s.inOrder) }
 
 // Names returns the names of all streams, sorted.
 func (s *Set) Names() []string { return slices.Sorted(maps.Keys(s.byName)) }
-
-// IsName reports whether a stream can have this name.
-func IsName(name string) bool { return nameForm.matches(name) && !slices.Contains(reserved, name) }
 
 var (
 	nameForm       = form{first: lower + digits, most: 40}

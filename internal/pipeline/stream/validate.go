@@ -56,6 +56,9 @@ func (s Stream) validate() []fieldProblem {
 	between("bufferSeconds", s.BufferSeconds, 1, maxBufferSeconds)
 	between("bufferMiB", s.BufferMiB, 1, maxBufferMiB)
 	between("maxBacklogMiB", s.MaxBacklogMiB, 1, maxBacklogMiB)
+	for _, err := range validateColumns(s.Columns) {
+		problem("columns", "%w", err)
+	}
 	if s.Capacity == OnDemand && s.Shards != 0 {
 		problem("shards", "%d: valid only with provisioned capacity", s.Shards)
 	}
@@ -109,6 +112,8 @@ func kindName(kind reflect.Kind) string {
 		return "a whole number"
 	case reflect.Bool:
 		return "true or false"
+	case reflect.Slice:
+		return "a list"
 	default:
 		return "a string"
 	}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/operate/sql"
+)
+
+type sqlVerb struct {
+	Stream    string   `arg:"" help:"Stream to read."`
+	For       string   `required:"" enum:"athena,clickhouse,duckdb,redshift,snowflake,spark,trino" help:"Query engine: athena, clickhouse, duckdb, redshift, snowflake, spark or trino."`
+	View      []string `placeholder:"NAME=/POINTER:TYPE" help:"Column of a typed view: a name, a JSON pointer into the body, and the type string, bigint, double, boolean or timestamp. Defaults to the columns of the stream in streams.json."`
+	GzipLines bool     `help:"All bodies of the raw stream are gzip members of lines."`
+	Day       moment   `default:"now" help:"Day of the query at the end."`
+	Execute   bool     `name:"run" help:"Run the statements with the program duckdb. Only for duckdb."`
+	connection
+	streamsFile
+}
+
+// Help shows with datasink sql --help.
+func (*sqlVerb) Help() string {
+	return `The statements create a table with one column of text, body, and the partitions dt and
+hour. A row is a line: a body with newlines is several rows. Each statement ends in a
+semicolon. The last one is a query on the data of one day.
+
+Columns of the stream in streams.json, or of --view, make a second, typed view. A value
+of another type is NULL.
+
+For a local pipeline the statements read the data folder. If an engine cannot read the
+stream, the command says why.
+
+Examples:
+
+  datasink sql orders --for duckdb
+  datasink sql orders --for duckdb --run
+  datasink sql orders --for athena --view customer=/customer/id:bigint --view at=/at:timestamp`
+}
+
+// Run prints the statements, or runs them.
+func (v *sqlVerb) Run(ctx context.Context, c console) error {
+	ctx, stop := interruptible(ctx)
+	defer stop()
+	if v.Execute && v.For != "duckdb" {
+		return errors.New("--run: works only with --for duckdb")
+	}
+	s, known, err := v.streamsFile.stream(v.Stream)
+	if err != nil {
+		return err
+	}
+	if !known {
+		return fmt.Errorf("%s has no stream %s: set --streams to the file of the deployment", v.Streams, v.Stream)
+	}
+	columns := s.Columns
+	if len(v.View) > 0 {
+		if !sql.HasViews(v.For) {
+			return fmt.Errorf("--view: not for %s", v.For)
+		}
+		columns = nil
+	}
+	for _, text := range v.View {
+		column, err := sql.ParseColumn(text)
+		if err != nil {
+			return fmt.Errorf("--view: %w", err)
+		}
+		columns = append(columns, column)
+	}
+	t, err := v.find(ctx, c)
+	if err != nil {
+		return err
+	}
+	place, err := t.Place(ctx)
+	if err != nil {
+		return err
+	}
+	statements, err := sql.Statements(v.For, sql.Table{
+		Stream: s, Deployment: t.Deployment(), Bucket: place.Bucket, Region: place.Region, Account: place.Account, Topic: place.Topic, Folder: place.Folder,
+		Columns: columns, GzipLines: v.GzipLines, Day: v.Day.Time.In(time.UTC),
+	})
+	if err != nil {
+		return err
+	}
+	script := strings.Join(statements, "\n\n") + "\n"
+	if !v.Execute {
+		_, err := fmt.Fprint(c.out, script)
+		return err
+	}
+	duckdb := exec.CommandContext(ctx, "duckdb")
+	duckdb.Stdin, duckdb.Stdout, duckdb.Stderr = strings.NewReader(script), c.out, c.err
+	if err := duckdb.Run(); err != nil {
+		return fmt.Errorf("running duckdb: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,32 @@
+package main_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestSQLReadsTheFolderOfALocalPipeline(t *testing.T) {
+	t.Parallel()
+	d := start(t, t.TempDir())
+	streams, err := filepath.Abs("../../../streams.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed := d.operate(t, "", "sql", "orders", "--for=duckdb", "--view=id=/customer/id:bigint", "--streams="+streams).done(t)
+	if !strings.Contains(printed, "'"+filepath.Join(d.data, "archive")+"/orders/dt='") || !strings.Contains(printed, "'/customer/id' AS BIGINT") {
+		t.Errorf("sql printed:\n%s", printed)
+	}
+	for _, tt := range []struct{ args, want string }{
+		{"orders --for=athena", "local pipeline"},
+		{"legacy-archives --for=duckdb", "--gzip-lines"},
+		{"none --for=duckdb", "has no stream none"},
+		{"orders --for=spark --view=a=/b", "--view"},
+		{"orders --for=athena --run", "--run"},
+	} {
+		r := d.operate(t, "", append([]string{"sql", "--streams=" + streams}, strings.Fields(tt.args)...)...)
+		if r.code != 1 || !strings.Contains(r.err, tt.want) {
+			t.Errorf("sql %s: exit code %d, and it wrote %q, want %q", tt.args, r.code, r.err, tt.want)
+		}
+	}
+}

@@ -1,0 +1,51 @@
+package sql
+
+import (
+	"fmt"
+
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+)
+
+// duckdb returns a table macro: with a view DuckDB would list all objects of the
+// stream before it skips other days.
+func duckdb(t Table) ([]string, error) {
+	var statements []string
+	if t.Folder == "" {
+		statements = append(statements,
+			"INSTALL httpfs", "INSTALL aws", "LOAD httpfs", "LOAD aws",
+			fmt.Sprintf("CREATE SECRET IF NOT EXISTS %s (TYPE s3, PROVIDER credential_chain, REGION %s, SCOPE %s)",
+				double(t.database()), text(t.Region), text("s3://"+t.Bucket)))
+	}
+	compression := ""
+	if t.isRaw() {
+		compression = "\n  compression = 'gzip',"
+	}
+	statements = append(statements, fmt.Sprintf(`CREATE OR REPLACE MACRO %s("day", "hours" := '*') AS TABLE
+SELECT json AS body, dt, "hour"
+FROM read_ndjson_objects(
+  %s || "day" || '/hour=' || "hours" || '/*',
+  ignore_errors = true,%s
+  hive_partitioning = true, hive_types = {'dt': DATE, 'hour': INTEGER})`, double(t.name()), text(t.folder()+"dt="), compression))
+	if len(t.Columns) == 0 {
+		return append(statements, fmt.Sprintf(`SELECT "hour", count(*) AS lines, count(body) AS json_lines
+FROM %s(%s)
+GROUP BY 1
+ORDER BY 1`, double(t.name()), text(t.day()))), nil
+	}
+	return append(statements,
+		fmt.Sprintf(`CREATE OR REPLACE MACRO %s("day", "hours" := '*') AS TABLE
+SELECT
+%s
+FROM %s("day", "hours" := "hours")`, double(t.typed()), t.selects(double, duckdbColumn, "body", "dt", `"hour"`), double(t.name())),
+		fmt.Sprintf("SELECT %s\nFROM %s(%s)\nLIMIT 10", t.names(double), double(t.typed()), text(t.day()))), nil
+}
+
+// duckdbColumn uses the pointer as it is, which DuckDB reads.
+func duckdbColumn(c stream.Column) string {
+	value := "body->>" + text(c.Pointer)
+	types := map[stream.ColumnType]string{stream.Bigint: "BIGINT", stream.Double: "DOUBLE", stream.Boolean: "BOOLEAN", stream.Timestamp: "TIMESTAMP"}
+	if name := types[c.Type]; name != "" {
+		return "TRY_CAST(" + value + " AS " + name + ")"
+	}
+	return value
+}

@@ -1,0 +1,123 @@
+// Package sql returns SQL statements with which a query engine reads the archive of
+// a stream.
+//
+// The base table has one column of text, body, beside the partitions dt and hour:
+// no other table is right for everything that a body can be. A row is a line, so a
+// body with newlines is several rows. Typed columns are a view above it.
+package sql
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+)
+
+// Table is an archive that is to be read.
+type Table struct {
+	// Stream is the stream, and Deployment the name of its deployment.
+	Stream     stream.Stream
+	Deployment string
+	// Bucket, Region and Account are where the archive is on AWS. Folder is the folder
+	// of the archive of a local pipeline; if it is set, the others are not used.
+	Bucket, Region, Account string
+	Folder                  string
+	// Topic is the ARN of the SNS topic that announces objects; empty for none.
+	Topic string
+	// Columns are the columns of a typed view; none for no view.
+	Columns []stream.Column
+	// GzipLines says that the bodies of a raw stream are gzip members of lines.
+	GzipLines bool
+	// Day is the day of the last query.
+	Day time.Time
+}
+
+// dialects returns the statements of each engine.
+var dialects = map[string]func(Table) ([]string, error){
+	"athena": athena, "clickhouse": clickhouse, "duckdb": duckdb, "redshift": redshift, "snowflake": snowflake, "spark": spark, "trino": trino,
+}
+
+// Engines returns the names of the engines, sorted.
+func Engines() []string { return slices.Sorted(maps.Keys(dialects)) }
+
+// HasViews reports whether Statements returns a typed view for an engine. Without
+// one, it ignores the columns.
+func HasViews(engine string) bool { return engine != "redshift" && engine != "spark" }
+
+var (
+	// errLocal is the reason why an engine cannot read a local pipeline.
+	errLocal = errors.New("it runs outside of this machine, and cannot read a local pipeline")
+	// errSuffix is the reason why an engine cannot read gzip members.
+	errSuffix = errors.New("it knows compression by the suffix .gz alone, which the objects of this stream do not have")
+)
+
+// Statements returns the statements for an engine, in the order in which they are
+// run. Each ends in a semicolon. The last one is a query on the data of Day. The
+// error says why the engine cannot read the stream.
+func Statements(engine string, t Table) ([]string, error) {
+	dialect, ok := dialects[engine]
+	if !ok {
+		return nil, fmt.Errorf("engine %q: want %s", engine, strings.Join(Engines(), ", "))
+	}
+	err := t.check()
+	var statements []string
+	if err == nil {
+		statements, err = dialect(t)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot read stream %s: %w", engine, t.Stream.Name, err)
+	}
+	for i := range statements {
+		statements[i] = strings.TrimSpace(statements[i]) + ";"
+	}
+	statements[0] = "-- One row is one line: a body with newlines is several rows.\n" + statements[0]
+	return statements, nil
+}
+
+// check returns an error for a stream whose objects are not lines.
+func (t Table) check() error {
+	switch {
+	case t.Stream.Format != stream.Raw:
+		return nil
+	case t.Stream.Compression == stream.Gzip && t.GzipLines:
+		return errors.New("its bodies are compressed twice: set compression to none")
+	case t.Stream.Compression != stream.Gzip && !t.GzipLines:
+		return errors.New("its format is raw, so an object need not consist of lines: use --gzip-lines if all bodies are gzip members of lines")
+	case t.Stream.Compression == stream.Gzip:
+		return errors.New("its format is raw, so an object need not consist of lines")
+	}
+	return nil
+}
+
+// isRaw reports whether the objects are gzip members without the suffix .gz.
+func (t Table) isRaw() bool { return t.Stream.Format == stream.Raw }
+
+// name is the name of the table. Names of streams have no underscores, so two
+// streams have two names.
+func (t Table) name() string { return strings.ReplaceAll(t.Stream.Name, "-", "_") }
+
+// typed is the name of the typed view.
+func (t Table) typed() string { return t.name() + "_typed" }
+
+// database is the name of a database for all streams.
+func (t Table) database() string { return strings.ReplaceAll(t.Deployment, "-", "_") }
+
+// folder is the folder of the stream, with its slash: without it, a prefix would
+// match other streams too.
+func (t Table) folder() string {
+	if t.Folder != "" {
+		return strings.TrimSuffix(t.Folder, "/") + "/" + t.Stream.Name + "/"
+	}
+	return "s3://" + t.Bucket + "/" + t.Stream.Name + "/"
+}
+
+func (t Table) day() string { return t.Day.UTC().Format(time.DateOnly) }
+
+// The ways of quoting.
+func double(name string) string   { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+func backtick(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
+func text(s string) string        { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
