@@ -33,9 +33,10 @@ func (l Load) executions(rate float64) float64 {
 	return l.wakeUps(rate)*drainerWait/1000 + rate/l.drains()
 }
 
-// wakeUps returns the wake-ups a second of a stream: at most one for each wake interval.
+// wakeUps returns the wake-ups a second of a stream: one for each request, at most one
+// for each wake interval.
 func (l Load) wakeUps(rate float64) float64 {
-	return min(rate, 1/drainer.Wake.Interval.Seconds())
+	return min(rate/float64(l.Batch), 1/drainer.Wake.Interval.Seconds())
 }
 
 // idlePolls is the number of requests a second from Lambda to an empty SQS queue: five
