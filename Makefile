@@ -81,7 +81,7 @@ archives: ## damage N archives at random, and compare what verify finds with wha
 	go test ./internal/operate/verify -run TestRandomArchives -v -timeout 0 -archives=$(or $(N),5000)
 
 .PHONY: chaos
-chaos: redis ## break everything under load and count what is lost; N=records SEED=n ARGS="-cluster" or ARGS="-scenario outage|isolation|rotation"
+chaos: redis ## break everything under load and count what is lost; N=records SEED=n ARGS="-cluster" or ARGS="-scenario outage|isolation|retry|rotation"
 	go build -o $(BUILD)/chaos ./internal/rig/chaos/cmd
 	exec $(BUILD)/chaos $(if $(N),-n $(N)) $(if $(SEED),-seed $(SEED)) $(ARGS)
 
