@@ -10,62 +10,53 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Redis, or the network, closes idle connections, and over TLS the client does not notice. A push must not use such a connection.
+// Redis, or the network, closes idle connections, and over TLS the client does not
+// notice. A push must not use such a connection.
 func TestPushAfterTheServerClosedAnIdleConnection(t *testing.T) {
 	t.Parallel()
-	for name, urlSuffix := range map[string]string{"one node": "", "cluster": "?cluster=true"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			args := []string{"--timeout", "1"}
-			if urlSuffix != "" {
-				args = append(args, "--cluster-enabled", "yes", "--tls-cluster", "yes",
-					"--cluster-announce-hostname", "localhost", "--cluster-preferred-endpoint-type", "hostname")
-			}
-			s, config := redistest.StartTLS(t, args...)
-			admin := redis.NewClient(&redis.Options{Network: "unix", Addr: s.Socket})
-			t.Cleanup(func() { _ = admin.Close() })
-			if urlSuffix != "" {
-				if err := admin.ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
-					t.Fatal(err)
-				}
-			}
-			q := open(t, queue.Options{URL: s.URL + urlSuffix, TLS: config, IdleTimeout: 100 * time.Millisecond})
-			awaitPush(t, q)
-			for range 2 {
-				awaitOnlyClient(t, admin)
-				if _, err := q.Push(t.Context(), "orders", []byte("x"), 0); err != nil {
-					t.Errorf("Push after the server closed the idle connection = %v", err)
-				}
-			}
-		})
-	}
-}
-
-// awaitPush pushes until a push succeeds: a new cluster needs a moment.
-func awaitPush(t *testing.T, q *queue.Queue) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		_, err := q.Push(t.Context(), "orders", []byte("x"), 0)
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-	}
-}
-
-// awaitOnlyClient waits until Redis has closed all connections but the administrator's.
-func awaitOnlyClient(t *testing.T, admin *redis.Client) {
-	t.Helper()
-	for {
-		clients, err := admin.ClientList(t.Context()).Result()
+	const timeout = "1" // seconds
+	t.Run("one node", func(t *testing.T) {
+		t.Parallel()
+		s, config := redistest.StartTLS(t, "--timeout", timeout)
+		pushAfterIdling(t, queue.Options{URL: s.URL, TLS: config}, s)
+	})
+	t.Run("cluster", func(t *testing.T) {
+		t.Parallel()
+		cert, key, ca, err := redistest.Certificate(t.TempDir(), "localhost")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Count(clients, "\n") == 1 {
-			return
+		c := redistest.StartCluster(t, redistest.ClusterOptions{
+			TLS: true, CertFile: cert, KeyFile: key, CAFile: ca, Args: []string{"--timeout", timeout},
+		})
+		pushAfterIdling(t, queue.Options{URL: c.URL, TLS: c.TLS}, c.Nodes...)
+	})
+}
+
+// pushAfterIdling pushes, waits until the nodes have closed the connections, and
+// pushes again.
+func pushAfterIdling(t *testing.T, o queue.Options, nodes ...*redistest.Server) {
+	t.Helper()
+	o.IdleTimeout = 100 * time.Millisecond
+	q := open(t, o)
+	push(t, q, "orders", "x")
+	for range 2 {
+		for _, node := range nodes {
+			awaitNoClients(t, node)
 		}
-		time.Sleep(20 * time.Millisecond)
+		if _, err := q.Push(t.Context(), "orders", []byte("x"), 0); err != nil {
+			t.Errorf("Push after the server closed the idle connection = %v", err)
+		}
 	}
+}
+
+// awaitNoClients waits until a node has no client but the one that asks.
+func awaitNoClients(t *testing.T, node *redistest.Server) {
+	t.Helper()
+	admin := redis.NewClient(&redis.Options{Network: "unix", Addr: node.Socket})
+	defer func() { _ = admin.Close() }()
+	await(t, "the node to close idle connections", func() bool {
+		clients, err := admin.ClientList(t.Context()).Result()
+		return err == nil && strings.Count(clients, "\n") == 1
+	})
 }
