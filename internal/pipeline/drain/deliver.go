@@ -12,7 +12,8 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
-// deliver puts the records of a claim to Kinesis, makes dead letters of those that can never be delivered, and settles the claim.
+// deliver puts the records of a claim to Kinesis, makes dead letters of those that
+// can never be delivered, and settles the claim.
 func (r *run) deliver(ctx, work context.Context, c queue.Claim, leased time.Time) claimResult {
 	records, positions, dead := decode(c, r.h.o.Now())
 	entries := make([]sink.Entry, len(records))
@@ -21,7 +22,8 @@ func (r *run) deliver(ctx, work context.Context, c queue.Claim, leased time.Time
 		entries[i] = sink.Entry{PartitionKey: key, AnyShard: record.PartitionKey == "" && len(key) >= minRandomKey, Data: record.Body}
 	}
 
-	// Stop putting at 3/4 of the lease: after it another drainer may own these records, and the last quarter is needed to settle.
+	// Stop putting at 3/4 of the lease: after it another drainer may own these
+	// records, and the last quarter is needed to settle.
 	putCtx, cancel := context.WithDeadline(work, leased.Add(r.h.o.Lease*3/4))
 	result := r.h.o.Sink.Put(putCtx, r.resource, entries)
 	cancel()
@@ -38,7 +40,8 @@ func (r *run) deliver(ctx, work context.Context, c queue.Claim, leased time.Time
 		case final[i]:
 			// It is a dead letter.
 		case result.Throttled > 0 && !entries[i].AnyShard:
-			// The shard of a key that a client chose is full. At the head of the queue the record would hold back those of other shards.
+			// The shard of a key that a client chose is full. At the head of the
+			// queue the record would hold back those of other shards.
 			later = append(later, positions[i])
 		default:
 			left = append(left, positions[i])
@@ -63,10 +66,12 @@ func (r *run) deliver(ctx, work context.Context, c queue.Claim, leased time.Time
 	}
 }
 
-// minRandomKey is the number of bytes that a partition key needs to be replaced by a random one; see sink.Entry.AnyShard.
+// minRandomKey is the number of bytes that a partition key needs to be replaced by
+// a random one; see sink.Entry.AnyShard.
 const minRandomKey = 16
 
-// tooOld returns those of the doubtful entries whose records are too old to wait any longer.
+// tooOld returns those of the doubtful entries whose records are too old to wait
+// any longer.
 func tooOld(doubtful []sink.Invalid, records []envelope.Record, now time.Time) []sink.Invalid {
 	var old []sink.Invalid
 	for _, d := range doubtful {
@@ -83,7 +88,8 @@ type deadLetter struct {
 	record   archive.DeadLetter
 }
 
-// decode returns the records of a claim with their positions in it. An envelope that cannot be decoded becomes a dead letter.
+// decode returns the records of a claim with their positions in it. An envelope
+// that cannot be decoded becomes a dead letter.
 func decode(c queue.Claim, now time.Time) (records []envelope.Record, positions []int, dead []deadLetter) {
 	records = make([]envelope.Record, 0, len(c.Envelopes))
 	positions = make([]int, 0, len(c.Envelopes))
@@ -106,8 +112,8 @@ func deadLetterOf(r envelope.Record, reason string, now time.Time) archive.DeadL
 	}
 }
 
-// putDeadLetters writes dead letters to the archive and returns their positions. The object has the name of the claim, so that a
-// repeated call overwrites it.
+// putDeadLetters writes dead letters to the archive and returns their positions.
+// The object has the name of the claim, so that a repeated call overwrites it.
 func (r *run) putDeadLetters(ctx context.Context, c queue.Claim, dead []deadLetter) ([]int, error) {
 	if len(dead) == 0 {
 		return nil, nil
@@ -124,11 +130,13 @@ func (r *run) putDeadLetters(ctx context.Context, c queue.Claim, dead []deadLett
 	return positions, nil
 }
 
-// settleTries is the number of attempts to settle a claim while Redis does not answer. A repeated attempt is safe: it does not change a
-// claim that no longer exists.
+// settleTries is the number of attempts to settle a claim while Redis does not
+// answer. A repeated attempt is safe: it does not change a claim that no longer
+// exists.
 const settleTries = 3
 
-// settle acknowledges a claim, or releases what is left of it: left to the head of the queue, later to its tail.
+// settle acknowledges a claim, or releases what is left of it: left to the head of
+// the queue, later to its tail.
 func (r *run) settle(ctx context.Context, c queue.Claim, left, later, deadLetters []int) (held bool, err error) {
 	for try := range settleTries {
 		if try > 0 && !sleep(ctx, fullJitter(try)) {
@@ -140,7 +148,8 @@ func (r *run) settle(ctx context.Context, c queue.Claim, left, later, deadLetter
 			held, err = r.h.o.Queue.Ack(ctx, c, deadLetters)
 		}
 		if err == nil {
-			// After a try whose answer was lost, a claim that was settled looks like one that was lost.
+			// After a try whose answer was lost, a claim that was settled looks
+			// like one that was lost.
 			return held || try > 0, nil
 		}
 	}

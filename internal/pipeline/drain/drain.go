@@ -1,7 +1,9 @@
-// Package drain is the drainer function: it moves records from the queues to the Kinesis data streams.
+// Package drain is the drainer function: it moves records from the queues to the
+// Kinesis data streams.
 //
-// Delivery is at least once: a claim is acknowledged after Kinesis has accepted its records, and returns to the queue when that is
-// unknown. Order is not guaranteed, because several claims of a stream are in flight at the same time.
+// Delivery is at least once: a claim is acknowledged after Kinesis has accepted its
+// records, and returns to the queue when that is unknown. Order is not guaranteed,
+// because several claims of a stream are in flight at the same time.
 package drain
 
 import (
@@ -45,7 +47,8 @@ type Waker interface {
 	Wake(ctx context.Context, stream string, delay time.Duration) error
 }
 
-// Options are the parts and settings of a Handler. All parts are required except Log, Now and the observers.
+// Options are the parts and settings of a Handler. All parts are required except
+// Log, Now and the observers.
 type Options struct {
 	Deployment string
 	Streams    *stream.Set
@@ -54,14 +57,16 @@ type Options struct {
 	Archive    Archive
 	Waker      Waker
 
-	// Lease is the time for which a claim belongs to this drainer. A put ends after three quarters of it: later another drainer
-	// may own the records, and the last quarter is needed to settle the claim. Default 20 s.
+	// Lease is the time for which a claim belongs to this drainer. A put ends after
+	// three quarters of it: later another drainer may own the records, and the last
+	// quarter is needed to settle the claim. Default 20 s.
 	Lease time.Duration
 	// ClaimRecords and ClaimBytes limit a claim. Defaults 500 and 1 MiB.
 	ClaimRecords, ClaimBytes int
 	// ClaimsInFlight limits the claims of one stream. Default 8.
 	ClaimsInFlight int
-	// TotalClaims limits the claims of all streams and so, with ClaimBytes, the memory of an invocation. Default 16.
+	// TotalClaims limits the claims of all streams and so, with ClaimBytes, the
+	// memory of an invocation. Default 16.
 	TotalClaims int
 	// ScaleOutRecords is the depth up to which one drainer is enough. Default 50,000.
 	ScaleOutRecords int
@@ -82,14 +87,16 @@ type Options struct {
 // Summary is what one invocation did for one stream.
 type Summary struct {
 	Stream string
-	// Claimed, Forwarded, DeadLettered and Left count records. Left records returned to the queue. Reclaimed records returned to
-	// it from drainers that died.
+	// Claimed, Forwarded, DeadLettered and Left count records. Left records
+	// returned to the queue. Reclaimed records returned to it from drainers that
+	// died.
 	Claimed, Forwarded, DeadLettered, Left, Reclaimed int
 	// ForwardedBytes counts the bytes of the bodies forwarded.
 	ForwardedBytes int
 	// Retried and Throttled count entries, as in sink.Result.
 	Retried, Throttled int
-	// LostClaims counts claims that no longer existed when they were acknowledged: their records may arrive twice.
+	// LostClaims counts claims that no longer existed when they were acknowledged:
+	// their records may arrive twice.
 	LostClaims int
 	// Depth is the depth of the queue after the last claim.
 	Depth int64
@@ -113,7 +120,8 @@ type Sweep struct {
 type Handler struct {
 	o     Options
 	slots chan struct{}
-	// checked reports whether the permissions of the Redis user were found to be sufficient.
+	// checked reports whether the permissions of the Redis user were found to be
+	// sufficient.
 	checked atomic.Bool
 }
 

@@ -16,18 +16,19 @@ import (
 	"github.com/google/uuid"
 )
 
-// SweepEvent and InspectEvent are the inputs of the schedule and of the operator's command.
+// SweepEvent and InspectEvent are the inputs of the schedule and of the operator's
+// command.
 const (
 	SweepEvent   = `{"sweep":true}`
 	InspectEvent = `{"inspect":true}`
 )
 
-// margin is the time before its deadline at which an invocation stops claiming, so that it can return its claims. A short invocation
-// keeps a tenth of its time.
+// margin is the time before its deadline at which an invocation stops claiming, so
+// that it can return its claims. A short invocation keeps a tenth of its time.
 const margin = 5 * time.Second
 
-// Invoke handles a batch of wake-ups from SQS, a SweepEvent or an InspectEvent. It answers a wake-up that failed as a batch item
-// failure.
+// Invoke handles a batch of wake-ups from SQS, a SweepEvent or an InspectEvent. It
+// answers a wake-up that failed as a batch item failure.
 func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	var e struct {
 		Sweep   bool                `json:"sweep"`
@@ -88,9 +89,10 @@ func (h *Handler) wakeUps(ctx context.Context, wakeUps []events.SQSMessage) even
 	return response
 }
 
-// drain empties the queues of the named streams side by side. It returns the errors of Redis by stream. An error of Kinesis is not
-// among them: the records wait, and the next sweep tries again. Missing replicas of Redis are not among them either: Redis accepts no
-// claims until the replicas are back, and the backlog waits.
+// drain empties the queues of the named streams side by side. It returns the errors
+// of Redis by stream. An error of Kinesis is not among them: the records wait, and
+// the next sweep tries again. Missing replicas of Redis are not among them either:
+// Redis accepts no claims until the replicas are back, and the backlog waits.
 func (h *Handler) drain(ctx context.Context, names []string) map[string]error {
 	work, cancel := h.untilMargin(ctx)
 	defer cancel()
@@ -130,8 +132,8 @@ func (h *Handler) untilMargin(ctx context.Context) (context.Context, context.Can
 	return context.WithDeadline(ctx, deadline.Add(-min(margin, time.Until(deadline)/10)))
 }
 
-// checkPermissions checks, until it succeeds once, whether the Redis user may run the commands of the drainer. Without some of them a
-// script would stop midway.
+// checkPermissions checks, until it succeeds once, whether the Redis user may run
+// the commands of the drainer. Without some of them a script would stop midway.
 func (h *Handler) checkPermissions(ctx context.Context) error {
 	if h.checked.Load() {
 		return nil
@@ -141,12 +143,14 @@ func (h *Handler) checkPermissions(ctx context.Context) error {
 		h.o.Log.ErrorContext(ctx, logPermissions, "error", err)
 		return err
 	}
-	// If Redis did not answer, the next call says so, and the next invocation checks again.
+	// If Redis did not answer, the next call says so, and the next invocation
+	// checks again.
 	h.checked.Store(err == nil)
 	return nil
 }
 
-// newDrainerID names this invocation in its claims. It is a UUIDv7, so that the oldest of several drainers sorts first.
+// newDrainerID names this invocation in its claims. It is a UUIDv7, so that the
+// oldest of several drainers sorts first.
 func newDrainerID() string {
 	id, err := uuid.NewV7()
 	if err != nil {

@@ -121,7 +121,8 @@ func (b *bench) pushRecords(t *testing.T, name string, n int) []string {
 	return bodies
 }
 
-// idOf returns the id of the record that pushRecords makes of a body. It is as long as a real id.
+// idOf returns the id of the record that pushRecords makes of a body. It is as long
+// as a real id.
 func idOf(body string) string { return fmt.Sprintf("%36s", "id-"+body) }
 
 func encode(t *testing.T, r envelope.Record) []byte {
@@ -135,7 +136,8 @@ func encode(t *testing.T, r envelope.Record) []byte {
 
 func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
 
-// wake invokes the drainer with wake-ups, whose ids are their positions, and returns the ids that failed.
+// wake invokes the drainer with wake-ups, whose ids are their positions, and
+// returns the ids that failed.
 func (b *bench) wake(t *testing.T, bodies ...string) []string {
 	t.Helper()
 	var e events.SQSEvent

@@ -9,14 +9,17 @@ import (
 
 // Inspection is the answer to an InspectEvent.
 type Inspection struct {
-	// Streams are the queues of the streams in streams.json. Orphans are the queues of other streams.
+	// Streams are the queues of the streams in streams.json. Orphans are the queues
+	// of other streams.
 	Streams map[string]queue.State `json:"streams"`
 	Orphans map[string]queue.State `json:"orphans,omitempty"`
-	// Errors says why the state of a stream cannot be read. Such a stream is in neither of the other maps.
+	// Errors says why the state of a stream cannot be read. Such a stream is in
+	// neither of the other maps.
 	Errors map[string]string `json:"errors,omitempty"`
 }
 
-// inspect reads the state of every queue. A stream with a key of a wrong type is an error of that stream alone.
+// inspect reads the state of every queue. A stream with a key of a wrong type is an
+// error of that stream alone.
 func (h *Handler) inspect(ctx context.Context) (Inspection, error) {
 	found, err := h.o.Queue.Scan(ctx)
 	if err != nil {

@@ -12,8 +12,9 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 )
 
-// orphanAge is the age that the oldest record of an unknown stream's queue must have before its records become dead letters. It is
-// longer than an invocation, so that a drainer from before a deploy does not take a new stream for an orphan.
+// orphanAge is the age that the oldest record of an unknown stream's queue must
+// have before its records become dead letters. It is longer than an invocation, so
+// that a drainer from before a deploy does not take a new stream for an orphan.
 const orphanAge = time.Minute
 
 // notInStreams is the reason of a dead letter whose stream was removed.
@@ -65,7 +66,8 @@ func (h *Handler) orphan(ctx, work context.Context, name, drainer string) error 
 	return nil
 }
 
-// deadLetterAll makes dead letters of a whole claim and acknowledges it. It releases the claim when the archive fails.
+// deadLetterAll makes dead letters of a whole claim and acknowledges it. It
+// releases the claim when the archive fails.
 func (r *run) deadLetterAll(ctx context.Context, c queue.Claim) error {
 	now := r.h.o.Now()
 	records, positions, dead := decode(c, now)

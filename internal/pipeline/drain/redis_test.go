@@ -99,7 +99,8 @@ func TestOnTheRealQueue(t *testing.T) {
 	}
 }
 
-// One key of a wrong type hides its stream only, whether streams.json names the stream or not.
+// One key of a wrong type hides its stream only, whether streams.json names the
+// stream or not.
 func TestAKeyOfAWrongTypeHidesItsStreamOnly(t *testing.T) {
 	t.Parallel()
 	for _, evil := range []string{"aaa", "orders"} {
@@ -270,7 +271,8 @@ func TestRepeatedRecordsAreNotLost(t *testing.T) {
 	}
 }
 
-// With bypassQueue ingest pushes nothing more: the drainer empties what is there and leaves no key that holds records.
+// With bypassQueue ingest pushes nothing more: the drainer empties what is there
+// and leaves no key that holds records.
 func TestTheDrainerEmptiesAQueueThatIsNoLongerFed(t *testing.T) {
 	t.Parallel()
 	b := newRealBench(t, nil)

@@ -13,20 +13,21 @@ import (
 )
 
 const (
-	// maxIdleClaims is the number of consecutive claims without progress after which a run ends. The next wake-up or sweep
-	// continues.
+	// maxIdleClaims is the number of consecutive claims without progress after
+	// which a run ends. The next wake-up or sweep continues.
 	maxIdleClaims = 3
-	// minPause and maxPause limit the pause after a claim that was not delivered completely. A pausing worker holds neither a claim
-	// nor a slot.
+	// minPause and maxPause limit the pause after a claim that was not delivered
+	// completely. A pausing worker holds neither a claim nor a slot.
 	minPause = 100 * time.Millisecond
 	maxPause = 5 * time.Second
 )
 
 // run drains one stream within one invocation.
 //
-// It starts with one worker. After each claim that was delivered it adds a worker while records are left, up to ClaimsInFlight. When
-// Kinesis throttles, all workers but one end. The number of claims in flight thus adapts to the capacity of the stream, and a throttled
-// stream takes no slots from others.
+// It starts with one worker. After each claim that was delivered it adds a worker
+// while records are left, up to ClaimsInFlight. When Kinesis throttles, all workers
+// but one end. The number of claims in flight thus adapts to the capacity of the
+// stream, and a throttled stream takes no slots from others.
 type run struct {
 	h        *Handler
 	name     string
@@ -54,8 +55,8 @@ func newRun(h *Handler, name, drainer string) *run {
 	}
 }
 
-// drain works until the queue is empty, the context work ends, or no claim makes progress. It settles claims within ctx. The error is
-// one of Redis.
+// drain works until the queue is empty, the context work ends, or no claim makes
+// progress. It settles claims within ctx. The error is one of Redis.
 func (r *run) drain(ctx, work context.Context) error {
 	reclaimed, err := r.h.o.Queue.Reclaim(ctx, r.name)
 	r.summary.Reclaimed = reclaimed
@@ -130,8 +131,8 @@ func (r *run) claimAndDeliver(ctx, work context.Context) claimResult {
 	id := fmt.Sprintf("%s.%d", r.drainer, r.claims)
 	r.mu.Unlock()
 	leased := r.h.o.Now()
-	// The call runs within ctx, not work: if its answer were not awaited, the claim could not be released and would wait for its
-	// lease to expire.
+	// The call runs within ctx, not work: if its answer were not awaited, the claim
+	// could not be released and would wait for its lease to expire.
 	claim, err := r.h.o.Queue.Claim(ctx, r.name, id, r.h.o.Lease, r.h.o.ClaimRecords, r.h.o.ClaimBytes)
 	if err != nil {
 		return claimResult{err: err}
@@ -145,8 +146,9 @@ func (r *run) claimAndDeliver(ctx, work context.Context) claimResult {
 	return r.deliver(ctx, work, claim, leased)
 }
 
-// after notes the result of a claim and decides whether the worker proceeds, and after what pause. It counts a worker that ends at once,
-// so that of several workers that could end the last one stays.
+// after notes the result of a claim and decides whether the worker proceeds, and
+// after what pause. It counts a worker that ends at once, so that of several
+// workers that could end the last one stays.
 func (r *run) after(ctx, work context.Context, c claimResult) (pause time.Duration, proceed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -180,7 +182,8 @@ func (r *run) next(c claimResult) (pause time.Duration, proceed bool) {
 	case c.moved > 0:
 		r.idle, r.skipped = 0, 0
 	case c.later > 0 && r.skipped+c.later <= int(c.depth):
-		// The records behind these may belong to other shards. One pass over the queue finds them.
+		// The records behind these may belong to other shards. One pass over the
+		// queue finds them.
 		r.skipped += c.later
 	default:
 		r.idle++

@@ -10,8 +10,9 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
-// One of eight workers finds out whether the queue stays empty. If each did, a sweep of many short queues would mostly make empty
-// claims. A few workers may have started their claims already.
+// One of eight workers finds out whether the queue stays empty. If each did, a
+// sweep of many short queues would mostly make empty claims. A few workers may have
+// started their claims already.
 func TestFewWorkersFindTheQueueEmpty(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

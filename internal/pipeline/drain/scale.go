@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// scaleInterval is the shortest time between two counts of the drainers at work. It is long enough for woken drainers to have a
-// claim.
+// scaleInterval is the shortest time between two counts of the drainers at work. It
+// is long enough for woken drainers to have a claim.
 const scaleInterval = 5 * time.Second
 
-// scaleOut wakes more drainers when the backlog is larger than ScaleOutRecords: in proportion to the backlog, up to MaxDrainers. Only
-// the first drainer at work decides, so that several drainers do not each wake more. A throttled run does not call scaleOut. The caller
-// holds mu.
+// scaleOut wakes more drainers when the backlog is larger than ScaleOutRecords: in
+// proportion to the backlog, up to MaxDrainers. Only the first drainer at work
+// decides, so that several drainers do not each wake more. A throttled run does not
+// call scaleOut. The caller holds mu.
 func (r *run) scaleOut(ctx context.Context, depth int64) {
 	now := r.h.o.Now()
 	if depth <= int64(r.h.o.ScaleOutRecords) || now.Sub(r.scaled) < scaleInterval {
@@ -46,8 +47,8 @@ func (r *run) wakeMore(ctx context.Context) error {
 	return nil
 }
 
-// wakeSuccessor wakes another drainer when the invocation ran out of time and some records moved. When none moved, the next sweep
-// tries again.
+// wakeSuccessor wakes another drainer when the invocation ran out of time and some
+// records moved. When none moved, the next sweep tries again.
 func (r *run) wakeSuccessor(ctx context.Context) {
 	moved := r.summary.Forwarded + r.summary.DeadLettered
 	if moved == 0 || (r.summary.Depth == 0 && r.summary.Left == 0) {

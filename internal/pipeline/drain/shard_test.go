@@ -18,7 +18,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// shards is a Kinesis stream of which one shard, that of the key "hot", accepts few records a second. Each call takes 10 ms.
+// shards is a Kinesis stream of which one shard, that of the key "hot", accepts few
+// records a second. Each call takes 10 ms.
 type shards struct {
 	mu        sync.Mutex
 	perSecond int
@@ -118,7 +119,8 @@ func TestAnyShardIsForRecordsWithoutAKey(t *testing.T) {
 	}
 }
 
-// When Kinesis refuses every record of a call alone, the call may be at fault: the records wait, for an hour at most.
+// When Kinesis refuses every record of a call alone, the call may be at fault: the
+// records wait, for an hour at most.
 func TestDoubtfulRecordsWaitForAnHour(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -13,8 +13,9 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 )
 
-// sweep drains all streams, moves the queues of unknown streams to the archive, and checks Redis. An error of one stream does not stop
-// the others. The orphans come first: see orphans.
+// sweep drains all streams, moves the queues of unknown streams to the archive, and
+// checks Redis. An error of one stream does not stop the others. The orphans come
+// first: see orphans.
 func (h *Handler) sweep(ctx context.Context) error {
 	if err := h.checkPermissions(ctx); err != nil {
 		return err
@@ -34,7 +35,8 @@ func (h *Handler) sweep(ctx context.Context) error {
 	return errors.Join(problems...)
 }
 
-// recover returns the claims that no lease names to their queues. found has the ids of the claims of each stream.
+// recover returns the claims that no lease names to their queues. found has the ids
+// of the claims of each stream.
 func (h *Handler) recover(ctx context.Context, found map[string][]string) error {
 	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(found)) {
@@ -49,8 +51,8 @@ func (h *Handler) recover(ctx context.Context, found map[string][]string) error 
 	return errors.Join(problems...)
 }
 
-// checkEvictionPolicy logs an error when Redis may drop records, and returns the policy of Redis. It reads INFO, because ElastiCache
-// refuses CONFIG.
+// checkEvictionPolicy logs an error when Redis may drop records, and returns the
+// policy of Redis. It reads INFO, because ElastiCache refuses CONFIG.
 func (h *Handler) checkEvictionPolicy(ctx context.Context) string {
 	policy, err := h.o.Queue.EvictionPolicy(ctx)
 	switch {
@@ -65,9 +67,10 @@ func (h *Handler) checkEvictionPolicy(ctx context.Context) string {
 // dropsRecords reports whether Redis may drop records under an eviction policy.
 func dropsRecords(policy string) bool { return strings.HasPrefix(policy, "allkeys-") }
 
-// observe reconciles the counters of all queues and calls the observer with their state. It runs beside the draining. A stream with a
-// key of a wrong type is left out. When Redis does not answer, all streams are left out: a sum over some queues would look as if the
-// others were empty.
+// observe reconciles the counters of all queues and calls the observer with their
+// state. It runs beside the draining. A stream with a key of a wrong type is left
+// out. When Redis does not answer, all streams are left out: a sum over some queues
+// would look as if the others were empty.
 func (h *Handler) observe(ctx context.Context, policy string) {
 	work, cancel := h.untilMargin(ctx)
 	defer cancel()

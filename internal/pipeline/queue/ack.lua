@@ -7,11 +7,11 @@
 -- ARGV[2] number of forwarded records, ARGV[3] bytes of their envelopes
 -- ARGV[4] number of dead letters, ARGV[5] bytes of their envelopes
 --
--- Returns 1. Returns 0, and changes nothing, when the claim does not exist: it was acknowledged before, or its lease expired and
--- it was returned to the queue.
+-- Returns 1. Returns 0, and changes nothing, when the claim does not exist: it was
+-- acknowledged before, or its lease expired and it was returned to the queue.
 --
--- O(records of the claim). Atomic, so that a claim is counted once. The first write is a DEL, which a Redis at its memory limit
--- accepts.
+-- O(records of the claim). Atomic, so that a claim is counted once. The first write
+-- is a DEL, which a Redis at its memory limit accepts.
 if redis.call('DEL', KEYS[2]) == 0 then
   return 0
 end

@@ -19,11 +19,13 @@ var (
 		"DEL", "EXISTS", "HDEL", "HGETALL", "HINCRBY", "HMGET", "HSET", "LINDEX", "LLEN", "LPUSH", "LRANGE", "LTRIM", "RPUSH", "TIME",
 		"ZADD", "ZRANGE", "ZRANGEBYSCORE", "ZREM", "ZSCORE",
 	}
-	// clientCommands are run outside of scripts: asking, cluster and command by the client of a cluster.
+	// clientCommands are run outside of scripts: asking, cluster and command by the
+	// client of a cluster.
 	clientCommands = []string{"asking", "cluster|slots", "command", "eval", "evalsha", "info", "ping", "scan", "wait"}
 )
 
-// ACL returns the rules of a Redis user that may do exactly what the functions of a deployment do, in the syntax of ACL SETUSER.
+// ACL returns the rules of a Redis user that may do exactly what the functions of a
+// deployment do, in the syntax of ACL SETUSER.
 func ACL(deployment string) string {
 	commands := slices.Clone(clientCommands)
 	for _, name := range slices.Concat(pushCommands, drainCommands) {
@@ -36,8 +38,9 @@ func ACL(deployment string) string {
 // ErrPermission means that the Redis user may not run a command that the queue needs.
 var ErrPermission = errors.New("the Redis user may not run a command")
 
-// CheckPush runs each command of a push once on scratch keys. The error is ErrPermission when the user may not run some of them, and
-// names these. Call it once a process, and not while a client waits.
+// CheckPush runs each command of a push once on scratch keys. The error is
+// ErrPermission when the user may not run some of them, and names these. Call it
+// once a process, and not while a client waits.
 func (q *Queue) CheckPush(ctx context.Context) error {
 	return q.check(ctx, pushCommands)
 }
@@ -47,8 +50,8 @@ func (q *Queue) CheckDrain(ctx context.Context) error {
 	return q.check(ctx, drainCommands, redis.NewScanCmd(ctx, nil, "scan", 0, "count", 1), redis.NewStringCmd(ctx, "info", "memory"))
 }
 
-// check runs the commands of scripts on scratch keys, and others as they are. The deployment's prefix without a brace after it keeps
-// the scratch keys out of Scan.
+// check runs the commands of scripts on scratch keys, and others as they are. The
+// deployment's prefix without a brace after it keeps the scratch keys out of Scan.
 func (q *Queue) check(ctx context.Context, commands []string, others ...redis.Cmder) error {
 	keys := make([]string, 5)
 	for i := range keys {
@@ -80,7 +83,8 @@ func (q *Queue) check(ctx context.Context, commands []string, others ...redis.Cm
 	return nil
 }
 
-// permission adds ErrPermission to the answer to a user who may not run scripts or use the keys.
+// permission adds ErrPermission to the answer to a user who may not run scripts or
+// use the keys.
 func permission(err error) error {
 	if says(err, "NOPERM") {
 		return fmt.Errorf("%w: %w", ErrPermission, err)

@@ -7,9 +7,11 @@
 -- KEYS[5] string
 -- ARGV names of commands
 --
--- Returns {name, …}. A command that fails for another reason, such as the memory limit or missing replicas, is not returned.
+-- Returns {name, …}. A command that fails for another reason, such as the memory
+-- limit or missing replicas, is not returned.
 --
--- O(commands). Atomic, so that calls of several functions do not disturb each other. All keys are deleted at the end.
+-- O(commands). Atomic, so that calls of several functions do not disturb each
+-- other. All keys are deleted at the end.
 local list, set, hash, other, text = unpack(KEYS)
 local arguments = {
   DEL = { list, set, hash, other, text },

@@ -96,7 +96,8 @@ func TestOtherRefusalsAreNoMissingPermission(t *testing.T) {
 	}
 }
 
-// Whatever command a user lacks: no record is lost, and each can be drained once the permission is given.
+// Whatever command a user lacks: no record is lost, and each can be drained once
+// the permission is given.
 func TestAMissingPermissionStrandsNothing(t *testing.T) {
 	t.Parallel()
 	commands := scriptCommands(t, "push.lua", "claim.lua", "ack.lua", "release.lua", "reclaim.lua", "recover.lua", "reconcile.lua", "prelude.lua")
@@ -141,7 +142,8 @@ func TestAMissingPermissionStrandsNothing(t *testing.T) {
 	}
 }
 
-// A claim that cannot be deleted is returned at most once more, however often the sweep tries.
+// A claim that cannot be deleted is returned at most once more, however often the
+// sweep tries.
 func TestWithoutDELAClaimIsNotReturnedAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -164,7 +166,8 @@ func TestWithoutDELAClaimIsNotReturnedAgainAndAgain(t *testing.T) {
 	}
 }
 
-// drainAll drains stream orders as the sweep does until its queue and claims are empty, and returns how often each record came.
+// drainAll drains stream orders as the sweep does until its queue and claims are
+// empty, and returns how often each record came.
 func (b bed) drainAll(t *testing.T) map[string]int {
 	t.Helper()
 	ctx := t.Context()

@@ -12,17 +12,20 @@ import (
 type Claim struct {
 	// Stream is the name of the stream, ID the id that the caller gave the claim.
 	Stream, ID string
-	// Envelopes are in the order of the queue, and must not be changed. They are empty when the queue was empty.
+	// Envelopes are in the order of the queue, and must not be changed. They are
+	// empty when the queue was empty.
 	Envelopes [][]byte
 	// Depth is the number of envelopes left in the queue.
 	Depth int64
 }
 
-// Claim leases envelopes from the head of a stream's queue: at most maxRecords and maxBytes, but always one if there is one. The
-// lease runs by the server's clock from the time of the call. The id must be new and have the form <drainer>.<number>. A repeated
-// call with the same id returns the same claim.
+// Claim leases envelopes from the head of a stream's queue: at most maxRecords and
+// maxBytes, but always one if there is one. The lease runs by the server's clock
+// from the time of the call. The id must be new and have the form
+// <drainer>.<number>. A repeated call with the same id returns the same claim.
 //
-// After an error the claim may exist all the same; it returns to the queue when its lease expires.
+// After an error the claim may exist all the same; it returns to the queue when its
+// lease expires.
 func (q *Queue) Claim(ctx context.Context, stream, id string, lease time.Duration, maxRecords, maxBytes int) (Claim, error) {
 	k := q.keys(stream)
 	answer, err := claimScript.runTwice(ctx, q.client, []string{k.queue, k.claims, k.claim + id, k.stats},
@@ -62,14 +65,15 @@ func parseClaim(answer any) (Claim, error) {
 	return claim, nil
 }
 
-// bytesOf returns []byte(s) without a copy. A claim holds up to 1 MiB of envelopes, several claims are in flight, and nothing writes
-// to them.
+// bytesOf returns []byte(s) without a copy. A claim holds up to 1 MiB of envelopes,
+// several claims are in flight, and nothing writes to them.
 func bytesOf(s string) []byte {
 	return unsafe.Slice(unsafe.StringData(s), len(s)) // #nosec G103 -- As above.
 }
 
-// Ack deletes a claim. It counts the envelopes at the positions of deadLetters as dead letters, and all others as forwarded. It
-// reports false, and changes nothing, when the claim does not exist: another drainer may have had its records too.
+// Ack deletes a claim. It counts the envelopes at the positions of deadLetters as
+// dead letters, and all others as forwarded. It reports false, and changes nothing,
+// when the claim does not exist: another drainer may have had its records too.
 func (q *Queue) Ack(ctx context.Context, c Claim, deadLetters []int) (held bool, err error) {
 	k := q.keys(c.Stream)
 	all, deadBytes := size(c.Envelopes), 0
@@ -81,9 +85,10 @@ func (q *Queue) Ack(ctx context.Context, c Claim, deadLetters []int) (held bool,
 	return parseHeld(answer, err, "acknowledging claim "+c.ID+" of "+k.queue)
 }
 
-// Release returns the envelopes at the positions of left to the head of the queue and those of later to its tail, in their order. It
-// counts those of deadLetters as dead letters and all others as forwarded, and deletes the claim. It reports false, and changes nothing,
-// when the claim does not exist.
+// Release returns the envelopes at the positions of left to the head of the queue
+// and those of later to its tail, in their order. It counts those of deadLetters as
+// dead letters and all others as forwarded, and deletes the claim. It reports
+// false, and changes nothing, when the claim does not exist.
 func (q *Queue) Release(ctx context.Context, c Claim, left, later, deadLetters []int) (held bool, err error) {
 	k := q.keys(c.Stream)
 	args := make([]any, 0, 3+len(left)+len(later)+len(deadLetters))

@@ -86,8 +86,8 @@ func newClient(address string, cluster bool, o Options) (redis.UniversalClient, 
 	return client, nil
 }
 
-// tlsConfig leaves a plain connection plain. The client verifies the name in each node's own address, which in a cluster is not the
-// host of the URL.
+// tlsConfig leaves a plain connection plain. The client verifies the name in each
+// node's own address, which in a cluster is not the host of the URL.
 func tlsConfig(fromURL, given *tls.Config) *tls.Config {
 	if fromURL == nil {
 		return nil

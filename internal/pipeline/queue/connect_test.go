@@ -33,8 +33,8 @@ func TestConnect(t *testing.T) {
 	}
 }
 
-// connectionsReceived returns a function that returns the number of connections that each node has accepted so far. The function uses
-// connections that stay open.
+// connectionsReceived returns a function that returns the number of connections
+// that each node has accepted so far. The function uses connections that stay open.
 func connectionsReceived(t *testing.T, nodes []*redistest.Server) func() string {
 	t.Helper()
 	count := regexp.MustCompile(`total_connections_received:(\d+)`)

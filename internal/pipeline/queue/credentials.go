@@ -12,15 +12,18 @@ import (
 )
 
 const (
-	// credentialsAge is the time after which credentials are read again for the next new connection.
+	// credentialsAge is the time after which credentials are read again for the
+	// next new connection.
 	credentialsAge = time.Minute
 	// credentialsRetry is the shortest time between two reads.
 	credentialsRetry = time.Second
-	// credentialsTimeout limits one read. The read goes on when the command that needs the credentials has timed out, for the next one.
+	// credentialsTimeout limits one read. The read goes on when the command that
+	// needs the credentials has timed out, for the next one.
 	credentialsTimeout = 3 * time.Second
 )
 
-// credentials caches the user name and the password for new connections. It is safe for concurrent use.
+// credentials caches the user name and the password for new connections. It is safe
+// for concurrent use.
 type credentials struct {
 	read func(ctx context.Context) ([]byte, error)
 
@@ -32,13 +35,15 @@ type credentials struct {
 	err     error         // of the last read
 }
 
-// login is a user name and a password with the time until which they are used without another read.
+// login is a user name and a password with the time until which they are used
+// without another read.
 type login struct {
 	username, password string
 	until              time.Time
 }
 
-// get returns the credentials for a new connection. When they cannot be read, it returns the last ones that were.
+// get returns the credentials for a new connection. When they cannot be read, it
+// returns the last ones that were.
 func (c *credentials) get(ctx context.Context) (username, password string, err error) {
 	c.mu.Lock()
 	if c.current != nil && time.Now().Before(c.current.until) {
@@ -59,7 +64,8 @@ func (c *credentials) get(ctx context.Context) (username, password string, err e
 	return "", "", errors.Join(ctx.Err(), c.err)
 }
 
-// start starts a read unless one is in progress, or the last one failed less than credentialsRetry ago. The caller holds mu. The channel is closed at the end of
+// start starts a read unless one is in progress, or the last one failed less than
+// credentialsRetry ago. The caller holds mu. The channel is closed at the end of
 // the read.
 func (c *credentials) start(ctx context.Context) <-chan struct{} {
 	if c.reading != nil {
@@ -93,8 +99,8 @@ func (c *credentials) start(ctx context.Context) <-chan struct{} {
 	return done
 }
 
-// renew reads the credentials again after Redis has refused them, and reports whether there are others now. Another command may have
-// renewed them already.
+// renew reads the credentials again after Redis has refused them, and reports
+// whether there are others now. Another command may have renewed them already.
 func (c *credentials) renew(ctx context.Context) bool {
 	c.mu.Lock()
 	if c.current == nil {
@@ -116,8 +122,9 @@ func (c *credentials) renew(ctx context.Context) bool {
 	return err == nil && !c.changed.Before(began)
 }
 
-// DialHook, ProcessHook and ProcessPipelineHook make credentials a redis.Hook, which runs a command once more when Redis has refused
-// old credentials for its new connection.
+// DialHook, ProcessHook and ProcessPipelineHook make credentials a redis.Hook,
+// which runs a command once more when Redis has refused old credentials for its new
+// connection.
 func (c *credentials) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 // ProcessHook is part of redis.Hook.
@@ -142,7 +149,8 @@ func (c *credentials) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.
 	}
 }
 
-// isRefusedLogin reports whether Redis refused the credentials of a connection, or its lack of them. No command was run then.
+// isRefusedLogin reports whether Redis refused the credentials of a connection, or
+// its lack of them. No command was run then.
 func isRefusedLogin(err error) bool {
 	if err == nil {
 		return false
@@ -151,7 +159,8 @@ func isRefusedLogin(err error) bool {
 	return strings.Contains(text, "WRONGPASS ") || strings.Contains(text, "NOAUTH ") || strings.Contains(text, "invalid password")
 }
 
-// parseCredentials parses a secret: a plain password, or a JSON object with password and, if Redis needs one, username.
+// parseCredentials parses a secret: a plain password, or a JSON object with
+// password and, if Redis needs one, username.
 func parseCredentials(secret string) (username, password string, err error) {
 	if !strings.HasPrefix(strings.TrimSpace(secret), "{") {
 		return "", secret, nil

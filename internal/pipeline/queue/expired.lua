@@ -2,5 +2,6 @@
 --
 -- KEYS[1] claims
 --
--- Returns {id, …}. O(log claims + answer). It is a script because the server's clock decides.
+-- Returns {id, …}. O(log claims + answer). It is a script because the server's
+-- clock decides.
 return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now())

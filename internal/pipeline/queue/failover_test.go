@@ -22,7 +22,8 @@ type replicated struct {
 	onReplica        *redis.Client
 }
 
-// newReplicated starts a primary with some arguments and a replica, and waits until the replica follows.
+// newReplicated starts a primary with some arguments and a replica, and waits until
+// the replica follows.
 func newReplicated(t *testing.T, args ...string) replicated {
 	t.Helper()
 	primary := redistest.Start(t, append([]string{"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"}, args...)...)
@@ -62,8 +63,9 @@ func awaitReplicas(t *testing.T, node *redis.Client, n int) {
 	})
 }
 
-// partition promotes the replica while the primary does not know it yet, as in a partition that separates the primary from its replica
-// and from the nodes that vote, but not from the clients.
+// partition promotes the replica while the primary does not know it yet, as in a
+// partition that separates the primary from its replica and from the nodes that
+// vote, but not from the clients.
 func (r replicated) partition(t *testing.T) {
 	t.Helper()
 	if err := r.onReplica.Do(t.Context(), "replicaof", "no", "one").Err(); err != nil {
@@ -85,7 +87,8 @@ func (r replicated) heal(t *testing.T) {
 	awaitReplicas(t, r.onReplica, 1)
 }
 
-// pushInPartition pushes records to the old primary until some were refused or 100 were accepted, and returns how many were accepted.
+// pushInPartition pushes records to the old primary until some were refused or 100
+// were accepted, and returns how many were accepted.
 func pushInPartition(t *testing.T, q *queue.Queue) (accepted int) {
 	t.Helper()
 	for i := range 100 {
@@ -97,7 +100,8 @@ func pushInPartition(t *testing.T, q *queue.Queue) (accepted int) {
 	return accepted
 }
 
-// What a partition loses and repeats with each setting. The table of durability in cdk/README.md states the same.
+// What a partition loses and repeats with each setting. The table of durability in
+// cdk/README.md states the same.
 func TestWhatAPartitionLoses(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -138,8 +142,8 @@ func TestWhatAPartitionLoses(t *testing.T) {
 	}
 }
 
-// What is drained from the old primary during a partition is drained again from the node that was promoted, unless the primary refuses
-// claims without its replica.
+// What is drained from the old primary during a partition is drained again from the
+// node that was promoted, unless the primary refuses claims without its replica.
 func TestWhatAPartitionRepeats(t *testing.T) {
 	t.Parallel()
 	const records = 1000
@@ -177,7 +181,8 @@ func TestWhatAPartitionRepeats(t *testing.T) {
 	}
 }
 
-// drainUntilRefused drains stream orders until it is empty or Redis has too few replicas, and counts the records.
+// drainUntilRefused drains stream orders until it is empty or Redis has too few
+// replicas, and counts the records.
 func drainUntilRefused(t *testing.T, q *queue.Queue, delivered map[string]int) {
 	t.Helper()
 	for i := 0; ; i++ {
@@ -200,7 +205,8 @@ func drainUntilRefused(t *testing.T, q *queue.Queue, delivered map[string]int) {
 	}
 }
 
-// Without the replicas that min-replicas-to-write demands, each call that writes says so and changes nothing.
+// Without the replicas that min-replicas-to-write demands, each call that writes
+// says so and changes nothing.
 func TestTooFewReplicasRefuseEachCall(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)

@@ -12,12 +12,14 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 )
 
-// State is what a queue holds and what has passed through it. Bytes are those of envelopes. When nothing is lost or counted twice,
+// State is what a queue holds and what has passed through it. Bytes are those of
+// envelopes. When nothing is lost or counted twice,
 //
 //	Accepted = Depth + ClaimedRecords + Forwarded + DeadLettered + Lost
 //	AcceptedBytes = QueuedBytes + ClaimedBytes + ForwardedBytes + DeadLetteredBytes + LostBytes
 //
-// The first line can be checked when Exact is set and Settling is not, the second when Measured is set.
+// The first line can be checked when Exact is set and Settling is not, the second
+// when Measured is set.
 type State struct {
 	Depth       int64 `json:"depth"`
 	QueuedBytes int64 `json:"queuedBytes"`
@@ -25,11 +27,13 @@ type State struct {
 	// ClaimedRecords is the sum of the lengths of the claims' lists.
 	ClaimedRecords int64 `json:"claimedRecords"`
 	ClaimedBytes   int64 `json:"claimedBytes"`
-	// Drainers is the number of drainers that hold claims; DrainerIDs are their ids, sorted.
+	// Drainers is the number of drainers that hold claims; DrainerIDs are their
+	// ids, sorted.
 	Drainers   int64    `json:"drainers"`
 	DrainerIDs []string `json:"-"`
-	// OldestReceivedAt is the earliest time of receipt among the first envelopes of the queue and the claims. It is zero when none
-	// of them can be decoded. Records that returned to the tail of the queue may be older.
+	// OldestReceivedAt is the earliest time of receipt among the first envelopes of
+	// the queue and the claims. It is zero when none of them can be decoded.
+	// Records that returned to the tail of the queue may be older.
 	OldestReceivedAt time.Time `json:"oldestReceivedAt,omitzero"`
 
 	// Counters of the records that have passed, since the stream's first record.
@@ -39,27 +43,33 @@ type State struct {
 	ForwardedBytes    int64 `json:"forwardedBytes"`
 	DeadLettered      int64 `json:"deadLettered"`
 	DeadLetteredBytes int64 `json:"deadLetteredBytes"`
-	// Lost counts accepted records that were found nowhere; see Reconcile. LostAt is when some were last found to be lost.
+	// Lost counts accepted records that were found nowhere; see Reconcile. LostAt
+	// is when some were last found to be lost.
 	Lost      int64     `json:"lost"`
 	LostBytes int64     `json:"lostBytes"`
 	LostAt    time.Time `json:"lostAt,omitzero"`
 
-	// Exact reports whether all numbers belong to one moment. Otherwise ClaimedRecords is a counter instead of lengths, because
-	// claims came and went too fast.
+	// Exact reports whether all numbers belong to one moment. Otherwise
+	// ClaimedRecords is a counter instead of lengths, because claims came and went
+	// too fast.
 	Exact bool `json:"exact"`
-	// Measured reports whether QueuedBytes and ClaimedBytes were measured on the lists in that moment. Otherwise they are derived
-	// from the counters, because the lists hold more than 256 KiB or the state is not exact.
+	// Measured reports whether QueuedBytes and ClaimedBytes were measured on the
+	// lists in that moment. Otherwise they are derived from the counters, because
+	// the lists hold more than 256 KiB or the state is not exact.
 	Measured bool `json:"measured"`
-	// Settling reports whether Reconcile still raises Accepted to the sum of the other numbers.
+	// Settling reports whether Reconcile still raises Accepted to the sum of the
+	// other numbers.
 	Settling bool `json:"settling"`
 }
 
 const (
 	// headBytes is the number of bytes of an envelope that envelope.ReceivedAt needs.
 	headBytes = 64
-	// measuredBytes limits the bytes that Inspect reads of the lists: Redis serves nobody else meanwhile.
+	// measuredBytes limits the bytes that Inspect reads of the lists: Redis serves
+	// nobody else meanwhile.
 	measuredBytes = 256 << 10
-	// claimTries is how often a script is called until it is called with the claims of the moment.
+	// claimTries is how often a script is called until it is called with the claims
+	// of the moment.
 	claimTries = 6
 )
 
@@ -195,8 +205,8 @@ func oldest(heads []string) time.Time {
 	return first
 }
 
-// EvictionPolicy returns Redis' maxmemory-policy, or "" when Redis does not tell it. A policy that begins with "allkeys-" may drop
-// records.
+// EvictionPolicy returns Redis' maxmemory-policy, or "" when Redis does not tell
+// it. A policy that begins with "allkeys-" may drop records.
 func (q *Queue) EvictionPolicy(ctx context.Context) (string, error) {
 	info, err := q.client.Info(ctx, "memory").Result()
 	if err != nil {

@@ -9,10 +9,12 @@
 -- ARGV[3] 1 to answer although the claims have changed
 -- ARGV[4…] ids of the claims that the caller knows, in the order of KEYS
 --
--- Returns {{id of claim, …}} when the claims are not those that the caller knows: the caller repeats the call with these ids.
--- Otherwise returns {{id of claim, …}, 1 if the claims are those that the caller knows, clock in milliseconds, depth,
--- {length of claim, …}, {beginning of the first envelope of the queue and of each claim, …}, bytes in the queue, bytes in the
--- claims, {counter, value, …}}. The bytes are -1 when the lists hold more than ARGV[2].
+-- Returns {{id of claim, …}} when the claims are not those that the caller knows:
+-- the caller repeats the call with these ids. Otherwise returns {{id of claim, …},
+-- 1 if the claims are those that the caller knows, clock in milliseconds, depth,
+-- {length of claim, …}, {beginning of the first envelope of the queue and of each
+-- claim, …}, bytes in the queue, bytes in the claims, {counter, value, …}}. The
+-- bytes are -1 when the lists hold more than ARGV[2].
 --
 -- O(claims + ARGV[2]). Atomic, so that all numbers belong to one moment.
 local ids = redis.call('ZRANGE', KEYS[2], 0, -1)
@@ -25,7 +27,8 @@ local function head(key)
   return string.sub(redis.call('LINDEX', key, 0) or '', 1, tonumber(ARGV[1]))
 end
 
--- measure returns the bytes of a list, or nil when they exceed budget. It reads few envelopes first, because they may be large.
+-- measure returns the bytes of a list, or nil when they exceed budget. It reads few
+-- envelopes first, because they may be large.
 local function measure(key, length, budget)
   local bytes, first, chunk = 0, 0, 1
   while first < length do

@@ -28,7 +28,8 @@ func testState(t *testing.T, b bed) {
 		t.Errorf("state (-want +got):\n%s", diff)
 	}
 
-	// Each number is counted apart from the others: what is taken from a list is missing in the lists and nowhere else.
+	// Each number is counted apart from the others: what is taken from a list is
+	// missing in the lists and nowhere else.
 	if err := b.admin.LPop(t.Context(), b.key("claim:two.1")).Err(); err != nil {
 		t.Fatal(err)
 	}

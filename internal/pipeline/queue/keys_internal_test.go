@@ -11,8 +11,8 @@ import (
 
 // This file is in package queue because the keys are not exported.
 
-// The keys of every stream that streams.json allows have the documented form and the stream's name as hash tag. No other stream or
-// deployment has the same keys.
+// The keys of every stream that streams.json allows have the documented form and
+// the stream's name as hash tag. No other stream or deployment has the same keys.
 func TestKeysBelongToOneStream(t *testing.T) {
 	t.Parallel()
 	form := regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}:\{[a-z0-9][a-z0-9-]{0,39}\}:(queue|claims|stats|wake|claim:|once|once:old)$`)
@@ -33,7 +33,8 @@ func TestKeysBelongToOneStream(t *testing.T) {
 			if !form.MatchString(key) || owned[key] {
 				t.Fatalf("key %q of stream %q", key, name)
 			}
-			// The hash tag is the text between the first brace and the next closing brace.
+			// The hash tag is the text between the first brace and the next closing
+			// brace.
 			_, rest, _ := strings.Cut(key, "{")
 			if tag, _, _ := strings.Cut(rest, "}"); tag != name {
 				t.Fatalf("key %q has the hash tag %q", key, tag)

@@ -65,7 +65,8 @@ func (r *refuser) forward(client, server net.Conn) {
 	}
 }
 
-// A serverless cache that scales refuses a script on the wrong node. The drainer's calls are sent once more, a push never.
+// A serverless cache that scales refuses a script on the wrong node. The drainer's
+// calls are sent once more, a push never.
 func TestACallOnTheWrongNodeIsSentOnceMore(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)

@@ -12,7 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A Redis at its memory limit refuses a part before anything has changed, and still answers for the keys that it remembers.
+// A Redis at its memory limit refuses a part before anything has changed, and still
+// answers for the keys that it remembers.
 func TestPartsAtTheMemoryLimit(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, "--maxmemory-policy", "noeviction")
@@ -50,7 +51,8 @@ func TestPartsAtTheMemoryLimit(t *testing.T) {
 	}
 }
 
-// Under volatile-lru, as in a serverless cache, a full Redis forgets keys and never records: only the keys have a TTL.
+// Under volatile-lru, as in a serverless cache, a full Redis forgets keys and never
+// records: only the keys have a TTL.
 func TestAFullRedisForgetsKeysAndNoRecords(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, "--maxmemory-policy", "volatile-lru")
@@ -78,7 +80,8 @@ func TestAFullRedisForgetsKeysAndNoRecords(t *testing.T) {
 	}
 }
 
-// A key is remembered for at least RememberFor, and forgotten after at most twice that time.
+// A key is remembered for at least RememberFor, and forgotten after at most twice
+// that time.
 func TestKeysAreForgottenByTime(t *testing.T) {
 	t.Parallel()
 	const window = 200 * time.Millisecond
@@ -109,7 +112,8 @@ func TestKeysAreForgottenByTime(t *testing.T) {
 	})
 }
 
-// A replay waits for the replicas like a push: otherwise it would confirm what only the primary has.
+// A replay waits for the replicas like a push: otherwise it would confirm what only
+// the primary has.
 func TestAReplayWaitsForReplicas(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
@@ -124,7 +128,8 @@ func TestAReplayWaitsForReplicas(t *testing.T) {
 	}
 }
 
-// The script that Redis stops midway repeats records at worst. It never takes for pushed what is not.
+// The script that Redis stops midway repeats records at worst. It never takes for
+// pushed what is not.
 func TestAPartThatIsStoppedMidwayIsPushedAgain(t *testing.T) {
 	t.Parallel()
 	for _, name := range scriptCommands(t, "push_part.lua", "prelude.lua") {

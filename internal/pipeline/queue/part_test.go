@@ -64,7 +64,8 @@ func testPartOverTheLimit(t *testing.T, b bed) {
 	}
 }
 
-// The same envelopes by Push and by PushPart leave the same keys and get the same answers.
+// The same envelopes by Push and by PushPart leave the same keys and get the same
+// answers.
 func testPartAgreesWithPush(t *testing.T, b bed) {
 	ctx := t.Context()
 	const limit = 40

@@ -1,6 +1,8 @@
--- Functions that several scripts share. This file is put before the scripts that need one of them.
+-- Functions that several scripts share. This file is put before the scripts that
+-- need one of them.
 
--- PART is the number of values that one RPUSH or LPUSH takes: the stack of the Lua interpreter bounds unpack.
+-- PART is the number of values that one RPUSH or LPUSH takes: the stack of the Lua
+-- interpreter bounds unpack.
 local PART = 500
 
 -- now returns the server's clock in milliseconds.
@@ -16,7 +18,8 @@ local function append(key, values, from)
   end
 end
 
--- prepend pushes values[from..] to the head of the list at key, so that values[from] is the new first element.
+-- prepend pushes values[from..] to the head of the list at key, so that
+-- values[from] is the new first element.
 local function prepend(key, values, from)
   for last = #values, from, -PART do
     local part = {}
@@ -36,7 +39,8 @@ local function size(values)
   return bytes
 end
 
--- count adds to a pair of counters: the number of records, and the bytes of their envelopes.
+-- count adds to a pair of counters: the number of records, and the bytes of their
+-- envelopes.
 local function count(stats, name, records, bytes)
   if records ~= 0 then
     redis.call('HINCRBY', stats, name, records)
@@ -44,8 +48,9 @@ local function count(stats, name, records, bytes)
   end
 end
 
--- unchanged reports whether the claims of a queue are exactly those whose ids the caller passed in ARGV[from..]. The caller read
--- the ids with an earlier call, because it must declare the list of each claim in KEYS.
+-- unchanged reports whether the claims of a queue are exactly those whose ids the
+-- caller passed in ARGV[from..]. The caller read the ids with an earlier call,
+-- because it must declare the list of each claim in KEYS.
 local function unchanged(ids, from)
   if #ids ~= #ARGV - from + 1 then
     return false

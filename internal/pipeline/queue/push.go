@@ -20,12 +20,15 @@ type Pushed struct {
 	WakeDue bool
 }
 
-// Push appends an envelope to a stream's queue. When it returns no error, the envelope is in Redis and on the number of replicas that
-// the options demand. After any error but ErrBacklogFull the envelope may be in the queue all the same, because the answer may have
-// been lost: the caller must store the record elsewhere, and the record may arrive twice.
+// Push appends an envelope to a stream's queue. When it returns no error, the
+// envelope is in Redis and on the number of replicas that the options demand. After
+// any error but ErrBacklogFull the envelope may be in the queue all the same,
+// because the answer may have been lost: the caller must store the record
+// elsewhere, and the record may arrive twice.
 //
-// maxBacklogBytes limits the bytes of the stream's queue and claims; 0 is no limit. Over the limit Push changes nothing and returns
-// ErrBacklogFull. Push sends the envelope at most once, and ends with ctx or after Options.PushTimeout.
+// maxBacklogBytes limits the bytes of the stream's queue and claims; 0 is no limit.
+// Over the limit Push changes nothing and returns ErrBacklogFull. Push sends the
+// envelope at most once, and ends with ctx or after Options.PushTimeout.
 func (q *Queue) Push(ctx context.Context, stream string, envelope []byte, maxBacklogBytes int64) (Pushed, error) {
 	k := q.keys(stream)
 	answer, err := q.push(ctx, pushScript, []string{k.queue, k.stats, k.wake},
@@ -54,7 +57,8 @@ func parsePushed(answer any) (Pushed, error) {
 	}
 }
 
-// push runs a script that pushes, within Options.PushTimeout, and waits for the replicas that the options demand.
+// push runs a script that pushes, within Options.PushTimeout, and waits for the
+// replicas that the options demand.
 func (q *Queue) push(ctx context.Context, s script, keys []string, args ...any) (any, error) {
 	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > q.options.PushTimeout {
 		var cancel context.CancelFunc
@@ -67,7 +71,8 @@ func (q *Queue) push(ctx context.Context, s script, keys []string, args ...any) 
 	return s.run(ctx, q.client, keys, args...)
 }
 
-// pushAndWait pushes and sends WAIT on the same connection: WAIT counts the replicas that have what its own connection wrote.
+// pushAndWait pushes and sends WAIT on the same connection: WAIT counts the
+// replicas that have what its own connection wrote.
 func (q *Queue) pushAndWait(ctx context.Context, s script, keys []string, args []any) (any, error) {
 	master, err := q.master(ctx, keys[0])
 	if err != nil {
@@ -115,7 +120,8 @@ func (q *Queue) master(ctx context.Context, key string) (*redis.Client, error) {
 	}
 }
 
-// reloadWhenMoved makes the cluster client read the new layout, as it does itself for commands that it routes.
+// reloadWhenMoved makes the cluster client read the new layout, as it does itself
+// for commands that it routes.
 func (q *Queue) reloadWhenMoved(ctx context.Context, err error) {
 	cluster, ok := q.client.(*redis.ClusterClient)
 	if ok && (redis.HasErrorPrefix(err, "MOVED") || redis.HasErrorPrefix(err, "READONLY")) {
@@ -123,8 +129,9 @@ func (q *Queue) reloadWhenMoved(ctx context.Context, err error) {
 	}
 }
 
-// waitMillis returns the time-out of a WAIT that must answer before ctx ends: three quarters of the time that is left, and at least
-// 1 ms, because 0 would wait without end.
+// waitMillis returns the time-out of a WAIT that must answer before ctx ends: three
+// quarters of the time that is left, and at least 1 ms, because 0 would wait
+// without end.
 func waitMillis(ctx context.Context) int64 {
 	deadline, _ := ctx.Deadline() // push has set one.
 	return max(1, time.Until(deadline).Milliseconds()*3/4)

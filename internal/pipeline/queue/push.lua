@@ -7,14 +7,17 @@
 -- ARGV[2] wake interval in milliseconds
 -- ARGV[3] limit of the backlog (queue and claims) in bytes; 0 for no limit
 --
--- Returns the depth of the queue after the push. The depth is negated when a wake-up is due. Returns 0, and pushes nothing, when
--- the envelope would take the backlog over its limit.
+-- Returns the depth of the queue after the push. The depth is negated when a
+-- wake-up is due. Returns 0, and pushes nothing, when the envelope would take the
+-- backlog over its limit.
 --
--- O(1). Atomic, so that the counters agree with the lists and only one of many callers sends the wake-up. The first write needs
--- memory: a Redis at its memory limit refuses the envelope before anything has changed.
+-- O(1). Atomic, so that the counters agree with the lists and only one of many
+-- callers sends the wake-up. The first write needs memory: a Redis at its memory
+-- limit refuses the envelope before anything has changed.
 --
--- This script is on the path of every record. It therefore does without the prelude (0.7 us of 16 for a push over loopback),
--- returns one number (0.8 us) and does not write a wake key that exists (0.4 us). push_part.lua must count and wake alike.
+-- This script is on the path of every record. It therefore does without the prelude
+-- (0.7 us of 16 for a push over loopback), returns one number (0.8 us) and does not
+-- write a wake key that exists (0.4 us). push_part.lua must count and wake alike.
 local limit = tonumber(ARGV[3])
 if limit > 0 then
   local stats = redis.call('HMGET', KEYS[2], 'acceptedBytes', 'forwardedBytes', 'asideBytes', 'lostBytes')

@@ -1,5 +1,5 @@
--- Appends the envelopes of one part of a request to a queue, remembers the request's idempotency key, and reports whether a
--- wake-up is due.
+-- Appends the envelopes of one part of a request to a queue, remembers the
+-- request's idempotency key, and reports whether a wake-up is due.
 --
 -- KEYS[1] queue
 -- KEYS[2] stats
@@ -16,20 +16,24 @@
 -- ARGV[8] largest number of keys of a generation
 -- ARGV[9…] envelopes
 --
--- Returns {status, depth, done}, where done is the number of envelopes of the request that are pushed by now. The status is
+-- Returns {status, depth, done}, where done is the number of envelopes of the
+-- request that are pushed by now. The status is
 --   0 the part would take the backlog over its limit: nothing was pushed
 --   1 pushed
 --   2 pushed, and a wake-up is due
 --   3 all envelopes of the part were pushed before: nothing was pushed
 --   4 the key was used with another fingerprint: nothing was pushed
 --
--- Both generations are hashes of digest to fingerprint and done. A key is remembered for at least ARGV[7], or until ARGV[8] newer
--- keys have come. The TTL of the younger generation tells its age by the server's clock. UNLINK and the bound on the generations
--- keep Redis from stalling when one is deleted.
+-- Both generations are hashes of digest to fingerprint and done. A key is
+-- remembered for at least ARGV[7], or until ARGV[8] newer keys have come. The TTL
+-- of the younger generation tells its age by the server's clock. UNLINK and the
+-- bound on the generations keep Redis from stalling when one is deleted.
 --
--- O(envelopes). Atomic, so that a key and its records appear together. The first write needs memory: a Redis at its memory limit
--- refuses the part before anything has changed. The envelopes are pushed before the key is remembered: if Redis stops the script
--- midway, a retry pushes the records again, and never takes for pushed what is not.
+-- O(envelopes). Atomic, so that a key and its records appear together. The first
+-- write needs memory: a Redis at its memory limit refuses the part before anything
+-- has changed. The envelopes are pushed before the key is remembered: if Redis
+-- stops the script midway, a retry pushes the records again, and never takes for
+-- pushed what is not.
 local FIRST = 9
 local start, key = tonumber(ARGV[4]), ARGV[5]
 local last = start + #ARGV - FIRST + 1
@@ -48,8 +52,8 @@ if KEYS[4] then
     end
     local done = tonumber(string.sub(known, 9))
     if done >= last then
-      -- WAIT counts only the replicas that have what its connection wrote, so a replay writes too. A Redis at its memory limit
-      -- accepts this write.
+      -- WAIT counts only the replicas that have what its connection wrote, so a
+      -- replay writes too. A Redis at its memory limit accepts this write.
       local ttl = redis.call('PTTL', generation)
       redis.call('PEXPIRE', generation, ttl > 0 and ttl or ARGV[7])
       return { 3, redis.call('LLEN', KEYS[1]), done }

@@ -1,12 +1,15 @@
-// Package queue keeps records in Redis between ingest and the drainers: one list per stream, from which drainers lease batches, called
-// claims.
+// Package queue keeps records in Redis between ingest and the drainers: one list
+// per stream, from which drainers lease batches, called claims.
 //
-// An envelope is at any time in exactly one place: in its queue or in one claim. Each transition is one Lua script, which is atomic and
-// uses the server's clock. When a drainer dies, its claims return to the head of the queue as their leases expire. A record can
-// therefore be delivered twice, and is never lost. A script that Redis stops midway leaves each envelope in a list that Scan finds.
+// An envelope is at any time in exactly one place: in its queue or in one claim.
+// Each transition is one Lua script, which is atomic and uses the server's clock.
+// When a drainer dies, its claims return to the head of the queue as their leases
+// expire. A record can therefore be delivered twice, and is never lost. A script
+// that Redis stops midway leaves each envelope in a list that Scan finds.
 //
-// The package works with Redis 6.2 or later and with Valkey, on one node or on a cluster. All keys of a stream have the stream's name as
-// hash tag, and so belong to one slot.
+// The package works with Redis 6.2 or later and with Valkey, on one node or on a
+// cluster. All keys of a stream have the stream's name as hash tag, and so belong
+// to one slot.
 package queue
 
 import (
@@ -21,31 +24,37 @@ import (
 
 // Options says how to reach Redis and how records are pushed.
 type Options struct {
-	// Deployment is the prefix of all keys, so that several deployments can share a Redis.
+	// Deployment is the prefix of all keys, so that several deployments can share a
+	// Redis.
 	Deployment string
-	// URL is redis://host:port, rediss://host:port or unix:///path. With the parameter cluster=true the host is any node of a
-	// cluster.
+	// URL is redis://host:port, rediss://host:port or unix:///path. With the
+	// parameter cluster=true the host is any node of a cluster.
 	URL string
 	// Username and Password are the credentials; both may be empty.
 	Username, Password string
-	// Secret, if set, replaces Username and Password. It returns the password, or a JSON object with password and, if Redis needs one,
-	// username. It is called for new connections, at most once a minute, and when Redis refuses the credentials, at most once a second.
-	// When it fails, the last credentials are used. It may be called from several goroutines at once.
+	// Secret, if set, replaces Username and Password. It returns the password, or a
+	// JSON object with password and, if Redis needs one, username. It is called for
+	// new connections, at most once a minute, and when Redis refuses the
+	// credentials, at most once a second. When it fails, the last credentials are
+	// used. It may be called from several goroutines at once.
 	Secret func(ctx context.Context) ([]byte, error)
 	// TLS is the configuration for rediss; nil uses the roots of the system.
 	TLS *tls.Config
 	// PushTimeout limits a push, including the connection. Default 250 ms.
 	PushTimeout time.Duration
-	// WaitReplicas is the number of replicas that must have a record before a push succeeds.
+	// WaitReplicas is the number of replicas that must have a record before a push
+	// succeeds.
 	WaitReplicas int
 	// WakeInterval is the shortest time between two wake-ups of a stream. Default 1 s.
 	WakeInterval time.Duration
 	// RememberFor is the time for which an idempotency key is remembered. Default 1 h.
 	RememberFor time.Duration
-	// CountersSettle is the time that functions of an older version may still run beside this one; see Reconcile. Default 15 min.
+	// CountersSettle is the time that functions of an older version may still run
+	// beside this one; see Reconcile. Default 15 min.
 	CountersSettle time.Duration
-	// IdleTimeout is the time after which an idle connection is closed instead of used again. Default 90 s: the network drops
-	// connections of frozen functions without notice, within minutes.
+	// IdleTimeout is the time after which an idle connection is closed instead of
+	// used again. Default 90 s: the network drops connections of frozen functions
+	// without notice, within minutes.
 	IdleTimeout time.Duration
 }
 
@@ -55,7 +64,8 @@ type Queue struct {
 	options Options
 }
 
-// Open returns the queues of a deployment. It does not connect: the first command does, and each command reconnects when necessary.
+// Open returns the queues of a deployment. It does not connect: the first command
+// does, and each command reconnects when necessary.
 func Open(o Options) (*Queue, error) {
 	o.PushTimeout = orDefault(o.PushTimeout, 250*time.Millisecond)
 	o.WakeInterval = orDefault(o.WakeInterval, time.Second)
@@ -89,8 +99,9 @@ func (q *Queue) Close() error {
 	return nil
 }
 
-// Connect opens the connection that the next command needs. On a cluster it opens one to each node that may own a stream, because a
-// TLS handshake would take much of a push's time. It returns an error when a node does not answer.
+// Connect opens the connection that the next command needs. On a cluster it opens
+// one to each node that may own a stream, because a TLS handshake would take much
+// of a push's time. It returns an error when a node does not answer.
 func (q *Queue) Connect(ctx context.Context) error {
 	cluster, ok := q.client.(*redis.ClusterClient)
 	if !ok {
@@ -113,7 +124,8 @@ func (q *Queue) Ping(ctx context.Context) error {
 	return nil
 }
 
-// keys are the Redis keys of one stream. The braces mark the hash tag. The list of a claim is claim and the claim's id.
+// keys are the Redis keys of one stream. The braces mark the hash tag. The list of
+// a claim is claim and the claim's id.
 type keys struct{ queue, claims, stats, wake, claim, once, onceOld string }
 
 func (q *Queue) keys(stream string) keys {

@@ -55,8 +55,8 @@ func open(t testing.TB, o queue.Options) *queue.Queue {
 	return q
 }
 
-// deployment returns a name for the deployment of the test. It is the name of the test's temporary folder, so that a test that runs
-// again has another one.
+// deployment returns a name for the deployment of the test. It is the name of the
+// test's temporary folder, so that a test that runs again has another one.
 func deployment(t testing.TB) string {
 	t.Helper()
 	return filepath.Base(filepath.Dir(t.TempDir()))
@@ -69,7 +69,8 @@ type bed struct {
 	admin   redis.UniversalClient
 }
 
-// reopen returns the queues of another deployment or with other options, on the same Redis.
+// reopen returns the queues of another deployment or with other options, on the
+// same Redis.
 func (b bed) reopen(t *testing.T, change func(*queue.Options)) bed {
 	t.Helper()
 	o := b.options
@@ -77,7 +78,8 @@ func (b bed) reopen(t *testing.T, change func(*queue.Options)) bed {
 	return bed{Queue: open(t, o), options: o, admin: b.admin}
 }
 
-// kinds are the kinds of Redis on which the scripts must do the same. Each returns the options of a queue and an administrator's client.
+// kinds are the kinds of Redis on which the scripts must do the same. Each returns
+// the options of a queue and an administrator's client.
 var kinds = map[string]func(t *testing.T) (queue.Options, redis.UniversalClient){
 	"one node": func(*testing.T) (queue.Options, redis.UniversalClient) {
 		return queue.Options{}, redis.NewClient(&redis.Options{Network: "unix", Addr: server.Socket})
@@ -116,10 +118,12 @@ func clusterClient(c *redistest.Cluster, tls *tls.Config, password string) redis
 	return redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs, TLSConfig: tls, Password: password})
 }
 
-// restricted is replaced by the user of a test that has only the ACL of the test's deployment.
+// restricted is replaced by the user of a test that has only the ACL of the test's
+// deployment.
 const restricted = "restricted"
 
-// restrict makes a user with the password "secret" that may do only what the rules say, and returns its name.
+// restrict makes a user with the password "secret" that may do only what the rules
+// say, and returns its name.
 func restrict(t *testing.T, admin redis.UniversalClient, name, rules string) string {
 	t.Helper()
 	args := []any{"acl", "setuser", name, "reset", "on", ">secret"}

@@ -77,7 +77,8 @@ func (b bed) keys(t *testing.T, prefix string) ([]string, error) {
 // key returns the name of a key of stream orders.
 func (b bed) key(kind string) string { return b.options.Deployment + ":{orders}:" + kind }
 
-// expect compares the keys of stream orders with want. Counters of zero need not be there.
+// expect compares the keys of stream orders with want. Counters of zero need not be
+// there.
 func (b bed) expect(t *testing.T, when string, want raw) {
 	t.Helper()
 	got := b.raw(t)

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Reclaim returns every claim of a stream whose lease has expired to the head of the queue. It returns the number of envelopes in
-// them.
+// Reclaim returns every claim of a stream whose lease has expired to the head of
+// the queue. It returns the number of envelopes in them.
 func (q *Queue) Reclaim(ctx context.Context, stream string) (records int, err error) {
 	k := q.keys(stream)
 	answer, err := expiredScript.runTwice(ctx, q.client, []string{k.claims})
@@ -28,9 +28,11 @@ func (q *Queue) Reclaim(ctx context.Context, stream string) (records int, err er
 	return records, nil
 }
 
-// Recover returns the claims with these ids that no lease names to the head of the queue. It returns the number of envelopes in them.
-// Scan finds the ids. A claim without a lease remains when Redis stops a script midway, for example because the user may not run one
-// of its commands. Some of its records may have been forwarded: they arrive twice.
+// Recover returns the claims with these ids that no lease names to the head of the
+// queue. It returns the number of envelopes in them. Scan finds the ids. A claim
+// without a lease remains when Redis stops a script midway, for example because the
+// user may not run one of its commands. Some of its records may have been
+// forwarded: they arrive twice.
 func (q *Queue) Recover(ctx context.Context, stream string, ids []string) (records int, err error) {
 	if len(ids) == 0 {
 		return 0, nil
@@ -53,7 +55,8 @@ func (q *Queue) Recover(ctx context.Context, stream string, ids []string) (recor
 	return records, nil
 }
 
-// giveBack runs a script that returns a claim to its queue, and returns the number of envelopes.
+// giveBack runs a script that returns a claim to its queue, and returns the number
+// of envelopes.
 func (q *Queue) giveBack(ctx context.Context, s script, keys []string, id string) (records int, err error) {
 	answer, err := s.runTwice(ctx, q.client, keys, id)
 	if err != nil {

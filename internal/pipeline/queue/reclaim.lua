@@ -6,11 +6,14 @@
 -- KEYS[4] stats
 -- ARGV[1] id of the claim
 --
--- Returns the number of envelopes that were returned: 0 when the lease has not expired or does not exist.
+-- Returns the number of envelopes that were returned: 0 when the lease has not
+-- expired or does not exist.
 --
--- O(records of the claim). Atomic: the script checks the lease again, so that one of many callers returns the claim, and none
--- returns a claim that was just taken. The first write is a ZREM, which a Redis at its memory limit accepts. The claim is deleted
--- last: if Redis stops the script midway, each envelope is still in a list that the sweep finds.
+-- O(records of the claim). Atomic: the script checks the lease again, so that one
+-- of many callers returns the claim, and none returns a claim that was just taken.
+-- The first write is a ZREM, which a Redis at its memory limit accepts. The claim
+-- is deleted last: if Redis stops the script midway, each envelope is still in a
+-- list that the sweep finds.
 local expires = redis.call('ZSCORE', KEYS[2], ARGV[1])
 if not expires or tonumber(expires) > now() then
   return 0

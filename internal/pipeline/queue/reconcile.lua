@@ -1,4 +1,5 @@
--- Compares the counters of a queue with its lists, corrects them and returns what is lost.
+-- Compares the counters of a queue with its lists, corrects them and returns what
+-- is lost.
 --
 -- KEYS[1] queue
 -- KEYS[2] claims
@@ -7,16 +8,21 @@
 -- ARGV[1] time in milliseconds in which the counter of accepted records may be too low
 -- ARGV[2…] ids of the claims that the caller knows, in the order of KEYS
 --
--- Returns {records, bytes} that were accepted and are neither in the lists nor counted as forwarded, dead letter or lost. They
--- are counted as lost by this call. Negative numbers: more was forwarded than accepted. Returns {0, 0} while records wait. Returns {}
--- when the claims are not those that the caller knows: the caller repeats the call.
+-- Returns {records, bytes} that were accepted and are neither in the lists nor
+-- counted as forwarded, dead letter or lost. They are counted as lost by this call.
+-- Negative numbers: more was forwarded than accepted. Returns {0, 0} while records
+-- wait. Returns {} when the claims are not those that the caller knows: the caller
+-- repeats the call.
 --
--- Functions of a version that does not count accepted records may push beside those that do while a deploy is under way. In the
--- time of ARGV[1] after the first call a counter that is too low is therefore raised to the sum of the others. A counter that is not
--- too low at the first call has counted from the first record on: it is not raised.
+-- Functions of a version that does not count accepted records may push beside those
+-- that do while a deploy is under way. In the time of ARGV[1] after the first call
+-- a counter that is too low is therefore raised to the sum of the others. A counter
+-- that is not too low at the first call has counted from the first record on: it is
+-- not raised.
 --
--- O(claims). Atomic, so that nothing is on its way between two lists. The first write is an HDEL of a field that does not exist: a
--- Redis at its memory limit accepts it, and then the writes after it.
+-- O(claims). Atomic, so that nothing is on its way between two lists. The first
+-- write is an HDEL of a field that does not exist: a Redis at its memory limit
+-- accepts it, and then the writes after it.
 local ids = redis.call('ZRANGE', KEYS[2], 0, -1)
 if not unchanged(ids, 2) then
   return {}

@@ -17,8 +17,9 @@ func reconcile(t *testing.T, b bed) queue.Lost {
 	return lost
 }
 
-// Records that vanish from Redis without a script (an eviction, a DEL by hand, a restore that left a key out) no longer count against the
-// limit of the backlog, and are reported as lost.
+// Records that vanish from Redis without a script (an eviction, a DEL by hand, a
+// restore that left a key out) no longer count against the limit of the backlog,
+// and are reported as lost.
 func testLostRecords(t *testing.T, b bed) {
 	ctx := t.Context()
 	push(t, b.Queue, "orders", "a", "bb", "ccc", "dddd")
@@ -63,7 +64,8 @@ func testLostRecords(t *testing.T, b bed) {
 	}
 }
 
-// A function of an older version pushes without counting. While it may still run, the counter is set right and nothing is called lost.
+// A function of an older version pushes without counting. While it may still run,
+// the counter is set right and nothing is called lost.
 func testAcceptedSetRight(t *testing.T, b bed) {
 	ctx := t.Context()
 	push(t, b.Queue, "orders", "a", "b", "c", "d")

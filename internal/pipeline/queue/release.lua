@@ -1,4 +1,5 @@
--- Returns some envelopes of a claim to the head of its queue and some to its tail, counts the others, and deletes the claim.
+-- Returns some envelopes of a claim to the head of its queue and some to its tail,
+-- counts the others, and deletes the claim.
 --
 -- KEYS[1] queue
 -- KEYS[2] claims
@@ -12,9 +13,10 @@
 --
 -- Returns 1. Returns 0, and changes nothing, when no lease names the claim.
 --
--- O(records of the claim). Atomic, so that an envelope is either in the queue or in one claim. The first write is a ZREM, which a
--- Redis at its memory limit accepts. The claim is deleted last: if Redis stops the script midway, each envelope is still in the
--- queue or in a claim without a lease, which the sweep returns.
+-- O(records of the claim). Atomic, so that an envelope is either in the queue or in
+-- one claim. The first write is a ZREM, which a Redis at its memory limit accepts.
+-- The claim is deleted last: if Redis stops the script midway, each envelope is
+-- still in the queue or in a claim without a lease, which the sweep returns.
 if redis.call('ZREM', KEYS[2], ARGV[1]) == 0 then
   return 0
 end

@@ -10,8 +10,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Scan returns the streams of the deployment that have a queue or a claim, whether streams.json names them or not, each with the ids
-// of the claims whose lists exist. It scans the keyspace of every node, and is not atomic.
+// Scan returns the streams of the deployment that have a queue or a claim, whether
+// streams.json names them or not, each with the ids of the claims whose lists
+// exist. It scans the keyspace of every node, and is not atomic.
 func (q *Queue) Scan(ctx context.Context) (map[string][]string, error) {
 	var mu sync.Mutex
 	streams := make(map[string][]string)

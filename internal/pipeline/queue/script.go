@@ -70,8 +70,9 @@ func newScript(source string) script {
 	return script{source: source, sha: hex.EncodeToString(sum[:])}
 }
 
-// once is a command that go-redis does not send again after it may have reached the server. The cluster client still follows MOVED
-// and ASK, and retries after READONLY: those answers say that the command did not run.
+// once is a command that go-redis does not send again after it may have reached the
+// server. The cluster client still follows MOVED and ASK, and retries after
+// READONLY: those answers say that the command did not run.
 type once struct{ *redis.Cmd }
 
 func (once) NoRetry() bool { return true }
@@ -95,8 +96,9 @@ func (s script) run(ctx context.Context, on processor, keys []string, args ...an
 	return cmd.Val(), nil
 }
 
-// runTwice is run for scripts of the drainer, which can be repeated. It runs the script once more when the keys are not on the node
-// that the script reached: a serverless cache that scales answers so.
+// runTwice is run for scripts of the drainer, which can be repeated. It runs the
+// script once more when the keys are not on the node that the script reached: a
+// serverless cache that scales answers so.
 func (s script) runTwice(ctx context.Context, on processor, keys []string, args ...any) (any, error) {
 	answer, err := s.run(ctx, on, keys, args...)
 	if says(err, "non local key") {
@@ -114,14 +116,15 @@ func (s script) command(ctx context.Context, verb, what string, keys []string, a
 	return once{redis.NewCmd(ctx, append(all, args...)...)}
 }
 
-// isUnknownScript reports whether Redis does not have the script: then the script did not run.
+// isUnknownScript reports whether Redis does not have the script: then the script
+// did not run.
 func isUnknownScript(err error) bool {
 	return err != nil && redis.HasErrorPrefix(err, "NOSCRIPT")
 }
 
 var (
-	// ErrNoReplicas means that Redis refuses writes because it has fewer replicas than its setting min-replicas-to-write. The call
-	// changed nothing.
+	// ErrNoReplicas means that Redis refuses writes because it has fewer replicas
+	// than its setting min-replicas-to-write. The call changed nothing.
 	ErrNoReplicas = errors.New("too few replicas")
 	// ErrWrongType means that a key of the stream holds another type than the queue's.
 	ErrWrongType = errors.New("a key has another type")
@@ -138,8 +141,8 @@ func classify(err error) error {
 	return err
 }
 
-// says reports whether err is an answer of Redis that contains text. Redis before version 7 gives the code of an error inside a script
-// only in the text.
+// says reports whether err is an answer of Redis that contains text. Redis before
+// version 7 gives the code of an error inside a script only in the text.
 func says(err error, text string) bool {
 	return isAnswer(err) && strings.Contains(err.Error(), text)
 }

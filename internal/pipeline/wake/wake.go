@@ -1,4 +1,5 @@
-// Package wake sends wake-ups through SQS, which tell the drainer that a stream has records.
+// Package wake sends wake-ups through SQS, which tell the drainer that a stream has
+// records.
 //
 // The body of a wake-up is a JSON object: {"stream":"orders"}.
 package wake
@@ -51,7 +52,8 @@ func New(client sqsAPI, queueURL string) *Waker {
 	return &Waker{client: client, queueURL: queueURL}
 }
 
-// Wake sends the wake-up of a stream. SQS delivers it after delay, which is rounded up to whole seconds and limited to 15 minutes.
+// Wake sends the wake-up of a stream. SQS delivers it after delay, which is rounded
+// up to whole seconds and limited to 15 minutes.
 func (w *Waker) Wake(ctx context.Context, stream string, delay time.Duration) error {
 	body, err := json.Marshal(wakeUp{Stream: stream})
 	if err != nil {
@@ -70,7 +72,8 @@ func (w *Waker) Wake(ctx context.Context, stream string, delay time.Duration) er
 	return nil
 }
 
-// Parse returns the stream that the body of a wake-up names. A body with other or further fields is an error.
+// Parse returns the stream that the body of a wake-up names. A body with other or
+// further fields is an error.
 func Parse(body string) (stream string, err error) {
 	d := json.NewDecoder(bytes.NewReader([]byte(body)))
 	name := ""

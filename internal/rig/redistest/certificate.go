@@ -15,8 +15,9 @@ import (
 	"time"
 )
 
-// Certificate writes a certificate and its key, for the given host names and for 127.0.0.1, into dir. A new CA signs the certificate. It
-// returns the paths of the three files. The certificate is valid for a day.
+// Certificate writes a certificate and its key, for the given host names and for
+// 127.0.0.1, into dir. A new CA signs the certificate. It returns the paths of the
+// three files. The certificate is valid for a day.
 func Certificate(dir string, hosts ...string) (cert, key, ca string, err error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -30,8 +30,8 @@ type Cluster struct {
 
 // ClusterOptions describes a cluster.
 type ClusterOptions struct {
-	// TLS makes the nodes accept only TLS, with the certificate and key in the files, for the host name localhost. CAFile signed the
-	// certificate.
+	// TLS makes the nodes accept only TLS, with the certificate and key in the
+	// files, for the host name localhost. CAFile signed the certificate.
 	TLS                       bool
 	CertFile, KeyFile, CAFile string
 	// Password is the password of the default user; empty for none.
@@ -55,7 +55,8 @@ func StartCluster(tb testing.TB, o ClusterOptions) *Cluster {
 	return c
 }
 
-// RunCluster is StartCluster for programs that are not tests. The caller ends each node with Remove.
+// RunCluster is StartCluster for programs that are not tests. The caller ends each
+// node with Remove.
 func RunCluster(dir string, o ClusterOptions) (*Cluster, error) {
 	c := &Cluster{password: o.Password}
 	if o.TLS {
@@ -125,7 +126,8 @@ func startNode(dir string, o ClusterOptions) (*Server, error) {
 
 const slots = 16384
 
-// Owner returns the position of the node that owns a slot in a new cluster with a number of nodes.
+// Owner returns the position of the node that owns a slot in a new cluster with a
+// number of nodes.
 func Owner(slot, nodes int) int {
 	for i := range nodes {
 		if slot < (i+1)*slots/nodes {
@@ -135,7 +137,8 @@ func Owner(slot, nodes int) int {
 	return -1
 }
 
-// join assigns the slots to the nodes, makes the nodes meet, and waits until each node reports a complete cluster.
+// join assigns the slots to the nodes, makes the nodes meet, and waits until each
+// node reports a complete cluster.
 func (c *Cluster) join() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()

@@ -32,8 +32,9 @@ type Server struct {
 	done chan error
 }
 
-// Start runs a redis-server until the test ends. It stores nothing on disk, unless args say so. The args are arguments of redis-server.
-// A missing binary fails the test.
+// Start runs a redis-server until the test ends. It stores nothing on disk, unless
+// args say so. The args are arguments of redis-server. A missing binary fails the
+// test.
 func Start(tb testing.TB, args ...string) *Server {
 	tb.Helper()
 	s, err := Run(tb.TempDir(), args...)
@@ -44,7 +45,8 @@ func Start(tb testing.TB, args ...string) *Server {
 	return s
 }
 
-// Run is Start for programs that are not tests. dir is an empty folder for the server's files. The caller ends the server with Remove.
+// Run is Start for programs that are not tests. dir is an empty folder for the
+// server's files. The caller ends the server with Remove.
 func Run(dir string, args ...string) (*Server, error) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		return nil, errors.New("redis-server is not installed: it is in Debian's package redis-server (apt-get install redis-server)")
@@ -70,7 +72,8 @@ func Run(dir string, args ...string) (*Server, error) {
 	return s, nil
 }
 
-// Restart starts the server on its old address after Kill or Stop, and waits until it answers. It loads what the server had on disk.
+// Restart starts the server on its old address after Kill or Stop, and waits until
+// it answers. It loads what the server had on disk.
 func (s *Server) Restart() error {
 	s.log.Reset()
 	s.cmd = exec.Command("redis-server", s.args...)
@@ -119,7 +122,8 @@ func (s *Server) Remove() {
 // Stop ends the server with SIGTERM.
 func (s *Server) Stop() { s.end(syscall.SIGTERM) }
 
-// Freeze stops the process without ending it: connections stay open and nothing is answered. Thaw continues it.
+// Freeze stops the process without ending it: connections stay open and nothing is
+// answered. Thaw continues it.
 func (s *Server) Freeze() { _ = s.cmd.Process.Signal(syscall.SIGSTOP) }
 
 // Thaw ends Freeze.
@@ -134,8 +138,9 @@ func (s *Server) end(signal os.Signal) {
 	s.done <- exit
 }
 
-// freePort finds a free port below 32768. Linux gives ports from there on to outgoing connections (net.ipv4.ip_local_port_range), so a
-// connection could take the port of a server that is down.
+// freePort finds a free port below 32768. Linux gives ports from there on to
+// outgoing connections (net.ipv4.ip_local_port_range), so a connection could take
+// the port of a server that is down.
 func freePort() (int, error) {
 	const first, last = 10_000, 32_767
 	for tries := 100; ; tries-- {

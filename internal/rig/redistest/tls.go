@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// StartTLS is Start for a server that accepts only TLS. It also returns a configuration that trusts the server's certificate.
+// StartTLS is Start for a server that accepts only TLS. It also returns a
+// configuration that trusts the server's certificate.
 func StartTLS(tb testing.TB, args ...string) (*Server, *tls.Config) {
 	tb.Helper()
 	cert, key, ca, err := Certificate(tb.TempDir(), "localhost")
