@@ -149,9 +149,20 @@ func list(root *os.Root, dir string) ([]fs.DirEntry, error) {
 		slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 		return entries, nil
 	}
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int {
-		return cmp.Or(written(b.Name()).Compare(written(a.Name())), strings.Compare(b.Name(), a.Name()))
+	type dated struct {
+		fs.DirEntry
+		written int64 // ms
+	}
+	all := make([]dated, len(entries))
+	for i, e := range entries {
+		all[i] = dated{e, written(e.Name()).UnixMilli()}
+	}
+	slices.SortFunc(all, func(a, b dated) int {
+		return cmp.Or(cmp.Compare(b.written, a.written), strings.Compare(b.Name(), a.Name()))
 	})
+	for i := range all {
+		entries[i] = all[i].DirEntry
+	}
 	return entries, nil
 }
 
