@@ -15,7 +15,8 @@ type completionVerb struct {
 
 // Help shows with datasink completion --help.
 func (*completionVerb) Help() string {
-	return `The script completes verbs, flags, and the values of flags that take one of a list.
+	return `The script completes verbs, flags, the values of flags that take one of a list, and the
+names of streams. The names come from streams.json in the working directory.
 
 Examples:
 
@@ -72,6 +73,14 @@ func values(v *kong.Value) []string {
 	return v.EnumSlice()
 }
 
+// takesStream reports whether an argument or a flag is the name of an existing stream.
+func takesStream(v *kong.Value) bool {
+	return v.Tag.Get("complete") == "stream" || v.Flag != nil && (v.Name == "stream" || v.Name == "into")
+}
+
+// listStreams is a shell command that prints the names of the streams.
+const listStreams = "datasink streams ls 2>/dev/null | awk 'NR > 1 { print $1 }'"
+
 // bashCompletion returns the script for bash, and for zsh in its bash mode.
 func bashCompletion(app *kong.Application) string {
 	var cases, flagValues strings.Builder
@@ -85,6 +94,9 @@ func bashCompletion(app *kong.Application) string {
 		}
 		for _, p := range node.Positional {
 			words = append(words, values(p)...)
+			if takesStream(p) {
+				words = append(words, `'"$streams"'`) // out of the quotes
+			}
 		}
 		for _, f := range flagsOf(node) {
 			words = append(words, "--"+f.Name)
@@ -99,7 +111,9 @@ func bashCompletion(app *kong.Application) string {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} path='' words='' w i
   if [ "$before" = '=' ]; then before=${COMP_WORDS[COMP_CWORD-2]}; fi
   if [ "$word" = '=' ]; then word=''; fi
+  local streams="$(%[6]s)"
   case $before in
+    --stream|--into) words=$streams ;;
 %[2]s  esac
   if [ -z "$words" ]; then
     for ((i = 1; i < COMP_CWORD; i++)); do
@@ -117,7 +131,7 @@ func bashCompletion(app *kong.Application) string {
   if [ ${#COMPREPLY[@]} -eq 0 ]; then COMPREPLY=($(compgen -f -- "$word")); fi
 }
 complete -o filenames -F _%[1]s %[1]s
-`, app.Name, &flagValues, strings.Join(paths(app), " "), pathCases(app), &cases)
+`, app.Name, &flagValues, strings.Join(paths(app), " "), pathCases(app), &cases, listStreams)
 }
 
 // paths returns the path of every command.
@@ -163,11 +177,16 @@ func fishCompletion(app *kong.Application) string {
 			if enum := values(p); enum != nil {
 				fmt.Fprintf(&b, "complete -c %s -f -n %s -a %s\n", app.Name, quote(condition), quote(strings.Join(enum, " ")))
 			}
+			if takesStream(p) {
+				fmt.Fprintf(&b, "complete -c %s -n %s -a %s\n", app.Name, quote(condition), quote("("+listStreams+")"))
+			}
 		}
 		for _, f := range flagsOf(node) {
 			line := fmt.Sprintf("complete -c %s -n %s -l %s -d %s", app.Name, quote(condition), f.Name, quote(f.Help))
 			if enum := values(f.Value); enum != nil {
 				line += " -x -a " + quote(strings.Join(enum, " "))
+			} else if takesStream(f.Value) {
+				line += " -x -a " + quote("("+listStreams+")")
 			} else if !f.IsBool() {
 				line += " -r"
 			}

@@ -81,6 +81,10 @@ func TestStreamsAreListedAndRetired(t *testing.T) {
 func TestCompletionCompletesInBash(t *testing.T) {
 	t.Parallel()
 	script := finish(t, command(t, "completion", "bash")).done(t)
+	dir := t.TempDir() // with the streams to complete
+	if err := os.WriteFile(filepath.Join(dir, "streams.json"), []byte(`{"streams": [{"name": "orders"}, {"name": "page-views"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		words []string
 		want  string
@@ -92,12 +96,17 @@ func TestCompletionCompletesInBash(t *testing.T) {
 		{[]string{"datasink", "send", "--progress", "=", "ne"}, "never"},
 		{[]string{"datasink", "completion", "f"}, "fish"},
 		{[]string{"datasink", "tail", "orders", "--si"}, "--since"},
+		{[]string{"datasink", "tail", "page"}, "page-views"},
+		{[]string{"datasink", "streams", "retire", "ord"}, "orders"},
+		{[]string{"datasink", "verify", "--stream", "page"}, "page-views"},
+		{[]string{"datasink", "replay", "--into", "ord"}, "orders"},
 	} {
 		var quoted []string
 		for _, w := range tt.words {
 			quoted = append(quoted, "'"+w+"'")
 		}
 		bash := exec.CommandContext(t.Context(), "bash", "-c", script+"COMP_WORDS=("+strings.Join(quoted, " ")+fmt.Sprintf("); COMP_CWORD=%d; _datasink; echo \"${COMPREPLY[*]}\"", len(tt.words)-1))
+		bash.Dir, bash.Env = dir, append(os.Environ(), "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"))
 		out, err := bash.CombinedOutput()
 		if err != nil {
 			t.Fatalf("bash, which this test needs: %v: %s", err, out)

@@ -12,7 +12,7 @@ import (
 )
 
 type sendVerb struct {
-	Stream       string   `arg:"" help:"Stream to send to."`
+	Stream       string   `arg:"" complete:"stream" help:"Stream to send to."`
 	Files        []string `arg:"" optional:"" help:"Files to send; standard input if there are none, or for -."`
 	NDJSON       bool     `name:"ndjson" aliases:"lines" help:"Send each line as a record. Empty lines are skipped."`
 	Batch        int      `default:"500" help:"With --ndjson, maximum number of lines in a request, up to 10000; 1 sends each line in its own request."`

@@ -61,7 +61,7 @@ func (v *streamsLsVerb) Run(_ context.Context, c console) error {
 }
 
 type streamsRetireVerb struct {
-	Stream string `arg:"" name:"name" help:"Name of the stream."`
+	Stream string `arg:"" name:"name" complete:"stream" help:"Name of the stream."`
 	streamsFile
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 type tailVerb struct {
-	Stream string `arg:"" help:"Stream to read."`
+	Stream string `arg:"" complete:"stream" help:"Stream to read."`
 	Since  moment `help:"Start with records that arrived at this time or later. Defaults to now."`
 	Until  moment `help:"Stop at records that arrived at this time or later. Defaults to never."`
 	Limit  int    `help:"Stop after this number of records."`
