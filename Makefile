@@ -25,6 +25,8 @@ help: ## list the targets
 
 .PHONY: run
 run: ## run the whole pipeline on this machine; ARGS="--addr …" go to `datasink dev`
+	@command -v go >/dev/null || { echo "go is missing: install Go 1.26 or later from https://go.dev/dl" >&2; exit 1; }
+	@[ -x $(BUILD)/datasink ] || echo "building the command, which takes about a minute the first time" >&2
 	@go build -o $(BUILD)/datasink ./internal/cmd/datasink
 	@exec $(BUILD)/datasink dev $(ARGS)
 
@@ -126,7 +128,7 @@ STREAM ?= orders
 SAM_ARGS = --event - --template $(BUILD)/sam/cdk.out/sam.template.json --env-vars $(BUILD)/sam/env.json --skip-pull-image
 
 .PHONY: sam
-sam: redis $(TOOLS)/sam/installed ## run the functions in the SAM CLI, with a Redis on this machine; needs Docker
+sam: docker redis $(TOOLS)/sam/installed ## run the functions in the SAM CLI, with a Redis on this machine; needs Docker
 	$(MAKE) synth OUT=$(BUILD)/sam/cdk.out ARGS="-c architecture=$$(go env GOARCH | sed s/amd64/x86_64/)"
 	go build -o $(BUILD)/sam/run ./internal/rig/sam
 	exec $(BUILD)/sam/run -sam $(SAM) -assembly $(BUILD)/sam/cdk.out -streams '$(or $(STREAMS),streams.json)' -dir $(BUILD)/sam
@@ -171,8 +173,7 @@ release-test: ## build a release twice and compare the checksums
 PLATFORM ?= $(shell go env GOARCH)
 
 .PHONY: image
-image: ## build the container image of the local pipeline; PLATFORM=arm64; needs a Docker engine
-	@command -v docker >/dev/null || { echo "docker is missing: install a Docker engine" >&2; exit 1; }
+image: docker ## build the container image of the local pipeline; PLATFORM=arm64; needs a Docker engine
 	rm -rf $(BUILD)/image && mkdir -p $(BUILD)/image/data
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(PLATFORM) go build -trimpath -ldflags '-s -w -buildid=' -o $(BUILD)/image/datasink ./internal/cmd/datasink
 	cp streams.json $(BUILD)/image/
@@ -194,6 +195,10 @@ clean: ## remove what the targets built and installed; the data of `make run` st
 .PHONY: redis
 redis:
 	@$(call debian,redis-server,redis-server)
+
+.PHONY: docker
+docker:
+	@command -v docker >/dev/null || { echo "docker is missing: install a Docker engine" >&2; exit 1; }
 
 .PHONY: chromium
 chromium:
@@ -227,11 +232,11 @@ sam_PACKAGES := aws-sam-cli==1.170.0
 lint_PACKAGES := cfn-lint==1.58.0 checkov==3.3.30
 
 $(AXE)/node_modules/axe-core: $(AXE)/package-lock.json
-	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or later" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 22 or later" >&2; exit 1; }
 	cd $(AXE) && npm ci --no-audit --no-fund
 	@touch $@
 
 cdk/$(CDK): cdk/package-lock.json
-	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or later" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 22 or later" >&2; exit 1; }
 	cd cdk && npm ci --no-audit --no-fund
 	@touch $@

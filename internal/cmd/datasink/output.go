@@ -138,12 +138,19 @@ func (p *progress) bar(c console, title string, total int64, bytes bool) *bar {
 		}
 		return text(s.Current) + " / " + text(s.Total)
 	}
+	after := []decor.Decorator{
+		decor.Any(func(decor.Statistics) string { return b.text() }, decor.WCSyncSpace),
+		decor.Elapsed(decor.ET_STYLE_MMSS, decor.WC{W: 6}),
+	}
+	if bytes {
+		after = append(after, decor.AverageSpeed(decor.SizeB1000(0), " % .1f"))
+	}
+	if b.known {
+		after = append(after, decor.OnComplete(decor.Name(" left "), ""), decor.OnComplete(decor.AverageETA(decor.ET_STYLE_MMSS), ""))
+	}
 	b.bar = b.container.AddBar(total,
 		mpb.PrependDecorators(decor.Name(printable(title)), decor.Any(count, decor.WCSyncSpace)),
-		mpb.AppendDecorators(
-			decor.Any(func(decor.Statistics) string { return b.text() }, decor.WCSyncSpace),
-			decor.Elapsed(decor.ET_STYLE_MMSS, decor.WC{W: 6}),
-		),
+		mpb.AppendDecorators(after...),
 	)
 	return b
 }
