@@ -16,6 +16,7 @@ type sqlVerb struct {
 	For       string   `required:"" enum:"athena,clickhouse,duckdb,redshift,snowflake,spark,trino" help:"Query engine: athena, clickhouse, duckdb, redshift, snowflake, spark or trino."`
 	View      []string `placeholder:"NAME=/POINTER:TYPE" help:"Column of a typed view: a name, a JSON pointer into the body, and the type string, bigint, double, boolean or timestamp. Defaults to the columns of the stream in streams.json."`
 	GzipLines bool     `help:"All bodies of the raw stream are gzip members of lines."`
+	Manifest  moment   `help:"Read an hour by its manifests, which datasink verify --manifest writes. Only for duckdb and redshift."`
 	Day       moment   `default:"now" help:"Day of the query at the end."`
 	Execute   bool     `name:"run" help:"Run the statements with the program duckdb. Only for duckdb."`
 	connection
@@ -38,6 +39,7 @@ Examples:
 
   datasink sql orders --for duckdb
   datasink sql orders --for duckdb --run
+  datasink sql orders --for duckdb --manifest 2026-11-22T07
   datasink sql orders --for athena --view customer=/customer/id:bigint --view at=/at:timestamp`
 }
 
@@ -47,6 +49,9 @@ func (v *sqlVerb) Run(ctx context.Context, c console) error {
 	defer stop()
 	if v.Execute && v.For != "duckdb" {
 		return errors.New("--run: works only with --for duckdb")
+	}
+	if !v.Manifest.IsZero() && !sql.HasManifests(v.For) {
+		return fmt.Errorf("--manifest: not for %s", v.For)
 	}
 	s, known, err := v.streamsFile.stream(v.Stream)
 	if err != nil {
@@ -79,7 +84,7 @@ func (v *sqlVerb) Run(ctx context.Context, c console) error {
 	}
 	statements, err := sql.Statements(v.For, sql.Table{
 		Stream: s, Deployment: t.Deployment(), Bucket: place.Bucket, Region: place.Region, Account: place.Account, Topic: place.Topic, Folder: place.Folder,
-		Columns: columns, GzipLines: v.GzipLines, Day: v.Day.Time.In(time.UTC),
+		Columns: columns, GzipLines: v.GzipLines, Day: v.Day.Time.In(time.UTC), Hour: v.Manifest.Time,
 	})
 	if err != nil {
 		return err

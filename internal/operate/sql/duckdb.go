@@ -2,6 +2,7 @@ package sql
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
@@ -26,6 +27,9 @@ FROM read_ndjson_objects(
   %s || "day" || '/hour=' || "hours" || '/*',
   ignore_errors = true,%s
   hive_partitioning = true, hive_types = {'dt': DATE, 'hour': INTEGER})`, double(t.name()), text(t.folder()+"dt="), compression))
+	if !t.Hour.IsZero() {
+		return append(statements, t.duckdbHour()...), nil
+	}
 	if len(t.Columns) == 0 {
 		return append(statements, fmt.Sprintf(`SELECT "hour", count(*) AS lines, count(body) AS json_lines
 FROM %s(%s)
@@ -38,6 +42,26 @@ SELECT
 %s
 FROM %s("day", "hours" := "hours")`, double(t.typed()), t.selects(double, duckdbColumn, "body", "dt", `"hour"`), double(t.name())),
 		fmt.Sprintf("SELECT %s\nFROM %s(%s)\nLIMIT 10", t.names(double), double(t.typed()), text(t.day()))), nil
+}
+
+// duckdbHour reads the objects in the manifests of an hour. The manifests name the
+// objects by their S3 URIs, also in the archive of a local pipeline.
+func (t Table) duckdbHour() []string {
+	root := strings.TrimSuffix(t.folder(), t.Stream.Name+"/")
+	url := "e.url"
+	if t.Folder != "" {
+		url = "regexp_replace(e.url, '^s3://[^/]+/', " + text(root) + ")"
+	}
+	compression := ""
+	if t.isRaw() {
+		compression = ", compression = 'gzip'"
+	}
+	variable := double(t.name() + "_hour")
+	return []string{
+		fmt.Sprintf("SET VARIABLE %s = (\n  SELECT list(%s)\n  FROM (SELECT unnest(entries) AS e FROM read_json(%s))\n)", variable, url,
+			text(root+"_manifests/"+t.Stream.Name+t.Hour.UTC().Format("/dt=2006-01-02/hour=15*.json"))),
+		fmt.Sprintf("SELECT count(*) AS lines, count(json) AS json_lines\nFROM read_ndjson_objects(getvariable(%s), ignore_errors = true%s)", text(t.name()+"_hour"), compression),
+	}
 }
 
 // duckdbColumn uses the pointer as it is, which DuckDB reads.

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -180,5 +181,30 @@ func TestStatementsAreParsed(t *testing.T) {
 				execute(t, engine, statements(t, engine, table(t, `{"name":"`+name+`",`+columns+`}`)))
 			}
 		})
+	}
+}
+
+// TestAnHourIsReadByItsManifests has a late object, and an object in no manifest.
+func TestAnHourIsReadByItsManifests(t *testing.T) {
+	t.Parallel()
+	table := table(t, `{"name":"a-b"}`)
+	table.Folder = writeArchive(t, "a-b", []string{`{"n":1}`, `{"n":2}`, `{"n":3}`, `{"n":4}`})
+	table.Hour = day.Add(7 * time.Hour)
+	folder := filepath.Join(table.Folder, "a-b", "dt=2026-11-22", "hour=07")
+	if err := os.WriteFile(filepath.Join(folder, "c"), []byte("{}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	manifests := filepath.Join(table.Folder, "_manifests", "a-b", "dt=2026-11-22")
+	if err := os.MkdirAll(manifests, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, object := range map[string]string{"hour=07.json": "a.gz", "hour=07.late-1.json": "b"} {
+		content := `{"entries":[{"url":"s3://bucket/a-b/dt=2026-11-22/hour=07/` + object + `","mandatory":true,"meta":{"content_length":1}}],"stream":"a-b"}`
+		if err := os.WriteFile(filepath.Join(manifests, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]string{"4 4"}, texts(execute(t, "duckdb", statements(t, "duckdb", table)))); diff != "" {
+		t.Errorf("rows differ (-want +got):\n%s", diff)
 	}
 }

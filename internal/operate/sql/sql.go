@@ -34,7 +34,13 @@ type Table struct {
 	GzipLines bool
 	// Day is the day of the last query.
 	Day time.Time
+	// Hour is an hour that the last query reads by its manifests; zero for none. Only
+	// DuckDB and Redshift can.
+	Hour time.Time
 }
+
+// HasManifests reports whether Statements uses Hour for an engine.
+func HasManifests(engine string) bool { return engine == "duckdb" || engine == "redshift" }
 
 // dialects returns the statements of each engine.
 var dialects = map[string]func(Table) ([]string, error){

@@ -3,6 +3,7 @@ package sql
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
@@ -102,10 +103,14 @@ func spark(t Table) ([]string, error) {
 	}, nil
 }
 
-// redshift loads an hour by its manifest, which the verifier writes.
+// redshift loads an hour by its manifest, by default the first hour of Day.
 func redshift(t Table) ([]string, error) {
 	if t.Folder != "" {
 		return nil, errLocal
+	}
+	hour := t.Hour
+	if hour.IsZero() {
+		hour = t.Day.UTC().Truncate(24 * time.Hour)
 	}
 	gzip := ""
 	if t.isRaw() || t.Stream.Compression == stream.Gzip {
@@ -114,7 +119,7 @@ func redshift(t Table) ([]string, error) {
 	return []string{
 		fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (body SUPER)", double(t.name())),
 		fmt.Sprintf("COPY %s FROM %s\nIAM_ROLE %s\nFORMAT JSON 'noshred'%s MANIFEST MAXERROR 1000", double(t.name()),
-			text("s3://"+t.Bucket+"/_manifests/"+t.Stream.Name+"/dt="+t.day()+"/hour=00.json"), text("arn:aws:iam::"+t.Account+":role/"+t.Deployment+"-redshift"), gzip),
+			text("s3://"+t.Bucket+"/_manifests/"+t.Stream.Name+hour.UTC().Format("/dt=2006-01-02/hour=15.json")), text("arn:aws:iam::"+t.Account+":role/"+t.Deployment+"-redshift"), gzip),
 		fmt.Sprintf("SELECT COUNT(*) AS lines\nFROM %s", double(t.name())),
 	}, nil
 }
