@@ -16,8 +16,8 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// ledger knows what was sent, and finds it again in an archive.
-type ledger struct {
+// tally records what was sent, and counts it in an archive.
+type tally struct {
 	mu      sync.Mutex
 	streams *stream.Set
 	entries map[string]map[string]*entry // by stream and framed body
@@ -29,8 +29,8 @@ type entry struct {
 	sent, acked, kept int
 }
 
-func newLedger(set *stream.Set) *ledger {
-	l := &ledger{streams: set, entries: make(map[string]map[string]*entry)}
+func newTally(set *stream.Set) *tally {
+	l := &tally{streams: set, entries: make(map[string]map[string]*entry)}
 	for _, name := range set.Names() {
 		l.entries[name] = make(map[string]*entry)
 	}
@@ -38,14 +38,14 @@ func newLedger(set *stream.Set) *ledger {
 }
 
 // framed is a body as the archive has it.
-func (l *ledger) framed(name string, body []byte) []byte {
+func (l *tally) framed(name string, body []byte) []byte {
 	s, _ := l.streams.Lookup(name)
 	return s.Format.AppendFramed(nil, body)
 }
 
-// sending notes a body before it is sent: it may arrive even when the answer is
-// no 202.
-func (l *ledger) sending(name string, body []byte) *entry {
+// sending records a body before it is sent. It may arrive although the answer is
+// not 202.
+func (l *tally) sending(name string, body []byte) *entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	framed := l.framed(name, body)
@@ -58,18 +58,18 @@ func (l *ledger) sending(name string, body []byte) *entry {
 	return e
 }
 
-func (l *ledger) acked(e *entry) {
+func (l *tally) acked(e *entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.acked++
 }
 
-// prefixLen is how much of a body finds it.
+// prefixLen is the length of the prefix by which a body is found.
 const prefixLen = 12
 
-// find explains every object below root as a concatenation of bodies that were
-// sent, and counts them. Bytes that nobody sent are an error of the test.
-func (l *ledger) find(tb testing.TB, root string) {
+// find splits every object below root into bodies that were sent, and counts them.
+// Other bytes fail the test.
+func (l *tally) find(tb testing.TB, root string) {
 	tb.Helper()
 	for name, entries := range l.entries {
 		index := make(map[string][]*entry)
@@ -87,7 +87,7 @@ func (l *ledger) find(tb testing.TB, root string) {
 		for _, dir := range keys {
 			for key, object := range objects(tb, dir) {
 				if at, ok := explain(index, []byte(object)); !ok {
-					tb.Errorf("%s/%s: byte %d of %d begins nothing that was sent", name, key, at, len(object))
+					tb.Errorf("%s/%s: byte %d of %d does not begin a body that was sent", name, key, at, len(object))
 				}
 			}
 		}
@@ -107,8 +107,8 @@ func (l *ledger) find(tb testing.TB, root string) {
 	}
 }
 
-// explain counts the bodies that an object consists of; the longest that fits is
-// it, for the long ones are random.
+// explain counts the bodies in an object. Of several that fit it takes the longest,
+// because long bodies are random.
 func explain(index map[string][]*entry, object []byte) (at int, ok bool) {
 	for at < len(object) {
 		var best *entry
@@ -130,11 +130,11 @@ func explain(index map[string][]*entry, object []byte) (at int, ok bool) {
 }
 
 // findKept counts the records that are kept under failed/ or aws/.
-func (l *ledger) findKept(dir, object string) error {
+func (l *tally) findKept(dir, object string) error {
 	count := func(name string, body []byte) error {
 		e, ok := l.entries[name][string(l.framed(name, body))]
 		if !ok {
-			return fmt.Errorf("a body of %d bytes of %s that nobody sent", len(body), name)
+			return fmt.Errorf("a body of %d bytes of %s that was not sent", len(body), name)
 		}
 		e.kept++
 		return nil
@@ -159,9 +159,9 @@ func (l *ledger) findKept(dir, object string) error {
 	return nil
 }
 
-// totals returns how many records were acknowledged and how many came more often
-// than they were sent. An acknowledged record that is missing is an error.
-func (l *ledger) totals(tb testing.TB) (acked, twice int) {
+// totals returns the number of acknowledged records and of duplicates. A missing
+// acknowledged record fails the test.
+func (l *tally) totals(tb testing.TB) (acked, twice int) {
 	tb.Helper()
 	for name, entries := range l.entries {
 		for _, e := range entries {

@@ -16,7 +16,7 @@ import (
 
 var full = flag.Bool("full", false, "post bodies of up to 900 kB throughout, about 400 MB in all")
 
-// sizes returns sizes from 1 byte to 900 kB. Without -full most are small.
+// size returns a size from 1 byte to 900 kB. Without -full most are small.
 func size(r *rand.Rand, i int) int {
 	most := 900_000
 	switch {
@@ -48,8 +48,8 @@ func randomBody(r *rand.Rand, size int) []byte {
 	return body
 }
 
-// clientRequest forms a request as some client does, and returns the body that
-// the archive must have.
+// clientRequest returns a request as some client sends it, and the body that the
+// archive must hold.
 func clientRequest(tb testing.TB, r *rand.Rand, base, name string, raw bool, body []byte) (*http.Request, []byte) {
 	tb.Helper()
 	target := base + "/archives/" + name
@@ -86,7 +86,7 @@ func TestTwoThousandCallersAtOnce(t *testing.T) {
 	const callers = 2000
 	o := options(t)
 	p := start(t, o)
-	l := newLedger(o.Streams)
+	l := newTally(o.Streams)
 	names := o.Streams.Names()
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
 	var ready, done sync.WaitGroup
@@ -119,7 +119,7 @@ func TestTwoThousandCallersAtOnce(t *testing.T) {
 	}
 	for key := range objects(t, p.root) {
 		if strings.Contains(key, "fallback-") || strings.Contains(key, "overflow-") {
-			t.Errorf("%s: a record went round the tap without a fault", key)
+			t.Errorf("%s: a direct record without a fault", key)
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
-// chaos puts faults into a pipeline, by a seed, until it is told to stop.
+// chaos injects faults into a pipeline, determined by a seed, until over is set.
 type chaos struct {
 	rate   float64 // of calls that fail
 	over   atomic.Bool
@@ -51,8 +51,8 @@ func (c *chaos) intN(n int) int {
 
 var errFault = errors.New("a fault of the test")
 
-// dead marks the context of an invocation whose process was killed: nothing that
-// it does any more reaches another.
+// dead marks the context of an invocation whose process was killed. Its further
+// calls have no effect.
 type dead struct{}
 
 func isDead(ctx context.Context) bool {
@@ -60,8 +60,8 @@ func isDead(ctx context.Context) bool {
 	return ok && flag.Load()
 }
 
-// around makes a call, or a fault before, after or instead of it. A call of a
-// process that is dead has no effect, and its answer reaches nobody.
+// around makes a call, with a fault before or after it. A call of a dead process
+// has no effect.
 func around[T any](ctx context.Context, c *chaos, call func() (T, error)) (T, error) {
 	var none T
 	if isDead(ctx) {
@@ -81,7 +81,7 @@ func around[T any](ctx context.Context, c *chaos, call func() (T, error)) (T, er
 	return answer, err
 }
 
-// seams puts the faults in.
+// seams injects the faults.
 func (c *chaos) seams() local.Seams {
 	queues := func(q local.Queue) local.Queue { return chaoticQueue{q, c} }
 	services := func(s sink.Service) sink.Service { return chaoticService{s, c} }
@@ -99,8 +99,8 @@ func (c *chaos) seams() local.Seams {
 	}
 }
 
-// killing ends some invocations of drainer and bridge in their midst, as SIGKILL
-// does: what the handler still tries has no effect.
+// killing ends some invocations of drainer and bridge, as SIGKILL does: further calls
+// of the handler have no effect.
 func (c *chaos) killing(function string, h cloud.Handler) cloud.Handler {
 	if function == "ingest" {
 		return h
@@ -127,13 +127,13 @@ func (c *chaos) killing(function string, h cloud.Handler) cloud.Handler {
 }
 
 // chaoticService throttles some entries, fails some calls before or after they
-// took effect, calls poison invalid, and is sometimes slower than a lease.
+// took effect, refuses poison as invalid, and is sometimes slower than a lease.
 type chaoticService struct {
 	sink.Service
 	c *chaos
 }
 
-// poison begins a body that no service takes.
+// poison begins a body that no service accepts.
 const poison = "poison "
 
 func (s chaoticService) Put(ctx context.Context, stream string, entries []sink.Entry) ([]sink.Failure, error) {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Connections that nobody uses do not keep a caller out.
+// Unused connections do not keep other clients out.
 func TestPipelineEndsIdleConnectionsForCallersThatWait(t *testing.T) {
 	t.Parallel()
 	p := start(t, options(t))
@@ -20,7 +20,7 @@ func TestPipelineEndsIdleConnectionsForCallersThatWait(t *testing.T) {
 		}
 		return response.Body.Close()
 	}
-	for range 600 { // Opened ahead, and never used.
+	for range 600 { // opened ahead and never used
 		c, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
 		if err != nil {
 			t.Fatal(err)
@@ -43,7 +43,7 @@ func TestPipelineEndsIdleConnectionsForCallersThatWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	if took := time.Since(began); took > 30*time.Second {
-		t.Errorf("callers waited %v behind connections that nobody uses", took)
+		t.Errorf("callers waited %v behind unused connections", took)
 	}
 	if p.post(t, "orders", strings.Repeat("x", 10)) == "" {
 		t.Error("no id")

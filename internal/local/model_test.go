@@ -21,8 +21,8 @@ var seeds = flag.Int("seeds", 4, "how many schedules of faults to run")
 // TestNothingIsLost runs the whole pipeline under seeded schedules of faults:
 // throttled entries, calls that fail before and after they took effect, at every
 // hop; drainers and bridges that are killed; leases that run out; records that no
-// service takes. Every acknowledged record must be kept, byte for byte. Without
-// faults each must be kept once.
+// service accepts. Every acknowledged record must be kept, byte for byte, and
+// without faults exactly once.
 func TestNothingIsLost(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(*seeds) {
@@ -45,10 +45,10 @@ func underFaults(t *testing.T, seed uint64, rate float64) {
 	o.Seams = c.seams()
 	o.Lease, o.SweepInterval = 300*time.Millisecond, 100*time.Millisecond
 	if seed%2 == 1 {
-		o.MaxRetries = 3 // So that batches are given up.
+		o.MaxRetries = 3 // Batches are discarded.
 	}
 	p := start(t, o)
-	l := newLedger(o.Streams)
+	l := newTally(o.Streams)
 	names := o.Streams.Names()
 	var refused atomic.Int64
 	var wg sync.WaitGroup
@@ -62,7 +62,7 @@ func underFaults(t *testing.T, seed uint64, rate float64) {
 				case i%20 == 3:
 					body = append([]byte(poison), body...)
 				case i%20 == 7:
-					body = randomBody(r, 1_200_000) // Straight to the archive.
+					body = randomBody(r, 1_200_000) // It becomes a direct record.
 				}
 				request, kept := clientRequest(t, r, p.url, name, name == "legacy-archives", body)
 				e := l.sending(name, kept)
@@ -101,14 +101,14 @@ func underFaults(t *testing.T, seed uint64, rate float64) {
 	}
 }
 
-// A service that says it took a record and did not must be found out.
+// The tests notice a service that acknowledges a record and drops it.
 func TestALossIsFound(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	var calls atomic.Int64
 	o.Seams.Kinesis = func(s sink.Service) sink.Service { return liar{s, &calls} }
 	p := start(t, o)
-	l := newLedger(o.Streams)
+	l := newTally(o.Streams)
 	for i := range 20 {
 		body := fmt.Sprint("record ", i)
 		e := l.sending("orders", []byte(body))
@@ -124,7 +124,7 @@ func TestALossIsFound(t *testing.T) {
 	}
 }
 
-// liar takes every call but the fifth.
+// liar drops the fifth call.
 type liar struct {
 	sink.Service
 	calls *atomic.Int64
@@ -137,8 +137,8 @@ func (l liar) Put(ctx context.Context, stream string, entries []sink.Entry) ([]s
 	return l.Service.Put(ctx, stream, entries)
 }
 
-// What the tests of this package rely on can fail.
-func TestLedgerFindsWhatIsWrong(t *testing.T) {
+// The checks that the tests of this package rely on can fail.
+func TestTheTallyFindsWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		object       string
@@ -162,7 +162,7 @@ func TestLedgerFindsWhatIsWrong(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(root, "orders", "x"), []byte(tt.object), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			l := newLedger(ours(t))
+			l := newTally(ours(t))
 			for _, body := range []string{"one", "two", "the third of them"} {
 				l.acked(l.sending("orders", []byte(body)))
 			}
@@ -176,7 +176,7 @@ func TestLedgerFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
-// failureSpy notes that a test would have failed.
+// failureSpy records that a test would have failed.
 type failureSpy struct {
 	testing.TB
 	failed bool

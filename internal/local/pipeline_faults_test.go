@@ -36,8 +36,8 @@ func (f faulty) Put(ctx context.Context, stream string, entries []sink.Entry) ([
 	return f.Service.Put(ctx, stream, entries)
 }
 
-// What Kinesis does not take until the end goes straight to the archive.
-func TestStopRescuesWhatKinesisDoesNotTake(t *testing.T) {
+// Records that Kinesis does not accept until the end become direct records.
+func TestStopRescuesRecordsThatKinesisRefuses(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	o.Lease = 200 * time.Millisecond
@@ -62,9 +62,9 @@ func TestStopRescuesWhatKinesisDoesNotTake(t *testing.T) {
 	}
 }
 
-// What Firehose does not take stays in the stream, and the next pipeline on the
-// same folder delivers it.
-func TestPipelineGoesOnWithWhatTheLastLeft(t *testing.T) {
+// Records that Firehose does not accept stay in the stream, and the next pipeline
+// with the same folder delivers them.
+func TestPipelineDeliversWhatTheLastOneLeft(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	o.Seams.Firehose = func(s sink.Service) sink.Service {
@@ -89,15 +89,15 @@ func TestPipelineGoesOnWithWhatTheLastLeft(t *testing.T) {
 	}
 }
 
-// stuckQueue gives nothing out.
+// stuckQueue gives no claims.
 type stuckQueue struct{ local.Queue }
 
 func (stuckQueue) Claim(context.Context, string, string, time.Duration, int, int) (queue.Claim, error) {
 	return queue.Claim{}, errors.New("stuck")
 }
 
-// While the queue is long callers wait; when that does not help, their records go
-// straight to the archive.
+// While the queue is long, requests are held back. When that does not help, their
+// records become direct records.
 func TestPipelineHoldsBackWhileTheQueueIsLong(t *testing.T) {
 	t.Parallel()
 	o := options(t)
@@ -131,7 +131,7 @@ func TestPipelineHoldsBackWhileTheQueueIsLong(t *testing.T) {
 	}
 }
 
-// failingStore is an archive that takes nothing.
+// failingStore is an archive that cannot be written.
 type failingStore struct{ archive.Store }
 
 func (failingStore) Create(context.Context, string, []byte) error { return errors.New("S3 is down") }
@@ -157,8 +157,9 @@ func (refusingQueue) Push(context.Context, string, []byte, int64) (queue.Pushed,
 	return queue.Pushed{}, errors.New("Redis is unreachable")
 }
 
-// An envelope that is none is put aside with its bytes, and holds up nothing.
-func TestPipelinePutsAsideWhatIsNoEnvelope(t *testing.T) {
+// An envelope that cannot be decoded becomes a dead letter with its bytes, and does
+// not block the queue.
+func TestPipelineKeepsMalformedEnvelopesAsDeadLetters(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	o.Seams.IngestQueue = func(q local.Queue) local.Queue { return spoilingQueue{q} }
@@ -171,12 +172,12 @@ func TestPipelinePutsAsideWhatIsNoEnvelope(t *testing.T) {
 	}
 	aside := objects(t, filepath.Join(p.root, "failed"))
 	if len(aside) != 1 {
-		t.Fatalf("put aside: %q", aside)
+		t.Fatalf("dead letters: %q", aside)
 	}
 	for _, body := range aside {
 		err := archive.ReadDeadLetters(strings.NewReader(body), func(a archive.DeadLetter) error {
 			if string(a.Envelope) != "spoilt" || a.Stream != "orders" {
-				t.Errorf("put aside %+v", a)
+				t.Errorf("dead letter %+v", a)
 			}
 			return nil
 		})

@@ -45,7 +45,7 @@ func TestMappingSplitsABatchThatFails(t *testing.T) {
 	}
 	objects := failed.all()
 	if len(objects) != 1 {
-		t.Fatalf("%d objects of what was given up, want 1", len(objects))
+		t.Fatalf("%d objects of discarded batches, want 1", len(objects))
 	}
 	for key, body := range objects {
 		checkDiscarded(t, key, body, "RetryAttemptsExhausted", f, "37")
@@ -84,7 +84,7 @@ func checkDiscarded(t *testing.T, key string, body []byte, condition string, f *
 		got = append(got, string(r.Kinesis.Data))
 	}
 	if diff := cmp.Diff(data, got); diff != "" {
-		t.Errorf("given up differs (-want +got):\n%s", diff)
+		t.Errorf("the discarded records differ (-want +got):\n%s", diff)
 	}
 	info := record.Info
 	if info.ShardID != shard0 || info.BatchSize != len(data) {
@@ -99,7 +99,7 @@ func checkDiscarded(t *testing.T, key string, body []byte, condition string, f *
 }
 
 // Only records that are too old are discarded, and never before they were tried.
-func TestMappingGivesUpByAge(t *testing.T) {
+func TestMappingDiscardsByAge(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	arrived := now.Add(-2 * time.Hour)
@@ -125,11 +125,11 @@ func TestMappingGivesUpByAge(t *testing.T) {
 		checkDiscarded(t, key, body, "RecordAgeExceeded", f, "0", "1", "2")
 	}
 	if n := len(failed.all()); n != 1 {
-		t.Errorf("%d objects of what was given up, want 1", n)
+		t.Errorf("%d objects of discarded batches, want 1", n)
 	}
 }
 
-func TestMappingKeepsWhatItsDestinationRefuses(t *testing.T) {
+func TestMappingRetriesWhileItsDestinationRefuses(t *testing.T) {
 	t.Parallel()
 	k := oneShard(t)
 	put(t, k, "s", numbered(0, 2)...)
@@ -143,10 +143,10 @@ func TestMappingKeepsWhatItsDestinationRefuses(t *testing.T) {
 	}
 	deliver(t, openMapping(t, cloud.MappingOptions{Kinesis: k, Function: c.function(), MaxRetries: 1, OnFailure: failed}))
 	if n := len(failed.all()); n != 1 {
-		t.Errorf("%d objects of what was given up, want 1", n)
+		t.Errorf("%d objects of discarded batches, want 1", n)
 	}
 	if calls, _ := c.seen(); len(calls) != 10 {
-		t.Errorf("%d calls, want 10: none was given up before the destination took it", len(calls))
+		t.Errorf("%d calls, want 10: none was discarded before the destination kept it", len(calls))
 	}
 }
 
@@ -161,7 +161,7 @@ func TestMappingTreatsAWrongAnswerAsAnError(t *testing.T) {
 		}}
 		deliver(t, openMapping(t, cloud.MappingOptions{Kinesis: k, Function: f, MaxRetries: 1, OnFailure: failed}))
 		if n := len(failed.all()); n != 2 {
-			t.Errorf("answer %s: %d objects of what was given up, want 2", answer, n)
+			t.Errorf("answer %s: %d objects of discarded batches, want 2", answer, n)
 		}
 	}
 }

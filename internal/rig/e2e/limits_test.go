@@ -26,7 +26,7 @@ var notEmulated = []struct {
 	{"GET /health through the API, which the emulator answers itself", []string{"cdk/datasink.TestTheAPIHasTwoRoutesToIngest"}},
 	{"partial failures of the Kinesis mapping", []string{"cdk/datasink.TestTheMappingFromEachTapToTheBridge", "internal/local/cloud.TestMappingGoesOnBehindAPartialFailure"}},
 	{"its bisection of failed batches", []string{"cdk/datasink.TestTheMappingFromEachTapToTheBridge", "internal/local/cloud.TestMappingSplitsABatchThatFails"}},
-	{"its limits on retries and age, and its S3 destination", []string{"cdk/datasink.TestTheMappingFromEachTapToTheBridge", "internal/local/cloud.TestMappingGivesUpByAge"}},
+	{"its limits on retries and age, and its S3 destination", []string{"cdk/datasink.TestTheMappingFromEachTapToTheBridge", "internal/local/cloud.TestMappingDiscardsByAge"}},
 	{"its batching window", []string{"cdk/datasink.TestTheMappingFromEachTapToTheBridge"}},
 	{"Firehose's buffering", []string{"cdk/datasink.TestTheFirehoseOfEachStream", "internal/local/cloud.TestFirehoseWritesByAgeAndBySize"}},
 	{"Firehose's compression", []string{"cdk/datasink.TestTheFirehoseOfEachStream", "internal/local/cloud.TestFirehoseJoinsRecordsIntoObjects"}},
