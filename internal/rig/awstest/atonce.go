@@ -10,19 +10,23 @@ import (
 	"sync/atomic"
 )
 
-// AtOnce is a handler that answers Kinesis PutRecords and Firehose
-// PutRecordBatch at once: it takes the whole request, counts the records, keeps
-// nothing and checks nothing. It is for benchmarks, in which it has to cost as
-// little as can be. The zero value is ready, and safe for concurrent use.
+// maxRecords is the limit of both calls.
+const maxRecords = 500
+
+// AtOnce is a handler that answers Kinesis PutRecords and Firehose PutRecordBatch
+// immediately: it reads the request and counts its records, but it stores and checks
+// nothing. It is for benchmarks, in which it must cost as little as possible. The
+// zero value is ready and safe for concurrent use.
 type AtOnce struct {
-	// Calls, Records and Bytes count what came; Bytes those of the requests.
+	// Calls, Records and Bytes count the calls, their records and the bytes of the
+	// requests.
 	Calls, Records, Bytes atomic.Int64
 }
 
-// answers has the answer to each number of records, made when first needed.
+// answers has the answer for each number of records, made when first needed.
 type answers struct {
 	head, record, tail string
-	made               [kinesisRecords + 1]atomic.Pointer[[]byte]
+	made               [maxRecords + 1]atomic.Pointer[[]byte]
 }
 
 var (
@@ -49,10 +53,10 @@ func (a *answers) to(records int) []byte {
 
 var requests = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// dataField stands once in every record. Base64 has no quotation marks.
+// dataField occurs once in every record. Base64 has no quotation marks.
 var dataField = []byte(`"Data"`)
 
-// ServeHTTP answers a call; 400 for any but the two.
+// ServeHTTP answers a call. Other calls get 400.
 func (h *AtOnce) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var a *answers
 	switch r.Header.Get("X-Amz-Target") {
@@ -71,10 +75,10 @@ func (h *AtOnce) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		buf.Grow(int(r.ContentLength) + bytes.MinRead)
 	}
 	if _, err := io.Copy(buf, r.Body); err != nil {
-		return // the caller is gone
+		return // The caller has disconnected.
 	}
 	records := bytes.Count(buf.Bytes(), dataField)
-	if records > kinesisRecords {
+	if records > maxRecords {
 		http.Error(w, "too many records", http.StatusBadRequest)
 		return
 	}

@@ -1,218 +1,199 @@
-// Package awstest is an endpoint of the AWS services that the functions use, on
-// the protocols that their SDK clients really speak, for tests that need a
-// service which fails as services do.
-//
-// It has Kinesis PutRecords, Firehose PutRecordBatch, S3 PutObject, GetObject,
-// HeadBucket and ListObjectsV2, SQS SendMessage and Secrets Manager
-// GetSecretValue. The limits of the real services hold. Signatures are not
-// checked; the access key id of one tells who calls. The other sides of the
-// services (the shards' readers, the objects that Firehose writes, the receiver
-// of wake-ups) are Go methods. For benchmarks there is AtOnce, which does nothing.
+// Package awstest runs the local AWS of package cloud on a port, over AWS's own wire
+// protocol, for tests and measurements that need AWS services which can fail on
+// demand. It has one Go value for each service, for what a test does beside the wire.
+// For benchmarks there is AtOnce, which answers calls without doing anything.
 package awstest
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"math/rand/v2"
+	"log/slog"
+	"math"
 	"net"
 	"net/http"
-	"strings"
+	"os"
 	"sync"
 	"time"
+
+	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/data-sink/data-sink/internal/local/wire"
 )
 
-// Names of the services, in Call.
-const (
-	ServiceKinesis  = "kinesis"
-	ServiceFirehose = "firehose"
-	ServiceS3       = "s3"
-	ServiceSQS      = "sqs"
-	ServiceSecrets  = "secretsmanager"
-)
-
-// Call is one call of a service.
-type Call struct {
-	// Service and Operation are as in "kinesis" and "PutRecords".
-	Service, Operation string
-	// Resource is the stream, the delivery stream, bucket/key, the queue's URL or
-	// the secret's id.
-	Resource string
-	// Caller is the access key id that the call is signed with.
-	Caller string
-	// Records is how many records a batch has.
-	Records int
-}
-
-// Outcome is how a call ended.
-type Outcome struct {
-	// Begun is when the whole request was there, Ended when the answer was
-	// written, or was not.
-	Begun, Ended time.Time
-	// Fault is what the call met.
-	Fault Fault
-	// Stored is how many records took effect, as Options.Count counts.
-	Stored int
-	// Answered reports whether the service's own answer was written, with the
-	// caller still connected. That it arrived is not known.
-	Answered bool
-}
-
-// Options say what there is in this AWS account.
+// Options are the resources of the AWS account.
 type Options struct {
-	// Dir is the folder of S3's objects: <Dir>/<bucket>/<key>.
+	// Dir is the folder of all data. It is made if it does not exist.
 	Dir string
-	// Buckets, Queues (by URL path, as in /wake) and Secrets (by id) are those
-	// that exist.
+	// Buckets, Queues (by URL path, such as /wake) and Secrets (by id) exist.
 	Buckets []string
 	Queues  []string
 	Secrets map[string]string
-	// Shards has the Kinesis streams and how many shards each has.
+	// Shards has the number of shards of each Kinesis stream.
 	Shards map[string]int
-	// Deliveries has the Firehose delivery streams.
-	Deliveries map[string]Delivery
-	// Invalid reports whether Kinesis refuses the call that has such a record as
-	// invalid. Nil: no record is.
-	Invalid func(partitionKey string, data []byte) bool
-	// InvalidPacked is the same of Firehose, whose records have no key.
-	InvalidPacked func(data []byte) bool
-	// Count is how many of the test's records one Firehose record holds. Nil: one.
-	Count func(data []byte) int
-	// Inject is asked what happens to a call. Nil: nothing. It may block, and is
-	// called concurrently.
-	Inject func(Call) Fault
-	// Observe is told of every call's end. Nil for nobody; called concurrently.
-	Observe func(Call, Outcome)
-	// Seed determines which records a Fault throttles.
-	Seed uint64
+	// Deliveries has the Firehose delivery streams, which write to the first bucket.
+	// With BufferBytes of 0 only Flush writes.
+	Deliveries map[string]cloud.DeliveryStream
+	// Faults may be nil. The objects that Firehose writes meet no fault.
+	Faults *cloud.Faults
 }
 
-// Server is the endpoint. It is safe for concurrent use.
+// Server is the endpoint of all services. It is safe for concurrent use.
 type Server struct {
-	// URL is where all services are reached.
-	URL string
-	// Addr is host and port of the same.
-	Addr string
+	// URL is the endpoint, Addr its host and port.
+	URL, Addr string
 
-	Kinesis  *Kinesis
-	Firehose *Firehose
-	S3       *S3
-	SQS      *SQS
+	Kinesis  *cloud.Kinesis
+	Firehose *cloud.Firehose
+	Secrets  *cloud.Secrets
+	// Buckets and Queues are those of Options, by name and by URL path.
+	Buckets map[string]*cloud.Bucket
+	Queues  map[string]*cloud.Queue
 
-	options Options
+	handler http.Handler
 	http    *http.Server
-
-	mu      sync.Mutex // guards what follows
-	random  *rand.Rand
-	secrets map[string]string
+	root    *os.Root
+	stop    context.CancelFunc
+	running sync.WaitGroup
 }
 
-// Start runs the endpoint on a free port of loopback until Close.
+// Start runs the endpoint on a free loopback port until Close.
 func Start(o Options) (*Server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	s := &Server{Buckets: make(map[string]*cloud.Bucket), Queues: make(map[string]*cloud.Queue), stop: func() {}}
+	if err := s.open(o); err != nil {
+		s.Close()
 		return nil, fmt.Errorf("starting the AWS endpoint: %w", err)
 	}
-	s := &Server{
-		URL: "http://" + l.Addr().String(), Addr: l.Addr().String(),
-		options: o, secrets: maps.Clone(o.Secrets),
-		random: rand.New(rand.NewPCG(o.Seed, 1)), //nolint:gosec // reproducible on purpose
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		s.Close()
+		return nil, fmt.Errorf("starting the AWS endpoint: %w", err)
 	}
-	s.S3 = newS3(o.Dir, o.Buckets)
-	s.Kinesis = newKinesis(o.Shards, o.Invalid)
-	s.Firehose = newFirehose(o.Deliveries, s.S3, o.Count, o.InvalidPacked)
-	s.SQS = newSQS(o.Queues)
-	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
+	s.Addr = l.Addr().String()
+	s.URL = "http://" + s.Addr
+	s.http = &http.Server{Handler: s.handler, ReadHeaderTimeout: time.Minute}
 	go func() {
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			panic(err) // accepting on loopback does not fail
+			panic(err) // Accepting on loopback does not fail.
 		}
 	}()
 	return s, nil
 }
 
+func (s *Server) open(o Options) error {
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return err
+	}
+	var err error
+	if s.root, err = os.OpenRoot(o.Dir); err != nil {
+		return err
+	}
+	services := wire.Services{Queues: s.Queues}
+	for _, name := range o.Buckets {
+		if s.Buckets[name], err = cloud.OpenBucket(name, s.root, name, o.Faults); err != nil {
+			return err
+		}
+		services.Buckets = append(services.Buckets, s.Buckets[name])
+	}
+	for _, path := range o.Queues {
+		s.Queues[path] = cloud.NewQueue(path, o.Faults)
+	}
+	s.Secrets = cloud.NewSecrets(o.Secrets, o.Faults)
+	if s.Kinesis, err = s.openKinesis(o); err != nil {
+		return err
+	}
+	if s.Firehose, err = s.openFirehose(o); err != nil {
+		return err
+	}
+	services.Kinesis, services.Firehose, services.Secrets = s.Kinesis, s.Firehose, s.Secrets
+	s.handler = wire.New(services)
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop = cancel
+	s.running.Go(func() { s.Firehose.Run(ctx) })
+	return nil
+}
+
+func (s *Server) folder(name string) (*os.Root, error) {
+	if err := s.root.MkdirAll(name, 0o700); err != nil {
+		return nil, err
+	}
+	return s.root.OpenRoot(name)
+}
+
+func (s *Server) openKinesis(o Options) (*cloud.Kinesis, error) {
+	dir, err := s.folder("kinesis")
+	if err != nil {
+		return nil, err
+	}
+	streams := make(map[string]cloud.StreamOptions)
+	for name, shards := range o.Shards {
+		streams[name] = cloud.StreamOptions{Shards: shards}
+	}
+	return cloud.OpenKinesis(cloud.KinesisOptions{Dir: dir, Streams: streams, Faults: o.Faults})
+}
+
+func (s *Server) openFirehose(o Options) (*cloud.Firehose, error) {
+	dir, err := s.folder("firehose")
+	if err != nil {
+		return nil, err
+	}
+	options := cloud.FirehoseOptions{Dir: dir, Streams: make(map[string]cloud.DeliveryStream), Faults: o.Faults, Log: slog.Default()}
+	for name, d := range o.Deliveries {
+		if d.BufferBytes == 0 {
+			d.BufferBytes = math.MaxInt64
+		}
+		options.Streams[name] = d
+	}
+	if len(o.Buckets) > 0 {
+		untroubled, err := cloud.OpenBucket(o.Buckets[0], s.root, o.Buckets[0], nil)
+		if err != nil {
+			return nil, err
+		}
+		options.Write = untroubled.Write
+	}
+	return cloud.OpenFirehose(options)
+}
+
+// ServeHTTP serves one call, for a further port.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
 // Close ends the endpoint and cuts its connections. Objects stay.
-func (s *Server) Close() { _ = s.http.Close() }
-
-// SetSecret changes the value of a secret that there is.
-func (s *Server) SetSecret(id, value string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.secrets[id] = value
-}
-
-// operation is a call that has been read and is ready to take effect.
-type operation struct {
-	call Call
-	// effect carries the call out. throttled says of one record after another
-	// whether it is refused. answer writes what the service says.
-	effect func(throttled func() bool) (stored int, answer func(http.ResponseWriter))
-	// fail writes an internal error of the service.
-	fail func(http.ResponseWriter)
-}
-
-// ServeHTTP answers one call.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	op := s.read(r)
-	op.call.Caller = caller(r.Header.Get("Authorization"))
-	outcome := Outcome{Begun: time.Now()}
-	if s.options.Inject != nil {
-		outcome.Fault = s.options.Inject(op.call)
+func (s *Server) Close() {
+	if s.http != nil {
+		_ = s.http.Close()
 	}
-	outcome.Stored, outcome.Answered = s.run(w, r, op, outcome.Fault)
-	outcome.Ended = time.Now()
-	if s.options.Observe != nil {
-		s.options.Observe(op.call, outcome)
+	s.stop()
+	s.running.Wait()
+	if s.Kinesis != nil {
+		_ = s.Kinesis.Close()
+	}
+	if s.root != nil {
+		_ = s.root.Close()
 	}
 }
 
-// targets are the services by the beginning of X-Amz-Target.
-var targets = map[string]string{
-	"Kinesis_20131202":  ServiceKinesis,
-	"Firehose_20150804": ServiceFirehose,
-	"AmazonSQS":         ServiceSQS,
-	"secretsmanager":    ServiceSecrets,
-}
-
-func (s *Server) read(r *http.Request) operation {
-	target, name, ok := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	if !ok {
-		return s.S3.read(r)
+// Records returns the records of a stream, shard by shard.
+func (s *Server) Records(ctx context.Context, stream string) ([]cloud.Record, error) {
+	d, err := s.Kinesis.Describe(ctx, "DescribeStream", stream)
+	if err != nil {
+		return nil, err
 	}
-	op := operation{call: Call{Service: targets[target], Operation: name}, fail: internalFailure.write}
-	switch op.call.Service + "." + name {
-	case ServiceKinesis + ".PutRecords":
-		s.Kinesis.readPutRecords(r, &op)
-	case ServiceFirehose + ".PutRecordBatch":
-		s.Firehose.readPutRecordBatch(r, &op)
-	case ServiceSQS + ".SendMessage":
-		s.SQS.readSendMessage(r, &op)
-	case ServiceSecrets + ".GetSecretValue":
-		s.readGetSecretValue(r, &op)
-	default:
-		op.refuse(jsonError{http.StatusBadRequest, "UnknownOperationException", "not in this endpoint: " + target + "." + name})
+	var all []cloud.Record
+	for _, shard := range d.Shards {
+		iterator, err := s.Kinesis.GetShardIterator(ctx, stream, shard.ID, cloud.IteratorStart{Type: cloud.TrimHorizon})
+		if err != nil {
+			return nil, err
+		}
+		for {
+			page, err := s.Kinesis.GetRecords(ctx, iterator, 0)
+			if err != nil {
+				return nil, err
+			}
+			if len(page.Records) == 0 {
+				break
+			}
+			all = append(all, page.Records...)
+			iterator = page.NextIterator
+		}
 	}
-	return op
-}
-
-// refuse makes the operation one that is answered with an error.
-func (op *operation) refuse(e jsonError) {
-	op.effect = func(func() bool) (int, func(http.ResponseWriter)) { return 0, e.write }
-}
-
-// caller is the access key id of a signature.
-func caller(authorization string) string {
-	_, credential, _ := strings.Cut(authorization, "Credential=")
-	id, _, _ := strings.Cut(credential, "/")
-	return id
-}
-
-// chance reports true with probability p.
-func (s *Server) chance(p float64) bool {
-	if p <= 0 {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.random.Float64() < p
+	return all, nil
 }

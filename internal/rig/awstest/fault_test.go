@@ -3,60 +3,81 @@ package awstest_test
 import (
 	"bytes"
 	"context"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	kinesistypes "github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/rig/awstest"
 	"github.com/google/go-cmp/cmp"
 )
 
+// stored returns the data in Kinesis. It may be called from a fault.
+func stored(t *testing.T, s *awstest.Server) []string {
+	t.Helper()
+	records, err := s.Records(context.WithoutCancel(t.Context()), "d.orders")
+	if err != nil {
+		t.Error(err)
+	}
+	var all []string
+	for _, r := range records {
+		all = append(all, string(r.Data))
+	}
+	return all
+}
+
+// onPut injects a fault into PutRecords and PutRecordBatch only.
+func onPut(f cloud.Fault) func(cloud.Call) cloud.Fault {
+	return func(c cloud.Call) cloud.Fault {
+		if c.Operation == "PutRecords" || c.Operation == "PutRecordBatch" {
+			return f
+		}
+		return cloud.Fault{}
+	}
+}
+
 func TestACallFailsBeforeOrAfterItTookEffect(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		fault awstest.Fault
+	for name, tt := range map[string]struct {
+		fault cloud.Fault
 		code  string // of the service's own error
 		kept  int
 	}{
-		"500 before":   {fault: awstest.Fault{Fail: awstest.Status500}, code: "InternalFailure"},
-		"500 after":    {fault: awstest.Fault{Fail: awstest.Status500, After: true}, code: "InternalFailure", kept: 1},
-		"reset before": {fault: awstest.Fault{Fail: awstest.Reset}},
-		"reset after":  {fault: awstest.Fault{Fail: awstest.Reset, After: true}, kept: 1},
+		"500 before":   {fault: cloud.Fault{Fail: cloud.Status500}, code: "InternalFailure"},
+		"500 after":    {fault: cloud.Fault{Fail: cloud.Status500, After: true}, code: "InternalFailure", kept: 1},
+		"reset before": {fault: cloud.Fault{Fail: cloud.Reset}},
+		"reset after":  {fault: cloud.Fault{Fail: cloud.Reset, After: true}, kept: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var s *awstest.Server
 			seen := make(chan int, 1)
-			s = start(t, func(o *awstest.Options) {
-				o.Inject = func(awstest.Call) awstest.Fault {
-					fault := c.fault
-					fault.Do = func() { seen <- len(stored(s)) }
-					return fault
-				}
-			})
+			var s *awstest.Server
+			fault := tt.fault
+			fault.Do = func() { seen <- len(stored(t, s)) }
+			s = start(t, &cloud.Faults{Inject: onPut(fault)})
 			_, err := putRecords(t, s.URL, "k", "x")
-			if err == nil || code(err) != c.code {
-				t.Errorf("PutRecords: %v, want an error with code %q", err, c.code)
+			if err == nil || code(err) != tt.code {
+				t.Errorf("PutRecords: %v, want an error with code %q", err, tt.code)
 			}
-			if got := len(stored(s)); got != c.kept {
-				t.Errorf("%d records stored, want %d", got, c.kept)
+			if got := len(stored(t, s)); got != tt.kept {
+				t.Errorf("%d records stored, want %d", got, tt.kept)
 			}
-			if got := <-seen; got != c.kept {
-				t.Errorf("Do saw %d records, want %d", got, c.kept)
+			if got := <-seen; got != tt.kept {
+				t.Errorf("Do saw %d records, want %d", got, tt.kept)
 			}
 		})
 	}
 }
 
-func TestAHangLastsUntilTheCallerGoes(t *testing.T) {
+func TestAHangLastsUntilTheCallerDisconnects(t *testing.T) {
 	t.Parallel()
-	outcomes := make(chan awstest.Outcome, 1)
-	calls := make(chan awstest.Call, 1)
-	s := start(t, func(o *awstest.Options) {
-		o.Inject = func(awstest.Call) awstest.Fault { return awstest.Fault{Fail: awstest.Hang, After: true} }
-		o.Observe = func(c awstest.Call, out awstest.Outcome) { calls <- c; outcomes <- out }
+	outcomes, calls := make(chan cloud.Outcome, 1), make(chan cloud.Call, 1)
+	s := start(t, &cloud.Faults{
+		Inject:  onPut(cloud.Fault{Fail: cloud.Hang, After: true}),
+		Observe: func(c cloud.Call, out cloud.Outcome) { calls <- c; outcomes <- out },
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -65,25 +86,26 @@ func TestAHangLastsUntilTheCallerGoes(t *testing.T) {
 	_, err := kinesis.NewFromConfig(config(s.URL, "AKIAX")).PutRecords(ctx, &kinesis.PutRecordsInput{
 		StreamName: &stream, Records: []kinesistypes.PutRecordsRequestEntry{{PartitionKey: &key, Data: []byte("x")}},
 	})
-	if err == nil || time.Since(begun) > awstest.HangFor/2 {
+	if err == nil || time.Since(begun) > cloud.HangFor/2 {
 		t.Errorf("PutRecords: %v after %v, want a time-out", err, time.Since(begun))
 	}
-	call, out := <-calls, <-outcomes
-	if out.Answered || out.Stored != 1 || out.Ended.Sub(out.Begun) > awstest.HangFor/2 {
-		t.Errorf("outcome %+v, want one record stored, unanswered, and the end at the caller's", out)
-	}
-	want := awstest.Call{Service: "kinesis", Operation: "PutRecords", Resource: "d.orders", Caller: "AKIAX", Records: 1}
-	if diff := cmp.Diff(want, call); diff != "" {
+	want := cloud.Call{Service: "kinesis", Operation: "PutRecords", Resource: "d.orders", Caller: "AKIAX", Records: 1}
+	if diff := cmp.Diff(want, <-calls); diff != "" {
 		t.Errorf("call differs (-want +got):\n%s", diff)
+	}
+	out := <-outcomes
+	if out.Answered || out.Stored != 1 {
+		t.Errorf("outcome %+v, want one record stored and no answer", out)
+	}
+	if took := out.Ended.Sub(out.Begun); took > cloud.HangFor/2 {
+		t.Errorf("the call ended after %v, want the end of the caller", took)
 	}
 }
 
 func TestThrottlingRefusesAShareOfTheRecords(t *testing.T) {
 	t.Parallel()
-	s := start(t, func(o *awstest.Options) {
-		o.Inject = func(awstest.Call) awstest.Fault { return awstest.Fault{Throttle: 0.5} }
-	})
-	input := make([]string, 0, 1000)
+	s := start(t, &cloud.Faults{Inject: onPut(cloud.Fault{Throttle: 0.5})})
+	var input []string
 	for range 500 {
 		input = append(input, "k", "x")
 	}
@@ -97,22 +119,25 @@ func TestThrottlingRefusesAShareOfTheRecords(t *testing.T) {
 			refused++
 		}
 	}
-	if refused != int(*out.FailedRecordCount) || len(stored(s)) != 500-refused || refused < 150 || refused > 350 {
-		t.Errorf("%d of 500 refused, %d counted, %d stored; want about half", refused, *out.FailedRecordCount, len(stored(s)))
+	if refused != int(*out.FailedRecordCount) {
+		t.Errorf("%d records refused, %d counted", refused, *out.FailedRecordCount)
+	}
+	if got := len(stored(t, s)); got != 500-refused {
+		t.Errorf("%d records stored, want %d", got, 500-refused)
+	}
+	if refused < 150 || refused > 350 {
+		t.Errorf("%d of 500 records refused, want about half", refused)
 	}
 	batch, err := putBatch(t, s.URL, "a", "b", "c", "d", "e", "f", "g", "h", "i", "j")
 	if err != nil || *batch.FailedPutCount == 0 || *batch.FailedPutCount == 10 {
-		t.Errorf("PutRecordBatch = %+v, %v, want some refused", batch, err)
+		t.Errorf("PutRecordBatch = %+v, %v, want some records refused", batch, err)
 	}
 }
 
 func TestTheSeedDeterminesWhatIsThrottled(t *testing.T) {
 	t.Parallel()
 	run := func(seed uint64) []string {
-		s := start(t, func(o *awstest.Options) {
-			o.Seed = seed
-			o.Inject = func(awstest.Call) awstest.Fault { return awstest.Fault{Throttle: 0.5} }
-		})
+		s := start(t, &cloud.Faults{Seed: seed, Inject: onPut(cloud.Fault{Throttle: 0.5})})
 		var input []string
 		for i := range 26 {
 			input = append(input, "k", string(rune('a'+i)))
@@ -120,7 +145,7 @@ func TestTheSeedDeterminesWhatIsThrottled(t *testing.T) {
 		if _, err := putRecords(t, s.URL, input...); err != nil {
 			t.Fatal(err)
 		}
-		return stored(s)
+		return stored(t, s)
 	}
 	if diff := cmp.Diff(run(7), run(7)); diff != "" {
 		t.Errorf("the same seed twice differs:\n%s", diff)
@@ -132,36 +157,39 @@ func TestTheSeedDeterminesWhatIsThrottled(t *testing.T) {
 
 func TestDelayAndDoWithoutAFailure(t *testing.T) {
 	t.Parallel()
-	var mu sync.Mutex
-	var did int
-	s := start(t, func(o *awstest.Options) {
-		o.Inject = func(awstest.Call) awstest.Fault {
-			return awstest.Fault{Delay: 50 * time.Millisecond, Do: func() { mu.Lock(); did++; mu.Unlock() }}
-		}
-	})
+	var did atomic.Int64
+	s := start(t, &cloud.Faults{Inject: onPut(cloud.Fault{Delay: 50 * time.Millisecond, Do: func() { did.Add(1) }})})
 	begun := time.Now()
-	if _, err := putRecords(t, s.URL, "k", "x"); err != nil || time.Since(begun) < 50*time.Millisecond {
-		t.Errorf("PutRecords: %v after %v, want success after the delay", err, time.Since(begun))
+	if _, err := putRecords(t, s.URL, "k", "x"); err != nil {
+		t.Fatal(err)
 	}
-	mu.Lock()
-	defer mu.Unlock()
-	if did != 1 || len(stored(s)) != 1 {
-		t.Errorf("Do ran %d times, %d stored, want 1 and 1", did, len(stored(s)))
+	if took := time.Since(begun); took < 50*time.Millisecond {
+		t.Errorf("the call took %v, want the delay", took)
+	}
+	if n := did.Load(); n != 1 {
+		t.Errorf("Do was called %d times, want once", n)
 	}
 }
 
-func TestTheRecordsInFirehoseRecordsAreCounted(t *testing.T) {
+func TestInvalidRecordsAndCounts(t *testing.T) {
 	t.Parallel()
-	outcomes := make(chan awstest.Outcome, 1)
-	s := start(t, func(o *awstest.Options) {
-		o.Count = func(data []byte) int { return bytes.Count(data, []byte("\n")) }
-		o.Inject = func(awstest.Call) awstest.Fault { return awstest.Fault{Fail: awstest.Status500, After: true} }
-		o.Observe = func(_ awstest.Call, out awstest.Outcome) { outcomes <- out }
+	outcomes := make(chan cloud.Outcome, 1)
+	s := start(t, &cloud.Faults{
+		Count:   func(data []byte) int { return bytes.Count(data, []byte("\n")) },
+		Invalid: func(_ string, e sink.Entry) bool { return string(e.Data) == "bad" },
+		Inject:  onPut(cloud.Fault{Fail: cloud.Status500, After: true}),
+		Observe: func(_ cloud.Call, out cloud.Outcome) { outcomes <- out },
 	})
 	if _, err := putBatch(t, s.URL, "a\nb\n", "c\n"); err == nil {
 		t.Error("PutRecordBatch: no error")
 	}
 	if out := <-outcomes; out.Stored != 3 {
 		t.Errorf("stored %d, want 3", out.Stored)
+	}
+	if _, err := putBatch(t, s.URL, "x", "bad"); code(err) == "" {
+		t.Errorf("PutRecordBatch with an invalid record: %v, want an error of the service", err)
+	}
+	if out := <-outcomes; out.Stored != 0 {
+		t.Errorf("stored %d of a call with an invalid record, want none", out.Stored)
 	}
 }

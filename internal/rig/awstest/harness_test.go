@@ -1,6 +1,8 @@
 package awstest_test
 
 import (
+	"errors"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -10,24 +12,23 @@ import (
 	firehosetypes "github.com/aws/aws-sdk-go-v2/service/firehose/types"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	kinesistypes "github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go"
+	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/rig/awstest"
 )
 
 // start runs an endpoint with one of everything.
-func start(t *testing.T, change func(*awstest.Options)) *awstest.Server {
+func start(t *testing.T, faults *cloud.Faults) *awstest.Server {
 	t.Helper()
-	o := awstest.Options{
+	s, err := awstest.Start(awstest.Options{
 		Dir: t.TempDir(), Buckets: []string{"archive"}, Queues: []string{"/wake"},
 		Secrets: map[string]string{"clients": `{"me":"secret"}`},
 		Shards:  map[string]int{"d.orders": 2},
-		Deliveries: map[string]awstest.Delivery{
-			"d.orders": {Bucket: "archive", Suffix: ".gz", Gzip: true, BufferBytes: 1 << 20, Folder: func(time.Time) string { return "orders/" }},
+		Deliveries: map[string]cloud.DeliveryStream{
+			"d.orders": {Suffix: ".gz", Gzip: true, Folder: func(time.Time) string { return "orders/" }},
 		},
-	}
-	if change != nil {
-		change(&o)
-	}
-	s, err := awstest.Start(o)
+		Faults: faults,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,8 +36,7 @@ func start(t *testing.T, change func(*awstest.Options)) *awstest.Server {
 	return s
 }
 
-// config is that of a client of the endpoint, which signs as caller and never
-// tries again.
+// config is the configuration of a client that signs as caller and never retries.
 func config(url, caller string) aws.Config {
 	return aws.Config{
 		Region: "us-east-1", BaseEndpoint: &url,
@@ -65,13 +65,36 @@ func putBatch(t *testing.T, url string, data ...string) (*firehose.PutRecordBatc
 	return firehose.NewFromConfig(config(url, "AKIA1")).PutRecordBatch(t.Context(), &in)
 }
 
-// stored returns the data of all shards, by position.
-func stored(s *awstest.Server) []string {
-	var all []string
-	for _, shard := range s.Kinesis.Shards("d.orders") {
-		for _, r := range shard.Read(0, 1000, 1<<20) {
-			all = append(all, string(r.Data))
+func code(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+func TestAtOnceAnswersEveryRecord(t *testing.T) {
+	t.Parallel()
+	h := new(awstest.AtOnce)
+	s := httptest.NewServer(h)
+	defer s.Close()
+	for range 2 {
+		out, err := putRecords(t, s.URL, "k", "a", "k", "b", "k", "c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(out.Records) != 3 || out.Records[2].SequenceNumber == nil || *out.FailedRecordCount != 0 {
+			t.Fatalf("PutRecords = %+v, want three records", out)
 		}
 	}
-	return all
+	out, err := putBatch(t, s.URL, "a", "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out.RequestResponses) != 2 || out.RequestResponses[1].RecordId == nil {
+		t.Fatalf("PutRecordBatch = %+v, want two records", out)
+	}
+	if calls, records := h.Calls.Load(), h.Records.Load(); calls != 3 || records != 8 {
+		t.Errorf("counted %d calls and %d records, want 3 and 8", calls, records)
+	}
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	local "github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -52,7 +53,7 @@ func TestLambdaRuntime(t *testing.T) {
 	if accepted.StatusCode != http.StatusAccepted || !strings.Contains(accepted.Body, `"id"`) {
 		t.Fatalf("POST: %+v", accepted)
 	}
-	wakeUp, ok := l.aws.SQS.Receive(t.Context(), wakePath, time.Minute)
+	wakeUp, ok := l.aws.Queues[wakePath].Receive(t.Context(), time.Minute)
 	if !ok {
 		t.Fatal("no wake-up")
 	}
@@ -70,9 +71,9 @@ func TestLambdaRuntime(t *testing.T) {
 	}
 	l.invoke(t, "drainer", drain.SweepEvent, nil)
 
-	records := l.aws.Kinesis.Shards("datasink.orders")[0].Read(0, 10, 1<<20)
-	if len(records) != 2 {
-		t.Fatalf("%d records in Kinesis, want 2", len(records))
+	records, err := l.aws.Records(t.Context(), "datasink.orders")
+	if err != nil || len(records) != 2 {
+		t.Fatalf("%d records in Kinesis, %v, want 2", len(records), err)
 	}
 	for _, r := range records {
 		var bridged events.KinesisEventResponse
@@ -108,7 +109,7 @@ func TestLambdaRuntimeAfterFailures(t *testing.T) {
 		t.Errorf("health: %+v", answer)
 	}
 	var drained events.SQSEventResponse
-	l.invoke(t, "drainer", sqsEvent(t, awstest.Sent{ID: "bad", Body: "not a wake-up"}), &drained)
+	l.invoke(t, "drainer", sqsEvent(t, local.Message{ID: "bad", Body: "not a wake-up"}), &drained)
 	if len(drained.BatchItemFailures) != 1 || drained.BatchItemFailures[0].ItemIdentifier != "bad" {
 		t.Errorf("an invalid wake-up: %+v, want it returned", drained)
 	}
@@ -122,7 +123,7 @@ func startLambdas(t *testing.T) *lambdas {
 		Dir: t.TempDir(), Buckets: []string{archiveBucket}, Queues: []string{wakePath},
 		Secrets:    map[string]string{"clients": clientsSecret, "redis": redisPassword},
 		Shards:     map[string]int{"datasink.orders": 1},
-		Deliveries: map[string]awstest.Delivery{"datasink.orders": {Bucket: archiveBucket, Folder: orders.Folder}},
+		Deliveries: map[string]local.DeliveryStream{"datasink.orders": {Folder: orders.Folder}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -224,16 +225,17 @@ func (l *lambdas) invoke(t *testing.T, function, event string, into any) {
 // archived returns the concatenation of all objects under a prefix.
 func (l *lambdas) archived(t *testing.T, prefix string) string {
 	t.Helper()
-	if err := l.aws.Firehose.Flush(); err != nil {
+	if err := l.aws.Firehose.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := l.aws.S3.Keys(archiveBucket, prefix)
+	archive := l.aws.Buckets[archiveBucket]
+	keys, err := archive.Keys(prefix)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var all bytes.Buffer
 	for _, key := range keys {
-		f, err := l.aws.S3.Open(archiveBucket, key)
+		f, _, err := archive.GetObject(t.Context(), key)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -246,7 +248,7 @@ func (l *lambdas) archived(t *testing.T, prefix string) string {
 }
 
 // sqsEvent returns the event that the mapping of the wake-ups sends to the drainer.
-func sqsEvent(tb testing.TB, wakeUp awstest.Sent) string {
+func sqsEvent(tb testing.TB, wakeUp local.Message) string {
 	tb.Helper()
 	event, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{{
 		MessageId: wakeUp.ID, ReceiptHandle: "handle", Body: wakeUp.Body, EventSource: "aws:sqs", AWSRegion: region,

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	local "github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/data-sink/data-sink/internal/rig/awstest"
 )
@@ -19,7 +20,7 @@ const (
 	clientPassword = "datasink"
 )
 
-// cloud is the AWS endpoint. Its S3 is a folder; the rest lives in memory.
+// cloud is the AWS endpoint.
 type cloud struct {
 	url    string
 	server *awstest.Server
@@ -28,13 +29,13 @@ type cloud struct {
 
 // startAWS starts the endpoint at an address that containers reach.
 func startAWS(host where, dir string, streams *stream.Set) (*cloud, error) {
-	shards, deliveries := make(map[string]int), make(map[string]awstest.Delivery)
+	shards, deliveries := make(map[string]int), make(map[string]local.DeliveryStream)
 	for _, s := range streams.All() {
 		name := stream.ResourceName(deployment, s.Name)
 		shards[name] = max(s.Shards, 1)
 		// One object for each call, so that objects appear at once.
-		deliveries[name] = awstest.Delivery{
-			Bucket: archiveBucket, Folder: s.Folder, Suffix: s.Suffix(), Gzip: s.Compression == stream.Gzip, BufferBytes: 1,
+		deliveries[name] = local.DeliveryStream{
+			Folder: s.Folder, Suffix: s.Suffix(), Gzip: s.Compression == stream.Gzip, BufferBytes: 1,
 		}
 	}
 	server, err := awstest.Start(awstest.Options{
