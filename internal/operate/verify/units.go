@@ -64,8 +64,11 @@ func (v *verification) isDoubtful() bool {
 			doubt = doubt || s.isLeftOver() && !o.isNext
 		}
 	}
+	// A line before the window that is left over may be the line of a record that
+	// took a line of the window. Earlier lines may be of objects that are not read.
+	before := v.index.span(v.begin().Add(maxBuffer+maxInvocation-lead), v.begin())
 	for line := range v.index.lines {
-		doubt = doubt || v.objectOf[line] == nil && v.isDue(line)
+		doubt = doubt || v.objectOf[line] == nil && (v.isDue(line) || before.has(line))
 	}
 	return doubt && len(v.report.Findings) == 0
 }
