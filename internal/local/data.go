@@ -61,7 +61,7 @@ func openOwn(dir string) (*os.Root, error) {
 
 // makePrivate makes a folder with mode 0700, and its parents with the usual mode.
 func makePrivate(dir string) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // not the data folder
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { // not the data folder
 		return err
 	}
 	err := os.Mkdir(dir, 0o700)

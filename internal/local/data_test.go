@@ -43,7 +43,7 @@ func TestTheDataFolderIsPrivate(t *testing.T) {
 func TestAnExistingDataFolderKeepsItsModeAndFiles(t *testing.T) {
 	t.Parallel()
 	o := options(t)
-	if err := os.Chmod(o.Data, 0o750); err != nil { //nolint:gosec // the mode is the test
+	if err := os.Chmod(o.Data, 0o750); err != nil { // the mode is the test
 		t.Fatal(err)
 	}
 	notes := filepath.Join(o.Data, "tmp", "notes")

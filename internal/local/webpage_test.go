@@ -141,7 +141,7 @@ func TestAWebPageGetsNothing(t *testing.T) {
 	}
 }
 
-func evaluate[T any](t *testing.T, ctx context.Context, expression string) T { //nolint:revive // the test comes first
+func evaluate[T any](t *testing.T, ctx context.Context, expression string) T { // the test comes first
 	t.Helper()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {

@@ -177,7 +177,7 @@ func countRecords(ctx context.Context, b *bucket.Bucket, o failed.Object) (int, 
 			return 0, context.Cause(ctx)
 		}
 		if err != nil {
-			return max(n, 1), nil //nolint:nilerr // The object exists, which is what matters here.
+			return max(n, 1), nil // The object exists, which is what matters here.
 		}
 		n++
 	}

@@ -112,7 +112,7 @@ func (f *Faults) chance(p float64) bool {
 		return false
 	}
 	f.once.Do(func() {
-		f.random = rand.New(rand.NewPCG(f.Seed, 1)) //nolint:gosec // reproducible on purpose
+		f.random = rand.New(rand.NewPCG(f.Seed, 1)) // #nosec G404 -- faults are reproducible on purpose.
 	})
 	f.mu.Lock()
 	defer f.mu.Unlock()

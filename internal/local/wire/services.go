@@ -78,7 +78,7 @@ func (s sqsAPI) sendMessage(ctx context.Context, in sendMessageInput) (any, erro
 }
 
 func md5Of(body string) string {
-	sum := md5.Sum([]byte(body)) //nolint:gosec // the SDKs compare this checksum
+	sum := md5.Sum([]byte(body)) // the SDKs compare this checksum
 	return hex.EncodeToString(sum[:])
 }
 
@@ -125,7 +125,7 @@ func (s sqsAPI) deleteMessage(_ context.Context, in deleteMessageInput) (any, er
 }
 
 func (h *server) addSecrets(s *cloud.Secrets) {
-	h.operations["secretsmanager.GetSecretValue"] = typed(func(ctx context.Context, in struct{ SecretId string }) (any, error) { //nolint:revive // the field's own name
+	h.operations["secretsmanager.GetSecretValue"] = typed(func(ctx context.Context, in struct{ SecretId string }) (any, error) { // the field's own name
 		value, err := s.GetSecretValue(ctx, in.SecretId)
 		if err != nil {
 			return nil, err

@@ -158,7 +158,7 @@ func (b *Bucket) OpenPlainTee(ctx context.Context, key string, w io.Writer) (io.
 	p.buffered = bufio.NewReaderSize(readerFunc(p.readStored), 64<<10)
 	if magic, err := p.buffered.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
 		p.reader = p.buffered // which returns the error of Peek
-		return p, nil         //nolint:nilerr // See above.
+		return p, nil         // See above.
 	}
 	if p.reader, err = gzip.NewReader(p.buffered); err != nil {
 		return nil, fmt.Errorf("decompressing %s: %w", key, errors.Join(p.damage(err), p.Close()))

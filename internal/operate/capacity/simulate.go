@@ -114,7 +114,7 @@ func newSimulation(p Plan, s Scenario) *simulation {
 	l := p.Load
 	s = s.filledIn(p)
 	sim := &simulation{
-		plan: p, scenario: s, random: rand.New(rand.NewPCG(s.Seed, 0)), //nolint:gosec // the same in every run
+		plan: p, scenario: s, random: rand.New(rand.NewPCG(s.Seed, 0)), // the same in every run
 		shards: make([]int64, p.Cache.Shards), peaks: make([]int64, p.Cache.Shards),
 		perDrainer: int64(p.Drainer.RecordsPerSecond),
 		tokens:     apiBurst, refill: float64(s.ThrottleRate),

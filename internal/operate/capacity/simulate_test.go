@@ -8,7 +8,7 @@ import (
 
 func TestSimulationConservesRecords(t *testing.T) {
 	t.Parallel()
-	random := rand.New(rand.NewPCG(7, 8)) //nolint:gosec // the same in every run
+	random := rand.New(rand.NewPCG(7, 8)) // the same in every run
 	for i := range 60 {
 		l := loadOf(float64(1+random.IntN(8_000)), 1<<random.IntN(15), 1+random.IntN(20))
 		if random.IntN(2) == 0 && l.Streams > 2 {

@@ -17,7 +17,7 @@ const (
 	RedisSecret       = "DATASINK_REDIS_SECRET" // #nosec G101 -- the name of a variable.
 	WaitReplicas      = "DATASINK_WAIT_REPLICAS"
 	PushTimeout       = "DATASINK_PUSH_TIMEOUT"
-	BypassQueue       = "DATASINK_BYPASS_QUEUE"
+	BypassQueue       = "DATASINK_BYPASS_QUEUE" // #nosec G101 -- the rule finds "pass" in the name.
 	IdempotencyWindow = "DATASINK_IDEMPOTENCY_WINDOW"
 	DualStack         = "DATASINK_DUAL_STACK"
 	ClientsSecret     = "DATASINK_CLIENTS_SECRET"

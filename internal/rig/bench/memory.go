@@ -38,7 +38,7 @@ func (l *lab) peakWhileDraining(bytes int) (float64, error) {
 			sizes = append(sizes, m.size)
 		}
 	}
-	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // the same order in every run
+	random := rand.New(rand.NewPCG(3, 4)) // the same order in every run
 	random.Shuffle(len(sizes), func(i, k int) { sizes[i], sizes[k] = sizes[k], sizes[i] })
 	envelopes := make(map[int][]byte)
 	for _, m := range mixedSizes {

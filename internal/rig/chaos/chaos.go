@@ -123,5 +123,5 @@ func (s *suite) queued(ctx context.Context) (int64, error) {
 
 // newRandom returns the random source of one part of the run.
 func newRandom(seed, part uint64) *rand.Rand {
-	return rand.New(rand.NewPCG(seed, part)) //nolint:gosec // reproducible on purpose
+	return rand.New(rand.NewPCG(seed, part)) // reproducible on purpose
 }

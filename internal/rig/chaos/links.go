@@ -93,7 +93,7 @@ func startLinks(redisAddrs []string, awsAddr string) (*links, error) {
 // that was closed must be able to listen on its port again.
 func quietPort() (string, error) {
 	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)) //nolint:gosec // any port is fine
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)) // any port is fine
 		if l, err := net.Listen("tcp", addr); err == nil {
 			return addr, l.Close()
 		}

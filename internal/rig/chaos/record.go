@@ -73,7 +73,7 @@ const (
 
 // makeRecord returns record n of a seed.
 func makeRecord(seed uint64, n int) record {
-	random := rand.New(rand.NewPCG(seed, uint64(n))) //nolint:gosec // reproducible on purpose
+	random := rand.New(rand.NewPCG(seed, uint64(n))) // reproducible on purpose
 	r := record{n: n, stream: streamList[n%len(streamList)]}
 	if n%poisonEvery == poisonEvery/2 {
 		r.kind = invalid + kind(n/poisonEvery%2)

@@ -89,7 +89,7 @@ func TestARelayLosesBytesOfAConnectionThatStaysOpen(t *testing.T) {
 }
 
 func isTimeout(err error) bool {
-	timeout, ok := err.(net.Error) //nolint:errorlint // as the connection returns it
+	timeout, ok := err.(net.Error) // as the connection returns it
 	return ok && timeout.Timeout()
 }
 

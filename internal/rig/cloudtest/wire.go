@@ -135,7 +135,7 @@ func (d *ByWire) Iterator(ctx context.Context, stream, shard string, s Start) (s
 func (d *ByWire) GetRecords(ctx context.Context, iterator string, limit int) ([]Read, string, error) {
 	in := &kinesis.GetRecordsInput{ShardIterator: &iterator}
 	if limit > 0 {
-		in.Limit = aws.Int32(int32(limit)) //nolint:gosec // small numbers of tests
+		in.Limit = aws.Int32(int32(limit)) // small numbers of tests
 	}
 	out, err := d.kinesis.GetRecords(ctx, in)
 	if err != nil {
@@ -194,7 +194,7 @@ func (d *ByWire) DeleteObject(ctx context.Context, key string) error {
 
 // List implements Door.
 func (d *ByWire) List(ctx context.Context, prefix, delimiter string, pageSize int) ([]string, error) {
-	in := &s3.ListObjectsV2Input{Bucket: &d.bucket, Prefix: &prefix, Delimiter: optional(delimiter), MaxKeys: aws.Int32(int32(pageSize))} //nolint:gosec // small numbers of tests
+	in := &s3.ListObjectsV2Input{Bucket: &d.bucket, Prefix: &prefix, Delimiter: optional(delimiter), MaxKeys: aws.Int32(int32(pageSize))} // small numbers of tests
 	var names []string
 	for pages := s3.NewListObjectsV2Paginator(d.s3, in); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)

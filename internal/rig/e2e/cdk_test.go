@@ -21,7 +21,7 @@ const commandLimit = 10 * time.Minute
 
 // outputs are the outputs of the stack, as the README lists them.
 type outputs struct {
-	ApiUrl, ArchiveBucket, ClientsSecret, WakeQueue string //nolint:revive // the stack's names
+	ApiUrl, ArchiveBucket, ClientsSecret, WakeQueue string // the stack's names
 	IngestFunction, DrainerFunction, BridgeFunction string
 	// VerifierFunction is empty without a verifier.
 	VerifierFunction string
