@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 
 	"github.com/data-sink/data-sink/internal/local/endpoints"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // announce writes the file by which the operator's verbs find the pipeline.
@@ -64,6 +66,7 @@ func newToken() string { return rand.Text() }
 func (p *Pipeline) operatorAPI() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /inspect", p.serveInspection)
+	mux.HandleFunc("GET /lags", p.serveLags)
 	for path, log := range map[string]*keptLog{"GET /packed": p.packed, "GET /direct": p.direct} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/x-ndjson")
@@ -71,6 +74,34 @@ func (p *Pipeline) operatorAPI() http.Handler {
 		})
 	}
 	return mux
+}
+
+func (p *Pipeline) serveLags(w http.ResponseWriter, _ *http.Request) {
+	lags, err := p.lags()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(lags) // The caller may have disconnected.
+}
+
+// lags returns the lag of each stream.
+func (p *Pipeline) lags() (map[string]endpoints.Lag, error) {
+	p.mappings.mu.Lock()
+	mappings := maps.Clone(p.mappings.byStream)
+	p.mappings.mu.Unlock()
+	lags := make(map[string]endpoints.Lag, len(mappings))
+	for name, m := range mappings {
+		behind, err := m.Lag()
+		if err != nil {
+			return nil, fmt.Errorf("reading the lag of %s: %w", name, err)
+		}
+		lags[name] = endpoints.Lag{
+			Bridge: behind.Seconds(), Firehose: p.firehose.Freshness(stream.ResourceName(p.o.Deployment, name)).Seconds(),
+		}
+	}
+	return lags, nil
 }
 
 func (p *Pipeline) serveInspection(w http.ResponseWriter, r *http.Request) {

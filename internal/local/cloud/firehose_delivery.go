@@ -80,6 +80,24 @@ func (d *deliveryStream) sealLocked() {
 	d.poke()
 }
 
+// Freshness is the age of the oldest buffer of a delivery stream; 0 if no record is
+// buffered.
+func (f *Firehose) Freshness(stream string) time.Duration {
+	d := f.stream(stream)
+	if d == nil {
+		return 0
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case len(d.sealed) > 0:
+		return f.Now().Sub(d.sealed[0].began)
+	case d.open != nil:
+		return f.Now().Sub(d.open.began)
+	}
+	return 0
+}
+
 // run writes objects until ctx ends.
 func (d *deliveryStream) run(ctx context.Context) {
 	for ctx.Err() == nil {

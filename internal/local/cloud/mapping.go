@@ -167,6 +167,24 @@ func (m *Mapping) Behind() int64 {
 	return behind
 }
 
+// Lag is the age of the oldest record that the function has not accepted; 0 if there
+// is none.
+func (m *Mapping) Lag() (time.Duration, error) {
+	var lag time.Duration
+	for _, p := range m.pollers {
+		r := p.shard.readFrom(p.position.Load())
+		record, _, ok, err := r.next()
+		r.close()
+		if err != nil {
+			return 0, err
+		}
+		if ok {
+			lag = max(lag, m.Now().Sub(record.ArrivedAt))
+		}
+	}
+	return lag, nil
+}
+
 // poller reads one shard.
 type poller struct {
 	mapping    *Mapping

@@ -13,6 +13,13 @@ const (
 	OldLogFile = "log.old.ndjson"
 )
 
+// Lag is how far the bridge and the Firehose of a stream are behind, in seconds: the
+// age of the oldest record that each of them has not delivered, or 0.
+type Lag struct {
+	Bridge   float64 `json:"bridgeLagSeconds"`
+	Firehose float64 `json:"firehoseFreshnessSeconds"`
+}
+
 // Endpoints says where a pipeline listens. All URLs are loopback URLs.
 type Endpoints struct {
 	Deployment string `json:"deployment"`
@@ -37,6 +44,7 @@ type Endpoints struct {
 	// OperatorURL answers requests with "Authorization: Bearer <Token>":
 	//
 	//	GET /inspect  drain.Inspection
+	//	GET /lags     Lag of each stream, by name
 	//	GET /direct   ingest's log lines of direct records
 	//	GET /packed   the bridge's log lines of packed records
 	OperatorURL string `json:"operatorUrl"`

@@ -1,0 +1,72 @@
+package cloud_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+)
+
+func TestLagOfAMapping(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 22, 23, 15, 0, 0, time.UTC)
+	now := at
+	clock := func() time.Time { return now }
+	k := openKinesis(t, cloud.KinesisOptions{Streams: shards(2), Now: clock})
+	c := &consumer{}
+	m := openMapping(t, cloud.MappingOptions{Kinesis: k, Function: c.function(), Now: clock})
+	expect := func(want time.Duration) {
+		t.Helper()
+		if got, err := m.Lag(); err != nil || got != want {
+			t.Errorf("Lag = %v, %v, want %v", got, err, want)
+		}
+	}
+	expect(0)
+	put(t, k, "s", numbered(0, 10)...)
+	now = at.Add(time.Minute)
+	put(t, k, "s", sink.Entry{PartitionKey: "younger"})
+	now = at.Add(3 * time.Minute)
+	expect(3 * time.Minute)
+	deliver(t, m)
+	expect(0)
+}
+
+func TestFreshnessOfADeliveryStream(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 22, 23, 15, 0, 0, time.UTC)
+	now := at
+	bucket, _ := openBucket(t)
+	open := func(o cloud.FirehoseOptions) *cloud.Firehose {
+		t.Helper()
+		f, err := cloud.OpenFirehose(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	o := cloud.FirehoseOptions{
+		Dir: newRoot(t), Write: bucket.Write, Log: quiet, Now: func() time.Time { return now },
+		Streams: map[string]cloud.DeliveryStream{"s": {Folder: stream.Stream{Name: "orders"}.Folder, BufferBytes: 10}},
+	}
+	f := open(o)
+	expect := func(want time.Duration) {
+		t.Helper()
+		if got := f.Freshness("s"); got != want {
+			t.Errorf("Freshness = %v, want %v", got, want)
+		}
+	}
+	expect(0)
+	put(t, f, "s", data("a")...)
+	now = at.Add(time.Minute)
+	expect(time.Minute)
+	put(t, f, "s", data("fills the buffer")...)
+	put(t, f, "s", data("b")...)
+	expect(time.Minute)
+	now = at.Add(2 * time.Minute)
+	f = open(o) // The next process has the buffers of this one.
+	expect(2 * time.Minute)
+	flush(t, f)
+	expect(0)
+}
