@@ -224,7 +224,7 @@ $(TOOLS)/%/installed:
 	$(@D)/bin/pip install --quiet --disable-pip-version-check $($*_PACKAGES)
 	@touch $@
 
-ministack_PACKAGES := ministack==1.5.33
+ministack_PACKAGES := ministack==1.5.33 cbor2==6.2.1 # the CloudWatch API needs cbor2
 clients_PACKAGES := boto3==1.44.8 awscli==1.46.3 minio==7.2.20
 schemathesis_PACKAGES := schemathesis==4.32.5
 sql_PACKAGES := duckdb==2.0.1 chdb==4.4.0 sqlfluff==4.5.0

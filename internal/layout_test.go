@@ -106,6 +106,7 @@ var clients = []struct {
 	{`/service/s3(/|$)`, []string{"functions/", "internal/pipeline/archive", "internal/operate/bucket", "internal/operate/deployment"}},
 	{`/service/secretsmanager(/|$)`, []string{"functions/", "internal/pipeline/function", "internal/operate/clients", "internal/operate/deployment"}},
 	{`/service/(cloudformation|lambda)(/|$)`, []string{"functions/verifier", "internal/operate/deployment", "internal/operate/remote"}},
+	{`/service/cloudwatch(/|$)`, []string{"internal/operate/deployment", "internal/operate/remote"}},
 	{`/service/cloudwatchlogs(/|$)`, []string{"internal/operate/remote"}},
 	{`^github\.com/(alicebob/miniredis|johannesboyne/gofakes3|spf13/afero)`, []string{"internal/local"}},
 	{`^github\.com/(alecthomas/kong|vbauerster/mpb)`, []string{"internal/cmd/datasink"}},

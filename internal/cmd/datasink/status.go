@@ -23,13 +23,25 @@ func (*statusVerb) Help() string {
   OLDEST       age of the oldest record in the queue and in claims
   IN/S, OUT/S  records accepted and forwarded a second
   CLAIMED      records in claims of drainers, and the number of claims
+  BRIDGE       how far the bridge is behind the tap; 0s if it has read all records
+  FIREHOSE     age of the oldest record in the Firehose
   DIRECT       direct records of the last hour, by objects: they are not on the tap
   DEAD         dead letters that were not redriven: records under failed/ and aws/lambda/
   LAST OBJECT  age of the newest object of the archive
 
 A dash means that there is none. A question mark means that the value is unknown,
 because a part of the deployment does not answer. A line below the table says which
-part that is and what happens meanwhile, and the exit code is 1. A count of dead
+part that is and what happens meanwhile, and the exit code is 1.
+
+On AWS, BRIDGE and FIREHOSE are the newest data points in CloudWatch of the last 15
+minutes (GetRecords.IteratorAgeMilliseconds, which includes other readers of the tap,
+and DeliveryToS3.DataFreshness). A question mark without a line below the table means
+that there is no data point: nothing reads the tap, or the Firehose delivers nothing.
+A Firehose delivers nothing if it is empty, and also if it cannot write at all.
+CloudWatch is read at most once a minute, because it charges for each metric. If it does
+not answer, the exit code is still 0, because no record passes through it.
+
+A count of dead
 letters with a plus sign is a lower bound: only the first objects were read.
 
 An asterisk marks a stream that is not in the streams.json of the deployment but has
@@ -66,10 +78,11 @@ func (v *statusVerb) Run(ctx context.Context, c console) error {
 		}
 		now := reader.inspect(ctx)
 		archived := reader.readArchive(ctx, now)
+		behind := reader.readLags(ctx, now, archived)
 		if err := context.Cause(ctx); err != nil {
 			return endOfWatch(err, v.Watch)
 		}
-		if err := v.print(c, statusOf(before, now, archived), problemsOf(t.Describe(), now, archived), now.at); err != nil {
+		if err := v.print(c, statusOf(before, now, archived, behind), problemsOf(t.Describe(), now, archived, behind), now.at); err != nil {
 			return err
 		}
 		if !v.Watch {
@@ -119,7 +132,7 @@ func (v *statusVerb) print(c console, rows []streamStatus, problems []string, no
 	if v.Watch {
 		fmt.Fprintln(c.out, now.UTC().Format(time.DateTime)+" UTC")
 	}
-	err := printTable(c.out, []string{"STREAM", "QUEUED", "OLDEST", "IN/S", "OUT/S", "CLAIMED", "DIRECT", "DEAD", "LAST OBJECT"}, table)
+	err := printTable(c.out, []string{"STREAM", "QUEUED", "OLDEST", "IN/S", "OUT/S", "CLAIMED", "BRIDGE", "FIREHOSE", "DIRECT", "DEAD", "LAST OBJECT"}, table)
 	for _, p := range problems {
 		fmt.Fprintln(c.out, p)
 	}

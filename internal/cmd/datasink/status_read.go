@@ -122,6 +122,23 @@ func (s *statusReader) readArchive(ctx context.Context, q queues) archived {
 	return a
 }
 
+// lags is how far the bridge and the Firehose of each stream are behind.
+type lags struct {
+	streams map[string]remote.Lag
+	err     error
+}
+
+// lagsTimeout bounds the wait for CloudWatch.
+const lagsTimeout = 15 * time.Second
+
+// readLags reads the lags of the streams of the deployment.
+func (s *statusReader) readLags(ctx context.Context, q queues, a archived) lags {
+	ctx, cancel := context.WithTimeout(ctx, lagsTimeout)
+	defer cancel()
+	read, err := s.target.Lags(ctx, streamsOf(q, a))
+	return lags{read, err}
+}
+
 // findStreams returns the streams of streams.json and those with a folder in the
 // archive.
 func (s *statusReader) findStreams(ctx context.Context, b *bucket.Bucket) ([]string, error) {
@@ -186,7 +203,7 @@ func countRecords(ctx context.Context, b *bucket.Bucket, o failed.Object) (int, 
 
 // problemsOf returns a sentence for each part of the deployment that does not
 // answer: what it is, and what happens meanwhile.
-func problemsOf(described string, q queues, a archived) []string {
+func problemsOf(described string, q queues, a archived, behind lags) []string {
 	var problems []string
 	switch {
 	case errors.Is(q.err, remote.ErrFunction):
@@ -205,6 +222,9 @@ func problemsOf(described string, q queues, a archived) []string {
 		problems = append(problems, fmt.Sprintf("The archive is unknown: %v.", a.err))
 	case a.err != nil:
 		problems = append(problems, fmt.Sprintf("The archive does not answer (%v). Meanwhile Firehose retries for 24 hours, and direct records are refused with 503.", a.err))
+	}
+	if behind.err != nil {
+		problems = append(problems, fmt.Sprintf("The lags of the bridge and of the Firehoses are unknown (%v). The records are not affected.", behind.err))
 	}
 	return problems
 }

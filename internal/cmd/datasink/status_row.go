@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/operate/remote"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 )
 
@@ -17,6 +18,7 @@ type streamStatus struct {
 	Orphan bool `json:"orphan,omitempty"`
 	*queueStatus
 	*rates
+	remote.Lag
 	*objectStatus
 }
 
@@ -46,10 +48,10 @@ type objectStatus struct {
 }
 
 // statusOf returns the state of every stream, orphans last.
-func statusOf(before, now queues, a archived) []streamStatus {
+func statusOf(before, now queues, a archived, behind lags) []streamStatus {
 	seconds := now.at.Sub(before.at).Seconds()
 	row := func(name string, orphan bool, then, current map[string]queue.State) streamStatus {
-		r := streamStatus{Stream: name, Orphan: orphan}
+		r := streamStatus{Stream: name, Orphan: orphan, Lag: behind.streams[name]}
 		state, known := current[name]
 		if known || now.err == nil && orphan { // an orphan without a state has only dead letters
 			q := queueStatus{Queued: state.Depth, Claims: state.Claims, Claimed: state.ClaimedRecords}
@@ -70,12 +72,7 @@ func statusOf(before, now queues, a archived) []streamStatus {
 		}
 		return r
 	}
-	streams := slices.Collect(maps.Keys(now.streams))
-	streams = append(streams, slices.Collect(maps.Keys(now.unreadable))...)
-	if now.err != nil {
-		streams = a.streams
-	}
-	slices.Sort(streams)
+	streams := streamsOf(now, a)
 	rows := []streamStatus{}
 	for _, name := range streams {
 		rows = append(rows, row(name, false, before.streams, now.streams))
@@ -93,6 +90,17 @@ func statusOf(before, now queues, a archived) []streamStatus {
 	return rows
 }
 
+// streamsOf returns the streams of the deployment, sorted.
+func streamsOf(q queues, a archived) []string {
+	streams := slices.Collect(maps.Keys(q.streams))
+	streams = append(streams, slices.Collect(maps.Keys(q.unreadable))...)
+	if q.err != nil {
+		streams = slices.Clone(a.streams)
+	}
+	slices.Sort(streams)
+	return streams
+}
+
 // rate returns the growth of a counter a second; 0 after a reset of the counter.
 func rate(before, now int64, seconds float64) float64 {
 	if now < before || seconds <= 0 {
@@ -105,7 +113,11 @@ func rate(before, now int64, seconds float64) float64 {
 // is unknown in the total.
 func totalOf(rows []streamStatus) streamStatus {
 	total := streamStatus{Stream: "total", queueStatus: &queueStatus{}, rates: &rates{}, objectStatus: &objectStatus{}}
+	total.Lag = remote.Lag{Bridge: new(float64), Firehose: new(float64)}
 	for _, r := range rows {
+		if !r.Orphan {
+			total.Bridge, total.Firehose = larger(total.Bridge, r.Bridge), larger(total.Firehose, r.Firehose)
+		}
 		if r.queueStatus == nil {
 			total.queueStatus = nil
 		} else if t := total.queueStatus; t != nil {
@@ -134,11 +146,24 @@ func totalOf(rows []streamStatus) streamStatus {
 	return total
 }
 
+// larger returns the larger of two numbers. The result is nil, which means unknown, if
+// one of them is nil.
+func larger(a, b *float64) *float64 {
+	switch {
+	case a == nil || b == nil:
+		return nil
+	case *b > *a:
+		return b
+	}
+	return a
+}
+
 // cells returns the columns of the table: "-" means none, "?" means unknown.
 func (r streamStatus) cells(now time.Time) []string {
-	row := []string{r.Stream, "?", "?", "?", "?", "?", "?", "?", "?"}
+	row := []string{r.Stream, "?", "?", "?", "?", "?", lagText(r.Bridge), lagText(r.Firehose), "?", "?", "?"}
 	if r.Orphan {
 		row[0] += " *"
+		row[6], row[7] = "-", "-" // The deployment has no bridge and no Firehose for it.
 	}
 	if r.queueStatus != nil {
 		row[1], row[2], row[5] = fmt.Sprint(r.Queued), "-", fmt.Sprintf("%d (%d)", r.Claimed, r.Claims)
@@ -150,13 +175,21 @@ func (r streamStatus) cells(now time.Time) []string {
 		row[3], row[4] = fmt.Sprintf("%.1f", r.AcceptedRate), fmt.Sprintf("%.1f", r.ForwardedRate)
 	}
 	if r.objectStatus != nil {
-		row[6], row[7], row[8] = fmt.Sprint(r.Direct), fmt.Sprint(r.DeadLetters), "-"
+		row[8], row[9], row[10] = fmt.Sprint(r.Direct), fmt.Sprint(r.DeadLetters), "-"
 		if r.DeadLettersAtLeast {
-			row[7] += "+"
+			row[9] += "+"
 		}
 		if !r.LastObjectAt.IsZero() {
-			row[8] = ageText(now.Sub(r.LastObjectAt)) + " ago"
+			row[10] = ageText(now.Sub(r.LastObjectAt)) + " ago"
 		}
 	}
 	return row
+}
+
+// lagText returns a number of seconds as text: "?" if it is unknown.
+func lagText(seconds *float64) string {
+	if seconds == nil {
+		return "?"
+	}
+	return ageText(time.Duration(*seconds * float64(time.Second)))
 }

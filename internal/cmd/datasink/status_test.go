@@ -43,16 +43,16 @@ func TestStatusTellsUnknownFromNone(t *testing.T) {
 
 	healthy := d.table(t, 0)
 	orders := row(t, healthy, "orders")
-	if got := strings.Join(orders[:7], " "); !strings.HasPrefix(got, "0 - ") || !strings.HasSuffix(got, " 0 (0) 0") {
+	if got := strings.Join(orders[:9], " "); !strings.HasPrefix(got, "0 - ") || !strings.HasSuffix(got, " 0 (0) 0s 0s 0") {
 		t.Errorf("orders is %q, want empty queues and no direct records", got)
 	}
-	if orders[7] != "3" || orders[9] != "ago" {
+	if orders[9] != "3" || orders[11] != "ago" {
 		t.Errorf("orders is %q, want 3 dead letters and the age of an object", orders)
 	}
-	if got := strings.Join(row(t, healthy, "page-views"), " "); got != "0 - 0.0 0.0 0 (0) 0 0 -" {
+	if got := strings.Join(row(t, healthy, "page-views"), " "); got != "0 - 0.0 0.0 0 (0) 0s 0s 0 0 -" {
 		t.Errorf("page-views is %q, want nothing", got)
 	}
-	if total := row(t, healthy, "total"); total[7] != "3" {
+	if total := row(t, healthy, "total"); total[9] != "3" {
 		t.Errorf("the total is %q, want 3 dead letters", total)
 	}
 
@@ -65,7 +65,7 @@ func TestStatusTellsUnknownFromNone(t *testing.T) {
 	if got := strings.Join(orders[:5], " "); got != "? ? ? ? ?" {
 		t.Errorf("without Redis the queue of orders is %q, want it unknown", got)
 	}
-	if orders[5] != "1" || orders[6] != "3" || orders[8] != "ago" {
+	if orders[7] != "1" || orders[8] != "3" || orders[10] != "ago" {
 		t.Errorf("without Redis orders is %q, want 1 direct record, 3 dead letters and an object", orders)
 	}
 	if !strings.Contains(down, "The drainer cannot read the queues in Redis") || !strings.Contains(down, "new records go to the archive") {
@@ -105,7 +105,7 @@ func TestStatusWithoutAnArchivePort(t *testing.T) {
 	t.Parallel()
 	d := start(t, t.TempDir(), "--s3-addr=")
 	out := d.table(t, 1)
-	if got := strings.Join(row(t, out, "orders"), " "); got != "0 - 0.0 0.0 0 (0) ? ? ?" {
+	if got := strings.Join(row(t, out, "orders"), " "); got != "0 - 0.0 0.0 0 (0) 0s 0s ? ? ?" {
 		t.Errorf("orders is %q, want an unknown archive", got)
 	}
 	if !strings.Contains(out, "The archive is unknown") {
@@ -140,4 +140,24 @@ func TestStatusOfAQueueThatCannotBeRead(t *testing.T) {
 	if !strings.Contains(out, "The queue of orders cannot be read") {
 		t.Errorf("status does not name the stream:\n%s", out)
 	}
+}
+
+func TestStatusShowsWhatFirehoseHolds(t *testing.T) {
+	t.Parallel()
+	d := start(t, t.TempDir(), "--flush=1h")
+	d.operate(t, "a record", "send", "orders").done(t)
+	waitFor(t, "the record in the Firehose", func() bool {
+		for _, s := range decoded[[]struct {
+			Stream                                     string
+			BridgeLagSeconds, FirehoseFreshnessSeconds *float64
+		}](t, d.operate(t, "", "status", "--json", "--interval=100ms")) {
+			if s.BridgeLagSeconds == nil || s.FirehoseFreshnessSeconds == nil {
+				t.Fatalf("the lags of %s are unknown", s.Stream)
+			}
+			if s.Stream == "orders" && *s.BridgeLagSeconds == 0 && *s.FirehoseFreshnessSeconds > 0 {
+				return true
+			}
+		}
+		return false
+	})
 }

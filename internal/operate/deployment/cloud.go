@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -32,6 +33,8 @@ type cloud struct {
 
 	mu      sync.Mutex
 	outputs map[string]string // stack outputs; nil until they are read
+	lags    map[string]remote.Lag
+	lagsAt  time.Time // when lags was read
 }
 
 func openCloud(ctx context.Context, o Options) (*cloud, error) {
@@ -165,6 +168,25 @@ func (c *cloud) Inspect(ctx context.Context) (drain.Inspection, error) {
 		return drain.Inspection{}, err
 	}
 	return remote.Inspect(ctx, lambda.NewFromConfig(c.cfg), function)
+}
+
+// lagsFor is how long the answer of Lags is used again. CloudWatch charges for each
+// metric that is read, and has one data point a minute.
+const lagsFor = time.Minute
+
+// Lags reads CloudWatch at most once a minute.
+func (c *cloud) Lags(ctx context.Context, streams []string) (map[string]remote.Lag, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.lagsAt) < lagsFor {
+		return c.lags, nil
+	}
+	lags, err := remote.Lags(ctx, cloudwatch.NewFromConfig(c.cfg), c.Name, streams)
+	if err != nil {
+		return nil, err
+	}
+	c.lags, c.lagsAt = lags, time.Now()
+	return lags, nil
 }
 
 func (c *cloud) Tap(ctx context.Context, streamName string, w tap.Window, each func(tap.Record) error) error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/clients"
+	"github.com/data-sink/data-sink/internal/operate/remote"
 	"github.com/data-sink/data-sink/internal/operate/tap"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
@@ -51,6 +52,8 @@ type Target interface {
 	Place(ctx context.Context) (Place, error)
 	// Inspect returns the state of every queue.
 	Inspect(ctx context.Context) (drain.Inspection, error)
+	// Lags returns how far the bridge and the Firehose of each of the streams are behind.
+	Lags(ctx context.Context, streams []string) (map[string]remote.Lag, error)
 	// Tap reads the records of a stream, see tap.Reader.
 	Tap(ctx context.Context, streamName string, w tap.Window, each func(tap.Record) error) error
 	// Packed reads the lines of the bridge's log for a stream from one time to another.

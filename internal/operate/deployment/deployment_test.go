@@ -13,11 +13,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go/encoding/cbor"
 	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/local/endpoints"
 	"github.com/data-sink/data-sink/internal/local/wire"
 	"github.com/data-sink/data-sink/internal/operate/deployment"
+	"github.com/data-sink/data-sink/internal/operate/remote"
 	"github.com/data-sink/data-sink/internal/operate/tap"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
@@ -88,6 +91,8 @@ func TestThePipelineOfThisMachine(t *testing.T) {
 		switch r.URL.Path {
 		case "/inspect":
 			fmt.Fprint(w, `{"streams":{"orders":{"depth":3}}}`)
+		case "/lags":
+			fmt.Fprint(w, `{"orders":{"bridgeLagSeconds":2.5,"firehoseFreshnessSeconds":0}}`)
 		case "/packed":
 			fmt.Fprintln(w, packed(at, "orders"))
 			fmt.Fprintln(w, packed(at, "other"))
@@ -118,6 +123,10 @@ func TestThePipelineOfThisMachine(t *testing.T) {
 	}
 	if got, err := l.Inspect(t.Context()); err != nil || got.Streams["orders"].Depth != 3 {
 		t.Errorf("Inspect = %+v, %v", got, err)
+	}
+	lags := map[string]remote.Lag{"orders": {Bridge: aws.Float64(2.5), Firehose: aws.Float64(0)}}
+	if got, err := l.Lags(t.Context(), nil); err != nil || cmp.Diff(lags, got) != "" {
+		t.Errorf("Lags = %v, %v", got, err)
 	}
 	var records []tap.Record
 	err := l.Tap(t.Context(), "orders", tap.Window{From: at, Until: time.Now()}, func(r tap.Record) error {
@@ -175,6 +184,8 @@ type amazon struct {
 	secret string
 	pages  int // of the log, so far
 	busy   int // calls of the log that are refused first
+
+	metrics int // calls of GetMetricData
 }
 
 func (a *amazon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -209,6 +220,11 @@ func (a *amazon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"streams":{"orders":{"depth":5}}}`)
 	case r.URL.Path == "/2015-03-31/functions/sink-bridge/configuration":
 		fmt.Fprint(w, `{"LoggingConfig":{"LogGroup":"/sink/bridge"}}`)
+	case strings.HasSuffix(r.URL.Path, "/operation/GetMetricData"):
+		a.metrics++
+		w.Header().Set("Content-Type", "application/cbor")
+		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
+		_, _ = w.Write(cbor.Encode(cbor.Map{"MetricDataResults": cbor.List{cbor.Map{"Id": cbor.String("bridge0"), "Values": cbor.List{cbor.Float64(1500)}}}}))
 	case r.Header.Get("X-Amz-Target") == "Logs_20140328.FilterLogEvents":
 		a.filter(w, body)
 	default:
@@ -272,6 +288,12 @@ func TestADeploymentOnAWS(t *testing.T) {
 	want := drain.Inspection{Streams: map[string]queue.State{"orders": {Depth: 5}}}
 	if got, err := c.Inspect(t.Context()); err != nil || cmp.Diff(want, got) != "" {
 		t.Errorf("Inspect = %+v, %v", got, err)
+	}
+	for range 2 {
+		lags, err := c.Lags(t.Context(), []string{"orders"})
+		if want := map[string]remote.Lag{"orders": {Bridge: aws.Float64(1.5)}}; err != nil || cmp.Diff(want, lags) != "" || a.metrics != 1 {
+			t.Errorf("Lags = %v, %v after %d calls, want one call a minute", lags, err, a.metrics)
+		}
 	}
 	if n := countPacked(t, c); n != 2 || a.pages != 3 {
 		t.Errorf("Packed gave %d lines of %d pages, want 2 of 3", n, a.pages)

@@ -105,6 +105,20 @@ func (l *local) Inspect(ctx context.Context) (drain.Inspection, error) {
 	return answer, nil
 }
 
+// Lags returns the lags of all streams of the pipeline.
+func (l *local) Lags(ctx context.Context, _ []string) (map[string]remote.Lag, error) {
+	body, err := l.get(ctx, "/lags")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = body.Close() }()
+	var lags map[string]remote.Lag
+	if err := json.NewDecoder(body).Decode(&lags); err != nil {
+		return nil, fmt.Errorf("reading the lags: %w", err)
+	}
+	return lags, nil
+}
+
 func (l *local) Tap(ctx context.Context, streamName string, w tap.Window, each func(tap.Record) error) error {
 	if l.AWSURL == "" {
 		return fmt.Errorf("reading the tap: %w: it was started with an empty --aws-addr", ErrNotLocal)

@@ -1,5 +1,5 @@
-// Package remote reads what package verify needs from a deployment on AWS: the
-// state of the queues, from the drainer, and log lines of the functions.
+// Package remote reads the state of a deployment on AWS: the state of the queues from
+// the drainer, log lines of the functions, and metrics.
 package remote
 
 import (
