@@ -22,7 +22,8 @@ type Store interface {
 	// the same key. It does not retain body after it returns.
 	Put(ctx context.Context, key string, body []byte) error
 	// Create is like Put, but it does not replace an object with the same key. If
-	// the object exists, Create returns nil.
+	// the object exists, Create returns nil. While another Create of the key is in
+	// progress, Create may wait until ctx ends.
 	Create(ctx context.Context, key string, body []byte) error
 	// Check returns the reason why a Put would fail now, or nil.
 	Check(ctx context.Context) error

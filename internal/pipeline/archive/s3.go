@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -38,31 +39,33 @@ func (s s3Store) Put(ctx context.Context, key string, body []byte) error {
 	return s.put(ctx, key, body, nil)
 }
 
-// conflictPause is the time after which a Create that conflicted with another
-// upload of the same key is tried again.
-const conflictPause = 100 * time.Millisecond
+// conflictPause and maxConflictPause are the longest pauses after the first and after
+// any later answer that another upload of the same key is in progress.
+const (
+	conflictPause    = 100 * time.Millisecond
+	maxConflictPause = time.Second
+)
 
 // Create writes an object with If-None-Match. S3 answers 412 if the object exists,
 // and 409 while another upload of the key is in progress. Both can be caused by an
-// earlier try of the same call. After a pause, 409 means that the other upload,
-// which has the same bytes, is stored.
+// earlier try of the same call. The other upload may be aborted, so that 409 does
+// not mean that the object is stored: Create tries again until ctx ends.
 func (s s3Store) Create(ctx context.Context, key string, body []byte) error {
-	err := s.put(ctx, key, body, aws.String("*"))
-	if statusOf(err) == http.StatusConflict {
+	for pause := conflictPause; ; pause = min(2*pause, maxConflictPause) {
+		err := s.put(ctx, key, body, aws.String("*"))
+		switch statusOf(err) {
+		case http.StatusPreconditionFailed:
+			return nil
+		case http.StatusConflict:
+		default:
+			return err
+		}
 		select {
-		case <-time.After(conflictPause):
+		case <-time.After(rand.N(pause)): // #nosec G404 -- not a secret
 		case <-ctx.Done():
 			return err
 		}
-		err = s.put(ctx, key, body, aws.String("*"))
-		if statusOf(err) == http.StatusConflict {
-			return nil
-		}
 	}
-	if statusOf(err) == http.StatusPreconditionFailed {
-		return nil
-	}
-	return err
 }
 
 // statusOf returns the HTTP status of an error of the S3 client, or 0.

@@ -13,9 +13,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/rig/s3test"
 )
@@ -141,10 +144,12 @@ func TestS3CreateKeepsAnExistingObject(t *testing.T) {
 		{"exists after a lost answer", []int{500, 412}, true},
 		{"in progress, then stored", []int{409, 412}, true},
 		{"in progress, then failed", []int{409, 200}, true},
-		{"in progress for long", []int{409, 409}, true},
-		{"in progress after a lost answer", []int{500, 409, 409}, true},
+		{"in progress for long, then stored", []int{409, 409, 409, 412}, true},
+		{"in progress for long, then aborted", []int{409, 409, 409, 200}, true},
+		{"in progress after a lost answer", []int{500, 409, 409, 412}, true},
 		{"refused", []int{403}, false},
 		{"in progress, then refused", []int{409, 403}, false},
+		{"in progress for long, then refused", []int{409, 409, 403}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -163,6 +168,40 @@ func TestS3CreateKeepsAnExistingObject(t *testing.T) {
 			}
 		})
 	}
+}
+
+// uploading is an S3 client whose calls find another upload of the key in progress.
+type uploading struct {
+	*s3.Client
+	calls int
+}
+
+func (u *uploading) PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
+	u.calls++
+	response := &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusConflict}}
+	return nil, &smithyhttp.ResponseError{Response: response, Err: errors.New("ConditionalRequestConflict")}
+}
+
+// An upload that is in progress until the end may be aborted, without an object.
+func TestS3CreateFailsIfAnotherUploadIsInProgressUntilTheEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const timeout = 10 * time.Second
+		ctx, cancel := context.WithTimeout(t.Context(), timeout)
+		defer cancel()
+		start := time.Now()
+		client := &uploading{}
+		err := archive.NewS3(client, "bucket").Create(ctx, "k", []byte("body"))
+		if err == nil || !strings.Contains(err.Error(), "ConditionalRequestConflict") {
+			t.Errorf("Create = %v, want the conflict", err)
+		}
+		if took := time.Since(start); took != timeout {
+			t.Errorf("Create gave up after %v, want %v", took, timeout)
+		}
+		if client.calls < 10 || client.calls > 100 {
+			t.Errorf("%d calls in %v, want 10 to 100", client.calls, timeout)
+		}
+	})
 }
 
 func TestS3PutHasNoCondition(t *testing.T) {
