@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"flag"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -21,10 +22,10 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the examples in internal/operate/tap/README.md")
 
-// start runs a local pipeline and posts records to the stream orders.
-func start(t *testing.T, bodies ...string) (kinesisURL string) {
+// start runs a local pipeline with the stream orders, and posts records to it.
+func start(t *testing.T, shards int, bodies ...string) (kinesisURL string) {
 	t.Helper()
-	set, err := stream.Parse([]byte(`{"streams":[{"name":"orders","shards":2}]}`))
+	set, err := stream.Parse(fmt.Appendf(nil, `{"streams":[{"name":"orders","shards":%d}]}`, shards))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,12 +84,11 @@ func TestConsumersReadTheTap(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			url := start(t, "one", "two", "three")
+			url := start(t, 2, "one", "two", "three")
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, command[0], append(command[1:], "datasink.orders")...)
-			cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL_KINESIS="+url, "AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1",
-				"AWS_ACCESS_KEY_ID=any", "AWS_SECRET_ACCESS_KEY=any")
+			cmd.Env = append(withoutAWS(os.Environ()), exported(t, url)...)
 			var failure strings.Builder
 			cmd.Stderr = &failure
 			out, err := cmd.StdoutPipe()
@@ -109,6 +109,65 @@ func TestConsumersReadTheTap(t *testing.T) {
 				t.Errorf("the consumer printed %q, want %q\n%s", lines, want, failure.String())
 			}
 		})
+	}
+}
+
+// localURL is the address of the local pipeline in the examples of READMEs.
+const localURL = "http://127.0.0.1:8082"
+
+// exported returns the variables that internal/operate/tap/README.md exports, with the
+// URL of a pipeline.
+func exported(t *testing.T, url string) []string {
+	t.Helper()
+	content, err := os.ReadFile("../../operate/tap/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(content), "\nexport ")
+	line, _, _ := strings.Cut(rest, "\n")
+	if !ok || !strings.Contains(line, localURL) {
+		t.Fatalf("the README exports %q, want %s among the values", line, localURL)
+	}
+	return strings.Fields(strings.ReplaceAll(line, localURL, url))
+}
+
+// withoutAWS returns an environment without the variables that AWS SDKs read.
+func withoutAWS(env []string) []string {
+	env = slices.DeleteFunc(env, func(variable string) bool { return strings.HasPrefix(variable, "AWS_") })
+	return append(env, "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
+}
+
+// TestExampleOfTheRootREADME runs the Python code of the root README, without any
+// settings of AWS in the environment.
+func TestExampleOfTheRootREADME(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, begun := strings.Cut(string(content), "\n```py\n")
+	code, _, ended := strings.Cut(rest, "\n```\n")
+	if !begun || !ended || !strings.Contains(code, localURL) {
+		t.Fatalf("README.md has no Python code that reads from %s", localURL)
+	}
+	url := start(t, 1, "one", "two")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for { // The records reach the tap some time after the answer.
+		cmd := exec.CommandContext(ctx, tool(t, ".tools/clients/bin/python"), "-c", strings.ReplaceAll(code, localURL, url))
+		cmd.Env = withoutAWS(os.Environ())
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("the example: %v\n%s", err, out)
+		}
+		lines := strings.Fields(string(out))
+		slices.Sort(lines)
+		if slices.Equal(lines, []string{"one", "two"}) {
+			return
+		}
+		if len(lines) > 2 {
+			t.Fatalf("the example printed %q, want the lines one and two", lines)
+		}
 	}
 }
 
