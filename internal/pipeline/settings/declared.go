@@ -106,7 +106,7 @@ var declared = []Setting{
 		read:    matching(func(s *Settings) *string { return &s.CacheNodeType }, `^cache\.[a-z0-9]+\.[a-z0-9]+$`, "a node type as in cache.t4g.small"),
 	},
 	number("cacheShards", 1, 1, 500, func(s *Settings) *int { return &s.CacheShards },
-		"Number of shards of the cache. The streams are distributed over them. The number can be changed while the deployment runs; a shard whose queue holds more than 256 MB for one stream does not move it. A cluster has at most 90 nodes unless the quota is increased."),
+		"Number of shards of the cache. The streams are distributed over them. The number can be changed while the deployment runs; a queue of more than 256 MB does not move. A cluster has at most 90 nodes unless the quota is increased."),
 	number("cacheReplicas", 1, 0, 5, func(s *Settings) *int { return &s.CacheReplicas },
 		"Number of replicas of each shard, in another Availability Zone. With 0, the loss of a node loses the records that waited on it, and CloudFormation cannot change the cache later: create a new deployment instead."),
 	{
