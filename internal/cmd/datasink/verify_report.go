@@ -31,7 +31,7 @@ func printReport(c console, r *verify.Report) {
 		row("", "%d direct records without a line in ingest's log: their clients may have got no answer", n)
 	}
 	for _, why := range slices.Sorted(maps.Keys(r.Direct)) {
-		row(string(why), "%d records, %s, each an object of its own", r.Direct[why].Records, bytesText(r.Direct[why].Bytes))
+		row(string(why), "%d records, %s, in %d objects", r.Direct[why].Records, bytesText(r.Direct[why].Bytes), r.Direct[why].Objects)
 	}
 	width := 0
 	for _, row := range rows {

@@ -12,6 +12,7 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/remote"
 	"github.com/data-sink/data-sink/internal/operate/verifier"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -277,3 +278,22 @@ func TestAWindowIsOldEnough(t *testing.T) {
 }
 
 func nowhere(w *world) *bucket.Bucket { return bucket.New(w.client, "absent") }
+
+// A direct record of a batch counts with all its records, and is not subtracted from
+// the records of the bridge.
+func TestDirectRecordsOfABatchAreCounted(t *testing.T) {
+	t.Parallel()
+	w := healthy(t)
+	folder := stream.Stream{Name: "orders"}.Folder(base)
+	for name, body := range map[string]string{"fallback-gone.gz": "a\nb\nc\n", "fallback-changed.gz": "d\ne\n"} {
+		fmt.Fprintf(&w.direct, `{"time":%q,"msg":"record_archived","stream":"orders","reason":"fallback","records":%d,"bytes":%d,"hash":%q,"key":%q}`+"\n",
+			base.Add(time.Minute).Format(time.RFC3339), strings.Count(body, "\n"), len(body), archive.Hash(stream.Lines, []byte(body)), folder+name)
+	}
+	w.write(folder+"fallback-changed.gz", []byte("d\nX\n"))
+	if _, err := w.invoke(t.Context(), scheduled); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"Differences Service=d: 2", "Missing Service=d: 3", "Verified Service=d: 6"}, w.emitted()); diff != "" {
+		t.Errorf("metrics (-want +got):\n%s", diff)
+	}
+}

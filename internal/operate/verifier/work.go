@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -95,7 +96,7 @@ func (w *work) verify(ctx context.Context, s stream.Stream) Result {
 		switch inWindow := !f.LoggedAt.Before(w.from) && f.LoggedAt.Before(w.to); {
 		case f.Kind == verify.Missing:
 			r.Missing += f.Records
-		case f.Kind == verify.Changed && inWindow: // archived, but not as they were sent
+		case f.Kind == verify.Changed && inWindow && bucket.Direct(f.Object) == "": // archived, but not as the bridge sent them
 			r.Records -= f.Records
 			r.Bytes -= f.Bytes
 		}

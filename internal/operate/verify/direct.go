@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 )
@@ -34,48 +35,61 @@ func (v *verification) readDirectLog(ctx context.Context) error {
 // readDirect reads a direct record to its end, and compares it with its log line.
 func (v *verification) readDirect(ctx context.Context, o bucket.Object) error {
 	d := v.describe(o.Key)
-	size, whole, err := v.sizeOf(ctx, o, d)
+	size, hash, whole, err := v.content(ctx, o, d)
 	if err != nil {
 		return err
 	}
 	why := bucket.Direct(o.Key)
+	line, logged := v.direct[o.Key]
+	records := max(line.Records, 1)
 	count := v.report.Direct[why]
 	count.Objects++
-	count.Records++
+	count.Records += records
 	count.Bytes += size
 	v.report.Direct[why] = count
 	v.report.DirectObjects = append(v.report.DirectObjects, o.Key)
-	line, logged := v.direct[o.Key]
 	if d != nil {
-		d.addRecords(1, line.LoggedAt)
+		d.addRecords(records, line.LoggedAt)
 		v.report.Objects = append(v.report.Objects, d.object())
 	}
 	delete(v.direct, o.Key)
-	switch framed := size - int64(line.Bytes); {
-	case !logged && v.Direct != nil:
-		v.report.DirectUnlogged = append(v.report.DirectUnlogged, o.Key)
-	case logged && whole && framed != 0 && framed != 1: // 1 is the newline of the format lines
-		v.report.find(Finding{
-			Kind: Changed, Hop: HopArchive, Object: o.Key, Bytes: size, Records: 1, LoggedAt: line.LoggedAt,
-			Detail: fmt.Sprintf("a direct record of %d bytes, by ingest's log of %d bytes", size, line.Bytes),
-		})
+	if !logged {
+		if v.Direct != nil {
+			v.report.DirectUnlogged = append(v.report.DirectUnlogged, o.Key)
+		}
+		return nil
 	}
+	var detail string
+	switch framed := size - int64(line.Bytes); {
+	case !whole:
+		return nil // The object is Unreadable.
+	case framed != 0 && framed != 1: // 1 is the newline of the format lines
+		detail = fmt.Sprintf("a direct record of %d bytes, by ingest's log of %d bytes", size, line.Bytes)
+	case line.Hash != "" && line.Hash != hash:
+		detail = fmt.Sprintf("a direct record of %d bytes with the hash %s, by ingest's log with the hash %s", size, hash, line.Hash)
+	default:
+		return nil
+	}
+	v.report.find(Finding{
+		Kind: Changed, Hop: HopArchive, Object: o.Key, Bytes: size, Records: records, LoggedAt: line.LoggedAt, Detail: detail,
+	})
 	return nil
 }
 
-// sizeOf returns the length of an object, decompressed. whole is false for an
-// object that is damaged.
-func (v *verification) sizeOf(ctx context.Context, o bucket.Object, d *description) (n int64, whole bool, err error) {
+// content returns the length and the hash of an object, decompressed. whole is false
+// for an object that is damaged.
+func (v *verification) content(ctx context.Context, o bucket.Object, d *description) (n int64, hash string, whole bool, err error) {
 	r, err := v.Objects.OpenPlainTee(ctx, o.Key, d)
 	if err != nil {
-		return 0, false, v.unreadable(ctx, o, 0, err)
+		return 0, "", false, v.unreadable(ctx, o, 0, err)
 	}
 	defer func() { _ = r.Close() }()
-	n, err = io.Copy(d.lines(v.Format), r)
+	digest := xxhash.New()
+	n, err = io.Copy(io.MultiWriter(digest, d.lines(v.Format)), r)
 	if err != nil {
-		return n, false, v.unreadable(ctx, o, n, err)
+		return n, "", false, v.unreadable(ctx, o, n, err)
 	}
-	return n, true, nil
+	return n, archive.HashText(digest.Sum64()), true, nil
 }
 
 // judgeDirect reports the direct records that ingest logged and that are not in
@@ -91,7 +105,7 @@ func (v *verification) judgeDirect(ctx context.Context) error {
 			return err
 		}
 		v.report.find(Finding{
-			Kind: Missing, Hop: HopArchive, Object: key, Bytes: int64(line.Bytes), Records: 1, LoggedAt: line.LoggedAt,
+			Kind: Missing, Hop: HopArchive, Object: key, Bytes: int64(line.Bytes), Records: max(line.Records, 1), LoggedAt: line.LoggedAt,
 			Detail: "a direct record that ingest logged at " + stamp(line.LoggedAt) + ": no such object",
 		})
 	}

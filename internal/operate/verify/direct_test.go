@@ -7,6 +7,7 @@ import (
 
 	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
@@ -17,15 +18,24 @@ func TestDirectRecordsAreComparedWithTheLog(t *testing.T) {
 	t.Parallel()
 	const folder = "orders/dt=2026-11-22/hour=23/"
 	w, _ := threeObjects(t)
-	logged := func(name string, bytes int) archive.Line {
-		return archive.Line{LoggedAt: base.Add(time.Minute), Stream: "orders", Reason: archive.Fallback, Bytes: bytes, Key: folder + name}
+	logged := func(name string, records, bytes int, body string) archive.Line {
+		return archive.Line{
+			LoggedAt: base.Add(time.Minute), Stream: "orders", Reason: archive.Fallback, Records: records, Bytes: bytes,
+			Hash: archive.Hash(stream.Lines, []byte(body)), Key: folder + name,
+		}
 	}
+	old := logged("fallback-old.gz", 1, 3, "")
+	old.Hash = ""
 	lines := []archive.Line{
-		logged("fallback-whole.gz", 3), logged("fallback-short.gz", 9), logged("fallback-gone.gz", 5),
+		logged("fallback-whole.gz", 1, 3, "abc"), logged("fallback-short.gz", 1, 9, "abc"), logged("fallback-gone.gz", 10_000, 5, "abc"),
+		logged("fallback-batch.gz", 3, 6, "a\nb\nc\n"), logged("fallback-altered.gz", 2, 4, "a\nb\n"), old,
 		{LoggedAt: base, Stream: "orders", Bytes: 1, Key: "orders/dt=2026-11-22/hour=22/fallback-of-another-hour.gz"},
 	}
 	w.write(folder+"fallback-whole.gz", []byte("abc\n"))
 	w.write(folder+"fallback-short.gz", []byte("abc\n"))
+	w.write(folder+"fallback-batch.gz", []byte("a\nb\nc\n"))
+	w.write(folder+"fallback-altered.gz", []byte("a\nX\n"))
+	w.write(folder+"fallback-old.gz", []byte("abc\n"))
 	w.write(folder+"fallback-unlogged.gz", []byte("abc\n"))
 	c := w.config()
 	c.Direct = func(_ context.Context, _, _ time.Time, each func(archive.Line) error) error {
@@ -36,13 +46,26 @@ func TestDirectRecordsAreComparedWithTheLog(t *testing.T) {
 		}
 		return nil
 	}
+	c.Summaries = true
 	r := run(t, c)
 	want := []verify.Finding{
+		{Kind: verify.Changed, Hop: "archive", Object: folder + "fallback-altered.gz", Bytes: 4, Records: 2},
 		{Kind: verify.Changed, Hop: "archive", Object: folder + "fallback-short.gz", Bytes: 4, Records: 1},
-		{Kind: verify.Missing, Hop: "archive", Object: folder + "fallback-gone.gz", Bytes: 5, Records: 1},
+		{Kind: verify.Missing, Hop: "archive", Object: folder + "fallback-gone.gz", Bytes: 5, Records: 10_000},
 	}
 	if diff := cmp.Diff(want, r.Findings, cmpopts.IgnoreFields(verify.Finding{}, "Detail", "LoggedAt")); diff != "" {
 		t.Errorf("findings differ (-want +got):\n%s", diff)
+	}
+	count := verify.Count{Records: 9, Bytes: 26, Objects: 6}
+	if diff := cmp.Diff(count, r.Direct[archive.Fallback]); diff != "" {
+		t.Errorf("direct records differ (-want +got):\n%s", diff)
+	}
+	bodies := make(map[string]int64)
+	for _, o := range r.Objects {
+		bodies[o.Key] = o.Bodies
+	}
+	if got := bodies[folder+"fallback-batch.gz"]; got != 3 {
+		t.Errorf("the manifest's bodies of a batch = %d, want 3", got)
 	}
 	if diff := cmp.Diff([]string{folder + "fallback-unlogged.gz"}, r.DirectUnlogged); diff != "" {
 		t.Errorf("records without a line differ (-want +got):\n%s", diff)

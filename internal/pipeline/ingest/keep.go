@@ -142,7 +142,7 @@ func (h *Handler) toArchive(ctx context.Context, s stream.Stream, r envelope.Rec
 	if why == archive.Oversize {
 		level = slog.LevelInfo // expected for such a record
 	}
-	h.config.Logger.LogAttrs(ctx, level, recordArchived, append(attrs, slog.String("key", key))...)
+	h.config.Logger.LogAttrs(ctx, level, recordArchived, append(attrs, slog.String("hash", archive.Hash(s.Format, r.Body)), slog.String("key", key))...)
 	o.archived(why, n)
 	o.Records += n
 	return nil

@@ -3,10 +3,12 @@ package ingest_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
@@ -33,7 +35,7 @@ func TestARecordThatTheQueueRefusesBecomesADirectRecord(t *testing.T) {
 	}
 	wantLines := []map[string]any{{
 		"msg": "record_archived", "level": "WARN", "stream": "orders", "id": a.ID, "reason": "fallback", "records": 1., "bytes": 5., "cause": "down",
-		"key": "orders/dt=2026-11-22/hour=23/fallback-" + a.ID + ".gz",
+		"hash": fmt.Sprintf("%016x", xxhash.Sum64String("hello\n")), "key": "orders/dt=2026-11-22/hour=23/fallback-" + a.ID + ".gz",
 	}}
 	if diff := cmp.Diff(wantLines, s.lines()); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
