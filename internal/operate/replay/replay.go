@@ -19,6 +19,7 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/post"
 	"github.com/data-sink/data-sink/internal/operate/resume"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
 )
 
 // Replayer posts the bodies of objects to a stream. The progress within an object
@@ -85,8 +86,8 @@ func (r *Replayer) Object(ctx context.Context, o bucket.Object) (refused int, er
 		return 0, nil
 	}
 	w := &work{Replayer: r, key: o.Key, by: r.By}
-	if r.By == Lines && bucket.Direct(o.Key) != "" {
-		w.by = Whole // a direct record is one record
+	if r.By == Lines && bucket.Direct(o.Key) == archive.Oversize {
+		w.by = Whole // The object is one record, which is too large for the tap.
 	}
 	var failed error // to keep the state
 	err = r.Client.All(ctx, w.bodies(ctx), r.Concurrency, func(out post.Outcome) {
