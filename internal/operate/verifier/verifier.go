@@ -57,7 +57,8 @@ var errTooMuch = errors.New("out of time: verify this window with the command, a
 
 // Config configures a Handler.
 type Config struct {
-	// Streams are the streams to verify. Retired streams are skipped.
+	// Streams are the streams to verify. Retired streams are verified too, because
+	// they drain; a retired stream may have no queue and no objects any more.
 	Streams *stream.Set
 	// Every is the length of a window, in whole hours.
 	Every time.Duration

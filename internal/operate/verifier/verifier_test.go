@@ -297,3 +297,19 @@ func TestDirectRecordsOfABatchAreCounted(t *testing.T) {
 		t.Errorf("metrics (-want +got):\n%s", diff)
 	}
 }
+
+// A retired stream drains: its records are verified until nothing of it is left.
+func TestRetiredStreamsAreVerified(t *testing.T) {
+	t.Parallel()
+	w := healthy(t)
+	w.config.Streams = parse(t, `{"name":"orders","retired":true}`, `{"name":"gone","retired":true}`)
+	w.remove(key("orders", 1))
+	answer, err := w.invoke(t.Context(), scheduled)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]verifier.Result{"orders": {Records: 3, Bytes: 38, Objects: 1, Missing: 2, Differences: 1}, "gone": {}}
+	if diff := cmp.Diff(want, answer.Streams, cmpopts.IgnoreUnexported(verifier.Result{})); diff != "" {
+		t.Errorf("results differ (-want +got):\n%s", diff)
+	}
+}

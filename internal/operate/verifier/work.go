@@ -43,7 +43,7 @@ func (w *work) verifyAll(ctx context.Context) map[string]Result {
 			bytes[name] += int64(p.Bytes)
 		}
 	}
-	streams := slices.DeleteFunc(w.c.Streams.All(), func(s stream.Stream) bool { return s.Retired })
+	streams := w.c.Streams.All()
 	slices.SortFunc(streams, func(a, b stream.Stream) int {
 		return cmp.Or(cmp.Compare(bytes[a.Name], bytes[b.Name]), cmp.Compare(a.Name, b.Name))
 	})

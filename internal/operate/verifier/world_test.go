@@ -79,16 +79,12 @@ func newWorld(t testing.TB, streams ...string) *world {
 		})
 	}})
 	w.store = archive.NewS3(w.client, s3test.Bucket)
-	entries := []string{`{"name":"gone","retired":true}`}
+	var entries []string
 	for _, name := range streams {
 		entries = append(entries, fmt.Sprintf(`{"name":%q}`, name))
 	}
-	set, err := stream.Parse([]byte(`{"streams":[` + strings.Join(entries, ",") + `]}`))
-	if err != nil {
-		t.Fatal(err)
-	}
 	w.config = verifier.Config{
-		Streams: set, Every: time.Hour, Objects: bucket.New(w.client, s3test.Bucket), Settle: remote.Settle,
+		Streams: parse(t, entries...), Every: time.Hour, Objects: bucket.New(w.client, s3test.Bucket), Settle: remote.Settle,
 		Inspect:     func(context.Context) (drain.Inspection, error) { return w.queues, nil },
 		PackedLines: w.linesOf(&w.lines),
 		DirectLines: w.linesOf(&w.direct),
@@ -96,6 +92,16 @@ func newWorld(t testing.TB, streams ...string) *world {
 		Log:         slog.New(slog.NewJSONHandler(&w.log, nil)),
 	}
 	return w
+}
+
+// parse returns the streams of a streams.json with these entries.
+func parse(t testing.TB, entries ...string) *stream.Set {
+	t.Helper()
+	set, err := stream.Parse([]byte(`{"streams":[` + strings.Join(entries, ",") + `]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
 }
 
 func (w *world) linesOf(log *strings.Builder) func(context.Context, time.Time, time.Time, func([]byte) error) error {
