@@ -23,6 +23,7 @@ func refuse(left, invalid string) func([]sink.Entry) sink.Result {
 			switch {
 			case strings.IndexByte(left, e.Data[0]) >= 0:
 				result.Left = append(result.Left, i)
+				result.Refused = append(result.Refused, i)
 				result.Err = errors.New("InternalFailure")
 			case strings.IndexByte(invalid, e.Data[0]) >= 0:
 				result.Invalid = append(result.Invalid, sink.Invalid{Index: i, Reason: "refused by the service"})

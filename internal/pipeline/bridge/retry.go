@@ -3,7 +3,10 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
 // retry sends one part after another, until a part is not settled, and returns the
@@ -36,9 +39,9 @@ func (a *attempt) retry(ctx context.Context, head head) (first int) {
 }
 
 // probe sends the records of the head part one by one, and the next part once. If
-// Firehose accepts some of them and throttles none, those of the head that it does
-// not accept become dead letters. Otherwise all are left, and the next probe is due
-// after another 15 minutes.
+// Firehose accepts some of them and throttles none, those records of the head that
+// it refuses one by one become dead letters. All others are left. If no record of
+// the head was refused so, the next probe is due after another 15 minutes.
 func (a *attempt) probe(ctx context.Context, head head) (first int) {
 	trial, err := a.split(a.parts[0])
 	if err != nil {
@@ -50,21 +53,29 @@ func (a *attempt) probe(ctx context.Context, head head) (first int) {
 	half, cancel := endingHalfway(ctx, a.config.Margin)
 	defer cancel()
 	result := a.send(half, trial)
-	accepted := false
-	for _, p := range trial {
-		accepted = accepted || p.outcome == delivered
+	accepted := slices.ContainsFunc(trial, func(p part) bool { return p.outcome == delivered })
+	var refusals []int // positions in trial
+	if accepted && result.Throttled == 0 {
+		refusals = refusedAlone(result, ofHead)
 	}
-	if !accepted || result.Throttled > 0 {
+	if len(refusals) == 0 {
 		a.heads.probed(a.shard(), a.config.Now())
-		return a.finish(ctx, trial)
 	}
-	for i := range trial[:ofHead] {
-		if p := &trial[i]; p.outcome == left || p.outcome == doubtful {
-			p.outcome = refused
-			p.reason = fmt.Sprintf("Firehose has refused the record since %s and accepts others: %v", head.since.UTC().Format(time.RFC3339), result.Err)
-		}
+	for _, i := range refusals {
+		trial[i].outcome = refused
+		trial[i].reason = fmt.Sprintf("Firehose has refused the record since %s and accepts others: %v", head.since.UTC().Format(time.RFC3339), result.Err)
 	}
 	return a.finish(ctx, a.splitRefused(ctx, trial))
+}
+
+// refusedAlone returns those of the first n entries that the service refused one by
+// one and that are left: with an error of their own, or in a call of their own.
+func refusedAlone(result sink.Result, n int) []int {
+	list := slices.Clone(result.Refused)
+	for _, d := range result.Doubtful {
+		list = append(list, d.Index)
+	}
+	return slices.DeleteFunc(list, func(i int) bool { return i >= n })
 }
 
 // endingHalfway returns ctx with a deadline in the middle between now and margin

@@ -221,6 +221,61 @@ func TestABlockedHeadThatCannotBecomeADeadLetterBlocks(t *testing.T) {
 	}
 }
 
+// recovering is a Firehose at the end of an outage. Until it has recovered, every
+// call fails. Then it accepts one call of several entries and refuses one entry of
+// it, and all later calls last until their context ends.
+type recovering struct {
+	recovered bool
+	accepted  int
+}
+
+func (r *recovering) Put(ctx context.Context, _ string, entries []sink.Entry) ([]sink.Failure, error) {
+	switch {
+	case !r.recovered || len(entries) == 1:
+		return nil, errors.New("PutRecordBatch: InternalFailure")
+	case r.accepted == 0:
+		last := len(entries) - 1
+		r.accepted = last
+		return []sink.Failure{{Index: last, Err: errors.New("PutRecordBatch: InternalFailure")}}, nil
+	}
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// A probe that ends before Firehose has answered for each record makes no dead
+// letters of the records without an answer.
+func TestAProbeThatRunsOutOfTimeLeavesTheRecordsWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		service := &recovering{}
+		dead := &failed{}
+		h := bridge.New(bridge.Config{
+			Deployment: "datasink", Streams: streams(t), Archive: dead, Log: silent,
+			Firehose: &sink.Writer{Service: service, Limits: sink.FirehoseLimits},
+		})
+		var list []sent
+		for i := range 1500 { // one packed record, and three calls of the probe
+			list = append(list, record(i, []byte("healthy")))
+		}
+		deliver := func() string {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			return invoke(t, h, ctx, event(list))
+		}
+		if first := deliver(); first != "1" {
+			t.Fatalf("undelivered from %q on, want 1", first)
+		}
+		time.Sleep(15 * time.Minute)
+		service.recovered = true
+		if first := deliver(); first != fmt.Sprint(service.accepted+1) || service.accepted == 0 {
+			t.Errorf("undelivered from %q on after %d records were accepted", first, service.accepted)
+		}
+		if len(dead.puts) != 0 {
+			t.Errorf("dead letters %v, want none", dead.puts)
+		}
+	})
+}
+
 // partial refuses entries that begin with a letter and accepts all others.
 type partial struct {
 	letter byte
@@ -296,7 +351,9 @@ func TestEveryRecordEndsSomewhere(t *testing.T) {
 					if chance.once(2) {
 						result.Throttled++
 					}
-					if chance.once(3) {
+					if chance.once(2) {
+						result.Refused = append(result.Refused, i)
+					} else if chance.once(2) {
 						result.Doubtful = append(result.Doubtful, sink.Invalid{Index: i, Reason: "refused"})
 					}
 				case chance.once(6):

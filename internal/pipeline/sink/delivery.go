@@ -20,6 +20,9 @@ type delivery struct {
 	head  int
 	// sent says of each entry whether it has been sent.
 	sent []bool
+	// refusals are the entries that were refused, but not as throttled or invalid, in
+	// the answer to the last call that contained them.
+	refusals map[int]bool
 	// keys are the random partition keys of entries that were throttled.
 	keys map[int]string
 
@@ -81,6 +84,7 @@ func (d *delivery) take() []Entry {
 		entry := d.entries[index]
 		if d.sent[index] {
 			d.result.Retried++
+			delete(d.refusals, index)
 			if key, ok := d.keys[index]; ok {
 				entry.PartitionKey = key
 			}
@@ -143,6 +147,7 @@ func (d *delivery) settle(failures []Failure, err error) (settled, failed int) {
 			failed++
 		default:
 			d.retryable(err, 1)
+			d.noteRefusal(index)
 			again = append(again, index)
 		}
 	}
@@ -188,6 +193,13 @@ func (d *delivery) putBehind(index int) {
 	}
 }
 
+func (d *delivery) noteRefusal(index int) {
+	if d.refusals == nil {
+		d.refusals = make(map[int]bool)
+	}
+	d.refusals[index] = true
+}
+
 func (d *delivery) retryable(err error, entries int) {
 	d.lastErr = err
 	if errors.Is(err, ErrThrottled) {
@@ -213,6 +225,11 @@ func (d *delivery) finish() Result {
 	}
 	d.finishHalved()
 	slices.Sort(d.result.Left)
+	for _, index := range d.result.Left {
+		if d.refusals[index] {
+			d.result.Refused = append(d.result.Refused, index)
+		}
+	}
 	slices.SortFunc(d.result.Invalid, byIndex)
 	slices.SortFunc(d.result.Doubtful, byIndex)
 	return d.result

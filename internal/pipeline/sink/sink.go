@@ -121,6 +121,11 @@ type Result struct {
 	// the service refused as invalid, and after halving each of its entries alone.
 	// The cause may be the call, not the entries. See DoubtfulAge.
 	Doubtful []Invalid
+	// Refused holds the indices, ascending, of those entries of Left that the
+	// service refused with an error of their own, other than ErrThrottled, in an
+	// answer to the last call that contained them. An entry is not in Refused if
+	// that call failed as a whole, or if the entry was never sent.
+	Refused []int
 	// Calls is the number of calls to the service.
 	Calls int
 	// Retried is the number of times that an entry was sent again.

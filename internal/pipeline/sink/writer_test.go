@@ -345,3 +345,39 @@ func TestWriterIsSafeForConcurrentUse(t *testing.T) {
 		}
 	}
 }
+
+// Refused is what the service has said about the entry in the last call with it.
+func TestRefusedEntriesAreThoseWithAnAnswerOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	one := refuses(errUnknown, 0, 2)
+	for _, tt := range []struct {
+		name    string
+		answers []answer
+		left    []int
+		refused []int
+	}{
+		{"in the last call", []answer{one, refuses(errUnknown, 0, 1)}, []int{0, 2}, []int{0, 2}},
+		{"one of them", []answer{one, refuses(errUnknown, 1)}, []int{2}, []int{2}},
+		{"and accepted", []answer{one, all}, nil, nil},
+		{"in the call before", []answer{one, fails(errUnknown)}, []int{0, 2, 3}, nil},
+		{"in the call before, then throttled", []answer{one, refuses(errThrottled, 0, 1)}, []int{0, 2}, nil},
+		{"in the call before, then refused with its call", []answer{one, fails(errInvalid), all, fails(errUnknown)}, []int{2, 3}, nil},
+		{"with the whole call", []answer{fails(errUnknown), fails(errUnknown)}, []int{0, 1, 2, 3}, nil},
+		{"throttled", []answer{all, refuses(errThrottled, 0)}, []int{3}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			last := len(tt.answers) - 1
+			end := tt.answers[last]
+			tt.answers[last] = func(call []sink.Entry) ([]sink.Failure, error) { cancel(); return end(call) }
+			service := script{answers: tt.answers}
+			w := sink.Writer{Service: &service, Limits: sink.Limits{Entries: 3}, BaseDelay: 1}
+			got := w.Put(ctx, "s", numbered(4))
+			if !slices.Equal(got.Left, tt.left) || !slices.Equal(got.Refused, tt.refused) {
+				t.Errorf("left %v, refused %v, want %v and %v", got.Left, got.Refused, tt.left, tt.refused)
+			}
+		})
+	}
+}
