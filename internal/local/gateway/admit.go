@@ -13,11 +13,12 @@ const (
 	// waitQuietly is how long a request waits for admission before slow uploads
 	// are ended for it, and the pause between two checks.
 	waitQuietly = 500 * time.Millisecond
-	// slowAfter is the age from which an upload can count as slow.
-	slowAfter = 2 * time.Second
+	// slowAfter is the age from which an upload can count as slow. A client on a
+	// machine without free CPU can need seconds for its first byte.
+	slowAfter = 10 * time.Second
 	// slowRate is the average rate, in bytes a second, below which an upload is
 	// slow.
-	slowRate = 256 << 10
+	slowRate = 64 << 10
 )
 
 // admit waits until the body fits into memory. While a request waits, slow
