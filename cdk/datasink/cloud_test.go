@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/ingest"
 )
 
@@ -132,7 +133,7 @@ func TestTheDailyRequestAsksIngestForItsHealth(t *testing.T) {
 		t.Errorf("schedule %v", schedule)
 	}
 	handler := ingest.New(ingest.Config{
-		Streams: mustParse(t, fourStreams), Queue: &surroundings{}, Archive: kept{}, Waker: &surroundings{}, Logger: slog.New(slog.DiscardHandler),
+		Ingest: env.Defaults(env.ParseIngest), Streams: mustParse(t, fourStreams), Queue: &surroundings{}, Archive: kept{}, Waker: &surroundings{}, Logger: slog.New(slog.DiscardHandler),
 		Credentials: basicauth.NewCache(func(context.Context) ([]byte, error) { return []byte(`{"datasink":"hunter2"}`), nil }, time.Minute, time.Minute),
 	})
 	answer, err := handler.Invoke(t.Context(), []byte(rendered(at(schedule, "Target", "Input"))))

@@ -17,6 +17,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
 	"github.com/data-sink/data-sink/internal/pipeline/bridge"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 	"github.com/data-sink/data-sink/internal/pipeline/ingest"
 	"github.com/data-sink/data-sink/internal/pipeline/metric"
@@ -143,7 +144,7 @@ func emitted(t *testing.T, deployment string, bad bool) []metrictest.Point {
 	window := metric.NewWindow(writer)
 	clients := basicauth.NewCache(func(context.Context) ([]byte, error) { return []byte(`{"datasink":"hunter2"}`), nil }, time.Minute, time.Minute)
 	ingests := ingest.New(ingest.Config{
-		Streams: set, Credentials: clients, Queue: around(), Archive: kept{}, Waker: around(), Logger: silent,
+		Ingest: env.Defaults(env.ParseIngest), Streams: set, Credentials: clients, Queue: around(), Archive: kept{}, Waker: around(), Logger: silent,
 		Observe: ingest.Metrics{Window: window}.Observe,
 	})
 	post := `{"rawPath":"/archives/orders","headers":{"authorization":"Basic ` + base64.StdEncoding.EncodeToString([]byte("datasink:hunter2")) +
@@ -154,8 +155,10 @@ func emitted(t *testing.T, deployment string, bad bool) []metrictest.Point {
 	if bad {
 		queued.queue = append(queued.queue, []byte("no envelope"))
 	}
+	drainer := env.Defaults(env.ParseDrainer)
+	drainer.Name = deployment
 	drains := drain.New(drain.Options{
-		Deployment: deployment, Streams: set, Queue: queued, Sink: around(), Archive: kept{}, Waker: around(), Log: silent,
+		Drainer: drainer, Streams: set, Queue: queued, Sink: around(), Archive: kept{}, Waker: around(), Log: silent,
 		Observe: observe.Observe, ObserveSweep: observe.ObserveSweep,
 	})
 

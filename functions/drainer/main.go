@@ -66,21 +66,14 @@ func newHandler(ctx context.Context, p *function.Process) (*drain.Handler, error
 	limits.CallBytes = e.PutBytes
 	emit := drain.Metrics{Writer: metric.NewWriter(p.Metrics, e.Name, e.AllStreamMetrics)}
 	return drain.New(drain.Options{
-		Deployment:      e.Name,
-		Streams:         streams,
-		Queue:           q,
-		Sink:            &sink.Writer{Service: sink.NewKinesis(kinesisClient), Limits: limits, MaxAttempts: putAttempts},
-		Archive:         archive.New(archive.NewS3(s3.NewFromConfig(cfg), e.ArchiveBucket), e.Name),
-		Waker:           wake.New(sqs.NewFromConfig(cfg, wake.DualStack(e.DualStack)), e.Wake.QueueURL),
-		Lease:           e.Lease,
-		ClaimRecords:    e.ClaimRecords,
-		ClaimBytes:      e.ClaimBytes,
-		ClaimsInFlight:  e.ClaimsInFlight,
-		ScaleOutRecords: e.ScaleOutRecords,
-		MaxDrainers:     e.MaxDrainers,
-		WakeInterval:    e.Wake.Interval,
-		Log:             p.Log,
-		Observe:         emit.Observe,
-		ObserveSweep:    emit.ObserveSweep,
+		Drainer:      e,
+		Streams:      streams,
+		Queue:        q,
+		Sink:         &sink.Writer{Service: sink.NewKinesis(kinesisClient), Limits: limits, MaxAttempts: putAttempts},
+		Archive:      archive.New(archive.NewS3(s3.NewFromConfig(cfg), e.ArchiveBucket), e.Name),
+		Waker:        wake.New(sqs.NewFromConfig(cfg, wake.DualStack(e.DualStack)), e.Wake.QueueURL),
+		Log:          p.Log,
+		Observe:      emit.Observe,
+		ObserveSweep: emit.ObserveSweep,
 	}), nil
 }

@@ -173,7 +173,9 @@ func (d *deployment) empty(redisURL string) {
 		d.tb.Fatal(err)
 	}
 	defer func() { _ = q.Close() }()
-	drainer := drain.New(drain.Options{Deployment: "datasink", Streams: d.streams, Queue: q, Sink: d, Waker: d, Log: slog.New(slog.DiscardHandler)})
+	e := env.Defaults(env.ParseDrainer)
+	e.Name = "datasink"
+	drainer := drain.New(drain.Options{Drainer: e, Streams: d.streams, Queue: q, Sink: d, Waker: d, Log: slog.New(slog.DiscardHandler)})
 	for {
 		if _, err := drainer.Invoke(d.tb.Context(), []byte(drain.SweepEvent)); err != nil {
 			d.tb.Fatal(err)

@@ -62,18 +62,14 @@ func newHandler(ctx context.Context, p *function.Process) (*ingest.Handler, erro
 	window := metric.NewWindow(metric.NewWriter(p.Metrics, e.Name, e.AllStreamMetrics))
 	p.OnShutdown(window.Flush)
 	return ingest.New(ingest.Config{
-		Streams:         streams,
-		Credentials:     clients,
-		Queue:           records,
-		Archive:         archive.New(archive.NewS3(s3.NewFromConfig(cfg), e.ArchiveBucket), e.Name),
-		Waker:           wake.New(sqs.NewFromConfig(cfg, wake.DualStack(e.DualStack)), e.Wake.QueueURL),
-		MaxBodyBytes:    e.MaxBodyBytes,
-		MaxDecodedBytes: e.MaxDecodedBytes,
-		PushTimeout:     e.PushTimeout,
-		BypassQueue:     e.BypassQueue,
-		WakeInterval:    e.Wake.Interval,
-		Logger:          p.Log,
-		Observe:         ingest.Metrics{Window: window}.Observe,
+		Ingest:      e,
+		Streams:     streams,
+		Credentials: clients,
+		Queue:       records,
+		Archive:     archive.New(archive.NewS3(s3.NewFromConfig(cfg), e.ArchiveBucket), e.Name),
+		Waker:       wake.New(sqs.NewFromConfig(cfg, wake.DualStack(e.DualStack)), e.Wake.QueueURL),
+		Logger:      p.Log,
+		Observe:     ingest.Metrics{Window: window}.Observe,
 	}), nil
 }
 

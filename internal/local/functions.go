@@ -14,6 +14,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
 	"github.com/data-sink/data-sink/internal/pipeline/bridge"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/ingest"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -70,16 +71,14 @@ func (p *Pipeline) setHandlers(streams *stream.Set) {
 	objects := archive.New(wrap(p.o.Seams.Archive, archive.Store(p.bucket)), p.o.Deployment)
 	wakes := waker{p.wakes}
 	drainer := drain.New(drain.Options{
-		Deployment: p.o.Deployment, Streams: streams, Archive: objects, Waker: wakes, Log: p.log("drainer"),
-		Queue: wrap(p.o.Seams.DrainerQueue, f.queue),
-		Sink:  &sink.Writer{Service: wrap(p.o.Seams.Kinesis, sink.Service(p.kinesis)), Limits: sink.KinesisLimits, MaxAttempts: 4},
-		Lease: p.o.Lease, ClaimsInFlight: 2, TotalClaims: 4, MaxDrainers: 2, WakeInterval: p.o.WakeInterval,
-		Observe: p.o.Observe.Drain,
+		Drainer: drainerEnv(p.o), Streams: streams, Archive: objects, Waker: wakes, Log: p.log("drainer"),
+		Queue:       wrap(p.o.Seams.DrainerQueue, f.queue),
+		Sink:        &sink.Writer{Service: wrap(p.o.Seams.Kinesis, sink.Service(p.kinesis)), Limits: sink.KinesisLimits, MaxAttempts: 4},
+		TotalClaims: 4, Observe: p.o.Observe.Drain,
 	})
 	ingester := ingest.New(ingest.Config{
-		Streams: streams, Credentials: f.credentials, Archive: objects, Waker: wakes, Logger: p.direct.logger(p.log("ingest")),
-		Queue: wrap(p.o.Seams.IngestQueue, f.queue), PushTimeout: pushTimeout(p.o), WakeInterval: p.o.WakeInterval,
-		Observe: p.o.Observe.Ingest,
+		Ingest: ingestEnv(p.o), Streams: streams, Credentials: f.credentials, Archive: objects, Waker: wakes, Logger: p.direct.logger(p.log("ingest")),
+		Queue: wrap(p.o.Seams.IngestQueue, f.queue), Observe: p.o.Observe.Ingest,
 	})
 	bridges := bridge.New(bridge.Config{
 		Deployment: p.o.Deployment, Streams: streams, Archive: objects, Log: p.packed.logger(p.log("bridge")),
@@ -89,6 +88,23 @@ func (p *Pipeline) setHandlers(streams *stream.Set) {
 	f.drainHandler.set(drainer.Invoke)
 	f.ingestHandler.set(ingester.Invoke)
 	f.bridgeHandler.set(bridges.Invoke)
+}
+
+// ingestEnv returns the environment of ingest: the defaults, except for what a single
+// machine needs.
+func ingestEnv(o Options) env.Ingest {
+	e := env.Defaults(env.ParseIngest)
+	e.Name, e.Wake.Interval, e.PushTimeout = o.Deployment, o.WakeInterval, pushTimeout(o)
+	return e
+}
+
+// drainerEnv returns the environment of the drainer: the defaults, except for what a
+// single machine needs.
+func drainerEnv(o Options) env.Drainer {
+	e := env.Defaults(env.ParseDrainer)
+	e.Name, e.Wake.Interval, e.Lease = o.Deployment, o.WakeInterval, o.Lease
+	e.ClaimsInFlight, e.MaxDrainers = 2, 2 // to bound the memory
+	return e
 }
 
 func (p *Pipeline) function(name string, h cloud.Handler) *cloud.Function {

@@ -25,6 +25,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/bridge"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/ingest"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
@@ -79,7 +80,7 @@ type Options struct {
 	// WakeInterval is the minimum time between two wake-ups of a stream, SweepInterval
 	// the time between two sweeps, Lease the lease of a claim, and Window the time
 	// for which a batch of the bridge waits for more records. The defaults are 100
-	// ms, 1 minute, 15 s and 100 ms.
+	// ms, 1 minute, the drainer's default lease and 100 ms.
 	WakeInterval, SweepInterval, Lease, Window time.Duration
 	// HoldAtMost is how long a request is held back while the embedded Redis is
 	// full. Then its record may become a direct record. The default is 10 s.
@@ -204,7 +205,7 @@ func withDefaults(o Options) Options {
 	setDefault(&o.Flush, 2*time.Second)
 	setDefault(&o.WakeInterval, 100*time.Millisecond)
 	setDefault(&o.SweepInterval, time.Minute)
-	setDefault(&o.Lease, 15*time.Second)
+	setDefault(&o.Lease, env.Defaults(env.ParseDrainer).Lease)
 	setDefault(&o.Window, 100*time.Millisecond)
 	setDefault(&o.HoldAtMost, 10*time.Second)
 	if o.Log == nil {

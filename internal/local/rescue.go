@@ -36,7 +36,8 @@ func (p *Pipeline) rescueStream(ctx context.Context, objects *archive.Archive, n
 	if _, err := p.queue.Reclaim(ctx, name); err != nil {
 		return err
 	}
-	c, err := p.queue.Claim(ctx, name, id, p.o.Lease, 500, 1<<20)
+	limits := drainerEnv(p.o)
+	c, err := p.queue.Claim(ctx, name, id, limits.Lease, limits.ClaimRecords, limits.ClaimBytes)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -47,33 +48,21 @@ type Waker interface {
 	Wake(ctx context.Context, stream string, delay time.Duration) error
 }
 
-// Options are the parts and settings of a Handler. All parts are required except
-// Log, Now and the observers.
+// Options are the environment and the parts of a Handler. All are required except
+// TotalClaims, Log, Now and the observers. Of the environment, the handler reads the
+// name of the deployment, the limits of claims and drainers, and Wake.Interval,
+// which is the delay of the wake-up for a successor.
 type Options struct {
-	Deployment string
-	Streams    *stream.Set
-	Queue      Queue
-	Sink       Sink
-	Archive    Archive
-	Waker      Waker
+	env.Drainer
+	Streams *stream.Set
+	Queue   Queue
+	Sink    Sink
+	Archive Archive
+	Waker   Waker
 
-	// Lease is the time for which a claim belongs to this drainer. A put ends after
-	// three quarters of it: later another drainer may own the records, and the last
-	// quarter is needed to settle the claim. Default 20 s.
-	Lease time.Duration
-	// ClaimRecords and ClaimBytes limit a claim. Defaults 500 and 1 MiB.
-	ClaimRecords, ClaimBytes int
-	// ClaimsInFlight limits the claims of one stream. Default 8.
-	ClaimsInFlight int
 	// TotalClaims limits the claims of all streams and so, with ClaimBytes, the
 	// memory of an invocation. Default 16.
 	TotalClaims int
-	// ScaleOutRecords is the depth up to which one drainer is enough. Default 50,000.
-	ScaleOutRecords int
-	// MaxDrainers limits the drainers of one stream. Default 10.
-	MaxDrainers int
-	// WakeInterval is the delay of the wake-up for a successor. Default 1 s.
-	WakeInterval time.Duration
 
 	// Log defaults to slog.Default, Now to time.Now.
 	Log *slog.Logger
@@ -125,16 +114,11 @@ type Handler struct {
 	checked atomic.Bool
 }
 
-// New returns a drainer with defaults for the options that are not set.
+// New returns a drainer.
 func New(o Options) *Handler {
-	o.Lease = orDefault(o.Lease, 20*time.Second)
-	o.ClaimRecords = orDefault(o.ClaimRecords, 500)
-	o.ClaimBytes = orDefault(o.ClaimBytes, 1<<20)
-	o.ClaimsInFlight = orDefault(o.ClaimsInFlight, 8)
-	o.TotalClaims = orDefault(o.TotalClaims, 16)
-	o.ScaleOutRecords = orDefault(o.ScaleOutRecords, 50_000)
-	o.MaxDrainers = orDefault(o.MaxDrainers, 10)
-	o.WakeInterval = orDefault(o.WakeInterval, time.Second)
+	if o.TotalClaims == 0 {
+		o.TotalClaims = 16
+	}
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
@@ -148,11 +132,4 @@ func New(o Options) *Handler {
 		o.ObserveSweep = func(context.Context, Sweep) {}
 	}
 	return &Handler{o: o, slots: make(chan struct{}, o.TotalClaims)}
-}
-
-func orDefault[T int | time.Duration](value, byDefault T) T {
-	if value <= 0 {
-		return byDefault
-	}
-	return value
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -87,8 +88,10 @@ func newBench(t *testing.T, change func(*drain.Options)) *bench {
 		memoryQueue: newMemoryQueue(), delivered: make(map[string][]string), keys: make(map[string]string),
 		dead: make(map[string]archive.DeadLetter), summaries: make(map[string]drain.Summary),
 	}
+	e := env.Defaults(env.ParseDrainer)
+	e.Name = "d"
 	o := drain.Options{
-		Deployment: "d", Streams: set, Queue: b.memoryQueue, Sink: b, Archive: b, Waker: b,
+		Drainer: e, Streams: set, Queue: b.memoryQueue, Sink: b, Archive: b, Waker: b,
 		Log: slog.New(slog.NewTextHandler(&b.log, nil)),
 		Observe: func(_ context.Context, s drain.Summary) {
 			b.mu.Lock()

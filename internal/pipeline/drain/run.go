@@ -50,7 +50,7 @@ type run struct {
 func newRun(h *Handler, name, drainer string) *run {
 	return &run{
 		h: h, name: name, drainer: drainer,
-		resource: stream.ResourceName(h.o.Deployment, name),
+		resource: stream.ResourceName(h.o.Name, name),
 		summary:  Summary{Stream: name},
 	}
 }

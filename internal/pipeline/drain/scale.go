@@ -58,7 +58,7 @@ func (r *run) wakeSuccessor(ctx context.Context) {
 	if err == nil && state.Depth == 0 {
 		return
 	}
-	if err := r.h.o.Waker.Wake(ctx, r.name, r.h.o.WakeInterval); err != nil {
+	if err := r.h.o.Waker.Wake(ctx, r.name, r.h.o.Wake.Interval); err != nil {
 		r.h.o.Log.WarnContext(ctx, logWakeFailed, "stream", r.name, "error", err)
 	}
 }

@@ -121,9 +121,9 @@ type Drainer struct {
 	// DualStack reports whether SQS and Kinesis are called at their dual-stack
 	// endpoints, which have IPv6 addresses.
 	DualStack bool
-	// Lease is the time for which a drainer owns a claim. It must be far longer than
-	// a put takes. If a drainer stops, or if the answer to a claim is lost, its
-	// records wait for this time.
+	// Lease is the time for which a drainer owns a claim. A put ends after three
+	// quarters of it, so it must be far longer than a put takes. If a drainer stops,
+	// or if the answer to a claim is lost, its records wait for this time.
 	Lease time.Duration
 	// ClaimRecords and ClaimBytes bound a claim. An envelope larger than ClaimBytes
 	// is the only envelope of its claim.
@@ -223,6 +223,15 @@ func ParseVerifier(getenv func(string) string) (Verifier, error) {
 		r.problem(VerifyEvery, "%v: want whole hours", e.Every)
 	}
 	return e, r.err()
+}
+
+// Defaults returns what a parser returns for an empty environment: every default,
+// and nothing for the required variables. For example,
+// Defaults(ParseDrainer).Lease is the default lease.
+func Defaults[T any](parse func(getenv func(string) string) (T, error)) T {
+	// The error lists the required variables.
+	e, _ := parse(func(string) string { return "" })
+	return e
 }
 
 // Setting is a variable that a function reads.

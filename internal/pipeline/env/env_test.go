@@ -52,6 +52,19 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// Without the required variables, the defaults are those of a complete environment.
+func TestDefaultsNeedNoEnvironment(t *testing.T) {
+	t.Parallel()
+	want, err := env.ParseDrainer(lookup(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.Name, want.ArchiveBucket, want.Redis.URL, want.Wake.QueueURL = "", "", "", ""
+	if diff := cmp.Diff(want, env.Defaults(env.ParseDrainer)); diff != "" {
+		t.Errorf("defaults differ (-want +got):\n%s", diff)
+	}
+}
+
 func TestEveryProblemIsListed(t *testing.T) {
 	t.Parallel()
 	_, err := env.ParseIngest(lookup(map[string]string{

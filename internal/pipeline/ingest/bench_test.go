@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -46,6 +47,7 @@ func benchHandler(tb testing.TB) *Handler {
 		tb.Fatal(err)
 	}
 	return New(Config{
+		Ingest:  env.Defaults(env.ParseIngest),
 		Streams: streams, Queue: noQueue{}, Archive: noArchive{}, Waker: noWaker{}, Logger: slog.New(slog.DiscardHandler),
 		Credentials: basicauth.NewCache(func(context.Context) ([]byte, error) { return []byte(`{"datasink":"hunter2"}`), nil }, time.Minute, time.Hour),
 	})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 	"github.com/data-sink/data-sink/internal/pipeline/ingest"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
@@ -138,7 +139,7 @@ func newService(tb testing.TB, change ...func(*service)) *service {
 		secret: func(context.Context) ([]byte, error) { return []byte(secretJSON), nil },
 	}
 	s.config = ingest.Config{
-		Streams: streams, Queue: s.queue, Archive: s.archive,
+		Ingest: env.Defaults(env.ParseIngest), Streams: streams, Queue: s.queue, Archive: s.archive,
 		Waker:  fakeWaker(func(context.Context, string, time.Duration) error { return nil }),
 		Now:    func() time.Time { return s.now },
 		Logger: slog.New(slog.NewJSONHandler(&s.logs, nil)),

@@ -17,6 +17,7 @@ import (
 
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -58,24 +59,19 @@ type credentials interface {
 	Ready(ctx context.Context) error
 }
 
-// Config is the configuration of a Handler. The first five fields are required.
+// Config is the environment and the parts of a Handler. All are required except Now,
+// Logger and Observe. Of the environment, the handler reads the limits of bodies,
+// PushTimeout, BypassQueue and Wake.Interval, which is the delivery delay of a
+// wake-up and must be the queue's minimum interval between two wake-ups of one
+// stream.
 type Config struct {
+	env.Ingest
 	Streams     *stream.Set
 	Credentials credentials
 	Queue       recordQueue
 	Archive     recordArchive
 	Waker       waker
 
-	// MaxBodyBytes bounds a body as received. Default 4 MiB. MaxDecodedBytes bounds
-	// a decoded body. Default 16 MiB.
-	MaxBodyBytes, MaxDecodedBytes int
-	// PushTimeout bounds a push. Default 250 ms.
-	PushTimeout time.Duration
-	// BypassQueue makes every record a direct record.
-	BypassQueue bool
-	// WakeInterval is the delivery delay of a wake-up. It must be the queue's minimum
-	// interval between two wake-ups of one stream. Default 1 s.
-	WakeInterval time.Duration
 	// Now is the clock for ReceivedAt. Default time.Now.
 	Now func() time.Time
 	// Logger receives warnings and errors. Default slog.Default.
@@ -83,27 +79,6 @@ type Config struct {
 	// Observe, if set, is called for every request except successful requests of
 	// /health. It is called before the answer, and by several goroutines at once.
 	Observe func(Outcome)
-}
-
-func (c Config) withDefaults() Config {
-	c.MaxBodyBytes = orDefault(c.MaxBodyBytes, 4<<20)
-	c.MaxDecodedBytes = orDefault(c.MaxDecodedBytes, 16<<20)
-	c.PushTimeout = orDefault(c.PushTimeout, 250*time.Millisecond)
-	c.WakeInterval = orDefault(c.WakeInterval, time.Second)
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
-	return c
-}
-
-func orDefault[T ~int | ~int64](value, byDefault T) T {
-	if value <= 0 {
-		return byDefault
-	}
-	return value
 }
 
 // Handler answers requests. It is safe for concurrent use.
@@ -117,7 +92,12 @@ type Handler struct {
 
 // New returns a Handler.
 func New(c Config) *Handler {
-	c = c.withDefaults()
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
 	h := &Handler{config: c, unpacker: newUnpacker(c.MaxDecodedBytes), breakers: make(map[string]*breaker)}
 	for _, name := range c.Streams.Names() {
 		h.breakers[name] = newBreaker(name, time.Now, c.Logger)

@@ -153,7 +153,7 @@ func (h *Handler) toArchive(ctx context.Context, s stream.Stream, r envelope.Rec
 func (h *Handler) wake(ctx context.Context, name string) {
 	wakeCtx, cancel := withTimeout(ctx, wakeTimeout, answerMargin)
 	defer cancel()
-	if err := h.config.Waker.Wake(wakeCtx, name, h.config.WakeInterval); err != nil {
+	if err := h.config.Waker.Wake(wakeCtx, name, h.config.Wake.Interval); err != nil {
 		h.config.Logger.WarnContext(ctx, wakeFailed, "stream", name, "error", err)
 	}
 }

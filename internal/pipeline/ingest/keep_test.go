@@ -82,7 +82,9 @@ func TestDeadlines(t *testing.T) {
 			}
 			var push, put time.Duration
 			s := newService(t, func(s *service) {
-				s.config.PushTimeout = tt.pushTimeout
+				if tt.pushTimeout > 0 {
+					s.config.PushTimeout = tt.pushTimeout
+				}
 				s.queue.push = func(ctx context.Context, _ string, _ []byte, _ int64) (queue.Pushed, error) {
 					return queue.Pushed{}, hang(ctx, &push)
 				}
@@ -112,7 +114,7 @@ func wakes(n *int, err error) func(*service) {
 		s.queue.push = func(context.Context, string, []byte, int64) (queue.Pushed, error) {
 			return queue.Pushed{WakeDue: true}, nil
 		}
-		s.config.WakeInterval = 7 * time.Second
+		s.config.Wake.Interval = 7 * time.Second
 		s.config.Waker = fakeWaker(func(_ context.Context, stream string, delay time.Duration) error {
 			if stream != "orders" || delay != 7*time.Second {
 				s.tb.Errorf("Wake(%q, %v), want orders, 7s", stream, delay)

@@ -19,10 +19,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/redis/go-redis/v9"
 )
 
-// Options says how to reach Redis and how records are pushed.
+// Options says how to reach Redis and how records are pushed. The defaults of
+// PushTimeout, WakeInterval and RememberFor are those of ingest's environment.
 type Options struct {
 	// Deployment is the prefix of all keys, so that several deployments can share a
 	// Redis.
@@ -40,14 +42,14 @@ type Options struct {
 	Secret func(ctx context.Context) ([]byte, error)
 	// TLS is the configuration for rediss; nil uses the roots of the system.
 	TLS *tls.Config
-	// PushTimeout limits a push, including the connection. Default 250 ms.
+	// PushTimeout limits a push, including the connection.
 	PushTimeout time.Duration
 	// WaitReplicas is the number of replicas that must have a record before a push
 	// succeeds.
 	WaitReplicas int
-	// WakeInterval is the shortest time between two wake-ups of a stream. Default 1 s.
+	// WakeInterval is the shortest time between two wake-ups of a stream.
 	WakeInterval time.Duration
-	// RememberFor is the time for which an idempotency key is remembered. Default 1 h.
+	// RememberFor is the time for which an idempotency key is remembered.
 	RememberFor time.Duration
 	// CountersSettle is the time that functions of an older version may still run
 	// beside this one; see Reconcile. Default 15 min.
@@ -67,9 +69,10 @@ type Queue struct {
 // Open returns the queues of a deployment. It does not connect: the first command
 // does, and each command reconnects when necessary.
 func Open(o Options) (*Queue, error) {
-	o.PushTimeout = orDefault(o.PushTimeout, 250*time.Millisecond)
-	o.WakeInterval = orDefault(o.WakeInterval, time.Second)
-	o.RememberFor = orDefault(o.RememberFor, time.Hour)
+	ingest := env.Defaults(env.ParseIngest)
+	o.PushTimeout = orDefault(o.PushTimeout, ingest.PushTimeout)
+	o.WakeInterval = orDefault(o.WakeInterval, ingest.Wake.Interval)
+	o.RememberFor = orDefault(o.RememberFor, ingest.IdempotencyWindow)
 	o.CountersSettle = orDefault(o.CountersSettle, 15*time.Minute)
 	o.IdleTimeout = orDefault(o.IdleTimeout, 90*time.Second)
 	address, cluster, err := parseURL(o.URL)

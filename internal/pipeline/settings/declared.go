@@ -56,6 +56,12 @@ func small(standard, small string) func(s Settings) string {
 	}
 }
 
+// Defaults of the settings that are variables of a function.
+var (
+	ingestDefaults  = env.Defaults(env.ParseIngest)
+	drainerDefaults = env.Defaults(env.ParseDrainer)
+)
+
 var declared = []Setting{
 	{
 		Name: "name", Default: "datasink",
@@ -153,7 +159,7 @@ var declared = []Setting{
 		Meaning: "Origins of web pages that may call the API, separated by commas, as in `https://app.example.com`. `*` is not accepted. A password in a page is public: create a client of its own with one stream.",
 		read:    readOrigins,
 	},
-	number("idempotencyMinutes", 60, 1, 1_440, func(s *Settings) *int { return &s.IdempotencyMinutes },
+	number("idempotencyMinutes", int(ingestDefaults.IdempotencyWindow.Minutes()), 1, 1_440, func(s *Settings) *int { return &s.IdempotencyMinutes },
 		"Minutes for which an idempotency key is remembered, or until 100,000 newer keys of its stream exist."),
 	number("throttleRate", 5_000, 1, 1_000_000, func(s *Settings) *int { return &s.ThrottleRate },
 		"Requests a second that the API accepts. It answers 429 to requests above this rate, and the original clients do not retry. The default limit of an account is 10,000."),
@@ -175,11 +181,11 @@ var declared = []Setting{
 		"Memory of the bridge in MB. One execution serves one shard: with 128 MB it moves seven times what a shard can bring."),
 	number("drainerConcurrency", 20, 2, 1_000, func(s *Settings) *int { return &s.DrainerConcurrency },
 		"Number of drainers that SQS may run at once, for all streams together."),
-	number("streamDrainers", 10, 1, 1_000, func(s *Settings) *int { return &s.StreamDrainers },
+	number("streamDrainers", drainerDefaults.MaxDrainers, 1, 1_000, func(s *Settings) *int { return &s.StreamDrainers },
 		"Number of drainers that one stream may have at once."),
-	number("maxBodyBytes", 4<<20, 1, 4_500_000, func(s *Settings) *int { return &s.MaxBodyBytes },
+	number("maxBodyBytes", ingestDefaults.MaxBodyBytes, 1, 4_500_000, func(s *Settings) *int { return &s.MaxBodyBytes },
 		"Size of the largest body as received. It reaches ingest in base64, in an event of at most 6 MB."),
-	number("maxDecodedBytes", 16<<20, 1, 64<<20, func(s *Settings) *int { return &s.MaxDecodedBytes },
+	number("maxDecodedBytes", ingestDefaults.MaxDecodedBytes, 1, 64<<20, func(s *Settings) *int { return &s.MaxDecodedBytes },
 		"Size of the largest body after content decoding."),
 	{
 		Name: "logRetentionDays", Default: "30",

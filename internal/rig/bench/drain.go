@@ -47,11 +47,9 @@ func (l *lab) newDrainer(url string, streams *stream.Set) (*drain.Handler, error
 	limits := sink.KinesisLimits
 	limits.CallBytes = e.PutBytes
 	return drain.New(drain.Options{
-		Deployment: e.Name, Streams: streams, Queue: q, Archive: noArchive{}, Waker: noWaker{},
-		Sink:  &sink.Writer{Service: sink.NewKinesis(kinesis.NewFromConfig(l.aws(l.atOnce))), Limits: limits, MaxAttempts: 4},
-		Lease: e.Lease, ClaimRecords: e.ClaimRecords, ClaimBytes: e.ClaimBytes, ClaimsInFlight: e.ClaimsInFlight,
-		ScaleOutRecords: e.ScaleOutRecords, MaxDrainers: e.MaxDrainers, WakeInterval: e.Wake.Interval,
-		Log: slog.New(slog.DiscardHandler),
+		Drainer: e, Streams: streams, Queue: q, Archive: noArchive{}, Waker: noWaker{},
+		Sink: &sink.Writer{Service: sink.NewKinesis(kinesis.NewFromConfig(l.aws(l.atOnce))), Limits: limits, MaxAttempts: 4},
+		Log:  slog.New(slog.DiscardHandler),
 	}), nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 	"github.com/data-sink/data-sink/internal/pipeline/ingest"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
@@ -51,7 +52,7 @@ func (noWaker) Wake(context.Context, string, time.Duration) error { return nil }
 // ingestConfig returns the configuration of a handler, without a queue.
 func ingestConfig() ingest.Config {
 	return ingest.Config{
-		Streams: streams(1), Archive: noArchive{}, Waker: noWaker{}, Logger: slog.New(slog.DiscardHandler),
+		Ingest: env.Defaults(env.ParseIngest), Streams: streams(1), Archive: noArchive{}, Waker: noWaker{}, Logger: slog.New(slog.DiscardHandler),
 		Credentials: basicauth.NewCache(func(context.Context) ([]byte, error) { return []byte(clientsSecret), nil }, time.Minute, time.Hour),
 	}
 }

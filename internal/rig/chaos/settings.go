@@ -32,9 +32,10 @@ func hurried() settings {
 // deployed are the settings of the stack, with as many processes as one machine can
 // bear.
 func deployed() settings {
+	e := env.Defaults(env.ParseDrainer)
 	return settings{
 		ingest: 64, drainers: 40, bridges: 8, drainer: realDrainer,
-		leasing:  leasing{lease: 20 * time.Second, records: 500, bytes: 1 << 20},
+		leasing:  leasing{lease: e.Lease, records: e.ClaimRecords, bytes: e.ClaimBytes},
 		schedule: time.Minute, wakeUps: 20,
 	}
 }

@@ -11,10 +11,11 @@ import (
 	"testing"
 
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 )
 
 // maxBody is the limit of a body as received.
-const maxBody = 4 << 20
+var maxBody = env.Defaults(env.ParseIngest).MaxBodyBytes
 
 // testRefuse sends what must be refused. The comparison of the archive with the
 // accepted bodies shows that none of it was kept.

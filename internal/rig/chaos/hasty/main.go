@@ -58,10 +58,9 @@ func newHandler(ctx context.Context) (lambda.Handler, error) {
 		return nil, err
 	}
 	return drain.New(drain.Options{
-		Deployment: e.Name, Streams: streams, Queue: hastyQueue{q},
+		Drainer: e, Streams: streams, Queue: hastyQueue{q},
 		Sink:    &sink.Writer{Service: sink.NewKinesis(kinesis.NewFromConfig(cfg)), Limits: sink.KinesisLimits, MaxAttempts: 4},
 		Archive: archive.New(archive.NewS3(s3.NewFromConfig(cfg), e.ArchiveBucket), e.Name),
 		Waker:   wake.New(sqs.NewFromConfig(cfg), e.Wake.QueueURL),
-		Lease:   e.Lease, ClaimRecords: e.ClaimRecords, ClaimBytes: e.ClaimBytes, ClaimsInFlight: e.ClaimsInFlight, WakeInterval: e.Wake.Interval,
 	}), nil
 }
