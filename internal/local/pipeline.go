@@ -72,6 +72,9 @@ type Options struct {
 	// its file, which the operator's verbs edit.
 	Clients     func(ctx context.Context) ([]byte, error)
 	ClientsFile string
+	// Ready, if set, is called once, when the addresses are open and the data folder
+	// is locked, and before the clients are read. Its error ends Start.
+	Ready func() error
 	// Flush is how long Firehose buffers. The default is 2 s.
 	Flush time.Duration
 	// Throttle limits each shard of Kinesis as AWS does.
@@ -229,6 +232,11 @@ func (p *Pipeline) open(ctx context.Context) error {
 	var err error
 	if p.data, p.lock, err = openData(p.o.Data); err != nil {
 		return err
+	}
+	if p.o.Ready != nil {
+		if err := p.o.Ready(); err != nil {
+			return err
+		}
 	}
 	if p.packed, err = openKeptLog(p.data, "packed", pack.LogPacked); err != nil {
 		return err

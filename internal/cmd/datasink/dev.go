@@ -107,7 +107,7 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 	pipeline, err := local.Start(ctx, local.Options{
 		Streams: streams, Data: v.Data, Addr: v.Addr, S3Addr: v.S3Addr, OperatorAddr: v.Operator, RedisURL: v.RedisURL,
 		AWSAddr: v.AWSAddr, AWSAddrOptional: v.AWSAddr == defaultAWSAddr, AccessKey: v.AccessKey, SecretKey: v.SecretKey, CORSOrigins: v.CORSOrigins,
-		PageAddr: v.PageAddr, User: v.User, Password: v.Password, Clients: client.read, ClientsFile: client.path, Flush: v.Flush, Throttle: v.Throttle,
+		PageAddr: v.PageAddr, User: v.User, Password: v.Password, Clients: client.read, ClientsFile: client.path, Ready: client.write, Flush: v.Flush, Throttle: v.Throttle,
 		Seams: live.Seams(), Observe: observe, Log: log,
 	})
 	if err != nil {

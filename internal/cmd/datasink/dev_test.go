@@ -1,7 +1,10 @@
 package main_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -114,6 +117,30 @@ func TestDevRefusesToStart(t *testing.T) {
 				t.Error("it ended with a trace")
 			}
 		})
+	}
+}
+
+// A command that cannot start changes no client of the pipeline that runs.
+func TestDevKeepsTheClientsIfItCannotStart(t *testing.T) {
+	t.Parallel()
+	running := start(t, t.TempDir())
+	file := filepath.Join(running.data, "clients.json")
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code := launch(t, running.data, "--password=other").exit(t); code != 1 {
+		t.Errorf("with the same folder: exit code %d, want 1", code)
+	}
+	if after, err := os.ReadFile(file); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("with the same folder: clients.json has changed, or %v", err)
+	}
+	data := t.TempDir()
+	if code := launch(t, data, "--addr="+strings.TrimPrefix(running.url, "http://")).exit(t); code != 1 {
+		t.Errorf("with the same address: exit code %d, want 1", code)
+	}
+	if _, err := os.Stat(filepath.Join(data, "clients.json")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("with the same address: clients.json: %v, want none", err)
 	}
 }
 

@@ -21,10 +21,12 @@ type devClients struct {
 	// user and password are the credentials that the command prints. The password is
 	// empty if the file holds only its hash.
 	user, password string
+	changed        *clients.Secret // the document to write; nil if the file has it
 }
 
-// openClients reads the clients' file, and makes it with one client if it does not
-// exist. A password on the command line wins, and is kept in the file.
+// openClients reads the clients' file. If the file does not exist, the document has
+// one client. A password on the command line replaces the one in the file. The file
+// changes only with write.
 func (v *devVerb) openClients() (devClients, error) {
 	c := devClients{path: v.Clients, user: v.User}
 	if c.path == "" {
@@ -41,17 +43,26 @@ func (v *devVerb) openClients() (devClients, error) {
 		return c, fmt.Errorf("reading the clients: %w", err)
 	}
 	changed, err := v.setClient(secret, &c)
-	if err != nil || !changed {
-		return c, err
+	if changed {
+		c.changed = secret
 	}
-	encoded, err := secret.Encode()
+	return c, err
+}
+
+// write writes the clients' file if the document has changed. A running pipeline
+// uses the file, so the caller must hold the lock of the data folder.
+func (c devClients) write() error {
+	if c.changed == nil {
+		return nil
+	}
+	encoded, err := c.changed.Encode()
 	if err != nil {
-		return c, err
+		return err
 	}
 	if err := clients.WriteFile(c.path, encoded); err != nil {
-		return c, fmt.Errorf("writing the clients: %w", err)
+		return fmt.Errorf("writing the clients: %w", err)
 	}
-	return c, nil
+	return nil
 }
 
 // setClient makes sure that the client of the command line exists, and sets user and
