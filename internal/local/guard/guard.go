@@ -10,9 +10,11 @@ import (
 )
 
 // ForPrograms serves programs only. It refuses, with 403, every request that a
-// web page has caused, and a request to a loopback address whose Host is not a
-// loopback name: such a name has been rebound to this machine. Responses cannot be
-// read, run or framed by a page, even when a person opens them in a browser.
+// web page has caused, and every request whose Host could be a name of the public
+// DNS, because a web page can rebind such a name to this machine. A loopback address
+// serves only loopback names. Any other address, such as that of a container, also
+// serves IP addresses, names without a dot and host.docker.internal. Responses cannot
+// be read, run or framed by a page, even when a person opens them in a browser.
 func ForPrograms(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -38,8 +40,14 @@ func refusal(r *http.Request) string {
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "none" {
 		return "this port is for programs, not for web pages"
 	}
-	if isLoopback(r) && !isLoopbackName(r.Host) {
+	host := hostname(r.Host)
+	switch {
+	case isLoopbackName(host):
+		return ""
+	case isLoopback(r):
 		return "the Host of a request to this port must be localhost or a loopback address"
+	case !isPrivateName(host):
+		return "the Host of a request to this port must be an IP address, localhost or a name without a dot"
 	}
 	return ""
 }
@@ -51,14 +59,25 @@ func isLoopback(r *http.Request) bool {
 	return !ok || local.IP.IsLoopback()
 }
 
-// isLoopbackName reports whether a host, with or without a port, is localhost, a
-// name below localhost or a loopback address.
-func isLoopbackName(host string) bool {
+// hostname returns a host without its port, in lower case.
+func hostname(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+	return strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+}
+
+// isLoopbackName reports whether a host is localhost, a name below localhost or a
+// loopback address.
+func isLoopbackName(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host).IsLoopback()
+}
+
+// isPrivateName reports whether a host is an IP address or a name that the public
+// DNS does not have: a name without a dot, as the services of Docker Compose have, or
+// Docker's name for the host of a container.
+func isPrivateName(host string) bool {
+	return net.ParseIP(host) != nil || host != "" && !strings.Contains(host, ".") || host == "host.docker.internal"
 }
 
 // WithToken serves requests with "Authorization: Bearer <token>", and refuses all
