@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,13 +21,15 @@ import (
 const maxSkew = 15 * time.Minute
 
 // Signed serves requests that are signed with an access key, in the header or in
-// the query (Signature Version 4), and refuses all others. It does not check the
-// signatures of the chunks in the format aws-chunked.
+// the query (Signature Version 4), and refuses all others. All x-amz-* headers must
+// be signed, as on S3. A signature for s3 is not valid for a call in JSON, and a
+// signature in the query is valid for s3 only. Signed does not check the signatures
+// of the chunks in the format aws-chunked.
 func Signed(accessKey, secretKey string, next http.Handler) http.Handler {
 	credentials := aws.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isSigned(r, credentials, time.Now()) {
-			err := s3Error("AccessDenied", "The request must be signed with the access key of this port.")
+			err := s3Error("AccessDenied", "The request and its x-amz-* headers must be signed with the access key of this port.")
 			if r.Header.Get("X-Amz-Target") != "" {
 				writeJSON(w, http.StatusForbidden, map[string]string{"__type": "AccessDeniedException", "message": err.Error()})
 			} else {
@@ -50,7 +53,7 @@ func isSigned(r *http.Request, credentials aws.Credentials, now time.Time) bool 
 	}
 	scope, headers := parseAuthorization(fields)
 	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
-	if err != nil || now.Sub(at).Abs() > maxSkew || !scope.valid(credentials) {
+	if err != nil || now.Sub(at).Abs() > maxSkew || !scope.valid(credentials) || !scope.covers(r, headers) {
 		return false
 	}
 	again := signedParts(r, headers, r.URL.RawQuery)
@@ -79,8 +82,9 @@ func hashBody(r *http.Request) (string, error) {
 
 func isPresigned(r *http.Request, query url.Values, credentials aws.Credentials, now time.Time) bool {
 	scope := parseScope(query.Get("X-Amz-Credential"))
+	headers := strings.Split(query.Get("X-Amz-SignedHeaders"), ";")
 	at, err := time.Parse("20060102T150405Z", query.Get("X-Amz-Date"))
-	if err != nil || !scope.valid(credentials) {
+	if err != nil || !scope.valid(credentials) || scope.service != "s3" || !scope.covers(r, headers) {
 		return false
 	}
 	lifetime, err := time.ParseDuration(query.Get("X-Amz-Expires") + "s")
@@ -91,7 +95,7 @@ func isPresigned(r *http.Request, query url.Values, credentials aws.Credentials,
 	for _, name := range []string{"X-Amz-Signature", "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-SignedHeaders"} {
 		query.Del(name)
 	}
-	again := signedParts(r, strings.Split(r.URL.Query().Get("X-Amz-SignedHeaders"), ";"), query.Encode())
+	again := signedParts(r, headers, query.Encode())
 	signed, _, err := newSigner(scope).PresignHTTP(context.Background(), credentials, again, "UNSIGNED-PAYLOAD", scope.service, scope.region, at)
 	if err != nil {
 		return false
@@ -114,6 +118,22 @@ type scope struct{ accessKey, region, service string }
 
 func (s scope) valid(c aws.Credentials) bool {
 	return s.service != "" && equal(s.accessKey, c.AccessKeyID)
+}
+
+// covers reports whether a signature with this scope and these signed headers can
+// be one of the request: it is for the request's kind of service, S3 or a JSON
+// protocol, and includes all x-amz-* headers.
+func (s scope) covers(r *http.Request, headers []string) bool {
+	if isCall := r.Header.Get("X-Amz-Target") != ""; isCall == (s.service == "s3") {
+		return false
+	}
+	for name := range r.Header {
+		name = strings.ToLower(name)
+		if strings.HasPrefix(name, "x-amz-") && !slices.Contains(headers, name) {
+			return false
+		}
+	}
+	return true
 }
 
 // parseScope parses access key/date/region/service/aws4_request.

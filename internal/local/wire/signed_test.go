@@ -1,13 +1,17 @@
 package wire_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -83,4 +87,87 @@ func TestSignedServesItsAccessKeyOnly(t *testing.T) {
 	if status, _, text := send(t, "GET", url+"/archive", nil); status != 403 || s3Code(t, text) != "AccessDenied" {
 		t.Errorf("unsigned listing = %d %s, want 403", status, text)
 	}
+}
+
+// A signature allows only the request that was signed.
+func TestSignedRefusesWhatTheSignatureDoesNotCover(t *testing.T) {
+	t.Parallel()
+	url := signedServer(t)
+	const object, source, target = "/archive/a", "/archive/secret", "Kinesis_20131202.ListStreams"
+	if status := sendSigned(t, signedRequest{url: url + source, method: "PUT", service: "s3"}); status != 200 {
+		t.Fatalf("PUT of the source = %d", status)
+	}
+	for name, tt := range map[string]struct {
+		r    signedRequest
+		want int
+	}{
+		"an object":                     {signedRequest{method: "PUT", service: "s3"}, 200},
+		"an object by a link":           {signedRequest{method: "PUT", service: "s3", presigned: true}, 200},
+		"a signed copy":                 {signedRequest{method: "PUT", service: "s3", name: "X-Amz-Copy-Source", value: source}, 200},
+		"an unsigned copy":              {signedRequest{method: "PUT", service: "s3", name: "X-Amz-Copy-Source", value: source, later: true}, 403},
+		"an unsigned copy by a link":    {signedRequest{method: "PUT", service: "s3", name: "X-Amz-Copy-Source", value: source, later: true, presigned: true}, 403},
+		"a call":                        {signedRequest{method: "POST", service: "kinesis", name: "X-Amz-Target", value: target}, 200},
+		"a call by GET":                 {signedRequest{method: "GET", service: "kinesis", name: "X-Amz-Target", value: target}, 400},
+		"an unsigned call":              {signedRequest{method: "POST", service: "kinesis", name: "X-Amz-Target", value: target, later: true}, 403},
+		"a call by a link":              {signedRequest{method: "POST", service: "kinesis", name: "X-Amz-Target", value: target, presigned: true}, 403},
+		"a call signed for S3":          {signedRequest{method: "POST", service: "s3", name: "X-Amz-Target", value: target}, 403},
+		"a call by a link to an object": {signedRequest{method: "GET", service: "s3", name: "X-Amz-Target", value: target, later: true, presigned: true}, 403},
+		"an object signed for Kinesis":  {signedRequest{method: "PUT", service: "kinesis"}, 403},
+	} {
+		tt.r.url = url + object
+		if status := sendSigned(t, tt.r); status != tt.want {
+			t.Errorf("%s = %d, want %d", name, status, tt.want)
+		}
+	}
+}
+
+// signedRequest is a request with at most one header, which is added before it is
+// signed, or later.
+type signedRequest struct {
+	url, method, service string
+	name, value          string
+	later, presigned     bool
+}
+
+// sendSigned signs a request, sends it and returns the status.
+func sendSigned(t *testing.T, s signedRequest) int {
+	t.Helper()
+	const body = "{}"
+	r, err := http.NewRequestWithContext(t.Context(), s.method, s.url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.name != "" && !s.later {
+		r.Header.Set(s.name, s.value)
+	}
+	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableHeaderHoisting = true })
+	key := aws.Credentials{AccessKeyID: "key", SecretAccessKey: "secret"}
+	if s.presigned {
+		q := r.URL.Query()
+		q.Set("X-Amz-Expires", "60")
+		r.URL.RawQuery = q.Encode()
+		link, _, err := signer.PresignHTTP(t.Context(), key, r, "UNSIGNED-PAYLOAD", s.service, "eu-west-1", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.URL, err = r.URL.Parse(link); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		sum := sha256.Sum256([]byte(body))
+		hash := hex.EncodeToString(sum[:])
+		r.Header.Set("X-Amz-Content-Sha256", hash)
+		if err := signer.SignHTTP(t.Context(), key, r, hash, s.service, "eu-west-1", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.later {
+		r.Header.Set(s.name, s.value)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close() // Only the status is of interest.
+	return response.StatusCode
 }

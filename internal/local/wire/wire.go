@@ -106,8 +106,8 @@ func (h *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *server) call(ctx context.Context, w http.ResponseWriter, r *http.Request, target string) (any, error) {
 	op, ok := h.operations[target]
-	if !ok {
-		return nil, &cloud.Error{Code: "UnknownOperationException", Message: target + " is not supported here"}
+	if !ok || r.Method != http.MethodPost {
+		return nil, &cloud.Error{Code: "UnknownOperationException", Message: r.Method + " of " + target + " is not supported here"}
 	}
 	// The body is read to its end. The server notices only then that a caller
 	// disconnects.
