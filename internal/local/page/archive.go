@@ -155,7 +155,7 @@ func list(root *os.Root, dir string) ([]fs.DirEntry, error) {
 	}
 	all := make([]dated, len(entries))
 	for i, e := range entries {
-		all[i] = dated{e, written(e.Name()).UnixMilli()}
+		all[i] = dated{e, written(e).UnixMilli()}
 	}
 	slices.SortFunc(all, func(a, b dated) int {
 		return cmp.Or(cmp.Compare(b.written, a.written), strings.Compare(b.Name(), a.Name()))
@@ -166,27 +166,33 @@ func list(root *os.Root, dir string) ([]fs.DirEntry, error) {
 	return entries, nil
 }
 
-// written returns the time in the name of an object: Firehose writes the date into
-// it, and the name of a direct record ends in a UUIDv7. It is zero for other names,
-// which are those of folders and sort by themselves.
-func written(name string) time.Time {
-	if _, rest, ok := strings.Cut(name, "-1-20"); ok && len(rest) >= len(firehoseTime)-2 {
+// written returns the time at which an object was written. Firehose writes the date
+// into the name, and the name of most direct records ends in a UUIDv7, which has a
+// time. Any other object, such as a direct record with an idempotency key, has the
+// time of its file. The time is zero for folders, which sort by name.
+func written(e fs.DirEntry) time.Time {
+	if e.IsDir() {
+		return time.Time{}
+	}
+	if _, rest, ok := strings.Cut(e.Name(), "-1-20"); ok && len(rest) >= len(firehoseTime)-2 {
 		t, err := time.Parse(firehoseTime, "20"+rest[:len(firehoseTime)-2])
 		if err == nil {
 			return t
 		}
 	}
-	_, id, _ := strings.Cut(name, "-")
+	_, id, _ := strings.Cut(e.Name(), "-")
 	id = strings.ReplaceAll(id, "-", "")
-	const timestamp = 12 // hex digits: milliseconds since 1970
-	if len(id) < timestamp {
-		return time.Time{}
+	const timestamp = 12 // hex digits: milliseconds since 1970; the version follows
+	if len(id) > timestamp && id[timestamp] == '7' {
+		if ms, err := strconv.ParseInt(id[:timestamp], 16, 64); err == nil {
+			return time.UnixMilli(ms).UTC()
+		}
 	}
-	ms, err := strconv.ParseInt(id[:timestamp], 16, 64)
+	info, err := e.Info()
 	if err != nil {
-		return time.Time{}
+		return time.Time{} // The object was deleted after the folder was read.
 	}
-	return time.UnixMilli(ms).UTC()
+	return info.ModTime()
 }
 
 // firehoseTime is the date in the name of an object that Firehose wrote.

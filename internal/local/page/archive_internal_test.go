@@ -21,10 +21,13 @@ func TestTheNewestObjectsComeFirst(t *testing.T) {
 		return fmt.Sprintf("%012x", parsed.UnixMilli())
 	}
 	uuid := func(s string) string { return at(s)[:8] + "-" + at(s)[8:] + "-7000-8000-000000000001" }
+	// The UUIDv8 of a record with an idempotency key has no time; the file has.
+	const keyed = "fallback-ffffffff-ffff-8000-8000-000000000001.gz"
 	want := []string{
 		"fallback-" + uuid("2026-11-22-23-09-00"),
 		"datasink.orders-1-2026-11-22-23-08-00-00000000-0000-4000-8000-000000000000.gz",
 		"oversize-" + uuid("2026-11-22-23-07-00") + ".gz",
+		keyed,
 		"datasink.orders-1-2026-11-22-23-06-00-ffffffff-0000-4000-8000-000000000000.gz",
 	}
 	data := t.TempDir()
@@ -36,6 +39,10 @@ func TestTheNewestObjectsComeFirst(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	modified := time.Date(2026, 11, 22, 23, 6, 30, 0, time.UTC)
+	if err := os.Chtimes(filepath.Join(dir, keyed), modified, modified); err != nil {
+		t.Fatal(err)
 	}
 	root, err := os.OpenRoot(data)
 	if err != nil {
