@@ -27,9 +27,9 @@ type failedRedriveVerb struct {
 // Help shows with datasink failed redrive --help.
 func (*failedRedriveVerb) Help() string {
 	return `The records are posted unchanged, so fix the cause of the failure first. When the API
-has accepted all records of an object, the command writes a marker beside the object,
-with the same key and the suffix .redriven. From then on every redrive into the same
-streams skips that object. Records that the API refuses remain for the next redrive.
+has accepted all records of an object, the command writes a marker under _redriven/ in
+the archive bucket. From then on every redrive into the same streams skips that object.
+Records that the API refuses remain for the next redrive.
 Records that cannot be decoded remain until they are discarded.
 
 If an object fails, the command continues with the next object, reports the error at

@@ -5,8 +5,12 @@
 //	failed/firehose/<stream>/…                            as Firehose writes them
 //	aws/lambda/<mapping id>/…                             as Lambda writes them
 //
-// An object whose records were sent again or discarded has a marker beside it: an
-// object with the same key and MarkerSuffix.
+// An object whose records were sent again or discarded has a marker in the bucket:
+//
+//	_redriven/<key of the object>
+//
+// Older versions wrote the marker beside the object, with the same key and
+// MarkerSuffix. List reads those markers too.
 package failed
 
 import (
@@ -62,16 +66,25 @@ func List(ctx context.Context, b *bucket.Bucket, f Filter) iter.Seq2[Object, err
 	mappings := make(map[string]string) // streams by mapping id
 	return func(yield func(Object, error) bool) {
 		for _, prefix := range prefixes(f.Stream) {
+			marked, err := markedKeys(ctx, b, prefix)
+			if err != nil {
+				yield(Object{}, err)
+				return
+			}
 			for found, err := range withMarkers(ctx, b, prefix) {
 				if err != nil {
 					yield(Object{}, err)
 					return
 				}
-				err := found.classify(ctx, b, mappings)
+				err = found.classify(ctx, b, mappings)
 				if err == nil && (found.Stage == "" || !f.admits(found)) {
 					continue
 				}
-				if err == nil && found.Marker != nil {
+				switch {
+				case err != nil:
+				case marked[found.Key]:
+					found.Marker, err = readMarker(ctx, b, markerFolder+found.Key)
+				case found.Marker != nil:
 					found.Marker, err = readMarker(ctx, b, found.Key+MarkerSuffix)
 				}
 				if !yield(found, err) || ctx.Err() != nil {
@@ -94,8 +107,8 @@ func prefixes(stream string) []string {
 	}
 }
 
-// withMarkers yields the objects below a prefix, without the markers. Marker is not
-// nil for an object that has a marker.
+// withMarkers yields the objects below a prefix, without the markers of older
+// versions. Marker is not nil for an object that has such a marker.
 func withMarkers(ctx context.Context, b *bucket.Bucket, prefix string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		// A marker follows its object in the listing, but other objects may come

@@ -7,12 +7,17 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 )
 
-// MarkerSuffix is the end of the keys of markers.
+// markerFolder is the folder of all markers, at the root of the bucket. It is outside
+// the folders of dead letters, because an alarm counts the writes to some of those.
+const markerFolder = "_redriven/"
+
+// MarkerSuffix is the end of the keys of the markers that older versions wrote.
 const MarkerSuffix = ".redriven"
 
 // Marker is the content of a marker: a JSON object.
@@ -57,6 +62,19 @@ func (m *Marker) hasDiscarded(position int) bool {
 	return m != nil && m.Discarded != nil && (m.Discarded.All || slices.Contains(m.Discarded.Records, position))
 }
 
+// markedKeys returns the keys of the objects below a prefix that have a marker in
+// markerFolder.
+func markedKeys(ctx context.Context, b *bucket.Bucket, prefix string) (map[string]bool, error) {
+	keys := make(map[string]bool)
+	for o, err := range b.List(ctx, markerFolder+prefix) {
+		if err != nil {
+			return nil, err
+		}
+		keys[strings.TrimPrefix(o.Key, markerFolder)] = true
+	}
+	return keys, nil
+}
+
 func readMarker(ctx context.Context, b *bucket.Bucket, key string) (*Marker, error) {
 	r, err := b.Open(ctx, key)
 	if err != nil {
@@ -84,7 +102,7 @@ func (m *Marker) put(ctx context.Context, s store, object string) error {
 	var b bytes.Buffer
 	err := json.NewEncoder(&b).Encode(m)
 	if err == nil {
-		err = s.Put(ctx, object+MarkerSuffix, b.Bytes())
+		err = s.Put(ctx, markerFolder+object, b.Bytes())
 	}
 	if err != nil {
 		return fmt.Errorf("marking %s: %w", object, err)

@@ -263,3 +263,46 @@ func TestRedriveStopsAtWrongCredentials(t *testing.T) {
 		t.Error("the object has a marker")
 	}
 }
+
+// A marker must not lie where it looks like a new dead letter. A marker that an older
+// version wrote beside its object holds until a new one replaces it.
+func TestMarkersAreOutsideOfTheFoldersOfDeadLetters(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.fill()
+	keys := func(prefix string) (keys []string) {
+		t.Helper()
+		for o, err := range b.bucket.List(t.Context(), prefix) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys = append(keys, o.Key)
+		}
+		return keys
+	}
+	before := append(keys("aws/"), keys("failed/")...)
+	b.redrive(b.redriver(t))
+	if diff := cmp.Diff(before, append(keys("aws/"), keys("failed/")...)); diff != "" {
+		t.Errorf("objects in the folders of dead letters differ (-want +got):\n%s", diff)
+	}
+	var want []string
+	for _, o := range b.list(failed.Filter{}) {
+		want = append(want, "_redriven/"+o.Key)
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, keys("_redriven/")); diff != "" {
+		t.Errorf("markers differ (-want +got):\n%s", diff)
+	}
+
+	old := newBench(t)
+	const key = "aws/lambda/m-1/shardId-0/2026/11/22/x"
+	old.put(key, lambdaObject(t, "orders", "one", "two"))
+	old.put(key+failed.MarkerSuffix, `{"redrivenAt":"2026-11-22T23:00:00Z","records":1,"left":[1]}`)
+	old.redrive(old.redriver(t))
+	if diff := cmp.Diff([]string{"orders lk two"}, old.taken()); diff != "" {
+		t.Errorf("accepted bodies with a marker of an older version differ (-want +got):\n%s", diff)
+	}
+	if m := old.list(failed.Filter{})[0].Marker; !m.IsDone() || m.RedrivenAt.Before(at) {
+		t.Errorf("marker is %+v, want the new one", m)
+	}
+}
