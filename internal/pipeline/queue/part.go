@@ -68,7 +68,9 @@ type PartPushed struct {
 // with another fingerprint.
 //
 // A key is remembered for at least Options.RememberFor, or until RememberedKeys
-// newer keys of its stream have come.
+// newer keys of its stream have come. A part with Part.First above 0 is pushed and
+// its key is not remembered when Redis does not know that all envelopes before it
+// were pushed: a retry of the request then pushes them all.
 func (q *Queue) PushPart(ctx context.Context, stream string, p Part, maxBacklogBytes int64) (PartPushed, error) {
 	k := q.keys(stream)
 	keys := []string{k.queue, k.stats, k.wake}

@@ -154,3 +154,72 @@ func TestAPartThatIsStoppedMidwayIsPushedAgain(t *testing.T) {
 		})
 	}
 }
+
+// A user who may not run a command that an older version did without: a part is
+// refused before it is pushed, whether the generation of keys is new or must be
+// turned, and the remembered keys get a TTL all the same.
+func TestAPartThatIsRefusedIsNotPushed(t *testing.T) {
+	t.Parallel()
+	type generation struct {
+		name    string
+		refused []string
+		prepare func(t *testing.T, q limited)
+	}
+	for _, g := range []generation{
+		{"new", []string{"exists", "hget", "hincrby", "hlen", "hmget", "hset", "llen", "pexpire", "pttl", "rpush"}, func(*testing.T, limited) {}},
+		{"young", []string{"exists", "hget", "hlen", "hmget", "llen", "pttl", "rpush"}, func(t *testing.T, q limited) {
+			q.pushPart(t, queue.Part{Envelopes: bodies("x"), Key: key(9, 9)})
+		}},
+		{"old", []string{"hincrby", "hset", "pexpire", "rename", "rpush", "unlink"}, func(t *testing.T, q limited) {
+			q.pushPart(t, queue.Part{Envelopes: bodies("x"), Key: key(9, 9)})
+			if err := q.admin.PExpire(t.Context(), q.key("once"), time.Minute).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"without a TTL", []string{"hset", "pexpire", "rpush"}, func(t *testing.T, q limited) {
+			q.pushPart(t, queue.Part{Envelopes: bodies("x"), Key: key(9, 9)})
+			if err := q.admin.Persist(t.Context(), q.key("once")).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		for _, name := range g.refused {
+			t.Run(g.name+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				ctx := t.Context()
+				q := newLimited(t, queue.ACL("d"))
+				g.prepare(t, q)
+				before := q.raw(t).Queue
+				if err := q.admin.Do(ctx, "acl", "setuser", "sink", "-"+name).Err(); err != nil {
+					t.Fatal(err)
+				}
+				p := queue.Part{Envelopes: bodies("a", "b"), Key: key(1, 1)}
+				for range 2 {
+					if _, err := q.PushPart(ctx, "orders", p, 1<<20); err == nil {
+						t.Errorf("PushPart without %s: no error", name)
+					}
+				}
+				if diff := cmp.Diff(before, q.raw(t).Queue); diff != "" {
+					t.Errorf("queue after the refusals (-before +after):\n%s", diff)
+				}
+				if ttl := q.admin.PTTL(ctx, q.key("once")).Val(); g.name != "without a TTL" && ttl == -1 {
+					t.Error("the generation of keys has no TTL")
+				}
+				if err := q.admin.Do(ctx, "acl", "setuser", "sink", "+"+name).Err(); err != nil {
+					t.Fatal(err)
+				}
+				if got := q.pushPart(t, p); got.Replayed {
+					t.Errorf("retry with the permission = %+v, want it pushed", got)
+				}
+				if diff := cmp.Diff(append(before, "a", "b"), q.raw(t).Queue); diff != "" {
+					t.Errorf("queue after the retry (-want +got):\n%s", diff)
+				}
+				for _, generation := range []string{"once", "once:old"} {
+					if q.admin.PTTL(ctx, q.key(generation)).Val() == -1 {
+						t.Errorf("%s has no TTL after the retry", generation)
+					}
+				}
+			})
+		}
+	}
+}

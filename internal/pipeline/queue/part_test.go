@@ -3,6 +3,7 @@ package queue_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -145,6 +146,60 @@ func testKeyContinued(t *testing.T, b bed) {
 	})
 }
 
+// A failover between two parts loses the first one with its key. A retry pushes the
+// whole request again: it must not take the first part for pushed.
+func testKeyForgottenBetweenParts(t *testing.T, b bed) {
+	all := bodies("0", "1", "2", "3")
+	part := func(first, end int) queue.Part {
+		return queue.Part{Envelopes: all[first:end], First: first, Key: key(1, 1)}
+	}
+	for name, lost := range map[string][]string{
+		"the part and its key": {"queue", "stats", "once"}, "the key alone": {"once"},
+	} {
+		b.pushPart(t, part(0, 2))
+		b.del(t, lost...)
+		if got := b.pushPart(t, part(2, 4)); got.Replayed || got.Done != 4 {
+			t.Errorf("Redis has lost %s: second part = %+v, want it pushed", name, got)
+		}
+		if got := b.pushPart(t, part(0, 4)); got.Replayed {
+			t.Errorf("Redis has lost %s: retry = %+v, want it pushed", name, got)
+		}
+		queued := b.raw(t).Queue
+		for _, envelope := range all {
+			if !slices.Contains(queued, string(envelope)) {
+				t.Errorf("Redis has lost %s: %q is not in the queue %q after the retry", name, envelope, queued)
+			}
+		}
+		if got := b.pushPart(t, part(0, 4)); !got.Replayed {
+			t.Errorf("Redis has lost %s: second retry = %+v, want it replayed", name, got)
+		}
+		b.del(t, "queue", "stats", "once", "wake")
+	}
+}
+
+// A part whose predecessor was not pushed leaves the key at the end of what was.
+func testKeyWithAGap(t *testing.T, b bed) {
+	all := bodies("0", "1", "2")
+	b.pushPart(t, queue.Part{Envelopes: all[:1], Key: key(1, 1)})
+	b.pushPart(t, queue.Part{Envelopes: all[2:], First: 2, Key: key(1, 1)})
+	if got := b.pushPart(t, queue.Part{Envelopes: all, Key: key(1, 1)}); got.Replayed {
+		t.Errorf("retry = %+v, want it pushed", got)
+	}
+	if diff := cmp.Diff([]string{"0", "2", "1", "2"}, b.raw(t).Queue); diff != "" {
+		t.Errorf("queue (-want +got):\n%s", diff)
+	}
+}
+
+// del deletes keys of stream orders.
+func (b bed) del(t *testing.T, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if err := b.admin.Del(t.Context(), b.key(name)).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func testKeyNotRememberedWhenRefused(t *testing.T, b bed) {
 	p := queue.Part{Envelopes: bodies("123456"), Key: key(1, 1)}
 	if _, err := b.PushPart(t.Context(), "orders", p, 5); !isFull(err) {
@@ -214,11 +269,15 @@ func testGenerationsByNumber(t *testing.T, b bed) {
 	b.pushPart(t, first)
 	b.fill(t, queue.RememberedKeys-2)
 	b.pushPart(t, queue.Part{Envelopes: bodies("full"), Key: key(2, 2)})
+	if n := b.admin.Exists(ctx, b.key("once:old")).Val(); n != 0 {
+		t.Error("the generation was turned with its last key, want it with the next one")
+	}
+	b.pushPart(t, queue.Part{Envelopes: bodies("next"), Key: key(3, 3)})
 	if n := b.admin.HLen(ctx, b.key("once:old")).Val(); n != queue.RememberedKeys {
 		t.Errorf("the older generation has %d keys, want %d", n, queue.RememberedKeys)
 	}
-	if n := b.admin.Exists(ctx, b.key("once")).Val(); n != 0 {
-		t.Error("the younger generation exists right after it became the older one")
+	if n := b.admin.HLen(ctx, b.key("once")).Val(); n != 1 {
+		t.Errorf("the younger generation has %d keys right after the turn, want 1", n)
 	}
 	if ttl := b.admin.PTTL(ctx, b.key("once:old")).Val(); ttl <= 0 {
 		t.Errorf("TTL of the older generation = %v, want one", ttl)
@@ -230,7 +289,7 @@ func testGenerationsByNumber(t *testing.T, b bed) {
 		t.Errorf("a key of the older generation for another request = %v, want ErrKeyReused", err)
 	}
 	b.fill(t, queue.RememberedKeys-1)
-	b.pushPart(t, queue.Part{Envelopes: bodies("full again"), Key: key(3, 3)})
+	b.pushPart(t, queue.Part{Envelopes: bodies("next again"), Key: key(4, 4)})
 	if got := b.pushPart(t, first); got.Replayed {
 		t.Errorf("a key that two generations have followed = %+v, want it forgotten", got)
 	}

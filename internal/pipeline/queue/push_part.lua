@@ -29,15 +29,32 @@
 -- of the younger generation tells its age by the server's clock. UNLINK and the
 -- bound on the generations keep Redis from stalling when one is deleted.
 --
+-- A key is remembered from the first envelope of its request on. A part whose
+-- predecessors Redis does not know, because a failover has lost them, is pushed and
+-- not remembered: a retry then pushes the whole request again.
+--
 -- O(envelopes). Atomic, so that a key and its records appear together. The first
 -- write needs memory: a Redis at its memory limit refuses the part before anything
--- has changed. The envelopes are pushed before the key is remembered: if Redis
--- stops the script midway, a retry pushes the records again, and never takes for
--- pushed what is not.
+-- has changed.
+--
+-- When the user may not run a command, Redis stops the script midway. The reads, and
+-- the writes that turn the generations, come before the envelopes are pushed: such a
+-- stop pushes nothing, and no generation is without a TTL. The number of done
+-- envelopes is stored after the push: a retry never takes for pushed what is not.
+-- Some stops leave pushed envelopes with an error, so that the caller stores the
+-- records again: at the SET of the wake key, and at HINCRBY and HSET when the younger
+-- generation is neither new nor turned.
 local FIRST = 9
 local start, key = tonumber(ARGV[4]), ARGV[5]
 local last = start + #ARGV - FIRST + 1
 local from = FIRST
+local done, remember, fresh, keys, ttl = 0, false, false, 0, 0
+
+-- keep writes the TTL of a generation again, or ARGV[7] when it has none. It does
+-- nothing when the generation does not exist.
+local function keep(generation, left)
+  redis.call('PEXPIRE', generation, left > 0 and left or ARGV[7])
+end
 
 if KEYS[4] then
   local generation = KEYS[4]
@@ -50,15 +67,19 @@ if KEYS[4] then
     if string.sub(known, 1, 8) ~= ARGV[6] then
       return { 4, 0, 0 }
     end
-    local done = tonumber(string.sub(known, 9))
+    done = tonumber(string.sub(known, 9))
     if done >= last then
       -- WAIT counts only the replicas that have what its connection wrote, so a
       -- replay writes too. A Redis at its memory limit accepts this write.
-      local ttl = redis.call('PTTL', generation)
-      redis.call('PEXPIRE', generation, ttl > 0 and ttl or ARGV[7])
+      keep(generation, redis.call('PTTL', generation))
       return { 3, redis.call('LLEN', KEYS[1]), done }
     end
     from = from + math.max(0, done - start)
+  end
+  remember = done >= start
+  if remember then
+    keys, ttl = redis.call('HLEN', KEYS[4]), redis.call('PTTL', KEYS[4])
+    fresh = keys >= tonumber(ARGV[8]) or ttl < tonumber(ARGV[7])
   end
 end
 
@@ -75,24 +96,28 @@ if limit > 0 then
   end
 end
 
+local depth = redis.call('LLEN', KEYS[1]) + #ARGV - from + 1
+local awake = redis.call('EXISTS', KEYS[3]) == 1
+
+if fresh then
+  redis.call('HINCRBY', KEYS[2], 'accepted', 0) -- It needs memory, unlike the next writes.
+  keep(KEYS[4], ttl)
+  if keys > 0 then
+    redis.call('UNLINK', KEYS[5])
+    redis.call('RENAME', KEYS[4], KEYS[5])
+  end
+  redis.call('HSET', KEYS[4], key, ARGV[6] .. string.format('%d', done))
+  redis.call('PEXPIRE', KEYS[4], 2 * ARGV[7])
+end
+
 append(KEYS[1], ARGV, from)
 redis.call('HINCRBY', KEYS[2], 'accepted', #ARGV - from + 1)
 redis.call('HINCRBY', KEYS[2], 'acceptedBytes', bytes)
-
-if KEYS[4] and redis.call('HSET', KEYS[4], key, ARGV[6] .. string.format('%d', last)) == 1 then
-  local keys = redis.call('HLEN', KEYS[4])
-  if keys == 1 then
-    redis.call('PEXPIRE', KEYS[4], 2 * ARGV[7])
-  end
-  if keys >= tonumber(ARGV[8]) or redis.call('PTTL', KEYS[4]) < tonumber(ARGV[7]) then
-    redis.call('UNLINK', KEYS[5])
-    redis.call('RENAME', KEYS[4], KEYS[5])
-    redis.call('PEXPIRE', KEYS[5], ARGV[7]) -- RENAME keeps the TTL that the younger generation had left.
-  end
+if remember then
+  redis.call('HSET', KEYS[4], key, ARGV[6] .. string.format('%d', last))
 end
 
-local depth = redis.call('LLEN', KEYS[1])
-if redis.call('EXISTS', KEYS[3]) == 1 then
+if awake then
   return { 1, depth, last }
 end
 redis.call('SET', KEYS[3], 1, 'PX', ARGV[1])

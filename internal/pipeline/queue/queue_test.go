@@ -210,6 +210,8 @@ func TestQueue(t *testing.T) {
 		"key replayed":                    testKeyReplayed,
 		"key reused":                      testKeyReused,
 		"key continued":                   testKeyContinued,
+		"key forgotten between parts":     testKeyForgottenBetweenParts,
+		"key with a gap":                  testKeyWithAGap,
 		"key not remembered when refused": testKeyNotRememberedWhenRefused,
 		"key by many at once":             testKeyByManyAtOnce,
 		"generations by number":           testGenerationsByNumber,
