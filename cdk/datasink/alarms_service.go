@@ -60,8 +60,8 @@ var serviceAlarms = []alarm{
 	},
 	{
 		id:    "lost-records",
-		means: "Accepted records were found nowhere: a queue and its claims were empty, and the counters said that records were left. A failover or an eviction of Redis loses records.",
-		first: "search the drainer's log for records_lost, which has stream, records and bytes. Compare the time with the events of the cache. The durability table says what each setting loses.",
+		means: "Redis has lost accepted records. Either a queue and its claims were empty while the counters said that records were left, or the counters themselves went back or vanished while records waited. In the second case the value is the last known backlog, which is an estimate. A loss before the first sweep of a drainer process, or of records that were accepted and lost between two sweeps, may remain unnoticed.",
+		first: "search the drainer's log for records_lost, which has stream, count and bytes, and for queue_reset, which has stream and backlog. Compare the time with the events of the cache. The durability table says what each setting loses.",
 
 		namespace: metric.Namespace, metric: metric.Lost.Name, statistic: "Sum", targets: theService,
 		seconds: fiveMinutes, datapoints: 1, periods: 1, limit: fixed(0, "0"),

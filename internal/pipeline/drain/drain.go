@@ -9,6 +9,7 @@ package drain
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -99,8 +100,12 @@ type Summary struct {
 type Sweep struct {
 	// Queues are the queues of the streams in streams.json that could be read.
 	Queues map[string]queue.State
-	// Lost holds the streams of which this sweep found records to be lost.
+	// Lost holds the streams of which this sweep found records to be lost by their
+	// counters.
 	Lost map[string]queue.Lost
+	// Reset holds the streams whose counters went back since the last sweep, with
+	// their last known backlog in records.
+	Reset map[string]int64
 	// Policy is the eviction policy of Redis, empty when unknown.
 	Policy string
 }
@@ -112,6 +117,9 @@ type Handler struct {
 	// checked reports whether the permissions of the Redis user were found to be
 	// sufficient.
 	checked atomic.Bool
+
+	observing sync.Mutex // held while a sweep reads the state of the queues; guards last
+	last      map[string]queue.State
 }
 
 // New returns a drainer.
@@ -131,5 +139,5 @@ func New(o Options) *Handler {
 	if o.ObserveSweep == nil {
 		o.ObserveSweep = func(context.Context, Sweep) {}
 	}
-	return &Handler{o: o, slots: make(chan struct{}, o.TotalClaims)}
+	return &Handler{o: o, slots: make(chan struct{}, o.TotalClaims), last: make(map[string]queue.State)}
 }

@@ -21,6 +21,7 @@ const (
 	logPolicyDrops    = "eviction_policy_drops_records"
 	logUninspected    = "queues_not_inspected"
 	logLost           = "records_lost"
+	logReset          = "queue_reset"
 	logNoReplicas     = "not_enough_replicas"
 	logPermissions    = "redis_permissions_missing"
 )

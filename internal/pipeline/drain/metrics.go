@@ -45,6 +45,9 @@ func (m Metrics) ObserveSweep(_ context.Context, s Sweep) {
 		// More forwarded than accepted is a repetition, not a loss.
 		m.Writer.Write(name, metric.Lost.Of(float64(max(0, lost.Records))))
 	}
+	for name, backlog := range s.Reset {
+		m.Writer.Write(name, metric.Lost.Of(float64(backlog)))
+	}
 	if s.Policy != "" {
 		unsafe := 0.0
 		if dropsRecords(s.Policy) {

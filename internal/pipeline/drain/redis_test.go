@@ -15,9 +15,11 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 	"github.com/data-sink/data-sink/internal/pipeline/metric"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/rig/metrictest"
 	"github.com/data-sink/data-sink/internal/rig/redistest"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -246,6 +248,52 @@ func TestLostRecordsAreReported(t *testing.T) {
 	points = slices.DeleteFunc(points, func(text string) bool { return !strings.HasPrefix(text, "Lost") })
 	if diff := cmp.Diff([]string{"Lost Service=d: 2"}, points); diff != "" {
 		t.Errorf("metric (-want +got):\n%s", diff)
+	}
+}
+
+// A Redis whose data is gone, or older than what the last sweep has seen, is logged
+// once, and the last known backlog is counted as lost.
+func TestAResetQueueIsReported(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		waiting int
+		reset   []any
+		log     string
+		points  []string
+	}{
+		{"all data gone", 2, []any{"flushall"}, "stream=orders backlog=2 accepted=0 accepted_before=2", []string{"Lost Service=d: 2"}},
+		{"counters rolled back", 2, []any{"hincrby", "d:{orders}:stats", "accepted", -1}, "stream=orders backlog=2 accepted=1 accepted_before=2", []string{"Lost Service=d: 2"}},
+		{"no backlog", 0, []any{"flushall"}, "stream=orders backlog=0 accepted=0 accepted_before=2", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var metrics bytes.Buffer
+			b := newRealBench(t, func(o *drain.Options) {
+				o.ObserveSweep = drain.Metrics{Writer: metric.NewWriter(&metrics, "d", true)}.ObserveSweep
+			})
+			b.push(t, "orders", "one")
+			b.push(t, "orders", "two")
+			if tt.waiting > 0 {
+				b.put = func(_ context.Context, _ string, entries []sink.Entry) sink.Result {
+					return sink.Result{Left: positions(len(entries)), Err: errors.New("refused")}
+				}
+			} else {
+				b.sweep(t)
+			}
+			b.sweep(t)
+			b.do(t, tt.reset...)
+			b.sweep(t)
+			b.sweep(t)
+			if log := b.log.String(); strings.Count(log, "level=ERROR msg=queue_reset") != 1 || !strings.Contains(log, tt.log) {
+				t.Errorf("log, want one line with %q:\n%s", tt.log, log)
+			}
+			points := metrictest.Texts(metrictest.Read(t, metrics.Bytes()))
+			points = slices.DeleteFunc(points, func(text string) bool { return !strings.HasPrefix(text, "Lost") })
+			if diff := cmp.Diff(tt.points, points, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("metric (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

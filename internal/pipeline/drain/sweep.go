@@ -74,7 +74,9 @@ func dropsRecords(policy string) bool { return strings.HasPrefix(policy, "allkey
 func (h *Handler) observe(ctx context.Context, policy string) {
 	work, cancel := h.untilMargin(ctx)
 	defer cancel()
-	s := Sweep{Policy: policy, Queues: make(map[string]queue.State), Lost: make(map[string]queue.Lost)}
+	h.observing.Lock()
+	defer h.observing.Unlock()
+	s := Sweep{Policy: policy, Queues: make(map[string]queue.State), Lost: make(map[string]queue.Lost), Reset: make(map[string]int64)}
 	for _, name := range h.o.Streams.Names() {
 		lost, state, err := h.reconcile(work, name)
 		if lost != (queue.Lost{}) {
@@ -87,6 +89,9 @@ func (h *Handler) observe(ctx context.Context, policy string) {
 		}
 		if err == nil {
 			s.Queues[name] = state
+			if backlog := h.reset(ctx, name, state); backlog > 0 {
+				s.Reset[name] = backlog
+			}
 			continue
 		}
 		h.o.Log.WarnContext(ctx, logUninspected, "stream", name, "error", err)

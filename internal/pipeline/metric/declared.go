@@ -45,7 +45,7 @@ var (
 	Retried              = declare(Metric{"Retried", Count, Sum, OnRequest, "drainer", "records that were sent to Kinesis again"})
 	Throttled            = declare(Metric{"Throttled", Count, Sum, OnRequest, "drainer", "records that Kinesis refused for lack of throughput"})
 	TapAge               = declare(Metric{"TapAge", Seconds, Distribution, OnRequest, "drainer", "longest time from the receipt of a record until Kinesis had it, one value for each invocation and stream"})
-	Lost                 = declare(Metric{"Lost", Count, Sum, Never, "drainer", "accepted records that are neither in the queue nor forwarded nor dead letters"})
+	Lost                 = declare(Metric{"Lost", Count, Sum, Never, "drainer", "accepted records that are neither in the queue nor forwarded nor dead letters; after a reset of Redis the last known backlog, an estimate that each drainer process counts once"})
 	DeadLettered         = declare(Metric{"DeadLettered", Count, Sum, Always, "drainer, bridge", "dead letters, which are written under `failed/`"})
 	Bridged              = declare(Metric{"Bridged", Count, Sum, OnRequest, "bridge", "records that Firehose accepted"})
 	Packed               = declare(Metric{"Packed", Count, Sum, OnRequest, "bridge", "Firehose records into which those records were packed"})
