@@ -77,10 +77,10 @@ type deadLetterLine struct {
 // 4/3 of the records' bytes.
 func (a *Archive) PutDeadLetters(ctx context.Context, stage, streamName, name string, records []DeadLetter) (key string, err error) {
 	if err := errors.Join(checkName(stage), checkName(name)); err != nil {
-		return "", fmt.Errorf("writing dead letters records of %q: %w", streamName, err)
+		return "", fmt.Errorf("writing dead letters of %q: %w", streamName, err)
 	}
 	if len(records) == 0 {
-		return "", fmt.Errorf("writing dead letters records of %q: there are none", streamName)
+		return "", fmt.Errorf("writing dead letters of %q: there are none", streamName)
 	}
 	size := 0
 	for _, r := range records {
