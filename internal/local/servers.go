@@ -19,21 +19,21 @@ import (
 func (p *Pipeline) listen() error {
 	api, err := net.Listen("tcp", p.o.Addr)
 	if err != nil {
-		return fmt.Errorf("opening the HTTP API: %w", err)
+		return fmt.Errorf("opening the HTTP API (--addr): %w", err)
 	}
 	p.listener = api.(*net.TCPListener)
 	if p.o.PageAddr != "" {
 		if p.page, err = net.Listen("tcp", p.o.PageAddr); err != nil {
-			return fmt.Errorf("opening the live page: %w", err)
+			return fmt.Errorf("opening the live page (--page-addr): %w", err)
 		}
 	}
-	if p.s3, err = p.listenAWS("S3", p.o.S3Addr); err != nil {
+	if p.s3, err = p.listenAWS("S3 API (--s3-addr)", p.o.S3Addr); err != nil {
 		return err
 	}
-	p.aws, err = p.listenAWS("Kinesis", p.o.AWSAddr)
+	p.aws, err = p.listenAWS("Kinesis API (--aws-addr)", p.o.AWSAddr)
 	if err != nil && p.o.AWSAddrOptional {
 		taken := err
-		if p.aws, err = p.listenAWS("Kinesis", "127.0.0.1:0"); err == nil {
+		if p.aws, err = p.listenAWS("Kinesis API (--aws-addr)", "127.0.0.1:0"); err == nil {
 			p.o.Log.Warn("the address of the Kinesis API is not free; using another port", "error", taken, "address", p.aws.Addr().String())
 		}
 	}
@@ -44,7 +44,7 @@ func (p *Pipeline) listen() error {
 		return nil
 	}
 	if p.operator, err = net.Listen("tcp", p.o.OperatorAddr); err != nil {
-		return fmt.Errorf("opening the operator's API: %w", err)
+		return fmt.Errorf("opening the operator's API (--operator-addr): %w", err)
 	}
 	if !isLoopback(p.operator.Addr()) {
 		return errors.New("opening the operator's API: its address must be a loopback address")
@@ -60,10 +60,10 @@ func (p *Pipeline) listenAWS(name, addr string) (net.Listener, error) {
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("opening the %s API: %w", name, err)
+		return nil, fmt.Errorf("opening the %s: %w", name, err)
 	}
 	if !isLoopback(l.Addr()) && (p.o.AccessKey == "" || p.o.SecretKey == "") {
-		err := fmt.Errorf("opening the %s API: %s is not a loopback address, so an access key and a secret key are needed", name, addr)
+		err := fmt.Errorf("opening the %s: %s is not a loopback address, so an access key and a secret key are needed", name, addr)
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil

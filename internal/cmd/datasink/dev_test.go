@@ -87,8 +87,8 @@ func TestDevRefusesToStart(t *testing.T) {
 		code int
 		want []string
 	}{
-		"port in use":        {"--addr=" + addr, 1, []string{addr, "address already in use"}},
-		"S3 port in use":     {"--s3-addr=" + addr, 1, []string{addr, "address already in use"}},
+		"port in use":        {"--addr=" + addr, 1, []string{addr, "--addr", "address already in use"}},
+		"S3 port in use":     {"--s3-addr=" + addr, 1, []string{addr, "--s3-addr", "address already in use"}},
 		"folder in use":      {"--data=" + running.data, 1, []string{running.data, "another datasink uses this data folder"}},
 		"folder is a file":   {"--data=" + bad, 1, []string{bad}},
 		"folder not to make": {"--data=/proc/datasink", 1, []string{"/proc/datasink"}},
