@@ -42,6 +42,7 @@ func TestHealth(t *testing.T) {
 	t.Parallel()
 	d := start(t, t.TempDir())
 	finish(t, command(t, "health", "--url="+d.url)).done(t)
+	d.operate(t, "", "health").done(t)
 	for address, code := range map[string]int{"http://" + freeAddress(t): 1, d.url + "/other": 1, "127.0.0.1": 2} {
 		if r := finish(t, command(t, "health", "--url="+address)); r.code != code || r.err == "" {
 			t.Errorf("health of %s: exit code %d, want %d: %s", address, r.code, code, r.err)

@@ -2,14 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/data-sink/data-sink/internal/operate/deployment"
 )
 
 type healthVerb struct {
-	URL     string        `name:"url" default:"http://127.0.0.1:8080" help:"URL of the API."`
+	URL     string        `name:"url" help:"URL of the API. Defaults to that of the local pipeline in --data, or http://127.0.0.1:8080 if none runs there."`
+	Data    string        `default:".datasink" type:"path" help:"Data folder of a local pipeline."`
 	Wait    time.Duration `help:"Time to wait until the API is healthy."`
 	Timeout time.Duration `default:"5s" help:"Timeout of one request."`
 }
@@ -28,15 +32,14 @@ Examples:
 
 // Run requests the health, repeatedly with --wait.
 func (v *healthVerb) Run(ctx context.Context, _ console) error {
-	u, err := url.Parse(v.URL)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+	if u, err := url.Parse(v.URL); v.URL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
 		return usage("--url=%q: want http://HOST or https://HOST", v.URL)
 	}
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	client := &http.Client{Timeout: v.Timeout}
 	for deadline := time.Now().Add(v.Wait); ; {
-		err := health(ctx, client, u.JoinPath("health").String())
+		err := v.health(ctx, client)
 		if err == nil || time.Now().After(deadline) {
 			return err
 		}
@@ -46,7 +49,17 @@ func (v *healthVerb) Run(ctx context.Context, _ console) error {
 	}
 }
 
-func health(ctx context.Context, client *http.Client, address string) error {
+// health requests the health once. The local pipeline may start or move between two
+// calls, so each call looks up its URL.
+func (v *healthVerb) health(ctx context.Context, client *http.Client) error {
+	api, err := v.api(ctx)
+	if err != nil {
+		return err
+	}
+	address, err := url.JoinPath(api, "health")
+	if err != nil {
+		return err
+	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return err
@@ -60,4 +73,20 @@ func health(ctx context.Context, client *http.Client, address string) error {
 		return fmt.Errorf("%s: %s", address, response.Status)
 	}
 	return nil
+}
+
+// api returns the URL of the API.
+func (v *healthVerb) api(ctx context.Context) (string, error) {
+	if v.URL != "" {
+		return v.URL, nil
+	}
+	local, err := deployment.Find(ctx, deployment.Options{Data: v.Data, Write: true}) // Write excludes AWS.
+	if errors.Is(err, deployment.ErrNoTarget) {
+		return "http://127.0.0.1:8080", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	api, err := local.API(ctx)
+	return api.URL, err
 }
