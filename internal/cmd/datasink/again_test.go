@@ -83,6 +83,12 @@ func TestFailedRecordsAreSentAgain(t *testing.T) {
 	}
 	d.operate(t, "", "failed", "redrive", "--into=orders", gone).done(t)
 	d.await(t, "orders", 4)
+	for _, verb := range []string{"ls", "show"} {
+		r := d.operate(t, "", "failed", verb)
+		if r.done(t); r.out != "" || !strings.HasSuffix(r.err, "datasink: no dead letters\n") {
+			t.Errorf("failed %s without dead letters printed %q and %q", verb, r.out, r.err)
+		}
+	}
 	if got := decoded[[]object](t, d.operate(t, "", "failed", "ls", "--json")); len(got) != 0 {
 		t.Errorf("failed ls still lists %+v", got)
 	}
@@ -149,6 +155,9 @@ func TestReplayPostsTheArchiveToAnotherStream(t *testing.T) {
 	}
 	if r := replay("--stream=orders", "--into=orders"); r.code != 2 || !strings.Contains(r.err, "--force") {
 		t.Errorf("replay into itself: exit code %d and %s", r.code, r.err)
+	}
+	if r := replay("--stream=orders", "--into=absent", "--state="+filepath.Join(t.TempDir(), "absent")); r.code != 1 || strings.Count(r.err, "404 unknown_stream") != 1 {
+		t.Errorf("replay into a stream that is not there: exit code %d and %s", r.code, r.err)
 	}
 	if text := replay("--stream=orders", "--into=page-views", "--dry-run").done(t); !strings.Contains(text, "would replay") || !strings.Contains(text, "orders/dt=") {
 		t.Errorf("the dry run printed %q", text)

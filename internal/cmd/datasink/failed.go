@@ -99,6 +99,9 @@ func (e objectErrors) report(c console) error {
 	return nil
 }
 
+// noDeadLetters is printed if the flags choose no object.
+const noDeadLetters = "datasink: no dead letters"
+
 type failedLsVerb struct {
 	All  bool `help:"Include objects whose records were all redriven or discarded."`
 	JSON bool `name:"json" group:"output" help:"Print a JSON array with an element for each object."`
@@ -158,6 +161,8 @@ func (v *failedLsVerb) Run(ctx context.Context, c console) error {
 	}
 	if v.JSON {
 		err = printJSON(c.out, list)
+	} else if len(list) == 0 && len(failing) == 0 {
+		fmt.Fprintln(c.err, noDeadLetters)
 	} else {
 		err = printTable(c.out, []string{"WRITTEN (UTC)", "STAGE", "STREAM", "SIZE", "REDRIVEN", "KEY"}, rows)
 	}

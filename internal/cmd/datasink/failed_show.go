@@ -45,7 +45,9 @@ func (v *failedShowVerb) Run(ctx context.Context, c console) error {
 		return err
 	}
 	var failing objectErrors
+	objects := 0
 	for o, err := range v.list(ctx, bucket.Bucket, v.Keys, skipDone(v.All)) {
+		objects++
 		if err == nil {
 			err = v.show(ctx, c, bucket.Bucket, o)
 		}
@@ -55,6 +57,9 @@ func (v *failedShowVerb) Run(ctx context.Context, c console) error {
 		if err := failing.add(ctx, o, err); err != nil {
 			return err
 		}
+	}
+	if objects == 0 && !v.JSON {
+		fmt.Fprintln(c.err, noDeadLetters)
 	}
 	return failing.report(c)
 }

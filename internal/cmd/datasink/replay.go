@@ -46,7 +46,8 @@ an interrupt (Ctrl-C) the command finishes the requests in flight; the same comm
 continues there and retries the records that the API refused. If a replay is killed,
 its last records may arrive twice.
 
-Times are in UTC: 2026-11-22T23:05, a date, or a duration before now such as 90m or 2d.
+Times are in UTC: 2026-11-22T23:05, 2026-11-22T10, a date, now, or a duration before now
+such as 90m or 2d.
 
 Examples:
 
@@ -109,7 +110,7 @@ func (v *replayVerb) Run(ctx context.Context, c console) error {
 		Objects: archive.Bucket, Store: archive.Store, Client: client, Concurrency: v.Concurrency, State: state.State, Into: v.Into, By: by, GzipOver: over,
 		Done: func(body []byte, err error) {
 			if err != nil {
-				if n.Refused++; n.Refused <= shownFailures {
+				if n.Refused++; n.Refused <= shownFailures && !endsTask(err) {
 					b.print(c.err, "datasink: %v", err)
 				}
 				return

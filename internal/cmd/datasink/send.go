@@ -67,7 +67,7 @@ func (v *sendVerb) Run(ctx context.Context, c console) error {
 	b := v.bar(c, v.Stream, v.size(), true)
 	err = client.All(ctx, v.bodies(ctx, b), v.Concurrency, func(o post.Outcome) {
 		n.note(o)
-		if o.Err != nil && n.errors <= shownFailures {
+		if o.Err != nil && n.errors <= shownFailures && !endsTask(o.Err) {
 			b.print(c.err, "datasink: %s: %v", positionOf(o.Body), o.Err)
 		}
 		b.add(v.length(o.Body))
@@ -186,6 +186,13 @@ func (n *count) note(o post.Outcome) {
 
 // shownFailures is the maximum number of errors that are printed.
 const shownFailures = 10
+
+// endsTask reports whether err is a refusal that ends the whole task. The verb returns
+// it, so it is printed once, at the end.
+func endsTask(err error) bool {
+	var refusal *post.Refusal
+	return errors.As(err, &refusal) && refusal.OfAll()
+}
 
 // positionOf names the records of a request for a message. Records count from 1.
 func positionOf(b post.Body) string {

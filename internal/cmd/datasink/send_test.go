@@ -48,8 +48,8 @@ func TestSendSaysWhatWasNotAccepted(t *testing.T) {
 		{"wrong credentials", "401 unauthorized", []string{"send", "orders", "--password=wrong"}},
 		{"an API that is not there", "connection refused", []string{"send", "orders", "--url=http://127.0.0.1:1", "--attempts=2"}},
 	} {
-		if r := d.operate(t, "body", tt.args...); r.code != 1 || !strings.Contains(r.err, tt.want) {
-			t.Errorf("%s: exit code %d, want 1 with %q in:\n%s", tt.name, r.code, tt.want, r.err)
+		if r := d.operate(t, "body", tt.args...); r.code != 1 || strings.Count(r.err, tt.want) != 1 {
+			t.Errorf("%s: exit code %d, want 1 with %q once in:\n%s", tt.name, r.code, tt.want, r.err)
 		}
 	}
 }
@@ -64,6 +64,8 @@ func TestWrongUsageIsExitCode2(t *testing.T) {
 	}{
 		{[]string{"nothing"}, "Try: datasink --help"},
 		{[]string{"send"}, "Try: datasink send --help"},
+		{[]string{"sql", "orders"}, "--for=athena|clickhouse|duckdb|"},
+		{[]string{"failed", "discard", "--reason=r", "--from=2d", "key"}, "unknown flag --from"},
 		{[]string{"verify", "--from"}, "Try: datasink verify --help"},
 		{[]string{"failed", "ls", "--from=soon"}, "Try: datasink failed ls --help"},
 		{[]string{"send", "orders", api, "--concurrency=0"}, "Try: datasink send --help"},

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/deployment"
+	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/rig/s3test"
@@ -40,5 +43,23 @@ func TestStreamsAreKnownWithoutRedis(t *testing.T) {
 	const want = `no stream "order" in this deployment; its streams are: older, orders`
 	if _, err := v.names(t.Context(), a, drain.Inspection{}); err == nil || err.Error() != want {
 		t.Errorf("names of an unknown stream = %v, want %s", err, want)
+	}
+}
+
+func TestReportCountsInTheSingular(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	one := verify.Count{Records: 1, Packed: 1, Objects: 1}
+	printReport(console{out: &out}, &verify.Report{
+		Queue: &verify.Queue{Accepted: 1, DeadLettered: 1}, Tap: &one, Bridged: one, Archived: one, Read: one, DeadLettered: one,
+		Direct: map[archive.Reason]verify.Count{archive.Fallback: one}, DirectUnlogged: []string{"key"},
+	})
+	for _, plural := range []string{"1 records", "1 packed records", "1 objects", "1 dead letters", "1 direct records"} {
+		if strings.Contains(out.String(), plural) {
+			t.Errorf("the report has %q in:\n%s", plural, out.String())
+		}
+	}
+	if !strings.Contains(out.String(), "1 accepted since Redis started") {
+		t.Errorf("the report does not say what the counters of the queue cover:\n%s", out.String())
 	}
 }

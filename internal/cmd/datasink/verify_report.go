@@ -17,21 +17,21 @@ func printReport(c console, r *verify.Report) {
 		rows = append(rows, []string{"  " + hop, fmt.Sprintf(text, args...)})
 	}
 	if q := r.Queue; q != nil {
-		row("queue", "%d accepted in total: %d queued, %d claimed, %d forwarded, %d dead letters", q.Accepted, q.Queued, q.Claimed, q.Forwarded, q.DeadLettered)
+		row("queue", "%d accepted since Redis started: %d queued, %d claimed, %d forwarded, %s", q.Accepted, q.Queued, q.Claimed, q.Forwarded, counted(q.DeadLettered, "dead letter"))
 	}
 	if r.Tap != nil {
-		row("tap", "%d records, %s; %d not sent by the bridge yet, %d dead letters", r.Tap.Records, bytesText(r.Tap.Bytes), r.TapInFlight.Records, r.DeadLettered.Records)
+		row("tap", "%s, %s; %d not sent by the bridge yet, %s", counted(r.Tap.Records, "record"), bytesText(r.Tap.Bytes), r.TapInFlight.Records, counted(r.DeadLettered.Records, "dead letter"))
 	}
-	row("bridge", "%d records, %s, in %d packed records", r.Bridged.Records, bytesText(r.Bridged.Bytes), r.Bridged.Packed)
-	row("archive", "%d records, %s; %d in flight; %d objects read", r.Archived.Records, bytesText(r.Archived.Bytes), r.InFlight.Records, r.Read.Objects)
+	row("bridge", "%s, %s, in %s", counted(r.Bridged.Records, "record"), bytesText(r.Bridged.Bytes), counted(r.Bridged.Packed, "packed record"))
+	row("archive", "%s, %s; %d in flight; %s read", counted(r.Archived.Records, "record"), bytesText(r.Archived.Bytes), r.InFlight.Records, counted(r.Read.Objects, "object"))
 	if r.Unsettled > 0 {
 		row("", "%s in objects that are so new that the log may not have them yet", bytesText(r.Unsettled))
 	}
 	if n := len(r.DirectUnlogged); n > 0 {
-		row("", "%d direct records without a line in ingest's log: their clients may have got no answer", n)
+		row("", "%s without a line in ingest's log: the client may have got no answer", counted(n, "direct record"))
 	}
 	for _, why := range slices.Sorted(maps.Keys(r.Direct)) {
-		row(string(why), "%d records, %s, in %d objects", r.Direct[why].Records, bytesText(r.Direct[why].Bytes), r.Direct[why].Objects)
+		row(string(why), "%s, %s, in %s", counted(r.Direct[why].Records, "record"), bytesText(r.Direct[why].Bytes), counted(r.Direct[why].Objects, "object"))
 	}
 	width := 0
 	for _, row := range rows {
