@@ -13,7 +13,6 @@ import (
 type failedDiscardVerb struct {
 	Keys   []string `arg:"" help:"Keys of objects, as printed by ls."`
 	Reason string   `required:"" help:"Why the records are given up. The marker keeps the reason."`
-	failedFilter
 	connection
 }
 
@@ -47,7 +46,7 @@ func (v *failedDiscardVerb) Run(ctx context.Context, c console) error {
 		return err
 	}
 	var failing objectErrors
-	for o, err := range v.list(ctx, archive.Bucket, v.Keys, isNever) {
+	for o, err := range new(failedFilter).list(ctx, archive.Bucket, v.Keys, isNever) {
 		n := 0
 		if err == nil {
 			n, err = failed.Discard(ctx, archive.Bucket, archive.Store, o, v.Reason, time.Now())

@@ -29,7 +29,8 @@ func (*logsVerb) Help() string {
 function, the level, the event and its attributes. Functions log what went wrong; normal
 operation logs little. CloudWatch has a line a few seconds after it was logged.
 
-Times are in UTC: 2026-11-22T23:05, a date, or a duration before now such as 90m or 2d.
+Times are in UTC: 2026-11-22T23:05, 2026-11-22T10, a date, now, or a duration before now
+such as 90m or 2d.
 
 Examples:
 

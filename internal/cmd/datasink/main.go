@@ -33,8 +33,9 @@ type verbs struct {
 
 const description = `Data Sink: POST a body to one URL and find it in the archive.
 
-A verb works on the local pipeline if one is running in --data. Otherwise, or with
---aws, it works on a deployment in AWS.
+A verb works on the local pipeline if one is running in --data. Otherwise, verbs that
+read work on a deployment in AWS; verbs that write need --aws, --profile or --region
+for that.
 
 Exit codes: 0 success; 1 failure or partial failure; 2 wrong usage; 3 verify found a
 difference; 130 interrupted, and the same command can continue.`

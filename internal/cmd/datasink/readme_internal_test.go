@@ -143,6 +143,9 @@ func table(b *strings.Builder, flags []*kong.Flag) {
 		if f.HasDefault && f.Default != "" {
 			byDefault = "`" + f.Tag.Default + "`"
 		}
+		if f.Required {
+			byDefault = "required"
+		}
 		text := f.Help
 		if len(f.Envs) > 0 {
 			text += " Environment variable: `" + strings.Join(f.Envs, "`, `") + "`."

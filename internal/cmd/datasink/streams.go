@@ -62,14 +62,15 @@ func (v *streamsLsVerb) Run(_ context.Context, c console) error {
 
 type streamsRetireVerb struct {
 	Stream string `arg:"" name:"name" complete:"stream" help:"Name of the stream."`
-	streamsFile
+	File   string `name:"streams" default:"streams.json" type:"path" help:"File to edit."`
 }
 
 // Help shows with datasink streams retire --help.
 func (*streamsRetireVerb) Help() string {
 	return `The command sets "retired": true in the entry of the stream. After the next deploy POST
 answers 404 for the stream, and the pipeline delivers what it has. When status shows an
-empty queue and the last object is written, delete the entry and deploy again.
+empty queue, no claim and no lag, and verify --tap finds no difference, delete the
+entry and deploy again.
 
 Examples:
 
@@ -78,17 +79,17 @@ Examples:
 
 // Run retires a stream.
 func (v *streamsRetireVerb) Run(_ context.Context, c console) error {
-	if err := checkFile(v.Streams); err != nil {
+	if err := checkFile(v.File); err != nil {
 		return err
 	}
-	err := streamsfile.RetireInFile(v.Streams, v.Stream)
+	err := streamsfile.RetireInFile(v.File, v.Stream)
 	if errors.Is(err, streamsfile.ErrUnknown) || errors.Is(err, streamsfile.ErrRetired) {
 		return usageError{err}
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.out, "%s is retired in %s. Deploy (make deploy) to let POST answer 404.\n", v.Stream, v.Streams)
+	fmt.Fprintf(c.out, "%s is retired in %s. Deploy (make deploy) to let POST answer 404.\n", v.Stream, v.File)
 	return nil
 }
 

@@ -29,7 +29,8 @@ Every reader of a stream shares the limits of its shards, 2 MB and 5 reads a sec
 each, with the bridge. On a busy stream, stop the command when you do not need it.
 Direct records (oversize, fallback, overflow) are not on the tap.
 
-Times are in UTC: 2026-11-22T23:05, a date, or a duration before now such as 90m or 2d.
+Times are in UTC: 2026-11-22T23:05, 2026-11-22T10, a date, now, or a duration before now
+such as 90m or 2d.
 
 Examples:
 

@@ -57,7 +57,8 @@ exit code is 3 if there is a difference, and 1 if something could not be verifie
 The command needs the logs of the bridge and of ingest for the period. Their
 retention is a setting of the stack.
 
-Times are in UTC: 2026-11-22T23:05, a date, or a duration before now such as 90m or 2d.
+Times are in UTC: 2026-11-22T23:05, 2026-11-22T10, a date, now, or a duration before now
+such as 90m or 2d.
 
 Examples:
 
