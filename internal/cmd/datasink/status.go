@@ -82,7 +82,7 @@ func (v *statusVerb) Run(ctx context.Context, c console) error {
 		if err := context.Cause(ctx); err != nil {
 			return endOfWatch(err, v.Watch)
 		}
-		if err := v.print(c, statusOf(before, now, archived, behind), problemsOf(t.Describe(), now, archived, behind), now.at); err != nil {
+		if err := v.print(c, statusOf(before, now, archived, behind), append(problemsOf(t.Describe(), now, archived, behind), lossesOf(now)...), now.at); err != nil {
 			return err
 		}
 		if !v.Watch {

@@ -161,3 +161,32 @@ func TestStatusShowsWhatFirehoseHolds(t *testing.T) {
 		return false
 	})
 }
+
+func TestStatusTellsOfLostRecords(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	d := start(t, t.TempDir(), "--redis-url="+server.URL)
+	d.operate(t, "a record", "send", "orders").done(t)
+	d.await(t, "orders", 1)
+	if out := d.table(t, 0); strings.Contains(out, "lost") {
+		t.Errorf("status of a stream without losses:\n%s", out)
+	}
+	admin := redis.NewClient(&redis.Options{Addr: server.Addr})
+	defer func() { _ = admin.Close() }()
+	keys, err := admin.Keys(t.Context(), "*:{orders}:stats").Result()
+	if err != nil || len(keys) != 1 {
+		t.Fatalf("counters of orders: %q, %v", keys, err)
+	}
+	_, err = admin.TxPipelined(t.Context(), func(pipe redis.Pipeliner) error {
+		pipe.HIncrBy(t.Context(), keys[0], "accepted", 3)
+		pipe.HIncrBy(t.Context(), keys[0], "lost", 3)
+		pipe.HSet(t.Context(), keys[0], "lostAt", 1_700_000_000_000)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := d.table(t, 0); strings.Count(out, "Redis has lost 3 accepted records of orders in total, the last ones found at 2023-11-14 22:13:20 UTC.") != 1 {
+		t.Errorf("status does not name the lost records of orders once:\n%s", out)
+	}
+}
