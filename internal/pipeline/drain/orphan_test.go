@@ -41,6 +41,8 @@ type agedQueue struct{ *memoryQueue }
 
 func (q agedQueue) Inspect(ctx context.Context, stream string) (queue.State, error) {
 	s, err := q.memoryQueue.Inspect(ctx, stream)
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if waiting := q.waiting[stream]; len(waiting) > 0 {
 		s.OldestReceivedAt, _ = envelope.ReceivedAt(waiting[0])
 	}
