@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -74,14 +73,8 @@ func TestDevRefusesToStart(t *testing.T) {
 	frozen := redistest.Start(t)
 	frozen.Freeze()
 	t.Cleanup(frozen.Thaw)
-	dead, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	deadAddr := dead.Addr().String()
-	if err := dead.Close(); err != nil {
-		t.Fatal(err)
-	}
+	dead := redistest.Start(t)
+	dead.Kill()
 	for name, tt := range map[string]struct {
 		arg  string
 		code int
@@ -94,7 +87,7 @@ func TestDevRefusesToStart(t *testing.T) {
 		"folder not to make": {"--data=/proc/datasink", 1, []string{"/proc/datasink"}},
 		"bad streams.json":   {"--streams=" + bad, 1, []string{"streams[0].name", "streams[1].shards"}},
 		"no streams.json":    {"--streams=/nowhere.json", 2, []string{"/nowhere.json"}},
-		"dead Redis":         {"--redis-url=redis://" + deadAddr, 1, []string{"the Redis at redis://" + deadAddr + " does not answer", "refused"}},
+		"dead Redis":         {"--redis-url=" + dead.URL, 1, []string{"the Redis at " + dead.URL + " does not answer", "refused"}},
 		"frozen Redis":       {"--redis-url=" + frozen.URL, 1, []string{"the Redis at " + frozen.URL + " does not answer"}},
 		"no Redis URL":       {"--redis-url=localhost:6379", 2, []string{"--redis-url"}},
 		"bad user":           {"--user=a:b", 2, []string{"colon"}},
