@@ -66,8 +66,14 @@ func TestATryHasTheKeyOfTheTryBefore(t *testing.T) {
 	for _, s := range *all {
 		keys = append(keys, s.Key)
 	}
-	if len(keys) != 4 || keys[0] == "" || keys[1] != keys[0] || keys[2] != keys[0] || keys[3] == keys[0] {
-		t.Errorf("the keys are %q, want one for all tries of a call and another for the next call", keys)
+	if len(keys) != 4 {
+		t.Fatalf("%d requests, want three tries of the first call and one of the second", len(keys))
+	}
+	if first, second := keys[0], keys[3]; first == "" || second == first {
+		t.Errorf("the calls have the keys %q and %q, want two different keys", first, second)
+	}
+	if keys[1] != keys[0] || keys[2] != keys[0] {
+		t.Errorf("the tries of one call have the keys %q, want the same key", keys[:3])
 	}
 }
 
