@@ -25,7 +25,7 @@ const watchSums = `
 		const right = ["redis", "tap", "firehose", "archived", "dead", "missing"].map(number).reduce((a, b) => a + b);
 		if (left !== right) window.wrongSums.push(left + " is not " + right);
 	};
-	new MutationObserver(check).observe(document.getElementById("ledger"), { childList: true, subtree: true });
+	new MutationObserver(check).observe(document.getElementById("tally"), { childList: true, subtree: true });
 	check();
 	true`
 

@@ -9,7 +9,7 @@ const (
 	boxWidth, boxHeight = 112, 74
 	gap                 = 30 // the length of a link, also in the style sheet
 	margin              = 4
-	lane                = 26 // beside the boxes, for direct records
+	detour              = 26 // beside the boxes, for direct records
 )
 
 // picture is the SVG in one form.
@@ -46,9 +46,9 @@ func paint(form string, parts []part, columns int, direct float64) picture {
 	pic := picture{Form: form, BypassClass: "bypass " + pace(direct)}
 	top, right := margin, margin
 	if rows == 1 {
-		top += lane
+		top += detour
 	} else {
-		right += lane
+		right += detour
 	}
 	pic.Width = margin + columns*(boxWidth+gap) - gap + right
 	pic.Height = top + rows*(boxHeight+gap) - gap + margin
@@ -68,9 +68,9 @@ func paint(form string, parts []part, columns int, direct float64) picture {
 	}
 	from, to := pic.Boxes[2], pic.Boxes[len(pic.Boxes)-1]
 	if rows == 1 {
-		pic.Bypass = around(from.X+boxWidth/2, from.Y, to.X+boxWidth/2, to.Y, 0, -(lane - 4))
+		pic.Bypass = around(from.X+boxWidth/2, from.Y, to.X+boxWidth/2, to.Y, 0, -(detour - 4))
 	} else {
-		pic.Bypass = around(from.X+boxWidth, from.Y+boxHeight/2, to.X+boxWidth, to.Y+boxHeight/2, lane-6, 0)
+		pic.Bypass = around(from.X+boxWidth, from.Y+boxHeight/2, to.X+boxWidth, to.Y+boxHeight/2, detour-6, 0)
 	}
 	return pic
 }
@@ -88,7 +88,7 @@ func join(a, b box, rate float64) link {
 	return l
 }
 
-// around returns the path from one box to another through the lane beside them, at
+// around returns the path from one box to another through the detour beside them, at
 // a distance of dx or dy.
 func around(x, y, x2, y2, dx, dy int) string {
 	return fmt.Sprintf("M%d %d L%d %d L%d %d L%d %d", x, y, x+dx, y+dy, x2+dx, y2+dy, x2, y2)

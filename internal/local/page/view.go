@@ -12,7 +12,7 @@ type view struct {
 	Title      string // of the browser's tab
 	Health     []string
 	Pictures   []picture
-	Ledger     ledger
+	Tally      tally
 	Faults     []faultView
 	Streams    []streamView
 	Chosen     string
@@ -45,8 +45,8 @@ type recordView struct {
 	Time, Bytes, Body string
 }
 
-// ledger is a balance as text, and as a bar of 1000 units.
-type ledger struct {
+// tally is a balance as text, and as a bar of 1000 units.
+type tally struct {
 	Answer                        string
 	Accepted, Copies              string
 	Redis, Missing, Tap, Firehose string
@@ -72,7 +72,7 @@ func (p *Page) numbers(q query) view {
 		Minutes: minutes, MaxTimes: maxSend, CutBytes: cutBytes, Throttled: throttledRecords,
 	}
 	t := p.totals()
-	v.Ledger, v.Pictures, v.Health = p.ledger(t), p.pictures(t), p.health(t.balance)
+	v.Tally, v.Pictures, v.Health = p.tally(t), p.pictures(t), p.health(t.balance)
 	p.viewFaults(&v)
 	for _, m := range p.all() {
 		v.Streams = append(v.Streams, m.view(q, now))
@@ -84,7 +84,7 @@ func (p *Page) numbers(q query) view {
 			seen: r, Time: r.ReceivedAt.Local().Format("15:04:05.000"), Bytes: byteSize(int64(r.Size)), Body: preview(bytes.NewReader(r.head), cutBytes),
 		})
 	}
-	v.Title = v.Ledger.Answer
+	v.Title = v.Tally.Answer
 	if len(v.Health) > 0 {
 		v.Title = v.Health[0]
 	}
@@ -126,9 +126,9 @@ func (p *Page) totals() totals {
 	return t
 }
 
-func (p *Page) ledger(t totals) ledger {
+func (p *Page) tally(t totals) tally {
 	b := t.balance
-	l := ledger{
+	l := tally{
 		Answer: b.answer(!p.redis.downSince.IsZero()), Accepted: count(b.accepted), Copies: count(b.copies),
 		Redis: count(b.redis), Missing: count(b.missing), Tap: count(b.tap), Firehose: count(b.firehose),
 		Archive: count(b.archive), Direct: count(b.direct), Dead: count(b.dead),
