@@ -121,13 +121,15 @@ func TestWhatAPartitionLoses(t *testing.T) {
 			r := newReplicated(t, tt.args...)
 			o := tt.options
 			o.URL, o.Deployment = r.primary.URL, "d"
-			q := open(t, o)
-			if _, err := q.Push(t.Context(), "orders", []byte("before"), 0); err != nil {
+			// The first push may take longer than the wait for the replica allows.
+			unconfirmed := open(t, queue.Options{URL: o.URL, Deployment: o.Deployment})
+			if _, err := unconfirmed.Push(t.Context(), "orders", []byte("before"), 0); err != nil {
 				t.Fatal(err)
 			}
 			await(t, "the replica to have the first record", func() bool {
 				return r.onReplica.LLen(t.Context(), "d:{orders}:queue").Val() == 1
 			})
+			q := open(t, o)
 			r.partition(t)
 			accepted := pushInPartition(t, q)
 			if accepted != tt.accepted {
