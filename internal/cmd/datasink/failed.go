@@ -28,6 +28,15 @@ type failedFilter struct {
 	To     moment `help:"Only objects written before this time."`
 }
 
+// Validate returns a usageError if Stream cannot be the name of a stream. Kong calls
+// it.
+func (f *failedFilter) Validate() error {
+	if f.Stream == "" {
+		return nil
+	}
+	return checkStream(f.Stream)
+}
+
 // list yields the objects that the flags choose, or only those with the given keys.
 // Objects for which skip returns true are skipped, unless their key is given. An
 // error together with the key of an object concerns that object alone.

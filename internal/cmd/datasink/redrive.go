@@ -24,6 +24,11 @@ type failedRedriveVerb struct {
 	connection
 }
 
+// Validate checks the flags of both embedded structs.
+func (v *failedRedriveVerb) Validate() error {
+	return errors.Join(v.failedFilter.Validate(), v.poster.Validate())
+}
+
 // Help shows with datasink failed redrive --help.
 func (*failedRedriveVerb) Help() string {
 	return `The records are posted unchanged, so fix the cause of the failure first. When the API

@@ -69,6 +69,17 @@ Examples:
   datasink verify --json | jq '.[].findings[]'`
 }
 
+// Validate returns a usageError if one of Stream cannot be the name of a stream. Kong
+// calls it.
+func (v *verifyVerb) Validate() error {
+	for _, name := range v.Stream {
+		if err := checkStream(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Run verifies streams one after another. If the queues cannot be inspected, the
 // rest is verified, and Run returns the reason at the end.
 func (v *verifyVerb) Run(ctx context.Context, c console) error {
