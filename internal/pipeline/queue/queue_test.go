@@ -84,9 +84,16 @@ var kinds = map[string]func(t *testing.T) (queue.Options, redis.UniversalClient)
 	"one node": func(*testing.T) (queue.Options, redis.UniversalClient) {
 		return queue.Options{}, redis.NewClient(&redis.Options{Network: "unix", Addr: server.Socket})
 	},
+	// As in a serverless cache: only the ACL, no default user, and a policy that
+	// evicts keys with a TTL.
 	"user with only the ACL": func(t *testing.T) (queue.Options, redis.UniversalClient) {
-		s := redistest.Start(t)
-		return queue.Options{URL: s.URL, Username: restricted, Password: "secret"}, redis.NewClient(&redis.Options{Addr: s.Addr})
+		s := redistest.Start(t, "--maxmemory-policy", "volatile-lru")
+		restrict(t, redis.NewClient(&redis.Options{Addr: s.Addr}), "admin", "~* &* +@all")
+		admin := redis.NewClient(&redis.Options{Addr: s.Addr, Username: "admin", Password: "secret"})
+		if err := admin.Do(t.Context(), "acl", "setuser", "default", "off").Err(); err != nil {
+			t.Fatal(err)
+		}
+		return queue.Options{URL: s.URL, Username: restricted, Password: "secret"}, admin
 	},
 	"cluster, user with only the ACL": func(t *testing.T) (queue.Options, redis.UniversalClient) {
 		c := redistest.StartCluster(t, redistest.ClusterOptions{})
