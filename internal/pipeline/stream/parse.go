@@ -158,11 +158,14 @@ func decodeField(name string, value json.RawMessage, s *Stream) error {
 		return err
 	}
 	var mismatch *json.UnmarshalTypeError
+	var noTap *tapError
 	switch err := strict(one, s); {
 	case err == nil && !slices.Contains(fieldNames, name):
 		return errors.New("unknown field: names are case sensitive")
 	case err == nil && isEmpty(name, value):
 		return fmt.Errorf("%s: omit the field to use its default", value)
+	case errors.As(err, &noTap):
+		return noTap
 	case errors.As(err, &mismatch):
 		return fmt.Errorf("is a JSON %.80s: want %s", mismatch.Value, kindName(mismatch.Type.Kind()))
 	case err != nil:

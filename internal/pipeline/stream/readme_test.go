@@ -8,7 +8,6 @@ import (
 
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/data-sink/data-sink/internal/rig/readmetest"
-	"github.com/invopop/jsonschema"
 )
 
 func TestReadmeHasTheFields(t *testing.T) {
@@ -21,8 +20,7 @@ func fieldTable(tb testing.TB) string {
 	tb.Helper()
 	var b strings.Builder
 	b.WriteString("| field | default | meaning |\n|---|---|---|\n")
-	reflector := jsonschema.Reflector{ExpandedStruct: true, DoNotReference: true, Anonymous: true}
-	for field := reflector.Reflect(stream.Stream{}).Properties.Oldest(); field != nil; field = field.Next() {
+	for field := reflectSchema(stream.Stream{}).Properties.Oldest(); field != nil; field = field.Next() {
 		byDefault := ""
 		if field.Value.Default != nil {
 			value, err := json.Marshal(field.Value.Default)

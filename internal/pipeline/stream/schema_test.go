@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"os"
+	"reflect"
 	"testing"
 
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -17,8 +18,7 @@ var update = flag.Bool("update", false, "rewrite schema.json and the table in RE
 
 func TestSchemaIsThatOfTheGoType(t *testing.T) {
 	t.Parallel()
-	reflector := jsonschema.Reflector{ExpandedStruct: true, DoNotReference: true, Anonymous: true}
-	schema := reflector.Reflect(stream.File{})
+	schema := reflectSchema(stream.File{})
 	schema.Title = "Data Sink streams"
 	want, err := json.MarshalIndent(schema, "", "  ")
 	if err != nil {
@@ -34,6 +34,17 @@ func TestSchemaIsThatOfTheGoType(t *testing.T) {
 	if diff := cmp.Diff(string(want), string(stream.Schema)); diff != "" {
 		t.Errorf("schema.json is not that of stream.File; run go test ./internal/pipeline/stream -update (-want +got):\n%s", diff)
 	}
+}
+
+// reflectSchema returns the JSON Schema of a Go value.
+func reflectSchema(value any) *jsonschema.Schema {
+	reflector := jsonschema.Reflector{ExpandedStruct: true, DoNotReference: true, Anonymous: true, Mapper: func(t reflect.Type) *jsonschema.Schema {
+		if t != reflect.TypeFor[stream.Tap]() {
+			return nil
+		}
+		return &jsonschema.Schema{Enum: []any{true, stream.TapEnding, false}, Default: true}
+	}}
+	return reflector.Reflect(value)
 }
 
 func TestSchemaAndParseAgree(t *testing.T) {

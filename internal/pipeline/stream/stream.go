@@ -59,11 +59,16 @@ type Stream struct {
 	Name string `json:"name" jsonschema:"pattern=^[a-z0-9][a-z0-9-]{0\\,39}$" jsonschema_description:"Name of the stream in URLs, archive paths and resource names. Unique; not failed or aws."`
 	// Format is the way in which bodies are stored in the archive. Default lines.
 	Format Format `json:"format,omitempty" jsonschema:"enum=lines,enum=raw,default=lines" jsonschema_description:"lines: each body is decoded and archived as a separate line. raw: the bytes are archived exactly as received."`
-	// Capacity is the Kinesis capacity mode. Default provisioned.
+	// Tap says whether the stream has a Kinesis stream. Default TapOn.
+	Tap Tap `json:"tap,omitempty" jsonschema_description:"false: no Kinesis stream; the drainer puts to Firehose itself. ending: the same, but what is in the Kinesis stream is still delivered."`
+	// Capacity is the Kinesis capacity mode. Default provisioned. A stream without a
+	// tap has none.
 	Capacity Capacity `json:"capacity,omitempty" jsonschema:"enum=provisioned,enum=on-demand,default=provisioned" jsonschema_description:"Kinesis capacity mode."`
-	// Shards is the number of shards of a provisioned stream. Default 1.
+	// Shards is the number of shards of a provisioned stream. Default 1. A stream
+	// without a tap has 0.
 	Shards int `json:"shards,omitempty" jsonschema:"minimum=1,maximum=500,default=1" jsonschema_description:"Number of Kinesis shards; each takes 1 MB/s and 1,000 records/s. Not with on-demand capacity."`
-	// RetentionHours is the time for which Kinesis keeps a record. Default 24.
+	// RetentionHours is the time for which Kinesis keeps a record. Default 24. A
+	// stream without a tap has 0.
 	RetentionHours int `json:"retentionHours,omitempty" jsonschema:"minimum=24,maximum=8760,default=24" jsonschema_description:"Hours for which the tap and the bridge can read a record."`
 	// BufferSeconds is the time after which Firehose writes an object. Default 60.
 	BufferSeconds int `json:"bufferSeconds,omitempty" jsonschema:"minimum=1,maximum=900,default=60" jsonschema_description:"Firehose writes an object after this many seconds, or after bufferMiB."`
@@ -85,11 +90,14 @@ type Stream struct {
 // withDefaults returns s with its defaults. No other code applies defaults.
 func (s Stream) withDefaults() Stream {
 	s.Format = orDefault(s.Format, Lines)
-	s.Capacity = orDefault(s.Capacity, Provisioned)
+	s.Tap = orDefault(s.Tap, TapOn)
+	if s.HasTap() {
+		s.Capacity = orDefault(s.Capacity, Provisioned)
+		s.RetentionHours = orDefault(s.RetentionHours, 24)
+	}
 	if s.Capacity == Provisioned {
 		s.Shards = orDefault(s.Shards, 1)
 	}
-	s.RetentionHours = orDefault(s.RetentionHours, 24)
 	s.BufferSeconds = orDefault(s.BufferSeconds, 60)
 	s.BufferMiB = orDefault(s.BufferMiB, 64)
 	compression := Gzip

@@ -59,10 +59,10 @@ var files = map[string]struct {
 		},
 	},
 	"problems around and in entries": {
-		json: `{"streams":[{"name":"a","format":7},7,{"name":"a","shards":501},{"name":"failed","tap":1},{"name":7}],"stream":[]}`,
+		json: `{"streams":[{"name":"a","format":7},7,{"name":"a","shards":501},{"name":"failed","tub":1},{"name":7}],"stream":[]}`,
 		problems: []string{
 			"stream: unknown field", "streams[0].format: is a JSON number: want a string", "streams[1]: want an object", "streams[2].shards: 501: want 1 to 500",
-			`streams[2].name: "a" is also the name of streams[0]`, "streams[3].tap: unknown field", `streams[3].name: "failed" is reserved`,
+			`streams[2].name: "a" is also the name of streams[0]`, "streams[3].tub: unknown field", `streams[3].name: "failed" is reserved`,
 			"streams[4].name: is a JSON number: want a string",
 		},
 	},
@@ -74,13 +74,28 @@ var files = map[string]struct {
 			"streams[1].retentionHours: 23: want 24 to 8760", "streams[1].bufferSeconds: 901: want 1 to 900", "streams[1].bufferMiB: 129: want 1 to 128",
 		},
 	},
-	"name missing":          {json: `{"streams":[{"shards":1}]}`, problems: []string{"streams[0].name: missing"}},
-	"another case":          {json: `{"streams":[{"Name":"orders"}]}`, problems: []string{"streams[0].Name: unknown field"}},
-	"null option":           {json: `{"streams":[{"name":"a","shards":null}]}`, problems: []string{"streams[0].shards: null: omit"}},
-	"fraction":              {json: `{"streams":[{"name":"a","shards":1.5}]}`, problems: []string{"streams[0].shards: is a JSON number 1.5: want a whole number"}},
-	"retired as text":       {json: `{"streams":[{"name":"a","retired":"yes"}]}`, problems: []string{"streams[0].retired: is a JSON string: want true or false"}},
-	"twice the same name":   {beyondSchema: true, json: `{"streams":[{"name":"a"},{"name":"b"},{"name":"a"}]}`, problems: []string{`streams[2].name: "a" is also the name of streams[0]`}},
-	"reserved names":        {beyondSchema: true, json: `{"streams":[{"name":"failed"},{"name":"aws"}]}`, problems: []string{`streams[0].name: "failed" is reserved`, `streams[1].name: "aws" is reserved`}},
+	"name missing":        {json: `{"streams":[{"shards":1}]}`, problems: []string{"streams[0].name: missing"}},
+	"another case":        {json: `{"streams":[{"Name":"orders"}]}`, problems: []string{"streams[0].Name: unknown field"}},
+	"null option":         {json: `{"streams":[{"name":"a","shards":null}]}`, problems: []string{"streams[0].shards: null: omit"}},
+	"fraction":            {json: `{"streams":[{"name":"a","shards":1.5}]}`, problems: []string{"streams[0].shards: is a JSON number 1.5: want a whole number"}},
+	"retired as text":     {json: `{"streams":[{"name":"a","retired":"yes"}]}`, problems: []string{"streams[0].retired: is a JSON string: want true or false"}},
+	"twice the same name": {beyondSchema: true, json: `{"streams":[{"name":"a"},{"name":"b"},{"name":"a"}]}`, problems: []string{`streams[2].name: "a" is also the name of streams[0]`}},
+	"reserved names":      {beyondSchema: true, json: `{"streams":[{"name":"failed"},{"name":"aws"}]}`, problems: []string{`streams[0].name: "failed" is reserved`, `streams[1].name: "aws" is reserved`}},
+	"every tap":           {json: `{"streams":[{"name":"a","tap":true,"shards":2},{"name":"b","tap":"ending","retentionHours":48,"capacity":"on-demand"},{"name":"c","tap":false}]}`},
+	"another tap": {
+		json: `{"streams":[{"name":"a","tap":"false"},{"name":"b","tap":1},{"name":"c","tap":"on"},{"name":"d","tap":""},{"name":"e","tap":[true]}]}`,
+		problems: []string{
+			`streams[0].tap: "\"false\"": want true, false or "ending"`, `streams[1].tap: "1": want true`, `streams[2].tap: "\"on\"": want true`,
+			`streams[3].tap: "\"\"": want true`, `streams[4].tap: "[true]": want true`,
+		},
+	},
+	"tap null": {json: `{"streams":[{"name":"a","tap":null}]}`, problems: []string{"streams[0].tap: null: omit"}},
+	"fields of a tap without one": {
+		beyondSchema: true, json: `{"streams":[{"name":"a","tap":false,"capacity":"provisioned","shards":1,"retentionHours":24}]}`,
+		problems: []string{
+			"streams[0].capacity: not valid with tap false", "streams[0].shards: not valid with tap false", "streams[0].retentionHours: not valid with tap false",
+		},
+	},
 	"shards with on-demand": {beyondSchema: true, json: `{"streams":[{"name":"a","capacity":"on-demand","shards":2}]}`, problems: []string{"streams[0].shards: 2: valid only with provisioned capacity"}},
 }
 
@@ -131,25 +146,26 @@ func TestParseRefusesMalformedJSON(t *testing.T) {
 
 func TestDefaults(t *testing.T) {
 	t.Parallel()
-	set, err := stream.Parse([]byte(`{"streams":[{"name":"b"},{"name":"a","format":"raw","capacity":"on-demand"}]}`))
+	set, err := stream.Parse([]byte(`{"streams":[{"name":"b"},{"name":"a","format":"raw","capacity":"on-demand"},{"name":"c","tap":false}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []stream.Stream{
-		{Name: "b", Format: stream.Lines, Capacity: stream.Provisioned, Shards: 1, RetentionHours: 24, BufferSeconds: 60, BufferMiB: 64, Compression: stream.Gzip, Overflow: stream.ToArchive},
-		{Name: "a", Format: stream.Raw, Capacity: stream.OnDemand, RetentionHours: 24, BufferSeconds: 60, BufferMiB: 64, Compression: stream.None, Overflow: stream.ToArchive},
+		{Name: "b", Format: stream.Lines, Tap: stream.TapOn, Capacity: stream.Provisioned, Shards: 1, RetentionHours: 24, BufferSeconds: 60, BufferMiB: 64, Compression: stream.Gzip, Overflow: stream.ToArchive},
+		{Name: "a", Format: stream.Raw, Tap: stream.TapOn, Capacity: stream.OnDemand, RetentionHours: 24, BufferSeconds: 60, BufferMiB: 64, Compression: stream.None, Overflow: stream.ToArchive},
+		{Name: "c", Format: stream.Lines, Tap: stream.TapOff, BufferSeconds: 60, BufferMiB: 64, Compression: stream.Gzip, Overflow: stream.ToArchive},
 	}
 	if diff := cmp.Diff(want, set.All()); diff != "" {
 		t.Errorf("All differs (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"a", "b"}, set.Names()); diff != "" {
+	if diff := cmp.Diff([]string{"a", "b", "c"}, set.Names()); diff != "" {
 		t.Errorf("Names differs (-want +got):\n%s", diff)
 	}
 	if s, ok := set.Lookup("a"); !ok || s.Suffix() != "" {
 		t.Errorf("Lookup(a) = %+v, %v, want the raw stream without a suffix", s, ok)
 	}
-	if _, ok := set.Lookup("c"); ok {
-		t.Error("Lookup(c) found a stream that is not there")
+	if _, ok := set.Lookup("d"); ok {
+		t.Error("Lookup(d) found a stream that is not there")
 	}
 }
 

@@ -62,6 +62,14 @@ func (s Stream) validate() []fieldProblem {
 	if s.Capacity == OnDemand && s.Shards != 0 {
 		problem("shards", "%d: valid only with provisioned capacity", s.Shards)
 	}
+	ofTap := func(field string, given bool) {
+		if given && !s.HasTap() {
+			problem(field, "not valid with tap false: there is no Kinesis stream")
+		}
+	}
+	ofTap("capacity", s.Capacity != "")
+	ofTap("shards", s.Shards != 0)
+	ofTap("retentionHours", s.RetentionHours != 0)
 	return problems
 }
 
