@@ -3,41 +3,23 @@ package bridge
 import (
 	"encoding/base64"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // batch is successive records of an event that belong to one stream.
 type batch struct {
+	pack.Batch
 	stream  stream.Stream
 	records []record
 	// parts cover the records in their order, except for records that are empty
 	// once framed.
-	parts []part
+	parts []pack.Part
 }
-
-// part is the records [First, End) of a batch, which are delivered together as one
-// Firehose record.
-type part struct {
-	pack.Packed
-	outcome outcome
-	// reason is why the part is refused or doubtful.
-	reason string
-}
-
-// outcome is what became of a part.
-type outcome int
-
-const (
-	left      outcome = iota // not known to be delivered
-	delivered                // Firehose accepted it
-	refused                  // Firehose never accepts it: its records are dead letters
-	doubtful                 // refused in a call that may itself be at fault, see sink.Result
-)
 
 // prepare groups an event into batches. Lambda sends the records of one stream in
 // an event. If an event has records of several streams, each run of records of one
@@ -59,7 +41,7 @@ func (h *Handler) prepare(w *workspace, event []byte) ([]*batch, error) {
 		if b.stream, err = h.lookup(arn); err != nil {
 			return nil, err
 		}
-		if err := b.pack(w); err != nil {
+		if err := h.pack(w, b); err != nil {
 			return nil, fmt.Errorf("packing records of %s: %w", b.stream.Name, err)
 		}
 		batches = append(batches, b)
@@ -80,39 +62,16 @@ func (h *Handler) lookup(arn string) (stream.Stream, error) {
 	return stream.Stream{}, fmt.Errorf("looking up %s: not a stream of %s in streams.json", arn, h.config.Deployment)
 }
 
-// pack packs the records into parts, in the memory of w. A record over the limit is
-// a part of its own, which is refused.
-func (b *batch) pack(w *workspace) error {
-	dst, packs, oversize, err := pack.Pack(w.packed, b.stream.Format, len(b.records), b.appendBody)
-	if err != nil {
-		return err
+// pack packs the records into parts, in the memory of w.
+func (h *Handler) pack(w *workspace, b *batch) error {
+	old := h.config.Now().Add(-sink.DoubtfulAge)
+	b.Batch = pack.Batch{
+		Firehose: stream.ResourceName(h.config.Deployment, b.stream.Name), Format: b.stream.Format, Records: len(b.records), AppendBody: b.appendBody,
+		IsOld: func(i int) bool { return b.arrivedBefore(old, i) },
 	}
-	w.packed = dst
-	for _, p := range packs {
-		b.parts = append(b.parts, part{Packed: p})
-	}
-	for _, i := range oversize {
-		reason := fmt.Sprintf("over the limit of %d bytes when framed", stream.MaxFramedBytes)
-		b.parts = append(b.parts, part{Packed: pack.Packed{First: i, End: i + 1}, outcome: refused, reason: reason})
-	}
-	slices.SortFunc(b.parts, func(a, b part) int { return a.First - b.First })
-	return nil
-}
-
-// split returns a part for each record of p. Records that are empty once framed
-// have none.
-func (b *batch) split(p part) ([]part, error) {
-	var parts []part
-	for i := p.First; i < p.End; i++ {
-		_, packs, _, err := pack.Pack(nil, b.stream.Format, 1, func(dst []byte, _ int) ([]byte, error) { return b.appendBody(dst, i) })
-		if err != nil {
-			return nil, err
-		}
-		for _, one := range packs {
-			parts = append(parts, part{Packed: pack.Packed{First: i, End: i + 1, Body: one.Body}})
-		}
-	}
-	return parts, nil
+	var err error
+	w.packed, b.parts, err = b.Parts(w.packed)
+	return err
 }
 
 // appendBody appends the body of record i to dst.
@@ -127,13 +86,11 @@ func (b *batch) appendBody(dst []byte, i int) ([]byte, error) {
 // shard identifies the shard of the batch's first record.
 func (b *batch) shard() string { return b.stream.Name + "/" + b.records[0].shard() }
 
-// arrivedBefore reports whether all records of p arrived on the tap before t.
-// Records without a known time did not.
-func (b *batch) arrivedBefore(t time.Time, p part) bool {
-	return !slices.ContainsFunc(b.records[p.First:p.End], func(r record) bool {
-		arrived := r.arrivedAt()
-		return arrived.IsZero() || !arrived.Before(t)
-	})
+// arrivedBefore reports whether record i arrived on the tap before t. A record
+// without a known time did not.
+func (b *batch) arrivedBefore(t time.Time, i int) bool {
+	arrived := b.records[i].arrivedAt()
+	return !arrived.IsZero() && arrived.Before(t)
 }
 
 // packedLen is an upper bound of what packing records appends, in bytes.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
 // maxNameBytes is the maximum length of the name of an object with dead letters. The
@@ -15,7 +16,7 @@ const maxNameBytes = 180
 // putDeadLetters writes the records of successive parts as one object. The object's
 // name comes from the shard and sequence number of the first record, so that a retry
 // of the batch overwrites the object.
-func (h *Handler) putDeadLetters(ctx context.Context, b *batch, parts []part) (records int, err error) {
+func (h *Handler) putDeadLetters(ctx context.Context, b *batch, parts []pack.Part) (records int, err error) {
 	failedAt := h.config.Now()
 	var letters []archive.DeadLetter
 	for _, p := range parts {
@@ -26,7 +27,7 @@ func (h *Handler) putDeadLetters(ctx context.Context, b *batch, parts []part) (r
 			}
 			r := &b.records[i]
 			letters = append(letters, archive.DeadLetter{
-				Stream: b.stream.Name, Reason: p.reason, FailedAt: failedAt, ReceivedAt: r.arrivedAt(),
+				Stream: b.stream.Name, Reason: p.Reason, FailedAt: failedAt, ReceivedAt: r.arrivedAt(),
 				ID: string(r.id), PartitionKey: string(r.key), Body: body,
 			})
 		}
@@ -38,7 +39,7 @@ func (h *Handler) putDeadLetters(ctx context.Context, b *batch, parts []part) (r
 	if err != nil {
 		return 0, fmt.Errorf("writing %d dead letters: %w", len(letters), err)
 	}
-	h.config.Log.ErrorContext(ctx, LogDeadLetters, "stream", b.stream.Name, "records", len(letters), "key", key, "reason", parts[0].reason)
+	h.config.Log.ErrorContext(ctx, LogDeadLetters, "stream", b.stream.Name, "records", len(letters), "key", key, "reason", parts[0].Reason)
 	return len(letters), nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/cespare/xxhash/v2"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
@@ -94,20 +93,20 @@ func (a *attempt) logUndelivered(ctx context.Context, first int, blocked bool, h
 
 // settle sends parts of the batch and returns the position of the first record of
 // them that is not settled, or the number of the batch's records.
-func (a *attempt) settle(ctx context.Context, parts []part) (first int) {
+func (a *attempt) settle(ctx context.Context, parts []pack.Part) (first int) {
 	a.send(ctx, parts)
-	return a.finish(ctx, a.splitRefused(ctx, parts))
+	return a.finish(ctx, a.sendAlone(ctx, parts))
 }
 
 // finish logs the delivered parts and writes dead letters for the refused parts. It
 // returns the position of the first record that is not settled. It writes no dead
 // letters for parts behind that record, because they are redelivered.
-func (a *attempt) finish(ctx context.Context, parts []part) (first int) {
+func (a *attempt) finish(ctx context.Context, parts []pack.Part) (first int) {
 	end := 0 // of the parts that are settled
-	for end < len(parts) && parts[end].outcome != left && parts[end].outcome != doubtful {
+	for end < len(parts) && parts[end].Outcome != pack.Left && parts[end].Outcome != pack.Doubtful {
 		run := end + 1
-		if parts[end].outcome == refused {
-			for run < len(parts) && parts[run].outcome == refused {
+		if parts[end].Outcome == pack.Refused {
+			for run < len(parts) && parts[run].Outcome == pack.Refused {
 				run++
 			}
 			n, err := a.putDeadLetters(ctx, a.batch, parts[end:run])
@@ -120,7 +119,7 @@ func (a *attempt) finish(ctx context.Context, parts []part) (first int) {
 		end = run
 	}
 	for _, p := range parts {
-		if p.outcome == delivered {
+		if p.Outcome == pack.Delivered {
 			a.logPacked(ctx, p)
 		}
 	}
@@ -131,12 +130,10 @@ func (a *attempt) finish(ctx context.Context, parts []part) (first int) {
 }
 
 // logPacked logs and counts a part that Firehose accepted.
-func (a *attempt) logPacked(ctx context.Context, p part) {
+func (a *attempt) logPacked(ctx context.Context, p pack.Part) {
 	firstRecord, lastRecord := &a.records[p.First], &a.records[p.End-1]
-	line := pack.Line{
-		Stream: a.stream.Name, Bytes: len(p.Body), Records: p.End - p.First, Hash: xxhash.Sum64(p.Body), Shard: firstRecord.shard(),
-		FirstSequence: string(firstRecord.sequence), LastSequence: string(lastRecord.sequence),
-	}
+	line := p.Line(a.stream.Name)
+	line.Shard, line.FirstSequence, line.LastSequence = firstRecord.shard(), string(firstRecord.sequence), string(lastRecord.sequence)
 	line.Log(ctx, a.config.Log)
 	a.summary.Packed++
 	a.summary.Bytes += line.Bytes

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
@@ -27,7 +28,7 @@ func (a *attempt) retry(ctx context.Context, head head) (first int) {
 		if first == len(a.records) {
 			continue
 		}
-		if a.parts[0].outcome == refused || first > a.parts[0].First {
+		if a.parts[0].Outcome == pack.Refused || first > a.parts[0].First {
 			return first // Firehose has answered, and records of the head are settled or dead letters.
 		}
 		if first := a.probe(ctx, head); first < len(a.records) {
@@ -43,7 +44,7 @@ func (a *attempt) retry(ctx context.Context, head head) (first int) {
 // it refuses one by one become dead letters. All others are left. If no record of
 // the head was refused so, the next probe is due after another 15 minutes.
 func (a *attempt) probe(ctx context.Context, head head) (first int) {
-	trial, err := a.split(a.parts[0])
+	trial, err := a.Split(a.parts[0])
 	if err != nil {
 		a.err = err
 		return a.parts[0].First
@@ -53,7 +54,7 @@ func (a *attempt) probe(ctx context.Context, head head) (first int) {
 	half, cancel := endingHalfway(ctx, a.config.Margin)
 	defer cancel()
 	result := a.send(half, trial)
-	accepted := slices.ContainsFunc(trial, func(p part) bool { return p.outcome == delivered })
+	accepted := slices.ContainsFunc(trial, func(p pack.Part) bool { return p.Outcome == pack.Delivered })
 	var refusals []int // positions in trial
 	if accepted && result.Throttled == 0 {
 		refusals = refusedAlone(result, ofHead)
@@ -62,10 +63,10 @@ func (a *attempt) probe(ctx context.Context, head head) (first int) {
 		a.heads.probed(a.shard(), a.config.Now())
 	}
 	for _, i := range refusals {
-		trial[i].outcome = refused
-		trial[i].reason = fmt.Sprintf("Firehose has refused the record since %s and accepts others: %v", head.since.UTC().Format(time.RFC3339), result.Err)
+		trial[i].Outcome = pack.Refused
+		trial[i].Reason = fmt.Sprintf("Firehose has refused the record since %s and accepts others: %v", head.since.UTC().Format(time.RFC3339), result.Err)
 	}
-	return a.finish(ctx, a.splitRefused(ctx, trial))
+	return a.finish(ctx, a.sendAlone(ctx, trial))
 }
 
 // refusedAlone returns those of the first n entries that the service refused one by

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // LogPacked is the message of the log line of a packed record that Firehose
@@ -26,20 +28,29 @@ type Line struct {
 	Hash           uint64
 	// Shard is the ID of the Kinesis shard; it is empty where the event does not
 	// have it. FirstSequence and LastSequence are the sequence numbers of the first
-	// and the last record.
+	// and the last record. All three are empty for records that the drainer put to
+	// Firehose, because they were never on the tap.
 	Shard, FirstSequence, LastSequence string
+}
+
+// Line returns the log line of the record, without the shard and the sequence numbers.
+func (p Packed) Line(streamName string) Line {
+	return Line{Stream: streamName, Bytes: len(p.Body), Records: p.End - p.First, Hash: xxhash.Sum64(p.Body)}
 }
 
 // Log writes the line to log at level INFO. The logger adds the time.
 func (l Line) Log(ctx context.Context, log *slog.Logger) {
-	log.InfoContext(ctx, LogPacked, "stream", l.Stream, "bytes", l.Bytes, "records", l.Records, "hash", fmt.Sprintf("%016x", l.Hash),
-		"shard", l.Shard, "firstSequence", l.FirstSequence, "lastSequence", l.LastSequence)
+	attributes := []any{"stream", l.Stream, "bytes", l.Bytes, "records", l.Records, "hash", fmt.Sprintf("%016x", l.Hash)}
+	if l.FirstSequence != "" {
+		attributes = append(attributes, "shard", l.Shard, "firstSequence", l.FirstSequence, "lastSequence", l.LastSequence)
+	}
+	log.InfoContext(ctx, LogPacked, attributes...)
 }
 
 // ParseLine parses one line of a log: JSON, with slog's or Lambda's names for
 // time and message, or slog's text form. ok is false, without an error, for a
-// line with another message. A line of a packed record that lacks an attribute
-// other than the shard is an error.
+// line with another message. A line of a packed record is an error if it lacks an
+// attribute. It may lack the shard, and both sequence numbers.
 func ParseLine(text []byte) (l Line, ok bool, err error) {
 	f, isJSON := parseJSON(text)
 	if !isJSON {
@@ -63,8 +74,8 @@ func ParseLine(text []byte) (l Line, ok bool, err error) {
 }
 
 func (l Line) complete() bool {
-	named := !l.LoggedAt.IsZero() && l.Stream != "" && l.FirstSequence != "" && l.LastSequence != ""
-	return named && l.Bytes > 0 && l.Records > 0
+	sequenced := (l.FirstSequence == "") == (l.LastSequence == "")
+	return !l.LoggedAt.IsZero() && l.Stream != "" && sequenced && l.Bytes > 0 && l.Records > 0
 }
 
 // fields are the attributes of a line.

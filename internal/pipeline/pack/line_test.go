@@ -33,6 +33,7 @@ func TestLineRoundTrip(t *testing.T) {
 	for _, want := range []pack.Line{
 		line,
 		{Stream: "a", Bytes: 1, Records: 1, Hash: 1<<64 - 1, FirstSequence: "49590338271490256608559692538361571095921575989136588898", LastSequence: "7"},
+		{Stream: "by-the-drainer", Bytes: 1, Records: 1, Hash: 1},
 	} {
 		for _, lambda := range []bool{false, true} {
 			options := &slog.HandlerOptions{}
@@ -80,8 +81,14 @@ func TestParseLine(t *testing.T) {
 			t.Errorf("ParseLine(%q) = %v, %v, want another line without an error", other, ok, err)
 		}
 	}
-	if _, ok, err := pack.ParseLine([]byte(`{"time":"2026-11-22T23:00:00Z","msg":"packed","stream":"orders"}`)); ok || err == nil {
-		t.Errorf("ParseLine of a line without a hash = %v, %v, want an error", ok, err)
+	for _, malformed := range []string{
+		`{"time":"2026-11-22T23:00:00Z","msg":"packed","stream":"orders"}`,
+		`{"time":"2026-11-22T23:00:00Z","msg":"packed","stream":"orders","bytes":12,"records":2,"hash":"abc","firstSequence":"1"}`,
+		`{"time":"2026-11-22T23:00:00Z","msg":"packed","stream":"orders","bytes":12,"records":2,"hash":"abc","lastSequence":"1"}`,
+	} {
+		if _, ok, err := pack.ParseLine([]byte(malformed)); ok || err == nil {
+			t.Errorf("ParseLine(%s) = %v, %v, want an error", malformed, ok, err)
+		}
 	}
 }
 

@@ -1,5 +1,6 @@
-// Package pack frames bodies and packs them into Firehose records, and writes
-// and parses the log line of each packed record that Firehose accepted.
+// Package pack frames bodies and packs them into Firehose records, puts these to
+// Firehose, and writes and parses the log line of each packed record that Firehose
+// accepted.
 //
 // Firehose concatenates its records into objects and bills each record as at
 // least 5 KB, so many bodies share one record. With the log lines, the objects
