@@ -78,7 +78,7 @@ func (p *Pipeline) setHandlers(streams *stream.Set) {
 	})
 	ingester := ingest.New(ingest.Config{
 		Ingest: ingestEnv(p.o), Streams: streams, Credentials: f.credentials, Archive: objects, Waker: wakes, Logger: p.direct.logger(p.log("ingest")),
-		Queue: wrap(p.o.Seams.IngestQueue, f.queue), Observe: p.o.Observe.Ingest,
+		Queue: wrap(p.o.Seams.IngestQueue, f.queue), Observe: wrap(p.o.Seams.Outcomes, p.o.Observe.Ingest),
 	})
 	bridges := bridge.New(bridge.Config{
 		Deployment: p.o.Deployment, Streams: streams, Archive: objects, Log: p.packed.logger(p.log("bridge")),

@@ -112,6 +112,8 @@ type Observers struct {
 // Seams wrap parts of a pipeline, to observe them or to make them fail. A nil seam
 // wraps nothing.
 type Seams struct {
+	// Outcomes wraps Observers.Ingest, which may be nil.
+	Outcomes func(func(ingest.Outcome)) func(ingest.Outcome)
 	// IngestQueue and DrainerQueue wrap Redis as the two functions use it.
 	IngestQueue, DrainerQueue func(Queue) Queue
 	// Kinesis and Firehose wrap the services as their writers use them.

@@ -9,11 +9,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 const (
 	// maxForm is the maximum size of a form in bytes, maxSend the maximum number of
-	// records that one form sends.
+	// requests that one form sends.
 	maxForm = 2 << 20
 	maxSend = 1000
 )
@@ -25,7 +27,7 @@ type sentResult struct {
 	OK   bool
 }
 
-// send posts the record of a form to the HTTP API, as often as the form says.
+// send posts the body of a form to the HTTP API, as often as the form says.
 func (s *site) send(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
@@ -37,36 +39,60 @@ func (s *site) send(w http.ResponseWriter, r *http.Request) {
 	body := []byte(strings.ReplaceAll(r.PostForm.Get("body"), "\r\n", "\n"))
 	times, err := strconv.Atoi(r.PostForm.Get("times"))
 	if err != nil || times < 1 || times > maxSend {
-		s.sent(w, r, fmt.Sprintf("Not sent: a record can be sent 1 to %d times.", maxSend), false)
+		s.sent(w, r, fmt.Sprintf("Not sent: a body can be sent 1 to %d times.", maxSend), false)
 		return
 	}
+	isBatch := s.page.meter(name).stream.Load().Format == stream.Lines && hasLines(body)
+	accepted := 0
 	var answer *recorder
 	for n := range times {
-		if answer = s.post(r, name, r.PostForm.Get("key"), body); answer.status != http.StatusAccepted {
-			s.sent(w, r, notSent(name, answer, n, times), false)
+		if answer = s.post(r, name, r.PostForm.Get("key"), body, isBatch); answer.status != http.StatusAccepted {
+			s.sent(w, r, notSent(name, answer, n, times, isBatch), false)
 			return
 		}
+		_, records := answer.accepted()
+		accepted += records
 	}
-	text := fmt.Sprintf("%s accepted the record %s.", name, answer.id())
-	if times > 1 {
-		text = fmt.Sprintf("%s accepted %s records, the last is %s.", name, count(times), answer.id())
-	}
-	s.sent(w, r, text, true)
+	id, _ := answer.accepted()
+	s.sent(w, r, sentText(name, id, accepted, times, isBatch), true)
 }
 
-// notSent describes the answer to a record that was refused after n of times records
-// were accepted.
-func notSent(name string, answer *recorder, n, times int) string {
+// hasLines reports whether a body has more than one line.
+func hasLines(body []byte) bool { return bytes.ContainsRune(bytes.TrimSpace(body), '\n') }
+
+// sentText describes the answers to a body that was sent n times. id is the id of
+// the last answer.
+func sentText(name, id string, records, n int, isBatch bool) string {
+	switch {
+	case isBatch && n > 1:
+		return fmt.Sprintf("%s accepted %s records in %s batches, the first of the last batch is %s.", name, count(records), count(n), id)
+	case isBatch:
+		return fmt.Sprintf("%s accepted a batch of %s, the first is %s.", name, plural(int64(records), "record", "records"), id)
+	case n > 1:
+		return fmt.Sprintf("%s accepted %s records, the last is %s.", name, count(records), id)
+	}
+	return fmt.Sprintf("%s accepted the record %s.", name, id)
+}
+
+// notSent describes the answer to a body that was refused after it had been accepted
+// n of times.
+func notSent(name string, answer *recorder, n, times int, isBatch bool) string {
 	text := fmt.Sprintf("%s answered %d: %s.", name, answer.status, answer.problem())
-	if n == 0 {
+	switch {
+	case n == 0:
 		return "Not sent: " + text
+	case isBatch:
+		return fmt.Sprintf("%s of %s batches sent, then %s", count(n), count(times), text)
 	}
 	return fmt.Sprintf("%s of %s records sent, then %s", count(n), count(times), text)
 }
 
 // post makes one request to the HTTP API.
-func (s *site) post(r *http.Request, name, key string, body []byte) *recorder {
+func (s *site) post(r *http.Request, name, key string, body []byte, isBatch bool) *recorder {
 	target := "http://" + r.Host + "/archives/" + url.PathEscape(name)
+	if isBatch {
+		target += "/batch"
+	}
 	if key != "" {
 		target += "?partition_key=" + url.QueryEscape(key)
 	}
@@ -130,10 +156,14 @@ func (w *recorder) Header() http.Header         { return w.header }
 func (w *recorder) WriteHeader(status int)      { w.status = status }
 func (w *recorder) Write(b []byte) (int, error) { return w.body.Write(b) }
 
-func (w *recorder) id() string {
-	var accepted struct{ ID string }
-	_ = json.Unmarshal(w.body.Bytes(), &accepted) // The ID stays empty if the answer has none.
-	return accepted.ID
+// accepted returns the id of a 202 answer and the number of records.
+func (w *recorder) accepted() (id string, records int) {
+	answer := struct {
+		ID      string
+		Records int
+	}{Records: 1} // for a single record
+	_ = json.Unmarshal(w.body.Bytes(), &answer) // The ID stays empty if the answer has none.
+	return answer.ID, answer.Records
 }
 
 func (w *recorder) problem() string {

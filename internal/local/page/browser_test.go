@@ -109,7 +109,8 @@ func (b *tab) listen(event any) {
 		text, _ := json.Marshal(event) // The type is recorded in any case.
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if b.failedLoads && strings.Contains(string(text), "net::ERR_") {
+		// The browser asks for an icon of documents that are not HTML.
+		if b.failedLoads && strings.Contains(string(text), "net::ERR_") || strings.Contains(string(text), "/favicon.ico") {
 			return
 		}
 		b.problems = append(b.problems, fmt.Sprintf("%T %s", event, text))

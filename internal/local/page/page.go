@@ -220,6 +220,7 @@ func (p *Page) sweepAfterFault(ctx context.Context) {
 // beside the HTTP API. Only one pipeline can have them.
 func (p *Page) Seams() local.Seams {
 	return local.Seams{
+		Outcomes: p.watchOutcomes,
 		IngestQueue: func(q local.Queue) local.Queue {
 			p.queue = q
 			p.find(p.all())

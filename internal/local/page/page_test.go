@@ -13,7 +13,7 @@ import (
 func TestPageWorksWithoutJavaScript(t *testing.T) {
 	t.Parallel()
 	home := start(t, nil)
-	form := url.Values{"stream": {"orders"}, "body": {"<b>first\r\nsecond</b>"}, "key": {"k&1"}, "times": {"3"}}
+	form := url.Values{"stream": {"orders"}, "body": {"<b>first\tsecond</b>"}, "key": {"k&1"}, "times": {"3"}}
 	status, header, _ := do(t, "POST", home+"page/send", form, nil)
 	if status != http.StatusSeeOther || header.Get("Location") != "/?stream=orders#send" {
 		t.Fatalf("POST /page/send = %d to %q, want 303 to the page", status, header.Get("Location"))
@@ -24,7 +24,7 @@ func TestPageWorksWithoutJavaScript(t *testing.T) {
 	})
 	_, header, html := do(t, "GET", home+"?stream=orders", nil, nil)
 	for _, want := range []string{
-		"orders accepted 3 records", "&lt;b&gt;first\nsecond&lt;/b&gt;", "<code>k&amp;1</code>", `<dd id="accepted">3</dd>`, "No: all accepted records are in the archive.", ".gz</a>",
+		"orders accepted 3 records", "&lt;b&gt;first\tsecond&lt;/b&gt;", "<code>k&amp;1</code>", `<dd id="accepted">3</dd>`, "No: all accepted records are in the archive.", ".gz</a>",
 	} {
 		if !strings.Contains(html, want) {
 			t.Errorf("the page lacks %q", want)
@@ -70,8 +70,8 @@ func TestPageExplainsErrors(t *testing.T) {
 		change url.Values
 		want   string
 	}{
-		{url.Values{"times": {"0"}}, "Not sent: a record can be sent 1 to 1000 times."},
-		{url.Values{"times": {"x"}}, "Not sent: a record can be sent 1 to 1000 times."},
+		{url.Values{"times": {"0"}}, "Not sent: a body can be sent 1 to 1000 times."},
+		{url.Values{"times": {"x"}}, "Not sent: a body can be sent 1 to 1000 times."},
 		{url.Values{"body": {""}}, "Not sent: orders answered 400: "},
 		{url.Values{"key": {strings.Repeat("k", 257)}}, "Not sent: orders answered 400: "},
 		{url.Values{"body": {strings.Repeat("x", 3<<20)}}, "Not sent: the form is too large"},

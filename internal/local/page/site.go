@@ -8,8 +8,11 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/data-sink/data-sink/internal/pipeline/ingest"
 )
 
 //go:embed assets
@@ -101,9 +104,16 @@ func fromHere(r *http.Request) bool {
 	return strings.EqualFold(name, "localhost") || net.ParseIP(strings.Trim(name, "[]")).IsLoopback()
 }
 
+// openAPI is the name under which the OpenAPI document of the HTTP API is served.
+const openAPI = "openapi.yaml"
+
 func serveAsset(w http.ResponseWriter, r *http.Request, name string) {
-	switch path.Ext(name) {
-	case ".css", ".js", ".svg":
+	switch {
+	case name == openAPI:
+		// Browsers show text/plain. They save application/yaml as a file.
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write(ingest.OpenAPI) // The client may have closed the connection.
+	case slices.Contains([]string{".css", ".js", ".svg"}, path.Ext(name)):
 		http.ServeFileFS(w, r, assets, "assets/"+name)
 	default:
 		http.NotFound(w, r)

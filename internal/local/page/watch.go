@@ -13,6 +13,7 @@ import (
 
 	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/ingest"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
@@ -65,7 +66,21 @@ func (k *watchedKinesis) Put(ctx context.Context, stream string, entries []sink.
 	return refused, nil
 }
 
-// watchArchive counts direct records and dead letters.
+// watchOutcomes counts direct records: the object of a batch can hold many.
+func (p *Page) watchOutcomes(next func(ingest.Outcome)) func(ingest.Outcome) {
+	return func(o ingest.Outcome) {
+		if m := p.meter(o.Stream); m != nil {
+			for _, n := range o.Archived {
+				m.direct.Add(int64(n))
+			}
+		}
+		if next != nil {
+			next(o)
+		}
+	}
+}
+
+// watchArchive shows direct records, and counts dead letters.
 func (p *Page) watchArchive(s archive.Store) archive.Store { return &watchedArchive{s, p} }
 
 type watchedArchive struct {
@@ -95,7 +110,6 @@ func (a *watchedArchive) Create(ctx context.Context, key string, body []byte) er
 	if m == nil || !ok {
 		return nil
 	}
-	m.direct.Add(1)
 	if now := a.page.o.Now(); m.newest.look(now) {
 		id, _, _ = strings.Cut(id, ".")
 		m.newest.add(seen{ID: id, ReceivedAt: now, Direct: why}, body)
