@@ -146,18 +146,23 @@ func (b *tab) until(what, expression string) {
 	waitFor(b.t, what, func() bool { return eval[bool](b, expression) })
 }
 
-// click clicks on an element, and again if it was replaced in that moment.
+// focus gives an element the keyboard focus, in one step: the page may replace the
+// element between two.
+func (b *tab) focus(id string) {
+	b.t.Helper()
+	b.until("the focus", fmt.Sprintf("(document.getElementById(%q).focus(), document.activeElement.id === %[1]q)", id))
+}
+
+// click clicks on an element, and again if the page replaced the element meanwhile.
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	for tries := 1; ; tries++ {
+	waitFor(b.t, "a click on "+selector, func() bool {
 		err := chromedp.Do(b.ctx, chromedp.Click(chromedp.CSS(selector)))
-		if err == nil {
-			return
-		}
-		if tries == 5 || !strings.Contains(err.Error(), "node") {
+		if err != nil && !strings.Contains(err.Error(), "node") {
 			b.t.Fatalf("the browser: clicking on %s: %v", selector, err)
 		}
-	}
+		return err == nil
+	})
 }
 
 // send fills the form in and sends it.

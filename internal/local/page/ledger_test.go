@@ -27,6 +27,34 @@ func ledgerOf(t *testing.T, home, label string) string {
 	return found[1]
 }
 
+// numberOf reads a number of the page by its label. A number without a place on the
+// page is 0.
+func numberOf(t *testing.T, home, label string) int {
+	t.Helper()
+	text := ledgerOf(t, home, label)
+	if text == "none" {
+		return 0
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func copiesOf(t *testing.T, home string) int {
+	t.Helper()
+	return numberOf(t, home, `\+ Copies`)
+}
+
+// allArchived reports whether the archive holds each accepted record and each copy.
+// A busy machine can hold up a delivery beyond its lease, which makes a copy.
+func allArchived(t *testing.T, home string) bool {
+	t.Helper()
+	archived, accepted := numberOf(t, home, `\+ In the archive`), numberOf(t, home, "Accepted")
+	return archived == accepted+copiesOf(t, home) && numberOf(t, home, "= In Redis") == 0
+}
+
 // foundAtStart reads the number of records that the page found in Redis.
 func foundAtStart(t *testing.T, home string) string {
 	t.Helper()
@@ -59,24 +87,18 @@ func TestPageCountsCopies(t *testing.T) {
 	t.Parallel()
 	var first atomic.Pointer[string]
 	home := start(t, func(o *local.Options) {
+		o.Lease = 2 * time.Second
 		o.Seams.DrainerQueue = func(q local.Queue) local.Queue { return forgetfulQueue{q, &first} }
 	})
 	post(t, home, "twice")
 	waitFor(t, "a lost acknowledgement", func() bool { return first.Load() != nil })
-	waitFor(t, "the copy", func() bool { return ledgerOf(t, home, `\+ Copies`) == "1" })
-	number := func(label string) int {
-		n, err := strconv.Atoi(ledgerOf(t, home, label))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
+	waitFor(t, "the copy", func() bool { return copiesOf(t, home) > 0 })
 	waitFor(t, "the copy in the archive", func() bool {
 		// A further record wakes the drainer, which finds the claim once its lease has
 		// expired.
 		post(t, home, "once")
 		for range 10 {
-			if number(`\+ In the archive`) == number("Accepted")+1 {
+			if allArchived(t, home) && copiesOf(t, home) > 0 {
 				return true
 			}
 			time.Sleep(100 * time.Millisecond)
@@ -117,13 +139,8 @@ func TestPageCountsRecordsThatItFoundAtTheStart(t *testing.T) {
 		t.Errorf("found %s at the start, want 3", got)
 	}
 	post(t, home, "new")
-	waitFor(t, "all in the archive", func() bool {
-		return ledgerOf(t, home, `\+ In the archive`) == "4" && ledgerOf(t, home, "= In Redis") == "0"
-	})
+	waitFor(t, "all in the archive", func() bool { return allArchived(t, home) })
 	if got := ledgerOf(t, home, "Accepted"); got != "4" {
 		t.Errorf("accepted %s with the found records, want 4", got)
-	}
-	if got := ledgerOf(t, home, `\+ Copies`); got != "none" {
-		t.Errorf("copies %s, want none", got)
 	}
 }

@@ -32,7 +32,7 @@ func TestBrowserShowsWhatMoves(t *testing.T) {
 	points := func() string {
 		return eval[string](b, `document.querySelector("#plot-rate polyline")?.getAttribute("points") ?? ""`)
 	}
-	b.run(chromedp.Focus(chromedp.CSS("#choose-orders")))
+	b.focus("choose-orders")
 	before := points()
 	waitFor(t, "a plot that moves", func() bool { return points() != before })
 	b.send("orders", "x", 200)
@@ -42,7 +42,7 @@ func TestBrowserShowsWhatMoves(t *testing.T) {
 	b.until("all in the archive", `document.getElementById("archived").textContent === "700"`)
 	b.until("rest", `document.querySelector(".link.slow, .link.fast") === null`)
 	// An element that is replaced keeps the keyboard focus.
-	b.run(chromedp.Focus(chromedp.CSS("#choose-orders")))
+	b.focus("choose-orders")
 	before = points()
 	waitFor(t, "a plot that moves", func() bool { return points() != before })
 	if got := eval[string](b, "document.activeElement.id"); got != "choose-orders" {

@@ -40,7 +40,7 @@ func startUntil(t *testing.T, change func(*local.Options)) (home string, stop fu
 	}
 	o := local.Options{
 		Streams: streams, Data: t.TempDir(), Addr: "127.0.0.1:0", User: "datasink", Password: "secret",
-		Flush: 200 * time.Millisecond, WakeInterval: 20 * time.Millisecond, Window: 5 * time.Millisecond, Lease: 2 * time.Second, Log: quiet,
+		Flush: 200 * time.Millisecond, WakeInterval: 20 * time.Millisecond, Window: 5 * time.Millisecond, Log: quiet,
 	}
 	if change != nil {
 		change(&o)
