@@ -29,15 +29,18 @@ const (
 func newVerifier(stack awscdk.Stack, d deployment, r resources, drainer awslambda.Function) (awslambda.Function, awscdk.CfnResource) {
 	values := values(d, r)
 	values[env.DrainerFunction] = drainer.FunctionName()
+	values[env.DrainerLog] = jsii.String(logGroupName(d.Settings, "drainer"))
 	values[env.BridgeLog] = jsii.String(logGroupName(d.Settings, "bridge"))
 	values[env.IngestLog] = jsii.String(logGroupName(d.Settings, "ingest"))
 	values[env.VerifyEvery] = jsii.String((time.Duration(d.VerifyHours) * time.Hour).String())
+	logs := slices.Concat(
+		logGroupARNs(stack, *values[env.DrainerLog]), logGroupARNs(stack, *values[env.BridgeLog]), logGroupARNs(stack, *values[env.IngestLog]))
 	fn := newFunction(stack, d, nil, function{
 		id: "Verifier", name: verifierFunction, reads: env.Settings(env.ParseVerifier),
 		seconds: verifierSeconds, memory: verifierMemory,
 		may: []awsiam.PolicyStatement{
 			allow(on(drainer.FunctionArn()), "lambda:InvokeFunction"),
-			allow(slices.Concat(logGroupARNs(stack, *values[env.BridgeLog]), logGroupARNs(stack, *values[env.IngestLog])), "logs:FilterLogEvents"),
+			allow(logs, "logs:FilterLogEvents"),
 			allow(on(r.bucket.BucketArn()), "s3:ListBucket"),
 			allow(on(r.objects("*/dt=*")), "s3:GetObject"),
 			allow(on(r.objects("_manifests/*")), "s3:PutObject"),

@@ -65,7 +65,7 @@ func TestThePermissionsOfTheVerifier(t *testing.T) {
 	want := expectedPermissions()
 	want["VerifierRole"] = permissions{
 		"lambda:InvokeFunction": {"${Drainer.Arn}"},
-		"logs:FilterLogEvents":  {group + "bridge", group + "bridge:*", group + "ingest", group + "ingest:*"},
+		"logs:FilterLogEvents":  {group + "bridge", group + "bridge:*", group + "drainer", group + "drainer:*", group + "ingest", group + "ingest:*"},
 		"s3:ListBucket":         {bucketARN},
 		"s3:GetObject":          {bucketARN + "/*/dt=*"},
 		"s3:PutObject":          {bucketARN + "/_manifests/*"},
@@ -85,7 +85,7 @@ func TestThePermissionsOfTheVerifier(t *testing.T) {
 	if !strings.Contains(trust["VerifierRole"], `"Service":"lambda.amazonaws.com"`) || trust["VerifyRole"] != trust["SweepRole"] {
 		t.Errorf("trust %v", trust)
 	}
-	for logs, variable := range map[string]string{"BridgeLogs": env.BridgeLog, "IngestLogs": env.IngestLog} {
+	for logs, variable := range map[string]string{"DrainerLogs": env.DrainerLog, "BridgeLogs": env.BridgeLog, "IngestLogs": env.IngestLog} {
 		name := named(t, root.root, "AWS::Logs::LogGroup", logs).Properties["LogGroupName"]
 		if got := variables(t, root.root, "Verifier")[variable]; got != name {
 			t.Errorf("%s has the name %v, the verifier reads %v", logs, name, got)

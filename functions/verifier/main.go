@@ -41,7 +41,11 @@ func newHandler(ctx context.Context, p *function.Process) (*verifier.Handler, er
 	// for each object.
 	store := s3.NewFromConfig(cfg, func(o *s3.Options) { o.DisableLogOutputChecksumValidationSkipped = true })
 	objects := bucket.New(store, settings.ArchiveBucket)
-	bridgeLog, ingestLog := remote.NewLog(cfg, settings.BridgeLog), remote.NewLog(cfg, settings.IngestLog)
+	senders := []*remote.Log{remote.NewLog(cfg, settings.DrainerLog)} // what puts packed records to Firehose
+	if settings.BridgeLog != "" {
+		senders = append(senders, remote.NewLog(cfg, settings.BridgeLog))
+	}
+	ingestLog := remote.NewLog(cfg, settings.IngestLog)
 	return verifier.New(verifier.Config{
 		Streams:   streams,
 		Every:     settings.Every,
@@ -51,7 +55,12 @@ func newHandler(ctx context.Context, p *function.Process) (*verifier.Handler, er
 			return remote.Inspect(ctx, functions, settings.DrainerFunction)
 		},
 		PackedLines: func(ctx context.Context, from, to time.Time, each func(line []byte) error) error {
-			return bridgeLog.Lines(ctx, []string{pack.LogPacked}, from, to, each)
+			for _, log := range senders {
+				if err := log.Lines(ctx, []string{pack.LogPacked}, from, to, each); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 		DirectLines: func(ctx context.Context, from, to time.Time, each func(line []byte) error) error {
 			return ingestLog.Lines(ctx, []string{archive.LogArchived}, from, to, each)

@@ -31,7 +31,7 @@ func TestEverySettingThatIsMissingIsListed(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error without any settings")
 	}
-	for _, want := range []string{env.Name + ": missing", env.ArchiveBucket + ": missing", env.DrainerFunction + ": missing", env.BridgeLog + ": missing", env.IngestLog + ": missing", "open streams.json"} {
+	for _, want := range []string{env.Name + ": missing", env.ArchiveBucket + ": missing", env.DrainerFunction + ": missing", env.DrainerLog + ": missing", env.IngestLog + ": missing", "open streams.json"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not say %q:\n%v", want, err)
 		}
@@ -42,7 +42,8 @@ func TestEverySettingThatIsMissingIsListed(t *testing.T) {
 type amazon struct {
 	t           *testing.T
 	key, object string
-	line        string // of the bridge's log
+	logGroup    string
+	line        string // of a packed record, in logGroup
 
 	mu        sync.Mutex
 	calls     []string
@@ -65,7 +66,7 @@ func (a *amazon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		call = "FilterLogEvents " + in.LogGroupName + " " + in.FilterPattern
 		line := a.line
-		if in.LogGroupName == "/datasink/ingest" {
+		if in.LogGroupName != a.logGroup {
 			line = ""
 		}
 		fmt.Fprintf(w, `{"events":[{"message":%q}]}`, line)
@@ -111,7 +112,8 @@ func (a *amazon) serveManifest(w http.ResponseWriter, r *http.Request, body []by
 }
 
 // TestTheFunctionAsWired runs the handler on the real clients against an AWS on
-// loopback, first with all in order, and then with a changed byte.
+// loopback: with all in order, the packed record logged by the bridge and then by the
+// drainer, and with a changed byte.
 func TestTheFunctionAsWired(t *testing.T) {
 	const body = "one\n"
 	logged := time.Now().UTC().Add(-2 * time.Hour).Truncate(time.Hour)
@@ -131,7 +133,7 @@ func TestTheFunctionAsWired(t *testing.T) {
 	}
 	vars := map[string]string{
 		env.Name: "datasink", env.ArchiveBucket: "archive", env.Streams: "../../streams.json",
-		env.DrainerFunction: "datasink-drainer", env.BridgeLog: "/datasink/bridge", env.IngestLog: "/datasink/ingest", env.VerifyEvery: "24h",
+		env.DrainerFunction: "datasink-drainer", env.DrainerLog: "/datasink/drainer", env.BridgeLog: "/datasink/bridge", env.IngestLog: "/datasink/ingest", env.VerifyEvery: "24h",
 	}
 	var metrics bytes.Buffer
 	h, err := newHandler(t.Context(), &function.Process{Getenv: getenv(vars), Log: slog.New(slog.DiscardHandler), Metrics: &metrics})
@@ -140,13 +142,14 @@ func TestTheFunctionAsWired(t *testing.T) {
 	}
 	event := fmt.Sprintf(`{"scheduledAt":%q}`, logged.Add(105*time.Minute).Format(time.RFC3339))
 	for _, step := range []struct {
-		object string
-		want   []string
+		logGroup, object string
+		want             []string
 	}{
-		{body, []string{"Differences Service=datasink: 0", "Verified Service=datasink: 1"}},
-		{"two\n", []string{"Differences Service=datasink: 1"}},
+		{"/datasink/bridge", body, []string{"Differences Service=datasink: 0", "Verified Service=datasink: 1"}},
+		{"/datasink/drainer", body, []string{"Differences Service=datasink: 0", "Verified Service=datasink: 1"}},
+		{"/datasink/bridge", "two\n", []string{"Differences Service=datasink: 1"}},
 	} {
-		a.object = step.object
+		a.logGroup, a.object = step.logGroup, step.object
 		metrics.Reset()
 		if answer, err := h.Invoke(t.Context(), []byte(event)); err != nil {
 			t.Fatalf("Invoke = %s, %v", answer, err)
@@ -157,7 +160,7 @@ func TestTheFunctionAsWired(t *testing.T) {
 	}
 	slices.Sort(a.calls)
 	want := []string{
-		`FilterLogEvents /datasink/bridge "packed"`, `FilterLogEvents /datasink/ingest "record_archived"`, "GET manifest", "Get", "List",
+		`FilterLogEvents /datasink/bridge "packed"`, `FilterLogEvents /datasink/drainer "packed"`, `FilterLogEvents /datasink/ingest "record_archived"`, "GET manifest", "Get", "List",
 		"POST /2015-03-31/functions/datasink-drainer/invocations", "PUT manifest",
 	}
 	if !slices.Equal(a.calls, want) {

@@ -22,7 +22,15 @@ func printReport(c console, r *verify.Report) {
 	if r.Tap != nil {
 		row("tap", "%s, %s; %d not sent by the bridge yet, %s", counted(r.Tap.Records, "record"), bytesText(r.Tap.Bytes), r.TapInFlight.Records, counted(r.DeadLettered.Records, "dead letter"))
 	}
-	row("bridge", "%s, %s, in %s", counted(r.Bridged.Records, "record"), bytesText(r.Bridged.Bytes), counted(r.Bridged.Packed, "packed record"))
+	packed := func(hop string, n verify.Count) {
+		row(hop, "%s, %s, in %s", counted(n.Records, "record"), bytesText(n.Bytes), counted(n.Packed, "packed record"))
+	}
+	if r.Drained.Packed > 0 {
+		packed("drainer", r.Drained)
+	}
+	if r.Bridged.Packed > 0 || r.Drained.Packed == 0 {
+		packed("bridge", r.Bridged)
+	}
 	row("archive", "%s, %s; %d in flight; %s read", counted(r.Archived.Records, "record"), bytesText(r.Archived.Bytes), r.InFlight.Records, counted(r.Read.Objects, "object"))
 	if r.Unsettled > 0 {
 		row("", "%s in objects that are so new that the log may not have them yet", bytesText(r.Unsettled))

@@ -46,7 +46,7 @@ type Endpoints struct {
 	//	GET /inspect  drain.Inspection
 	//	GET /lags     Lag of each stream, by name
 	//	GET /direct   ingest's log lines of direct records
-	//	GET /packed   the bridge's log lines of packed records
+	//	GET /packed   the log lines of packed records, of the bridge and the drainer
 	OperatorURL string `json:"operatorUrl"`
 	Token       string `json:"token"`
 }

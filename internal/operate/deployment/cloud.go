@@ -193,13 +193,22 @@ func (c *cloud) Tap(ctx context.Context, streamName string, w tap.Window, each f
 	return tap.NewFromConfig(c.cfg).Read(ctx, stream.ResourceName(c.Name, streamName), w, each)
 }
 
-// Packed reads the log group of the bridge.
+// Packed reads the log groups of the drainer and the bridge. A deployment without any
+// tap has no bridge.
 func (c *cloud) Packed(ctx context.Context, streamName string, from, to time.Time, each func(pack.Line) error) error {
-	log, err := c.log(ctx, "BridgeFunction")
-	if err != nil {
-		return err
+	for _, output := range []string{"DrainerFunction", "BridgeFunction"} {
+		log, err := c.log(ctx, output)
+		if output == "BridgeFunction" && errors.Is(err, ErrNotDeployed) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := log.Lines(ctx, []string{pack.LogPacked, streamName}, from, to, packedLines(streamName, from, to, each)); err != nil {
+			return err
+		}
 	}
-	return log.Lines(ctx, []string{pack.LogPacked, streamName}, from, to, packedLines(streamName, from, to, each))
+	return nil
 }
 
 // Direct reads the log group of ingest.

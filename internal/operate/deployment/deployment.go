@@ -56,7 +56,8 @@ type Target interface {
 	Lags(ctx context.Context, streams []string) (map[string]remote.Lag, error)
 	// Tap reads the records of a stream, see tap.Reader.
 	Tap(ctx context.Context, streamName string, w tap.Window, each func(tap.Record) error) error
-	// Packed reads the lines of the bridge's log for a stream from one time to another.
+	// Packed reads the log lines of the packed records of a stream from one time to
+	// another. The bridge logs them, and for a stream without a tap the drainer.
 	Packed(ctx context.Context, streamName string, from, to time.Time, each func(pack.Line) error) error
 	// Direct reads the lines of ingest's log for the direct records of a stream from
 	// one time to another.
@@ -68,7 +69,8 @@ type Target interface {
 	Logs(ctx context.Context, function string, words []string, from, to time.Time, each func(line []byte) error) error
 	// Clients opens the clients' secret.
 	Clients(ctx context.Context) (*clients.Store, error)
-	// Settle returns the longest time that a record takes from the tap to the archive.
+	// Settle returns the longest time that a record takes from the tap, or from the
+	// drainer, to the archive.
 	Settle(s stream.Stream) time.Duration
 }
 

@@ -185,7 +185,8 @@ type amazon struct {
 	pages  int // of the log, so far
 	busy   int // calls of the log that are refused first
 
-	metrics int // calls of GetMetricData
+	metrics  int  // calls of GetMetricData
+	noBridge bool // no stream has a tap
 }
 
 func (a *amazon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -206,6 +207,9 @@ func (a *amazon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		for name, value := range map[string]string{
 			"ApiUrl": "https://api.example", "ArchiveBucket": "bucket", "ClientsSecret": "arn:secret", "DrainerFunction": "sink-drainer", "BridgeFunction": "sink-bridge",
 		} {
+			if a.noBridge && name == "BridgeFunction" {
+				continue
+			}
 			fmt.Fprintf(&outputs, "<member><OutputKey>%s</OutputKey><OutputValue>%s</OutputValue></member>", name, value)
 		}
 		fmt.Fprintf(w, `<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>sink</StackName><Outputs>%s</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`, &outputs)
@@ -220,6 +224,8 @@ func (a *amazon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"streams":{"orders":{"depth":5}}}`)
 	case r.URL.Path == "/2015-03-31/functions/sink-bridge/configuration":
 		fmt.Fprint(w, `{"LoggingConfig":{"LogGroup":"/sink/bridge"}}`)
+	case r.URL.Path == "/2015-03-31/functions/sink-drainer/configuration":
+		fmt.Fprint(w, `{"LoggingConfig":{"LogGroup":"/sink/drainer"}}`)
 	case strings.HasSuffix(r.URL.Path, "/operation/GetMetricData"):
 		a.metrics++
 		w.Header().Set("Content-Type", "application/cbor")
@@ -244,6 +250,10 @@ func (a *amazon) filter(w http.ResponseWriter, body []byte) {
 	err := json.Unmarshal(body, &in)
 	if err == nil && in.LogGroupName == "/sink/bridge" && in.FilterPattern == "" {
 		fmt.Fprintf(w, `{"events":[{"message":"a line"}]}`)
+		return
+	}
+	if err == nil && in.LogGroupName == "/sink/drainer" && in.FilterPattern == `"packed" "orders"` {
+		fmt.Fprintf(w, `{"events":[{"message":%q}]}`, packed(at.Add(2*time.Minute), "orders"))
 		return
 	}
 	if err != nil || in.LogGroupName != "/sink/bridge" || in.FilterPattern != `"packed" "orders"` {
@@ -295,9 +305,14 @@ func TestADeploymentOnAWS(t *testing.T) {
 			t.Errorf("Lags = %v, %v after %d calls, want one call a minute", lags, err, a.metrics)
 		}
 	}
-	if n := countPacked(t, c); n != 2 || a.pages != 3 {
-		t.Errorf("Packed gave %d lines of %d pages, want 2 of 3", n, a.pages)
+	if n := countPacked(t, c); n != 3 || a.pages != 3 {
+		t.Errorf("Packed gave %d lines of %d pages of the bridge, want 2 of 3 and one line of the drainer", n, a.pages)
 	}
+	a.noBridge = true
+	if n := countPacked(t, find(t, deployment.Options{Data: data, Name: "sink"})); n != 1 || a.pages != 3 {
+		t.Errorf("Packed of a deployment without a bridge gave %d lines, want the line of the drainer", n)
+	}
+	a.noBridge = false
 	if err := c.Packed(t.Context(), "none", at, at, nil); err == nil || !strings.Contains(err.Error(), "ResourceNotFoundException: no log group") {
 		t.Errorf("Packed of a group that is not there = %v", err)
 	}

@@ -160,8 +160,8 @@ func directLines(streamName string, from, to time.Time, each func(archive.Line) 
 	}
 }
 
-// packedLines returns a function that parses lines of the bridge's log and calls
-// each with those that describe packed records of a stream and period.
+// packedLines returns a function that parses log lines and calls each with those that
+// describe packed records of a stream and period.
 func packedLines(streamName string, from, to time.Time, each func(pack.Line) error) func(line []byte) error {
 	return func(line []byte) error {
 		p, ok, err := pack.ParseLine(line)

@@ -16,7 +16,7 @@ type logs struct {
 	direct map[string][]archive.Line
 }
 
-// readLogs reads the logs of the bridge and of ingest for a period, once for all
+// readLogs reads the logs of the drainer, the bridge and ingest for a period, once for all
 // streams, because CloudWatch Logs allows only a few calls a second. A malformed
 // line is a problem, but does not hide other lines.
 func (w *work) readLogs(ctx context.Context, from, to time.Time) (logs, error) {
@@ -31,7 +31,7 @@ func (w *work) readLogs(ctx context.Context, from, to time.Time) (logs, error) {
 		return nil
 	})
 	if err != nil {
-		return logs{}, fmt.Errorf("reading the bridge's log: %w", err)
+		return logs{}, fmt.Errorf("reading the log of packed records: %w", err)
 	}
 	begin, end = verify.DirectLogTime(from, to)
 	err = w.c.DirectLines(ctx, begin, end, func(line []byte) error {

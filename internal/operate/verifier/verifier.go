@@ -68,8 +68,8 @@ type Config struct {
 	Manifests *manifest.Archive
 	// Inspect reads the state of every queue.
 	Inspect func(ctx context.Context) (drain.Inspection, error)
-	// PackedLines calls each with the lines of the bridge's log about packed records
-	// from one time to another. It may call each with more lines.
+	// PackedLines calls each with the lines of the drainer's and the bridge's logs
+	// about packed records from one time to another. It may call each with more lines.
 	PackedLines func(ctx context.Context, from, to time.Time, each func(line []byte) error) error
 	// DirectLines calls each with the lines of ingest's log about direct records from
 	// one time to another. It may call each with more lines.

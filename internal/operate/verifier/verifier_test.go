@@ -169,7 +169,7 @@ func TestWhatCannotBeReadIsAnError(t *testing.T) {
 		{
 			"the log", func(w *world) {
 				w.config.PackedLines = func(context.Context, time.Time, time.Time, func([]byte) error) error { return errAway }
-			}, "Z: reading the bridge's log: away", nil,
+			}, "Z: reading the log of packed records: away", nil,
 		},
 		{
 			"a line of the log", func(w *world) { w.lines.WriteString(`{"msg":"packed","stream":"views","hash":"none"}` + "\n") },
@@ -180,7 +180,7 @@ func TestWhatCannotBeReadIsAnError(t *testing.T) {
 			"the log of a stream", func(w *world) {
 				w.lines.Reset()
 				w.bridged("views", "seen "+secret+"\n")
-			}, "1 of 2 streams not verified, one of them orders: explaining " + key("orders", 0) + ": the bridge's log has no line of this time",
+			}, "1 of 2 streams not verified, one of them orders: explaining " + key("orders", 0) + ": the logs of the bridge and the drainer have no packed record of this time",
 			[]string{"Differences Service=d: 0", "Verified Service=d: 1"},
 		},
 		{

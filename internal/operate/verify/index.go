@@ -10,7 +10,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
-// index finds the packed records that the bridge logged by their bytes. While
+// index finds the packed records that were logged by their bytes. While
 // objects are read, it counts which lines of the log have been used already, so
 // that each object prefers lines that no earlier object used.
 type index struct {

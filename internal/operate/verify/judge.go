@@ -29,7 +29,7 @@ func (v *verification) judgeSurplus(o *object) {
 	if o.surplus > 0 {
 		v.report.find(Finding{
 			Kind: Twice, Hop: HopArchive, Object: o.Key, Bytes: o.size(),
-			Detail: fmt.Sprintf("%d bytes more than the bridge sent, among bodies that repeat", o.surplus),
+			Detail: fmt.Sprintf("%d bytes more than were sent, among bodies that repeat", o.surplus),
 		})
 	}
 }
@@ -103,7 +103,7 @@ func (v *verification) judgeSegments(o *object) {
 		case v.isYoung(o.WrittenAt):
 			v.report.Unsettled += f.Bytes
 		default:
-			f.Kind, f.Detail = Unknown, "bytes that the bridge did not log"
+			f.Kind, f.Detail = Unknown, "bytes of no packed record that was logged"
 			v.report.find(f)
 		}
 	}
@@ -119,7 +119,11 @@ func (v *verification) judgeLines() {
 		if !v.inWindow(p.LoggedAt) {
 			continue
 		}
-		v.report.Bridged.add(p)
+		if p.FromTap() {
+			v.report.Bridged.add(p)
+		} else {
+			v.report.Drained.add(p)
+		}
 		isMissing := false
 		switch {
 		case v.objectOf[i] != nil:

@@ -87,7 +87,7 @@ func (v *verification) leaveOver(lines []int, o *occurrence) {
 }
 
 // isLate reports whether a record got a line that was logged after its object was
-// due and after the verified hours. Either the bridge logged late, or the line is
+// due and after the verified hours. Either a function logged late, or the line is
 // the line of an object of the next hour.
 func (v *verification) isLate() bool {
 	next := v.index.span(v.end(), v.end()).from

@@ -23,7 +23,7 @@ const (
 	// Misplaced: an object is in the folder of another hour, or records are in an
 	// object of another time.
 	Misplaced Kind = "misplaced"
-	// Unknown: the bridge did not log bytes of an object.
+	// Unknown: no log line of a packed record explains bytes of an object.
 	Unknown Kind = "unknown"
 	// Unreadable: an object cannot be read to its end.
 	Unreadable Kind = "unreadable"
@@ -54,7 +54,7 @@ type Finding struct {
 	Bytes   int64 `json:"bytes,omitempty"`
 	Records int   `json:"records,omitempty"`
 	Packed  int   `json:"packed,omitempty"`
-	// LoggedAt is when the bridge or ingest logged the first of the records.
+	// LoggedAt is when the first of the records was logged.
 	LoggedAt time.Time `json:"loggedAt,omitzero"`
 	// FirstSequence and LastSequence are sequence numbers of the first and the last
 	// record.
@@ -106,9 +106,11 @@ type Report struct {
 	Queue *Queue `json:"queue,omitempty"`
 	// Tap counts the records that arrived on the tap; nil if the tap was not read.
 	Tap *Count `json:"tap,omitempty"`
-	// Bridged counts the records that Firehose accepted, by the bridge's log, and
-	// Archived those of them that were found in objects.
+	// Bridged counts the records that Firehose accepted by the bridge's log, Drained
+	// those that it accepted by the drainer's log. Archived counts those of both that
+	// were found in objects.
 	Bridged  Count `json:"bridged"`
+	Drained  Count `json:"drained"`
 	Archived Count `json:"archived"`
 	// Read counts the objects of the window that Firehose wrote, with their bytes,
 	// decompressed.

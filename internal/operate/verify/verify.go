@@ -2,8 +2,8 @@
 // that every record that was accepted is found in the archive once.
 //
 // The counters of the queue must add up. Each record on the tap must be part of a
-// packed record that the bridge logged as accepted by Firehose. Each object that
-// Firehose wrote must be, decompressed, a concatenation of such packed records,
+// packed record that the bridge logged as accepted by Firehose; the drainer logs those
+// of a stream without a tap. Each object that Firehose wrote must be, decompressed, a concatenation of such packed records,
 // and each packed record must be in the archive once, in an object of its time.
 // Each direct record that ingest logged must be in the archive.
 //
@@ -27,9 +27,9 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// ErrNoLog is the error of objects that cannot be explained because the bridge's
-// log has no line of their time.
-var ErrNoLog = errors.New("the bridge's log has no line of this time")
+// ErrNoLog is the error of objects that cannot be explained because there is no log
+// line of a packed record of their time.
+var ErrNoLog = errors.New("the logs of the bridge and the drainer have no packed record of this time")
 
 // Config says what to verify, and with what.
 type Config struct {
@@ -37,7 +37,7 @@ type Config struct {
 	Stream string
 	Format stream.Format
 	// From and To bound the packed records that are looked for, by the time at
-	// which the bridge logged them, and the records of the tap, by their arrival.
+	// which they were logged, and the records of the tap, by their arrival.
 	// All objects of the hours that this time touches are explained.
 	From, To time.Time
 	// Settle is the age at which a record is missing and no longer in flight. It
@@ -47,8 +47,8 @@ type Config struct {
 	Buffer time.Duration
 	// Objects is the archive.
 	Objects *bucket.Bucket
-	// Packed calls each with the packed records of the stream that the bridge
-	// logged from one time to another, in any order.
+	// Packed calls each with the packed records of the stream that the bridge and the
+	// drainer logged from one time to another, in any order.
 	Packed func(ctx context.Context, from, to time.Time, each func(pack.Line) error) error
 	// Direct calls each with the direct records of the stream that ingest logged from
 	// one time to another, in any order; nil leaves the comparison out.
@@ -75,17 +75,17 @@ const (
 	// records of the window. It is a whole hour, as the folders are.
 	lead = time.Hour
 	// maxBuffer is the longest time for which Firehose buffers, and maxInvocation
-	// the longest time after Firehose accepted a record at which the bridge logs it:
-	// the longest time that Lambda runs.
+	// the longest time after Firehose accepted a record at which it is logged: the
+	// longest time that Lambda runs.
 	maxBuffer     = 15 * time.Minute
 	maxInvocation = 15 * time.Minute
-	// edge is by how much the clocks of the bridge, Firehose and S3 may differ.
+	// edge is by how much the clocks of the functions, Firehose and S3 may differ.
 	edge = 5 * time.Second
 	// maxObject is far more than Firehose writes into an object, decompressed.
 	maxObject = 1 << 30
 )
 
-// LogTime returns the time of the bridge's log that Run reads for a window.
+// LogTime returns the time of the logs of packed records that Run reads for a window.
 func LogTime(from, to time.Time) (begin, end time.Time) {
 	return firstHour(from).Add(-lead - edge), lastHour(to).Add(maxBuffer + maxInvocation)
 }
@@ -122,7 +122,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading the bridge's log: %w", err)
+		return nil, fmt.Errorf("reading the log of packed records: %w", err)
 	}
 	v.index = newIndex(lines)
 	for _, step := range []func(context.Context) error{v.readDirectLog, v.readTap, v.readObjects, v.judgeDirect} {
@@ -167,14 +167,14 @@ func (v *verification) isDue(line int) bool {
 	return v.inWindow(at) && !v.isYoung(at)
 }
 
-// judgeRepeats reports which records the bridge sent to Firehose more than once,
-// by its log: the sequence numbers of two packed records of a shard overlap, or
+// judgeRepeats reports which records of the tap the bridge sent to Firehose more than
+// once, by its log: the sequence numbers of two packed records of a shard overlap, or
 // are the same where the log does not have the shard.
 func (v *verification) judgeRepeats() {
 	if v.Tap != nil {
 		return // the comparison with the tap is exact
 	}
-	lines := slices.Clone(v.index.lines)
+	lines := slices.DeleteFunc(slices.Clone(v.index.lines), func(p pack.Line) bool { return !p.FromTap() })
 	slices.SortStableFunc(lines, func(a, b pack.Line) int {
 		return cmp.Or(cmp.Compare(a.Shard, b.Shard), compareSequences(a.FirstSequence, b.FirstSequence))
 	})

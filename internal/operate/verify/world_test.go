@@ -30,6 +30,7 @@ var base = time.Date(2026, 11, 22, 23, 0, 0, 0, time.UTC)
 type world struct {
 	t      testing.TB
 	log    bytes.Buffer
+	logger *slog.Logger
 	bridge *bridge.Handler
 	packed [][]byte // what Firehose has taken and not written yet
 	tap    []tap.Record
@@ -53,14 +54,14 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.logger = slog.New(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Time(slog.TimeKey, w.now)
+		}
+		return a
+	}}))
 	w.bridge = bridge.New(bridge.Config{
-		Deployment: "d", Streams: streams, Firehose: w, Archive: archive.New(w.store, "d"), Now: func() time.Time { return w.now },
-		Log: slog.New(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey {
-				return slog.Time(slog.TimeKey, w.now)
-			}
-			return a
-		}})),
+		Deployment: "d", Streams: streams, Firehose: w, Archive: archive.New(w.store, "d"), Now: func() time.Time { return w.now }, Log: w.logger,
 	})
 	return w
 }
@@ -98,6 +99,21 @@ func (w *world) batch(from int, bodies ...string) {
 	}
 	if _, err := w.bridge.Invoke(w.t.Context(), lambdatest.KinesisEvent(records...)); err != nil {
 		w.t.Fatal(err)
+	}
+}
+
+// drained sends bodies to Firehose as the drainer does for a stream without a tap: as
+// one packed record.
+func (w *world) drained(bodies ...string) {
+	w.t.Helper()
+	w.now = w.now.Add(time.Second)
+	_, packs, _, err := pack.Pack(nil, stream.Lines, len(bodies), func(dst []byte, i int) ([]byte, error) { return append(dst, bodies[i]...), nil })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, p := range packs {
+		w.packed = append(w.packed, p.Body)
+		p.Line("orders").Log(w.t.Context(), w.logger)
 	}
 }
 

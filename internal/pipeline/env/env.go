@@ -36,6 +36,7 @@ const (
 	PutBytes          = "DATASINK_PUT_BYTES"
 	DrainerFunction   = "DATASINK_DRAINER_FUNCTION"
 	Version           = "DATASINK_VERSION"
+	DrainerLog        = "DATASINK_DRAINER_LOG"
 	BridgeLog         = "DATASINK_BRIDGE_LOG"
 	IngestLog         = "DATASINK_INGEST_LOG"
 	VerifyEvery       = "DATASINK_VERIFY_EVERY"
@@ -118,8 +119,8 @@ type Drainer struct {
 	Base
 	Redis Redis
 	Wake  Wake
-	// DualStack reports whether SQS and Kinesis are called at their dual-stack
-	// endpoints, which have IPv6 addresses.
+	// DualStack reports whether SQS, Kinesis and Firehose are called at their
+	// dual-stack endpoints, which have IPv6 addresses.
 	DualStack bool
 	// Lease is the time for which a drainer owns a claim. A put ends after three
 	// quarters of it, so it must be far longer than a put takes. If a drainer stops,
@@ -149,9 +150,9 @@ type Verifier struct {
 	Base
 	// DrainerFunction is the name of the drainer function.
 	DrainerFunction string
-	// BridgeLog is the name of the bridge's log group, IngestLog the name of
-	// ingest's.
-	BridgeLog, IngestLog string
+	// DrainerLog, BridgeLog and IngestLog are the names of the functions' log groups.
+	// BridgeLog is empty in a deployment without a bridge.
+	DrainerLog, BridgeLog, IngestLog string
 	// Every is the time between two runs and the length of the period that each run
 	// verifies, in whole hours.
 	Every time.Duration
@@ -215,7 +216,8 @@ func ParseVerifier(getenv func(string) string) (Verifier, error) {
 	e := Verifier{
 		Base:            r.base(),
 		DrainerFunction: r.required(DrainerFunction),
-		BridgeLog:       r.required(BridgeLog),
+		DrainerLog:      r.required(DrainerLog),
+		BridgeLog:       r.optional(BridgeLog, ""),
 		IngestLog:       r.required(IngestLog),
 		Every:           r.duration(VerifyEvery, time.Hour),
 	}

@@ -15,7 +15,7 @@ import (
 var required = map[string]string{
 	env.Name: "datasink", env.ArchiveBucket: "bucket", env.RedisURL: "rediss://cache:6379?cluster=true",
 	env.ClientsSecret: "arn:clients", env.WakeQueueURL: "https://sqs/queue",
-	env.DrainerFunction: "datasink-drainer", env.BridgeLog: "/datasink/bridge", env.IngestLog: "/datasink/ingest",
+	env.DrainerFunction: "datasink-drainer", env.DrainerLog: "/datasink/drainer", env.IngestLog: "/datasink/ingest",
 }
 
 func lookup(changes map[string]string) func(string) string {
@@ -46,9 +46,15 @@ func TestDefaults(t *testing.T) {
 	if _, err := env.ParseBridge(lookup(nil)); err != nil {
 		t.Errorf("bridge: %v", err)
 	}
-	verifier, err := env.ParseVerifier(lookup(nil))
-	if want := (env.Verifier{Base: want.Base, DrainerFunction: "datasink-drainer", BridgeLog: "/datasink/bridge", IngestLog: "/datasink/ingest", Every: time.Hour}); err != nil || verifier != want {
-		t.Errorf("verifier: %+v, %v, want %+v", verifier, err, want)
+	verifier, err := env.ParseVerifier(lookup(map[string]string{env.BridgeLog: "/datasink/bridge"}))
+	wantVerifier := env.Verifier{
+		Base: want.Base, DrainerFunction: "datasink-drainer", DrainerLog: "/datasink/drainer", BridgeLog: "/datasink/bridge", IngestLog: "/datasink/ingest", Every: time.Hour,
+	}
+	if err != nil || verifier != wantVerifier {
+		t.Errorf("verifier: %+v, %v, want %+v", verifier, err, wantVerifier)
+	}
+	if v, err := env.ParseVerifier(lookup(nil)); err != nil || v.BridgeLog != "" {
+		t.Errorf("verifier of a deployment without a bridge: %+v, %v", v, err)
 	}
 }
 

@@ -33,6 +33,10 @@ type Line struct {
 	Shard, FirstSequence, LastSequence string
 }
 
+// FromTap reports whether the records were on the tap, so that the bridge put them to
+// Firehose. The drainer puts the other records to Firehose itself.
+func (l Line) FromTap() bool { return l.FirstSequence != "" }
+
 // Line returns the log line of the record, without the shard and the sequence numbers.
 func (p Packed) Line(streamName string) Line {
 	return Line{Stream: streamName, Bytes: len(p.Body), Records: p.End - p.First, Hash: xxhash.Sum64(p.Body)}
@@ -41,7 +45,7 @@ func (p Packed) Line(streamName string) Line {
 // Log writes the line to log at level INFO. The logger adds the time.
 func (l Line) Log(ctx context.Context, log *slog.Logger) {
 	attributes := []any{"stream", l.Stream, "bytes", l.Bytes, "records", l.Records, "hash", fmt.Sprintf("%016x", l.Hash)}
-	if l.FirstSequence != "" {
+	if l.FromTap() {
 		attributes = append(attributes, "shard", l.Shard, "firstSequence", l.FirstSequence, "lastSequence", l.LastSequence)
 	}
 	log.InfoContext(ctx, LogPacked, attributes...)
