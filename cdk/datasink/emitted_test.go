@@ -157,7 +157,7 @@ func emitted(t *testing.T, deployment string, bad bool) []metrictest.Point {
 	}
 	drainer := env.Defaults(env.ParseDrainer)
 	drainer.Name = deployment
-	drains := drain.New(drain.Options{
+	drains := drain.New(drain.Config{
 		Drainer: drainer, Streams: set, Queue: queued, Sink: around(), Archive: kept{}, Waker: around(), Log: silent,
 		Observe: observe.Observe, ObserveSweep: observe.ObserveSweep,
 	})

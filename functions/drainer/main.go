@@ -65,7 +65,7 @@ func newHandler(ctx context.Context, p *function.Process) (*drain.Handler, error
 	limits := sink.KinesisLimits
 	limits.CallBytes = e.PutBytes
 	emit := drain.Metrics{Writer: metric.NewWriter(p.Metrics, e.Name, e.AllStreamMetrics)}
-	return drain.New(drain.Options{
+	return drain.New(drain.Config{
 		Drainer:      e,
 		Streams:      streams,
 		Queue:        q,

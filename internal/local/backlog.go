@@ -6,16 +6,25 @@ import (
 	"sync"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 )
 
 // Queue is what the handlers use of package queue.
 type Queue interface {
-	drain.Queue
 	Push(ctx context.Context, stream string, envelope []byte, maxBacklogBytes int64) (queue.Pushed, error)
 	PushPart(ctx context.Context, stream string, p queue.Part, maxBacklogBytes int64) (queue.PartPushed, error)
 	Ping(ctx context.Context) error
+
+	Claim(ctx context.Context, stream, id string, lease time.Duration, maxRecords, maxBytes int) (queue.Claim, error)
+	Ack(ctx context.Context, c queue.Claim, deadLetters []int) (held bool, err error)
+	Release(ctx context.Context, c queue.Claim, left, later, deadLetters []int) (held bool, err error)
+	Reclaim(ctx context.Context, stream string) (records int, err error)
+	Recover(ctx context.Context, stream string, ids []string) (records int, err error)
+	Reconcile(ctx context.Context, stream string) (queue.Lost, error)
+	Inspect(ctx context.Context, stream string) (queue.State, error)
+	Scan(ctx context.Context) (map[string][]string, error)
+	EvictionPolicy(ctx context.Context) (string, error)
+	CheckDrain(ctx context.Context) error
 }
 
 const (

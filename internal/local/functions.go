@@ -70,7 +70,7 @@ func (p *Pipeline) setHandlers(streams *stream.Set) {
 	f := &p.functions
 	objects := archive.New(wrap(p.o.Seams.Archive, archive.Store(p.bucket)), p.o.Deployment)
 	wakes := waker{p.wakes}
-	drainer := drain.New(drain.Options{
+	drainer := drain.New(drain.Config{
 		Drainer: drainerEnv(p.o), Streams: streams, Archive: objects, Waker: wakes, Log: p.log("drainer"),
 		Queue:       wrap(p.o.Seams.DrainerQueue, f.queue),
 		Sink:        &sink.Writer{Service: wrap(p.o.Seams.Kinesis, sink.Service(p.kinesis)), Limits: sink.KinesisLimits, MaxAttempts: 4},

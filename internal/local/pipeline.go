@@ -103,7 +103,7 @@ type Options struct {
 type Observers struct {
 	// Ingest, Drain and Bridge are the observers of the three handlers.
 	Ingest func(ingest.Outcome)
-	Drain  func(context.Context, drain.Summary)
+	Drain  func(drain.Summary)
 	Bridge func(bridge.Summary)
 	// Written is called for each object that Firehose has written.
 	Written func(key string, bytes int64)

@@ -1,85 +1,33 @@
 package drain
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
-// deliver puts the records of a claim to Kinesis, makes dead letters of those that
-// can never be delivered, and settles the claim.
-func (r *run) deliver(ctx, work context.Context, c queue.Claim, leased time.Time) claimResult {
-	records, positions, dead := decode(c, r.h.o.Now())
-	entries := make([]sink.Entry, len(records))
-	for i, record := range records {
-		key := record.KinesisKey()
-		entries[i] = sink.Entry{PartitionKey: key, AnyShard: record.PartitionKey == "" && len(key) >= minRandomKey, Data: record.Body}
-	}
-
-	// Stop putting at 3/4 of the lease: after it another drainer may own these
-	// records, and the last quarter is needed to settle.
-	putCtx, cancel := context.WithDeadline(work, leased.Add(r.h.o.Lease*3/4))
-	result := r.h.o.Sink.Put(putCtx, r.resource, entries)
-	cancel()
-
-	now := r.h.o.Now()
-	final := make(map[int]bool)
-	for _, refused := range slices.Concat(result.Invalid, tooOld(result.Doubtful, records, now)) {
-		final[refused.Index] = true
-		dead = append(dead, deadLetter{positions[refused.Index], deadLetterOf(records[refused.Index], refused.Reason, now)})
-	}
-	var left, later []int
-	for _, i := range result.Left {
-		switch {
-		case final[i]:
-			// It is a dead letter.
-		case result.Throttled > 0 && !entries[i].AnyShard:
-			// The shard of a key that a client chose is full. At the head of the
-			// queue the record would hold back those of other shards.
-			later = append(later, positions[i])
-		default:
-			left = append(left, positions[i])
-		}
-	}
-	written, archiveErr := r.putDeadLetters(ctx, c, dead)
-	if archiveErr != nil {
-		for _, d := range dead {
-			left = append(left, d.position)
-		}
-	}
-	held, err := r.settle(ctx, c, left, later, written)
-
-	forwarded := len(records) - len(result.Left) - len(result.Invalid)
-	r.note(c, delivered{
-		records: records, result: result, left: len(left) + len(later), dead: len(written),
-		forwarded: forwarded, held: held, archiveErr: archiveErr, settleErr: err,
-	})
-	return claimResult{
-		moved: forwarded + len(written), left: len(left) + len(later), later: len(later), depth: c.Depth,
-		throttled: result.Throttled > 0, err: err,
-	}
-}
-
-// minRandomKey is the number of bytes that a partition key needs to be replaced by
-// a random one; see sink.Entry.AnyShard.
-const minRandomKey = 16
-
-// tooOld returns those of the doubtful entries whose records are too old to wait
-// any longer.
-func tooOld(doubtful []sink.Invalid, records []envelope.Record, now time.Time) []sink.Invalid {
-	var old []sink.Invalid
-	for _, d := range doubtful {
-		if now.Sub(records[d.Index].ReceivedAt) >= sink.DoubtfulAge {
-			old = append(old, d)
-		}
-	}
-	return old
+// delivery is the work on one claim.
+type delivery struct {
+	claim   queue.Claim
+	records []envelope.Record
+	// positions are the positions of the records in the claim.
+	positions []int
+	// dead are the records that can never be delivered. left are the positions of the
+	// records that return to the head of the queue, later of those that return to its
+	// tail.
+	dead        []deadLetter
+	left, later []int
+	result      sink.Result
+	// archiveErr is the error for which the dead letters were not written.
+	archiveErr error
 }
 
 // deadLetter is a record that can never be delivered, and its position in its claim.
@@ -88,44 +36,107 @@ type deadLetter struct {
 	record   archive.DeadLetter
 }
 
-// decode returns the records of a claim with their positions in it. An envelope
-// that cannot be decoded becomes a dead letter.
-func decode(c queue.Claim, now time.Time) (records []envelope.Record, positions []int, dead []deadLetter) {
-	records = make([]envelope.Record, 0, len(c.Envelopes))
-	positions = make([]int, 0, len(c.Envelopes))
+// decode decodes the records of a claim. An envelope that cannot be decoded becomes a
+// dead letter.
+func (r *run) decode(c queue.Claim) *delivery {
+	d := &delivery{claim: c, records: make([]envelope.Record, 0, len(c.Envelopes)), positions: make([]int, 0, len(c.Envelopes))}
 	for i, e := range c.Envelopes {
-		r, err := envelope.Decode(e)
+		record, err := envelope.Decode(e)
 		if err != nil {
-			dead = append(dead, deadLetter{i, archive.DeadLetter{Stream: c.Stream, Reason: err.Error(), FailedAt: now, Envelope: e}})
+			d.dead = append(d.dead, deadLetter{i, archive.DeadLetter{Stream: c.Stream, Reason: err.Error(), FailedAt: r.config.Now(), Envelope: e}})
 			continue
 		}
-		records = append(records, r)
-		positions = append(positions, i)
+		d.records = append(d.records, record)
+		d.positions = append(d.positions, i)
 	}
-	return records, positions, dead
+	return d
 }
 
-func deadLetterOf(r envelope.Record, reason string, now time.Time) archive.DeadLetter {
-	return archive.DeadLetter{
-		Stream: r.Stream, Reason: reason, FailedAt: now, ReceivedAt: r.ReceivedAt,
+// refuse makes a record a dead letter.
+func (d *delivery) refuse(refused sink.Invalid, now time.Time) {
+	r := d.records[refused.Index]
+	d.dead = append(d.dead, deadLetter{d.positions[refused.Index], archive.DeadLetter{
+		Stream: r.Stream, Reason: refused.Reason, FailedAt: now, ReceivedAt: r.ReceivedAt,
 		ID: r.ID, PartitionKey: r.PartitionKey, Body: r.Body,
+	}})
+}
+
+// minRandomKey is the number of bytes that a partition key needs to be replaced by
+// a random one; see sink.Entry.AnyShard.
+const minRandomKey = 16
+
+// put puts the records of a claim to Kinesis, and decides what becomes of the records
+// that Kinesis does not accept.
+func (r *run) put(ctx context.Context, c queue.Claim) *delivery {
+	d := r.decode(c)
+	entries := make([]sink.Entry, len(d.records))
+	for i, record := range d.records {
+		key := record.KinesisKey()
+		entries[i] = sink.Entry{PartitionKey: key, AnyShard: record.PartitionKey == "" && len(key) >= minRandomKey, Data: record.Body}
+	}
+	d.result = r.config.Sink.Put(ctx, r.resource, entries)
+
+	now := r.config.Now()
+	final := make(map[int]bool)
+	for _, refused := range slices.Concat(d.result.Invalid, tooOld(d.result.Doubtful, d.records, now)) {
+		final[refused.Index] = true
+		d.refuse(refused, now)
+	}
+	for _, i := range d.result.Left {
+		switch {
+		case final[i]:
+			// It is a dead letter.
+		case d.result.Throttled > 0 && !entries[i].AnyShard:
+			// The shard of a key that a client chose is full. At the head of the
+			// queue the record would hold back those of other shards.
+			d.later = append(d.later, d.positions[i])
+		default:
+			d.left = append(d.left, d.positions[i])
+		}
+	}
+	return d
+}
+
+// tooOld returns those of the doubtful entries whose records are too old to wait
+// any longer.
+func tooOld(doubtful []sink.Invalid, records []envelope.Record, now time.Time) []sink.Invalid {
+	return slices.DeleteFunc(slices.Clone(doubtful), func(d sink.Invalid) bool {
+		return now.Sub(records[d.Index].ReceivedAt) < sink.DoubtfulAge
+	})
+}
+
+// settle writes the dead letters of a claim, acknowledges or releases the claim, and
+// adds the delivery to the summary. Records whose dead letters could not be written
+// return to the queue.
+func (r *run) settle(ctx context.Context, d *delivery) claimResult {
+	written, err := r.putDeadLetters(ctx, d)
+	if d.archiveErr = err; err != nil {
+		for _, letter := range d.dead {
+			d.left = append(d.left, letter.position)
+		}
+	}
+	held, err := r.release(ctx, d, written)
+	r.add(d, len(written), !held && err == nil)
+	return claimResult{
+		moved: d.forwarded() + len(written), left: len(d.left) + len(d.later), later: len(d.later), depth: d.claim.Depth,
+		throttled: d.result.Throttled > 0, err: err,
 	}
 }
 
-// putDeadLetters writes dead letters to the archive and returns their positions.
+// putDeadLetters writes the dead letters to the archive and returns their positions.
 // The object has the name of the claim, so that a repeated call overwrites it.
-func (r *run) putDeadLetters(ctx context.Context, c queue.Claim, dead []deadLetter) ([]int, error) {
-	if len(dead) == 0 {
+func (r *run) putDeadLetters(ctx context.Context, d *delivery) ([]int, error) {
+	if len(d.dead) == 0 {
 		return nil, nil
 	}
-	slices.SortFunc(dead, func(a, b deadLetter) int { return a.position - b.position })
-	records := make([]archive.DeadLetter, len(dead))
-	positions := make([]int, len(dead))
-	for i, d := range dead {
-		records[i], positions[i] = d.record, d.position
+	slices.SortFunc(d.dead, func(a, b deadLetter) int { return a.position - b.position })
+	records := make([]archive.DeadLetter, len(d.dead))
+	positions := make([]int, len(d.dead))
+	for i, letter := range d.dead {
+		records[i], positions[i] = letter.record, letter.position
 	}
-	if _, err := r.h.o.Archive.PutDeadLetters(ctx, archive.StageDrainer, c.Stream, c.ID, records); err != nil {
-		return nil, fmt.Errorf("writing %d dead letters: %w", len(dead), err)
+	if _, err := r.config.Archive.PutDeadLetters(ctx, archive.StageDrainer, d.claim.Stream, d.claim.ID, records); err != nil {
+		return nil, fmt.Errorf("writing %d dead letters: %w", len(d.dead), err)
 	}
 	return positions, nil
 }
@@ -135,17 +146,17 @@ func (r *run) putDeadLetters(ctx context.Context, c queue.Claim, dead []deadLett
 // exists.
 const settleTries = 3
 
-// settle acknowledges a claim, or releases what is left of it: left to the head of
-// the queue, later to its tail.
-func (r *run) settle(ctx context.Context, c queue.Claim, left, later, deadLetters []int) (held bool, err error) {
+// release acknowledges a claim, or releases what is left of it. It reports whether
+// the claim still existed.
+func (r *run) release(ctx context.Context, d *delivery, deadLetters []int) (held bool, err error) {
 	for try := range settleTries {
-		if try > 0 && !sleep(ctx, fullJitter(try)) {
+		if try > 0 && !backoff.Sleep(ctx, backoff.Jitter(try, minPause, maxPause)) {
 			break
 		}
-		if len(left)+len(later) > 0 {
-			held, err = r.h.o.Queue.Release(ctx, c, left, later, deadLetters)
+		if len(d.left)+len(d.later) > 0 {
+			held, err = r.config.Queue.Release(ctx, d.claim, d.left, d.later, deadLetters)
 		} else {
-			held, err = r.h.o.Queue.Ack(ctx, c, deadLetters)
+			held, err = r.config.Queue.Ack(ctx, d.claim, deadLetters)
 		}
 		if err == nil {
 			// After a try whose answer was lost, a claim that was settled looks
@@ -156,17 +167,14 @@ func (r *run) settle(ctx context.Context, c queue.Claim, left, later, deadLetter
 	return false, err
 }
 
-// delivered is what note adds to the summary.
-type delivered struct {
-	records               []envelope.Record
-	result                sink.Result
-	left, dead, forwarded int
-	held                  bool
-	archiveErr, settleErr error
+// forwarded is the number of records that Kinesis accepted.
+func (d *delivery) forwarded() int {
+	return len(d.records) - len(d.result.Left) - len(d.result.Invalid)
 }
 
-func (r *run) note(c queue.Claim, d delivered) {
-	now := r.h.o.Now()
+// add adds a delivery to the summary.
+func (r *run) add(d *delivery, deadLetters int, lost bool) {
+	now := r.config.Now()
 	failed := make(map[int]bool, len(d.result.Left)+len(d.result.Invalid))
 	for _, i := range d.result.Left {
 		failed[i] = true
@@ -183,19 +191,14 @@ func (r *run) note(c queue.Claim, d delivered) {
 			s.MaxAge = max(s.MaxAge, now.Sub(record.ReceivedAt))
 		}
 	}
-	s.Claimed += len(c.Envelopes)
-	s.Forwarded += d.forwarded
-	s.DeadLettered += d.dead
-	s.Left += d.left
+	s.Claimed += len(d.claim.Envelopes)
+	s.Forwarded += d.forwarded()
+	s.DeadLettered += deadLetters
+	s.Left += len(d.left) + len(d.later)
 	s.Retried += d.result.Retried
 	s.Throttled += d.result.Throttled
-	if !d.held && d.settleErr == nil {
+	if lost {
 		s.LostClaims++
 	}
-	if s.Err == nil {
-		s.Err = d.result.Err
-	}
-	if s.Err == nil {
-		s.Err = d.archiveErr
-	}
+	s.Err = cmp.Or(s.Err, d.result.Err, d.archiveErr)
 }

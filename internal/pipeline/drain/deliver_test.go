@@ -74,7 +74,7 @@ func TestRecordsThatCanNeverBeDeliveredAreDeadLetters(t *testing.T) {
 func TestUndecodableEnvelopesWaitForTheArchiveAndBlockNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(o *drain.Options) { o.ClaimRecords = 3 })
+		b := newBench(t, func(o *drain.Config) { o.ClaimRecords = 3 })
 		b.push("orders", []byte("undecodable"))
 		bodies := b.pushRecords(t, "orders", 9)
 		b.archiveErr = errors.New("s3 is unreachable")
@@ -96,7 +96,7 @@ func TestUndecodableEnvelopesWaitForTheArchiveAndBlockNothing(t *testing.T) {
 func TestAThrottledStreamBacksOffAndDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(o *drain.Options) { o.ClaimRecords, o.ScaleOutRecords, o.TotalClaims = 1, 10, 4 })
+		b := newBench(t, func(o *drain.Config) { o.ClaimRecords, o.ScaleOutRecords, o.TotalClaims = 1, 10, 4 })
 		b.pushRecords(t, "orders", 100)
 		views := b.pushRecords(t, "page-views", 8)
 		calls := 0
@@ -130,11 +130,11 @@ func TestAThrottledStreamBacksOffAndDelaysNoOther(t *testing.T) {
 func TestNoClaimIsHeldPastTheDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(o *drain.Options) { o.ClaimRecords = 10 })
+		b := newBench(t, func(o *drain.Config) { o.ClaimRecords = 10 })
 		b.pushRecords(t, "orders", 10_000)
 		b.put = func(ctx context.Context, _ string, entries []sink.Entry) sink.Result {
 			select {
-			case <-time.After(time.Second):
+			case <-time.After(1100 * time.Millisecond):
 				return sink.Result{}
 			case <-ctx.Done():
 				return sink.Result{Left: positions(len(entries)), Err: ctx.Err()}
@@ -162,7 +162,7 @@ func TestNoClaimIsHeldPastTheDeadline(t *testing.T) {
 func TestPutEndsBeforeTheLeaseExpires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(o *drain.Options) { o.Lease = 20 * time.Second })
+		b := newBench(t, func(o *drain.Config) { o.Lease = 20 * time.Second })
 		b.pushRecords(t, "orders", 1)
 		b.put = func(ctx context.Context, _ string, _ []sink.Entry) sink.Result {
 			deadline, ok := ctx.Deadline()

@@ -20,8 +20,8 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// Queue is the part of queue.Queue that the drainer uses.
-type Queue interface {
+// recordQueue is implemented by *queue.Queue.
+type recordQueue interface {
 	Claim(ctx context.Context, stream, id string, lease time.Duration, maxRecords, maxBytes int) (queue.Claim, error)
 	Ack(ctx context.Context, c queue.Claim, deadLetters []int) (held bool, err error)
 	Release(ctx context.Context, c queue.Claim, left, later, deadLetters []int) (held bool, err error)
@@ -34,44 +34,48 @@ type Queue interface {
 	CheckDrain(ctx context.Context) error
 }
 
-// Sink puts records to a Kinesis stream, given by its AWS name.
-type Sink interface {
+// writer is implemented by *sink.Writer.
+type writer interface {
+	// Put puts entries to the Kinesis stream with that AWS name.
 	Put(ctx context.Context, stream string, entries []sink.Entry) sink.Result
 }
 
-// Archive stores dead letters.
-type Archive interface {
+// deadLetterArchive is implemented by *archive.Archive.
+type deadLetterArchive interface {
 	PutDeadLetters(ctx context.Context, stage, streamName, name string, records []archive.DeadLetter) (key string, err error)
 }
 
-// Waker wakes another drainer for a stream.
-type Waker interface {
+// waker is implemented by *wake.Waker.
+type waker interface {
+	// Wake wakes another drainer for a stream after delay.
 	Wake(ctx context.Context, stream string, delay time.Duration) error
 }
 
-// Options are the environment and the parts of a Handler. All are required except
-// TotalClaims, Log, Now and the observers. Of the environment, the handler reads the
+// Config is the environment and the parts of a Handler. All are required except
+// TotalClaims, Now, Log and the observers. Of the environment, the handler reads the
 // name of the deployment, the limits of claims and drainers, and Wake.Interval,
 // which is the delay of the wake-up for a successor.
-type Options struct {
+type Config struct {
 	env.Drainer
 	Streams *stream.Set
-	Queue   Queue
-	Sink    Sink
-	Archive Archive
-	Waker   Waker
+	Queue   recordQueue
+	Sink    writer
+	Archive deadLetterArchive
+	Waker   waker
 
 	// TotalClaims limits the claims of all streams and so, with ClaimBytes, the
 	// memory of an invocation. Default 16.
 	TotalClaims int
 
-	// Log defaults to slog.Default, Now to time.Now.
-	Log *slog.Logger
+	// Now is the clock. Default time.Now.
 	Now func() time.Time
-	// Observe, if set, is called with the summary of each stream of an invocation.
-	Observe func(context.Context, Summary)
+	// Log receives warnings and errors. Default slog.Default.
+	Log *slog.Logger
+	// Observe, if set, is called with the summary of each stream of an invocation, by
+	// several goroutines at once.
+	Observe func(Summary)
 	// ObserveSweep, if set, is called once for each sweep.
-	ObserveSweep func(context.Context, Sweep)
+	ObserveSweep func(Sweep)
 }
 
 // Summary is what one invocation did for one stream.
@@ -112,7 +116,8 @@ type Sweep struct {
 
 // Handler is the drainer. It is safe for concurrent use.
 type Handler struct {
-	o     Options
+	config Config
+	// slots holds an element for each claim in work.
 	slots chan struct{}
 	// checked reports whether the permissions of the Redis user were found to be
 	// sufficient.
@@ -123,21 +128,21 @@ type Handler struct {
 }
 
 // New returns a drainer.
-func New(o Options) *Handler {
-	if o.TotalClaims == 0 {
-		o.TotalClaims = 16
+func New(c Config) *Handler {
+	if c.TotalClaims == 0 {
+		c.TotalClaims = 16
 	}
-	if o.Log == nil {
-		o.Log = slog.Default()
+	if c.Now == nil {
+		c.Now = time.Now
 	}
-	if o.Now == nil {
-		o.Now = time.Now
+	if c.Log == nil {
+		c.Log = slog.Default()
 	}
-	if o.Observe == nil {
-		o.Observe = func(context.Context, Summary) {}
+	if c.Observe == nil {
+		c.Observe = func(Summary) {}
 	}
-	if o.ObserveSweep == nil {
-		o.ObserveSweep = func(context.Context, Sweep) {}
+	if c.ObserveSweep == nil {
+		c.ObserveSweep = func(Sweep) {}
 	}
-	return &Handler{o: o, slots: make(chan struct{}, o.TotalClaims), last: make(map[string]queue.State)}
+	return &Handler{config: c, slots: make(chan struct{}, c.TotalClaims), last: make(map[string]queue.State)}
 }

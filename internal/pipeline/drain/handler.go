@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/data-sink/data-sink/internal/pipeline/deadline"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/wake"
 	"github.com/google/uuid"
@@ -24,7 +25,7 @@ const (
 )
 
 // margin is the time before its deadline at which an invocation stops claiming, so
-// that it can return its claims. A short invocation keeps a tenth of its time.
+// that it can settle its claims and wake a successor.
 const margin = 5 * time.Second
 
 // Invoke handles a batch of wake-ups from SQS, a SweepEvent or an InspectEvent. It
@@ -38,6 +39,8 @@ func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	if err := json.Unmarshal(event, &e); err != nil {
 		return nil, fmt.Errorf("reading the event: %w", err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, deadline.Left(ctx, margin))
+	defer cancel()
 	var answer any
 	var err error
 	switch {
@@ -68,12 +71,12 @@ func (h *Handler) wakeUps(ctx context.Context, wakeUps []events.SQSMessage) even
 	for _, w := range wakeUps {
 		name, err := wake.Parse(w.Body)
 		if err != nil {
-			h.o.Log.ErrorContext(ctx, logWakeMalformed, "id", w.MessageId, "error", err)
+			h.config.Log.ErrorContext(ctx, logWakeMalformed, "id", w.MessageId, "error", err)
 			fail(w.MessageId)
 			continue
 		}
 		// The sweep handles streams that streams.json does not name.
-		if _, known := h.o.Streams.Lookup(name); known {
+		if _, known := h.config.Streams.Lookup(name); known {
 			streams[name] = append(streams[name], w.MessageId)
 		}
 	}
@@ -94,8 +97,6 @@ func (h *Handler) wakeUps(ctx context.Context, wakeUps []events.SQSMessage) even
 // the next sweep tries again. Missing replicas of Redis are not among them either:
 // Redis accepts no claims until the replicas are back, and the backlog waits.
 func (h *Handler) drain(ctx context.Context, names []string) map[string]error {
-	work, cancel := h.untilMargin(ctx)
-	defer cancel()
 	drainer := newDrainerID()
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -104,7 +105,7 @@ func (h *Handler) drain(ctx context.Context, names []string) map[string]error {
 	for _, name := range names {
 		wg.Go(func() {
 			r := newRun(h, name, drainer)
-			err := r.drain(ctx, work)
+			err := r.drain(ctx)
 			h.report(ctx, r.summary)
 			mu.Lock()
 			defer mu.Unlock()
@@ -118,18 +119,9 @@ func (h *Handler) drain(ctx context.Context, names []string) map[string]error {
 	}
 	wg.Wait()
 	if waiting > 0 {
-		h.o.Log.WarnContext(ctx, logNoReplicas, "streams", waiting)
+		h.config.Log.WarnContext(ctx, logNoReplicas, "streams", waiting)
 	}
 	return failed
-}
-
-// untilMargin returns a context that ends while there is still time to return claims.
-func (h *Handler) untilMargin(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return context.WithCancel(ctx)
-	}
-	return context.WithDeadline(ctx, deadline.Add(-min(margin, time.Until(deadline)/10)))
 }
 
 // checkPermissions checks, until it succeeds once, whether the Redis user may run
@@ -138,9 +130,9 @@ func (h *Handler) checkPermissions(ctx context.Context) error {
 	if h.checked.Load() {
 		return nil
 	}
-	err := h.o.Queue.CheckDrain(ctx)
+	err := h.config.Queue.CheckDrain(ctx)
 	if errors.Is(err, queue.ErrPermission) {
-		h.o.Log.ErrorContext(ctx, logPermissions, "error", err)
+		h.config.Log.ErrorContext(ctx, logPermissions, "error", err)
 		return err
 	}
 	// If Redis did not answer, the next call says so, and the next invocation

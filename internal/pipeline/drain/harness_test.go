@@ -70,7 +70,10 @@ func (b *bench) PutDeadLetters(_ context.Context, stage, streamName, name string
 	return name, nil
 }
 
-func (b *bench) Wake(_ context.Context, stream string, delay time.Duration) error {
+func (b *bench) Wake(ctx context.Context, stream string, delay time.Duration) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.wakes = append(b.wakes, fmt.Sprint(stream, " ", delay))
@@ -78,7 +81,7 @@ func (b *bench) Wake(_ context.Context, stream string, delay time.Duration) erro
 }
 
 // newBench returns a drainer of the streams orders and page-views.
-func newBench(t *testing.T, change func(*drain.Options)) *bench {
+func newBench(t *testing.T, change func(*drain.Config)) *bench {
 	t.Helper()
 	set, err := stream.Parse([]byte(`{"streams":[{"name":"orders"},{"name":"page-views"}]}`))
 	if err != nil {
@@ -90,10 +93,10 @@ func newBench(t *testing.T, change func(*drain.Options)) *bench {
 	}
 	e := env.Defaults(env.ParseDrainer)
 	e.Name = "d"
-	o := drain.Options{
+	o := drain.Config{
 		Drainer: e, Streams: set, Queue: b.memoryQueue, Sink: b, Archive: b, Waker: b,
 		Log: slog.New(slog.NewTextHandler(&b.log, nil)),
-		Observe: func(_ context.Context, s drain.Summary) {
+		Observe: func(s drain.Summary) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.summaries[s.Stream] = s
@@ -166,7 +169,7 @@ func (b *bench) wake(t *testing.T, bodies ...string) []string {
 	return ids
 }
 
-func rebench(t *testing.T, old *bench, change func(*drain.Options)) *bench {
+func rebench(t *testing.T, old *bench, change func(*drain.Config)) *bench {
 	b := newBench(t, change)
 	b.memoryQueue = old.memoryQueue
 	return b

@@ -21,22 +21,22 @@ type Inspection struct {
 // inspect reads the state of every queue. A stream with a key of a wrong type is an
 // error of that stream alone.
 func (h *Handler) inspect(ctx context.Context) (Inspection, error) {
-	found, err := h.o.Queue.Scan(ctx)
+	found, err := h.config.Queue.Scan(ctx)
 	if err != nil {
 		return Inspection{}, err
 	}
 	if found == nil {
 		found = make(map[string][]string)
 	}
-	for _, name := range h.o.Streams.Names() {
+	for _, name := range h.config.Streams.Names() {
 		found[name] = nil
 	}
 	answer := Inspection{
 		Streams: make(map[string]queue.State), Orphans: make(map[string]queue.State), Errors: make(map[string]string),
 	}
 	for name := range found {
-		state, err := h.o.Queue.Inspect(ctx, name)
-		_, known := h.o.Streams.Lookup(name)
+		state, err := h.config.Queue.Inspect(ctx, name)
+		_, known := h.config.Streams.Lookup(name)
 		switch {
 		case errors.Is(err, queue.ErrWrongType):
 			answer.Errors[name] = err.Error()

@@ -29,19 +29,19 @@ const (
 // report logs the problems of a stream, once, and calls the observer.
 func (h *Handler) report(ctx context.Context, s Summary) {
 	if s.Err != nil && !errors.Is(s.Err, queue.ErrNoReplicas) {
-		h.o.Log.ErrorContext(ctx, logDrainFailed, "stream", s.Stream, "left", s.Left, "error", s.Err)
+		h.config.Log.ErrorContext(ctx, logDrainFailed, "stream", s.Stream, "left", s.Left, "error", s.Err)
 	}
 	if s.DeadLettered > 0 {
-		h.o.Log.ErrorContext(ctx, logDeadLetters, "stream", s.Stream, "count", s.DeadLettered)
+		h.config.Log.ErrorContext(ctx, logDeadLetters, "stream", s.Stream, "count", s.DeadLettered)
 	}
 	if s.LostClaims > 0 {
-		h.o.Log.WarnContext(ctx, logClaimsLost, "stream", s.Stream, "count", s.LostClaims)
+		h.config.Log.WarnContext(ctx, logClaimsLost, "stream", s.Stream, "count", s.LostClaims)
 	}
 	if s.Reclaimed > 0 {
-		h.o.Log.WarnContext(ctx, logReclaimed, "stream", s.Stream, "count", s.Reclaimed)
+		h.config.Log.WarnContext(ctx, logReclaimed, "stream", s.Stream, "count", s.Reclaimed)
 	}
 	if s.Throttled > 0 {
-		h.o.Log.WarnContext(ctx, logThrottled, "stream", s.Stream, "count", s.Throttled)
+		h.config.Log.WarnContext(ctx, logThrottled, "stream", s.Stream, "count", s.Throttled)
 	}
-	h.o.Observe(ctx, s)
+	h.config.Observe(s)
 }

@@ -1,6 +1,7 @@
 package drain_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -10,11 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 )
-
-var _ drain.Queue = (*memoryQueue)(nil)
 
 // memoryQueue is a queue in memory, for tests with simulated time.
 type memoryQueue struct {
@@ -84,18 +82,18 @@ func (q *memoryQueue) Claim(_ context.Context, stream, id string, lease time.Dur
 	return c, nil
 }
 
-func (q *memoryQueue) Ack(_ context.Context, c queue.Claim, dead []int) (bool, error) {
-	return q.settle("Ack", c, nil, nil, dead)
+func (q *memoryQueue) Ack(ctx context.Context, c queue.Claim, dead []int) (bool, error) {
+	return q.settle(ctx, "Ack", c, nil, nil, dead)
 }
 
-func (q *memoryQueue) Release(_ context.Context, c queue.Claim, left, later, dead []int) (bool, error) {
-	return q.settle("Release", c, left, later, dead)
+func (q *memoryQueue) Release(ctx context.Context, c queue.Claim, left, later, dead []int) (bool, error) {
+	return q.settle(ctx, "Release", c, left, later, dead)
 }
 
-func (q *memoryQueue) settle(call string, c queue.Claim, left, later, dead []int) (bool, error) {
+func (q *memoryQueue) settle(ctx context.Context, call string, c queue.Claim, left, later, dead []int) (bool, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if err := q.begin(call, c.Stream); err != nil {
+	if err := cmp.Or(ctx.Err(), q.begin(call, c.Stream)); err != nil {
 		return false, err
 	}
 	if _, ok := q.claims[c.Stream][c.ID]; !ok {

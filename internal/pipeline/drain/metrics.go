@@ -1,7 +1,6 @@
 package drain
 
 import (
-	"context"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/metric"
@@ -10,8 +9,8 @@ import (
 // Metrics writes metrics. Its methods are the observers of a Handler.
 type Metrics struct{ Writer *metric.Writer }
 
-// Observe is for Options.Observe.
-func (m Metrics) Observe(_ context.Context, s Summary) {
+// Observe is for Config.Observe.
+func (m Metrics) Observe(s Summary) {
 	samples := []metric.Sample{
 		metric.Claimed.Of(float64(s.Claimed)),
 		metric.Forwarded.Of(float64(s.Forwarded)),
@@ -25,8 +24,8 @@ func (m Metrics) Observe(_ context.Context, s Summary) {
 	m.Writer.Write(s.Stream, samples...)
 }
 
-// ObserveSweep is for Options.ObserveSweep.
-func (m Metrics) ObserveSweep(_ context.Context, s Sweep) {
+// ObserveSweep is for Config.ObserveSweep.
+func (m Metrics) ObserveSweep(s Sweep) {
 	var all []metric.Sample
 	if len(s.Queues) > 0 {
 		var depth, claims int64

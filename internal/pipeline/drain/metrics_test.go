@@ -25,7 +25,7 @@ func TestASummaryBecomesMetrics(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		b := newBench(t, func(o *drain.Options) { o.Observe = drain.Metrics{Writer: metric.NewWriter(&out, "d", false)}.Observe })
+		b := newBench(t, func(o *drain.Config) { o.Observe = drain.Metrics{Writer: metric.NewWriter(&out, "d", false)}.Observe })
 		b.push("orders", []byte("no envelope"))
 		b.pushRecords(t, "orders", 3)
 		b.put = func(context.Context, string, []sink.Entry) sink.Result {
@@ -48,7 +48,7 @@ func TestASummaryBecomesMetrics(t *testing.T) {
 func TestAnIdleDrainerWritesNoCounts(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	b := newBench(t, func(o *drain.Options) { o.Observe = drain.Metrics{Writer: metric.NewWriter(&out, "d", true)}.Observe })
+	b := newBench(t, func(o *drain.Config) { o.Observe = drain.Metrics{Writer: metric.NewWriter(&out, "d", true)}.Observe })
 	b.sweep(t)
 	if out.Len() > 0 {
 		t.Errorf("written: %s", &out)
@@ -57,13 +57,13 @@ func TestAnIdleDrainerWritesNoCounts(t *testing.T) {
 
 // held is an archive that blocks until the sweep was observed.
 type held struct {
-	drain.Archive
+	*bench
 	observed chan struct{}
 }
 
 func (h held) PutDeadLetters(ctx context.Context, stage, stream, name string, records []archive.DeadLetter) (string, error) {
 	<-h.observed
-	return h.Archive.PutDeadLetters(ctx, stage, stream, name, records)
+	return h.bench.PutDeadLetters(ctx, stage, stream, name, records)
 }
 
 func TestASweepObservesTheQueuesBesideItsDraining(t *testing.T) {
@@ -71,13 +71,13 @@ func TestASweepObservesTheQueuesBesideItsDraining(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		observed := make(chan struct{})
-		b := newBench(t, func(o *drain.Options) {
+		b := newBench(t, func(o *drain.Config) {
 			metrics := drain.Metrics{Writer: metric.NewWriter(&out, "d", false)}
-			o.ObserveSweep = func(ctx context.Context, s drain.Sweep) {
-				metrics.ObserveSweep(ctx, s)
+			o.ObserveSweep = func(s drain.Sweep) {
+				metrics.ObserveSweep(s)
 				close(observed)
 			}
-			o.Archive = held{o.Archive, observed}
+			o.Archive = held{o.Archive.(*bench), observed}
 		})
 		b.policy = "noeviction"
 		b.state("orders")
@@ -113,7 +113,7 @@ func TestTheStateOfAllQueuesIsAdded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		now := time.Now()
-		drain.Metrics{Writer: metric.NewWriter(&out, "d", true)}.ObserveSweep(t.Context(), drain.Sweep{Policy: "allkeys-lru", Queues: map[string]queue.State{
+		drain.Metrics{Writer: metric.NewWriter(&out, "d", true)}.ObserveSweep(drain.Sweep{Policy: "allkeys-lru", Queues: map[string]queue.State{
 			"a": {Depth: 3, Claims: 1, OldestReceivedAt: now.Add(-time.Minute)}, "b": {Depth: 4, Claims: 2, OldestReceivedAt: now.Add(-time.Second)}, "c": {},
 		}})
 		want := []string{
@@ -133,7 +133,7 @@ func TestWithoutRedisNoStateIsWritten(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	var once sync.Once
-	b := newBench(t, func(o *drain.Options) {
+	b := newBench(t, func(o *drain.Config) {
 		o.ObserveSweep = drain.Metrics{Writer: metric.NewWriter(&out, "d", false)}.ObserveSweep
 	})
 	b.policy = "" // unknown
@@ -155,7 +155,7 @@ func TestWithoutRedisNoStateIsWritten(t *testing.T) {
 func TestOnlyASweepObservesAllQueues(t *testing.T) {
 	t.Parallel()
 	observed := 0
-	b := newBench(t, func(o *drain.Options) { o.ObserveSweep = func(context.Context, drain.Sweep) { observed++ } })
+	b := newBench(t, func(o *drain.Config) { o.ObserveSweep = func(drain.Sweep) { observed++ } })
 	b.push("orders", encode(t, envelope.Record{Stream: "orders", ID: "id", Body: []byte("body")}))
 	for _, event := range []string{`{"Records":[{"messageId":"1","body":"{\"stream\":\"orders\"}"}]}`, drain.InspectEvent, drain.SweepEvent} {
 		if _, err := b.handler.Invoke(t.Context(), []byte(event)); err != nil {

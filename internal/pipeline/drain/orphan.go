@@ -1,6 +1,7 @@
 package drain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,8 +9,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
 // orphanAge is the age that the oldest record of an unknown stream's queue must
@@ -20,17 +21,16 @@ const orphanAge = time.Minute
 // notInStreams is the reason of a dead letter whose stream was removed.
 const notInStreams = "the stream is not in streams.json"
 
-// orphans makes dead letters of the records of streams that streams.json does not name.
+// orphans makes dead letters of the records of streams that streams.json does not
+// name.
 func (h *Handler) orphans(ctx context.Context, found map[string][]string) error {
-	work, cancel := h.untilMargin(ctx)
-	defer cancel()
 	drainer := newDrainerID()
 	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(found)) {
-		if _, known := h.o.Streams.Lookup(name); known {
+		if _, known := h.config.Streams.Lookup(name); known {
 			continue
 		}
-		err := h.orphan(ctx, work, name, drainer)
+		err := h.orphan(ctx, name, drainer)
 		if err != nil && !errors.Is(err, queue.ErrNoReplicas) {
 			problems = append(problems, fmt.Errorf("moving the queue of unknown stream %q to the archive: %w", name, err))
 		}
@@ -38,56 +38,42 @@ func (h *Handler) orphans(ctx context.Context, found map[string][]string) error 
 	return errors.Join(problems...)
 }
 
-func (h *Handler) orphan(ctx, work context.Context, name, drainer string) error {
-	state, err := h.o.Queue.Inspect(work, name)
+func (h *Handler) orphan(ctx context.Context, name, drainer string) error {
+	state, err := h.config.Queue.Inspect(ctx, name)
 	if err != nil {
 		return err
 	}
-	if h.o.Now().Sub(state.OldestReceivedAt) < orphanAge {
+	if h.config.Now().Sub(state.OldestReceivedAt) < orphanAge {
 		return nil
 	}
 	r := newRun(h, name, drainer)
-	defer func() { h.report(ctx, r.summary) }()
-	if r.summary.Reclaimed, err = h.o.Queue.Reclaim(work, name); err != nil {
+	defer func() {
+		r.summary.Err = nil // It is returned.
+		h.report(ctx, r.summary)
+	}()
+	if r.summary.Reclaimed, err = h.config.Queue.Reclaim(ctx, name); err != nil {
 		return err
 	}
-	for n := 1; work.Err() == nil; n++ {
-		c, err := h.o.Queue.Claim(work, name, fmt.Sprintf("%s.%d", drainer, n), h.o.Lease, h.o.ClaimRecords, h.o.ClaimBytes)
-		if err != nil {
-			return err
-		}
-		if len(c.Envelopes) == 0 {
-			break
-		}
-		if err := r.deadLetterAll(ctx, c); err != nil {
-			return err
-		}
+	for more := true; more && err == nil && ctx.Err() == nil; {
+		more, err = r.deadLetterClaim(ctx)
 	}
-	return nil
+	return err
 }
 
-// deadLetterAll makes dead letters of a whole claim and acknowledges it. It
-// releases the claim when the archive fails.
-func (r *run) deadLetterAll(ctx context.Context, c queue.Claim) error {
-	now := r.h.o.Now()
-	records, positions, dead := decode(c, now)
-	for i, record := range records {
-		dead = append(dead, deadLetter{positions[i], deadLetterOf(record, notInStreams, now)})
+// deadLetterClaim makes a claim and dead letters of all its records. It reports
+// whether the claim had records.
+func (r *run) deadLetterClaim(ctx context.Context) (more bool, err error) {
+	lease, cancel := r.lease(ctx)
+	defer cancel()
+	c, err := r.claim(lease)
+	if err != nil || len(c.Envelopes) == 0 {
+		return false, err
 	}
-	done, archiveErr := r.putDeadLetters(ctx, c, dead)
-	var left []int
-	if archiveErr != nil {
-		for i := range c.Envelopes {
-			left = append(left, i)
-		}
+	d := r.decode(c)
+	for i := range d.records {
+		invalid := sink.Invalid{Index: i, Reason: notInStreams}
+		d.result.Invalid = append(d.result.Invalid, invalid)
+		d.refuse(invalid, r.config.Now())
 	}
-	if _, err := r.settle(ctx, c, left, nil, done); err != nil {
-		return err
-	}
-	r.summary.Claimed += len(c.Envelopes)
-	r.summary.DeadLettered += len(done)
-	r.summary.Left += len(left)
-	return archiveErr
+	return true, cmp.Or(r.settle(lease, d).err, d.archiveErr)
 }
-
-var _ Archive = (*archive.Archive)(nil)

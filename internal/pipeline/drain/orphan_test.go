@@ -23,7 +23,7 @@ func TestOldOrphansBecomeDeadLetters(t *testing.T) {
 	b.push("gone", encode(t, old), []byte("no envelope"))
 	b.push("new", encode(t, envelope.Record{Stream: "new", ReceivedAt: time.Now(), ID: "2", Body: []byte("young")}))
 	q := agedQueue{b.memoryQueue}
-	b = rebench(t, b, func(o *drain.Options) { o.Queue = q })
+	b = rebench(t, b, func(o *drain.Config) { o.Queue = q })
 	b.sweep(t)
 	if diff := cmp.Diff([]string{"drainer gone no envelope", "drainer gone old"}, slices.Sorted(maps.Keys(b.dead))); diff != "" {
 		t.Errorf("dead letters (-want +got):\n%s", diff)

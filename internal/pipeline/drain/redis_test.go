@@ -30,7 +30,7 @@ type realBench struct {
 	admin *redis.Client
 }
 
-func newRealBench(t *testing.T, change func(*drain.Options)) realBench {
+func newRealBench(t *testing.T, change func(*drain.Config)) realBench {
 	t.Helper()
 	server := redistest.Start(t)
 	q, err := queue.Open(queue.Options{Deployment: "d", URL: server.URL, PushTimeout: 10 * time.Second, CountersSettle: time.Millisecond})
@@ -39,7 +39,7 @@ func newRealBench(t *testing.T, change func(*drain.Options)) realBench {
 	}
 	admin := redis.NewClient(&redis.Options{Addr: server.Addr})
 	t.Cleanup(func() { _, _ = q.Close(), admin.Close() })
-	b := newBench(t, func(o *drain.Options) {
+	b := newBench(t, func(o *drain.Config) {
 		o.Queue = q
 		if change != nil {
 			change(o)
@@ -109,7 +109,7 @@ func TestAKeyOfAWrongTypeHidesItsStreamOnly(t *testing.T) {
 		t.Run(evil, func(t *testing.T) {
 			t.Parallel()
 			var metrics bytes.Buffer
-			b := newRealBench(t, func(o *drain.Options) {
+			b := newRealBench(t, func(o *drain.Config) {
 				o.ObserveSweep = drain.Metrics{Writer: metric.NewWriter(&metrics, "d", false)}.ObserveSweep
 			})
 			b.push(t, "page-views", "view")
@@ -233,7 +233,7 @@ func TestTheSweepRecoversClaimsWithoutALease(t *testing.T) {
 func TestLostRecordsAreReported(t *testing.T) {
 	t.Parallel()
 	var metrics bytes.Buffer
-	b := newRealBench(t, func(o *drain.Options) {
+	b := newRealBench(t, func(o *drain.Config) {
 		o.ObserveSweep = drain.Metrics{Writer: metric.NewWriter(&metrics, "d", true)}.ObserveSweep
 	})
 	b.push(t, "orders", "vanishes")
@@ -269,7 +269,7 @@ func TestAResetQueueIsReported(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var metrics bytes.Buffer
-			b := newRealBench(t, func(o *drain.Options) {
+			b := newRealBench(t, func(o *drain.Config) {
 				o.ObserveSweep = drain.Metrics{Writer: metric.NewWriter(&metrics, "d", true)}.ObserveSweep
 			})
 			b.push(t, "orders", "one")
@@ -301,7 +301,7 @@ func TestAResetQueueIsReported(t *testing.T) {
 func TestRepeatedRecordsAreNotLost(t *testing.T) {
 	t.Parallel()
 	var metrics bytes.Buffer
-	b := newRealBench(t, func(o *drain.Options) {
+	b := newRealBench(t, func(o *drain.Config) {
 		o.ObserveSweep = drain.Metrics{Writer: metric.NewWriter(&metrics, "d", true)}.ObserveSweep
 	})
 	b.push(t, "orders", "repeated")

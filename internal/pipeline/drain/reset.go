@@ -24,6 +24,6 @@ func (h *Handler) reset(ctx context.Context, name string, state queue.State) (ba
 		return 0
 	}
 	backlog = last.Depth + last.ClaimedRecords
-	h.o.Log.ErrorContext(ctx, logReset, "stream", name, "backlog", backlog, "accepted", state.Accepted, "accepted_before", last.Accepted)
+	h.config.Log.ErrorContext(ctx, logReset, "stream", name, "backlog", backlog, "accepted", state.Accepted, "accepted_before", last.Accepted)
 	return max(0, backlog)
 }

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
+	"github.com/data-sink/data-sink/internal/pipeline/deadline"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
@@ -22,14 +23,25 @@ const (
 	maxPause = 5 * time.Second
 )
 
-// run drains one stream within one invocation.
+// run drains one stream within one invocation. Each of its workers goes through
+// these states:
 //
-// It starts with one worker. After each claim that was delivered it adds a worker
+//	┌──────┐   ┌───────┐   ┌─────┐   ┌────────┐   ┌───────┐
+//	│ slot ├──▶│ claim ├──▶│ put ├──▶│ settle ├──▶│ pause │
+//	└──────┘   └───────┘   └─────┘   └────────┘   └───┬───┘
+//	    ▲                                             │
+//	    └─────────────────────────────────────────────┘
+//
+// A worker waits for one of the handler's slots and holds it until its claim is
+// settled. It ends instead of waiting when the queue is empty, when Redis fails or
+// when the context ends.
+//
+// A run starts with one worker. After each claim that was delivered it adds a worker
 // while records are left, up to ClaimsInFlight. When Kinesis throttles, all workers
 // but one end. The number of claims in flight thus adapts to the capacity of the
 // stream, and a throttled stream takes no slots from others.
 type run struct {
-	h        *Handler
+	*Handler
 	name     string
 	resource string
 	drainer  string
@@ -49,23 +61,23 @@ type run struct {
 
 func newRun(h *Handler, name, drainer string) *run {
 	return &run{
-		h: h, name: name, drainer: drainer,
-		resource: stream.ResourceName(h.o.Name, name),
+		Handler: h, name: name, drainer: drainer,
+		resource: stream.ResourceName(h.config.Name, name),
 		summary:  Summary{Stream: name},
 	}
 }
 
-// drain works until the queue is empty, the context work ends, or no claim makes
-// progress. It settles claims within ctx. The error is one of Redis.
-func (r *run) drain(ctx, work context.Context) error {
-	reclaimed, err := r.h.o.Queue.Reclaim(ctx, r.name)
+// drain works until the queue is empty, ctx ends, or no claim makes progress. It
+// settles its claims also after ctx has ended. The error is one of Redis.
+func (r *run) drain(ctx context.Context) error {
+	reclaimed, err := r.config.Queue.Reclaim(ctx, r.name)
 	r.summary.Reclaimed = reclaimed
 	if err != nil {
 		r.summary.Err = err
 		return err
 	}
 	r.mu.Lock()
-	r.startWorker(ctx, work)
+	r.startWorker(ctx)
 	r.mu.Unlock()
 	r.wg.Wait()
 	if r.err != nil {
@@ -77,27 +89,27 @@ func (r *run) drain(ctx, work context.Context) error {
 }
 
 // startWorker starts a worker. The caller holds mu.
-func (r *run) startWorker(ctx, work context.Context) {
+func (r *run) startWorker(ctx context.Context) {
 	r.workers++
-	r.wg.Go(func() { r.work(ctx, work) })
+	r.wg.Go(func() { r.work(ctx) })
 }
 
 // work delivers one claim after another.
-func (r *run) work(ctx, work context.Context) {
+func (r *run) work(ctx context.Context) {
 	for {
 		select {
-		case <-work.Done():
+		case <-ctx.Done():
 			r.endWorker()
 			return
-		case r.h.slots <- struct{}{}:
+		case r.slots <- struct{}{}:
 		}
-		result := r.claimAndDeliver(ctx, work)
-		<-r.h.slots
-		pause, proceed := r.after(ctx, work, result)
+		result := r.deliver(ctx)
+		<-r.slots
+		pause, proceed := r.after(ctx, result)
 		if !proceed {
 			return
 		}
-		if !sleep(work, pause) {
+		if !backoff.Sleep(ctx, pause) {
 			r.endWorker()
 			return
 		}
@@ -122,34 +134,50 @@ type claimResult struct {
 	err       error // of Redis
 }
 
-func (r *run) claimAndDeliver(ctx, work context.Context) claimResult {
-	if work.Err() != nil {
+// deliver makes a claim, puts its records to Kinesis and settles the claim.
+func (r *run) deliver(ctx context.Context) claimResult {
+	if ctx.Err() != nil {
 		return claimResult{empty: true}
 	}
-	r.mu.Lock()
-	r.claims++
-	id := fmt.Sprintf("%s.%d", r.drainer, r.claims)
-	r.mu.Unlock()
-	leased := r.h.o.Now()
-	// The call runs within ctx, not work: if its answer were not awaited, the claim
-	// could not be released and would wait for its lease to expire.
-	claim, err := r.h.o.Queue.Claim(ctx, r.name, id, r.h.o.Lease, r.h.o.ClaimRecords, r.h.o.ClaimBytes)
+	lease, cancel := r.lease(ctx)
+	defer cancel()
+	c, err := r.claim(lease)
 	if err != nil {
 		return claimResult{err: err}
 	}
 	r.mu.Lock()
-	r.drained = claim.Depth == 0
+	r.drained = c.Depth == 0
 	r.mu.Unlock()
-	if len(claim.Envelopes) == 0 {
+	if len(c.Envelopes) == 0 {
 		return claimResult{empty: true}
 	}
-	return r.deliver(ctx, work, claim, leased)
+	// Stop putting at 3/4 of the lease: after it another drainer may own these
+	// records, and the last quarter is needed to settle.
+	putCtx, cancelPut := context.WithTimeout(ctx, deadline.Left(lease, r.config.Lease/4))
+	d := r.put(putCtx, c)
+	cancelPut()
+	return r.settle(lease, d)
+}
+
+// lease returns a context that ends with the lease of a claim that is made now. It
+// does not end with ctx: without the answer to a claim, the claim could not be
+// released, and its records would wait until the lease expires.
+func (r *run) lease(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), r.config.Lease)
+}
+
+func (r *run) claim(ctx context.Context) (queue.Claim, error) {
+	r.mu.Lock()
+	r.claims++
+	id := fmt.Sprintf("%s.%d", r.drainer, r.claims)
+	r.mu.Unlock()
+	return r.config.Queue.Claim(ctx, r.name, id, r.config.Lease, r.config.ClaimRecords, r.config.ClaimBytes)
 }
 
 // after notes the result of a claim and decides whether the worker proceeds, and
 // after what pause. It counts a worker that ends at once, so that of several
 // workers that could end the last one stays.
-func (r *run) after(ctx, work context.Context, c claimResult) (pause time.Duration, proceed bool) {
+func (r *run) after(ctx context.Context, c claimResult) (pause time.Duration, proceed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	pause, proceed = r.next(c)
@@ -158,8 +186,8 @@ func (r *run) after(ctx, work context.Context, c claimResult) (pause time.Durati
 		return 0, false
 	}
 	if c.left == 0 && !c.throttled {
-		if !r.drained && r.workers < r.h.o.ClaimsInFlight && work.Err() == nil {
-			r.startWorker(ctx, work)
+		if !r.drained && r.workers < r.config.ClaimsInFlight && ctx.Err() == nil {
+			r.startWorker(ctx)
 		}
 		r.scaleOut(ctx, c.depth)
 	}
@@ -190,32 +218,11 @@ func (r *run) next(c claimResult) (pause time.Duration, proceed bool) {
 	}
 	switch {
 	case c.left > 0 || c.throttled:
-		return fullJitter(r.idle), r.workers == 1 && r.idle < maxIdleClaims
+		return backoff.Jitter(r.idle, minPause, maxPause), r.workers == 1 && r.idle < maxIdleClaims
 	case r.drained:
 		// One worker is enough to find out whether the queue stays empty.
 		return 0, r.workers == 1
 	default:
 		return 0, true
-	}
-}
-
-// fullJitter returns a random pause. Its limit doubles with each idle claim.
-func fullJitter(idle int) time.Duration {
-	limit := min(maxPause, minPause<<min(idle, 10))
-	return rand.N(limit) + time.Millisecond // #nosec G404 -- No secret depends on it.
-}
-
-// sleep waits for d. It reports false if ctx ended before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }

@@ -16,7 +16,7 @@ import (
 func TestFewWorkersFindTheQueueEmpty(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(o *drain.Options) { o.ClaimRecords = 1 })
+		b := newBench(t, func(o *drain.Config) { o.ClaimRecords = 1 })
 		b.put = func(context.Context, string, []sink.Entry) sink.Result {
 			time.Sleep(time.Millisecond)
 			return sink.Result{}
@@ -44,7 +44,7 @@ func TestFewWorkersFindTheQueueEmpty(t *testing.T) {
 func TestRecordsThatArriveAtTheEndAreDrained(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(o *drain.Options) { o.ClaimRecords = 1 })
+		b := newBench(t, func(o *drain.Config) { o.ClaimRecords = 1 })
 		puts := 0
 		b.put = func(context.Context, string, []sink.Entry) sink.Result {
 			b.mu.Lock()

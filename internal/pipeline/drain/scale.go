@@ -15,32 +15,32 @@ const scaleInterval = 5 * time.Second
 // decides, so that several drainers do not each wake more. A throttled run does not
 // call scaleOut. The caller holds mu.
 func (r *run) scaleOut(ctx context.Context, depth int64) {
-	now := r.h.o.Now()
-	if depth <= int64(r.h.o.ScaleOutRecords) || now.Sub(r.scaled) < scaleInterval {
+	now := r.config.Now()
+	if depth <= int64(r.config.ScaleOutRecords) || now.Sub(r.scaled) < scaleInterval {
 		return
 	}
 	r.scaled = now
 	r.wg.Go(func() {
 		if err := r.wakeMore(ctx); err != nil {
-			r.h.o.Log.WarnContext(ctx, logScaleOutFailed, "stream", r.name, "error", err)
+			r.config.Log.WarnContext(ctx, logScaleOutFailed, "stream", r.name, "error", err)
 		}
 	})
 }
 
 func (r *run) wakeMore(ctx context.Context) error {
-	state, err := r.h.o.Queue.Inspect(ctx, r.name)
+	state, err := r.config.Queue.Inspect(ctx, r.name)
 	if err != nil {
 		return err
 	}
 	if i := slices.Index(state.DrainerIDs, r.drainer); i > 0 {
 		return nil
 	}
-	threshold := int64(r.h.o.ScaleOutRecords)
-	wanted := min((state.Depth+threshold-1)/threshold, int64(r.h.o.MaxDrainers))
+	threshold := int64(r.config.ScaleOutRecords)
+	wanted := min((state.Depth+threshold-1)/threshold, int64(r.config.MaxDrainers))
 	// This drainer works even at a time when it holds no claim.
 	working := max(state.Drainers, 1)
 	for range wanted - working {
-		if err := r.h.o.Waker.Wake(ctx, r.name, 0); err != nil {
+		if err := r.config.Waker.Wake(ctx, r.name, 0); err != nil {
 			return err
 		}
 	}
@@ -54,11 +54,13 @@ func (r *run) wakeSuccessor(ctx context.Context) {
 	if moved == 0 || (r.summary.Depth == 0 && r.summary.Left == 0) {
 		return
 	}
-	state, err := r.h.o.Queue.Inspect(ctx, r.name)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), margin)
+	defer cancel()
+	state, err := r.config.Queue.Inspect(ctx, r.name)
 	if err == nil && state.Depth == 0 {
 		return
 	}
-	if err := r.h.o.Waker.Wake(ctx, r.name, r.h.o.Wake.Interval); err != nil {
-		r.h.o.Log.WarnContext(ctx, logWakeFailed, "stream", r.name, "error", err)
+	if err := r.config.Waker.Wake(ctx, r.name, r.config.Wake.Interval); err != nil {
+		r.config.Log.WarnContext(ctx, logWakeFailed, "stream", r.name, "error", err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 func TestClaimsInFlightGrowToTheirLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(o *drain.Options) { o.ClaimRecords, o.ClaimsInFlight, o.TotalClaims = 1, 5, 100 })
+		b := newBench(t, func(o *drain.Config) { o.ClaimRecords, o.ClaimsInFlight, o.TotalClaims = 1, 5, 100 })
 		b.pushRecords(t, "orders", 200)
 		b.put = func(context.Context, string, []sink.Entry) sink.Result {
 			time.Sleep(10 * time.Millisecond)
@@ -31,7 +31,7 @@ func TestClaimsInFlightGrowToTheirLimit(t *testing.T) {
 func TestClaimsOfAllStreamsAreLimited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(o *drain.Options) { o.ClaimRecords, o.ClaimsInFlight, o.TotalClaims = 1, 8, 3 })
+		b := newBench(t, func(o *drain.Config) { o.ClaimRecords, o.ClaimsInFlight, o.TotalClaims = 1, 8, 3 })
 		b.pushRecords(t, "orders", 50)
 		b.pushRecords(t, "page-views", 50)
 		var mu sync.Mutex
@@ -71,7 +71,7 @@ func TestABacklogWakesMoreDrainersInProportion(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, func(o *drain.Options) {
+				b := newBench(t, func(o *drain.Config) {
 					o.ClaimRecords, o.ClaimsInFlight, o.ScaleOutRecords, o.MaxDrainers = 1, 1, 100, 5
 				})
 				b.others = tt.others

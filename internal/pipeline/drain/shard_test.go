@@ -61,7 +61,7 @@ func TestAHotKeyDoesNotHoldBackOtherShards(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const hot, others = 20_000, 500
 				service := &shards{perSecond: perSecond, last: make(map[string]time.Time), accepted: make(map[string]int)}
-				b := newBench(t, func(o *drain.Options) {
+				b := newBench(t, func(o *drain.Config) {
 					o.Sink = &sink.Writer{Service: service, Limits: sink.KinesisLimits, MaxAttempts: 4}
 				})
 				for i := range hot + others {

@@ -21,13 +21,13 @@ func (h *Handler) sweep(ctx context.Context) error {
 		return err
 	}
 	policy := h.checkEvictionPolicy(ctx)
-	found, err := h.o.Queue.Scan(ctx)
+	found, err := h.config.Queue.Scan(ctx)
 	problems := []error{err, h.recover(ctx, found)}
 	var observing sync.WaitGroup
 	defer observing.Wait()
 	observing.Go(func() { h.observe(ctx, policy) })
 	problems = append(problems, h.orphans(ctx, found))
-	failed := h.drain(ctx, h.o.Streams.Names())
+	failed := h.drain(ctx, h.config.Streams.Names())
 	if len(failed) > 0 {
 		names := slices.Sorted(maps.Keys(failed))
 		problems = append(problems, fmt.Errorf("draining %s: %w", strings.Join(names, ", "), failed[names[0]]))
@@ -40,9 +40,9 @@ func (h *Handler) sweep(ctx context.Context) error {
 func (h *Handler) recover(ctx context.Context, found map[string][]string) error {
 	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(found)) {
-		records, err := h.o.Queue.Recover(ctx, name, found[name])
+		records, err := h.config.Queue.Recover(ctx, name, found[name])
 		if records > 0 {
-			h.o.Log.WarnContext(ctx, logReclaimed, "stream", name, "count", records)
+			h.config.Log.WarnContext(ctx, logReclaimed, "stream", name, "count", records)
 		}
 		if err != nil && !errors.Is(err, queue.ErrNoReplicas) {
 			problems = append(problems, err)
@@ -54,12 +54,12 @@ func (h *Handler) recover(ctx context.Context, found map[string][]string) error 
 // checkEvictionPolicy logs an error when Redis may drop records, and returns the
 // policy of Redis. It reads INFO, because ElastiCache refuses CONFIG.
 func (h *Handler) checkEvictionPolicy(ctx context.Context) string {
-	policy, err := h.o.Queue.EvictionPolicy(ctx)
+	policy, err := h.config.Queue.EvictionPolicy(ctx)
 	switch {
 	case err != nil:
-		h.o.Log.WarnContext(ctx, logPolicyUnknown, "error", err)
+		h.config.Log.WarnContext(ctx, logPolicyUnknown, "error", err)
 	case dropsRecords(policy):
-		h.o.Log.ErrorContext(ctx, logPolicyDrops, "policy", policy, "want", "noeviction")
+		h.config.Log.ErrorContext(ctx, logPolicyDrops, "policy", policy, "want", "noeviction")
 	}
 	return policy
 }
@@ -72,20 +72,18 @@ func dropsRecords(policy string) bool { return strings.HasPrefix(policy, "allkey
 // out. When Redis does not answer, all streams are left out: a sum over some queues
 // would look as if the others were empty.
 func (h *Handler) observe(ctx context.Context, policy string) {
-	work, cancel := h.untilMargin(ctx)
-	defer cancel()
 	h.observing.Lock()
 	defer h.observing.Unlock()
 	s := Sweep{Policy: policy, Queues: make(map[string]queue.State), Lost: make(map[string]queue.Lost), Reset: make(map[string]int64)}
-	for _, name := range h.o.Streams.Names() {
-		lost, state, err := h.reconcile(work, name)
+	for _, name := range h.config.Streams.Names() {
+		lost, state, err := h.reconcile(ctx, name)
 		if lost != (queue.Lost{}) {
 			s.Lost[name] = lost
 			level := slog.LevelError
 			if lost.Records <= 0 && lost.Bytes <= 0 {
 				level = slog.LevelWarn // More was forwarded than accepted: records were repeated, not lost.
 			}
-			h.o.Log.Log(ctx, level, logLost, "stream", name, "count", lost.Records, "bytes", lost.Bytes)
+			h.config.Log.Log(ctx, level, logLost, "stream", name, "count", lost.Records, "bytes", lost.Bytes)
 		}
 		if err == nil {
 			s.Queues[name] = state
@@ -94,21 +92,21 @@ func (h *Handler) observe(ctx context.Context, policy string) {
 			}
 			continue
 		}
-		h.o.Log.WarnContext(ctx, logUninspected, "stream", name, "error", err)
+		h.config.Log.WarnContext(ctx, logUninspected, "stream", name, "error", err)
 		if !errors.Is(err, queue.ErrWrongType) {
 			s.Queues = nil
 			break
 		}
 	}
-	h.o.ObserveSweep(ctx, s)
+	h.config.ObserveSweep(s)
 }
 
 // reconcile reconciles the counters of a queue and reads its state after that.
 func (h *Handler) reconcile(ctx context.Context, name string) (queue.Lost, queue.State, error) {
-	lost, err := h.o.Queue.Reconcile(ctx, name)
+	lost, err := h.config.Queue.Reconcile(ctx, name)
 	if err != nil && !errors.Is(err, queue.ErrNoReplicas) {
 		return queue.Lost{}, queue.State{}, err
 	}
-	state, err := h.o.Queue.Inspect(ctx, name)
+	state, err := h.config.Queue.Inspect(ctx, name)
 	return lost, state, err
 }

@@ -46,7 +46,7 @@ func (l *lab) newDrainer(url string, streams *stream.Set) (*drain.Handler, error
 	}
 	limits := sink.KinesisLimits
 	limits.CallBytes = e.PutBytes
-	return drain.New(drain.Options{
+	return drain.New(drain.Config{
 		Drainer: e, Streams: streams, Queue: q, Archive: noArchive{}, Waker: noWaker{},
 		Sink: &sink.Writer{Service: sink.NewKinesis(kinesis.NewFromConfig(l.aws(l.atOnce))), Limits: limits, MaxAttempts: 4},
 		Log:  slog.New(slog.DiscardHandler),

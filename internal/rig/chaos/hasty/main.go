@@ -57,7 +57,7 @@ func newHandler(ctx context.Context) (lambda.Handler, error) {
 	if err := errors.Join(envErr, streamsErr, awsErr, queueErr); err != nil {
 		return nil, err
 	}
-	return drain.New(drain.Options{
+	return drain.New(drain.Config{
 		Drainer: e, Streams: streams, Queue: hastyQueue{q},
 		Sink:    &sink.Writer{Service: sink.NewKinesis(kinesis.NewFromConfig(cfg)), Limits: sink.KinesisLimits, MaxAttempts: 4},
 		Archive: archive.New(archive.NewS3(s3.NewFromConfig(cfg), e.ArchiveBucket), e.Name),
