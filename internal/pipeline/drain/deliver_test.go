@@ -12,6 +12,7 @@ import (
 
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/google/go-cmp/cmp"
 )
@@ -127,14 +128,28 @@ func TestAThrottledStreamBacksOffAndDelaysNoOther(t *testing.T) {
 	})
 }
 
+// slowQueue answers a claim after 600 ms. A caller whose context ends before misses
+// the answer.
+type slowQueue struct{ *memoryQueue }
+
+func (q slowQueue) Claim(ctx context.Context, stream, id string, lease time.Duration, maxRecords, maxBytes int) (queue.Claim, error) {
+	c, err := q.memoryQueue.Claim(ctx, stream, id, lease, maxRecords, maxBytes)
+	select {
+	case <-time.After(600 * time.Millisecond):
+		return c, err
+	case <-ctx.Done():
+		return queue.Claim{}, ctx.Err()
+	}
+}
+
 func TestNoClaimIsHeldPastTheDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(o *drain.Config) { o.ClaimRecords = 10 })
+		b := newBench(t, func(o *drain.Config) { o.ClaimRecords, o.Queue = 10, slowQueue{o.Queue.(*memoryQueue)} })
 		b.pushRecords(t, "orders", 10_000)
 		b.put = func(ctx context.Context, _ string, entries []sink.Entry) sink.Result {
 			select {
-			case <-time.After(1100 * time.Millisecond):
+			case <-time.After(time.Second):
 				return sink.Result{}
 			case <-ctx.Done():
 				return sink.Result{Left: positions(len(entries)), Err: ctx.Err()}
