@@ -108,7 +108,7 @@ var clients = []struct {
 	{`/service/(cloudformation|lambda)(/|$)`, []string{"functions/verifier", "internal/operate/deployment", "internal/operate/remote"}},
 	{`/service/cloudwatch(/|$)`, []string{"internal/operate/deployment", "internal/operate/remote"}},
 	{`/service/cloudwatchlogs(/|$)`, []string{"internal/operate/remote"}},
-	{`^github\.com/(alicebob/miniredis|johannesboyne/gofakes3|spf13/afero)`, []string{"internal/local"}},
+	{`^github\.com/alicebob/miniredis`, []string{"internal/local"}},
 	{`^github\.com/(alecthomas/kong|vbauerster/mpb)`, []string{"internal/cmd/datasink"}},
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/verifier"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
@@ -24,7 +25,6 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
-	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 	"github.com/data-sink/data-sink/internal/rig/metrictest"
 )
 
@@ -167,7 +167,7 @@ func emitted(t *testing.T, deployment string, bad bool) []metrictest.Point {
 		Deployment: deployment, Streams: set, Firehose: around(), Archive: kept{}, Log: silent, Observe: bridge.Metrics{Writer: writer}.Observe,
 		Now: func() time.Time { return now },
 	})
-	batch := string(lambdatest.KinesisEvent(lambdatest.KinesisRecord{Stream: deployment + ".orders", Sequence: "1", Data: []byte("a")}))
+	batch := string(cloud.KinesisEvent(cloud.EventRecord{Stream: deployment + ".orders", Record: cloud.Record{SequenceNumber: "1", ArrivedAt: now, Data: []byte("a")}}))
 
 	verifies := verifier.New(verifier.Config{
 		Streams: set, Every: time.Hour, Objects: bucket.New(empty{}, "archive"), Settle: func(stream.Stream) time.Duration { return 0 }, Log: silent,

@@ -12,10 +12,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/function"
-	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 	"github.com/data-sink/data-sink/internal/rig/metrictest"
 	"github.com/google/go-cmp/cmp"
 )
@@ -90,7 +91,7 @@ func TestTheFunctionAsWired(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	event := lambdatest.KinesisEvent(lambdatest.KinesisRecord{Stream: "datasink.orders", Sequence: "1", Data: []byte("a")})
+	event := cloud.KinesisEvent(cloud.EventRecord{Stream: "datasink.orders", Record: cloud.Record{SequenceNumber: "1", ArrivedAt: time.Now(), Data: []byte("a")}})
 	answer, err := h.Invoke(t.Context(), event)
 	if err != nil || string(answer) != `{"batchItemFailures":[]}` {
 		t.Fatalf("Invoke = %s, %v, want no failures", answer, err)

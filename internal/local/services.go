@@ -20,23 +20,6 @@ const (
 	bridgeBatchBytes = 4 << 20
 )
 
-// streamOptions are the options of a stream's Kinesis stream.
-func streamOptions(s stream.Stream) cloud.StreamOptions {
-	o := cloud.StreamOptions{Shards: s.Shards, RetentionHours: s.RetentionHours}
-	if s.Capacity == stream.OnDemand {
-		o.Shards, o.OnDemand = cloud.OnDemandShards, true
-	}
-	return o
-}
-
-// deliveryStream is the configuration of a stream's delivery stream.
-func (p *Pipeline) deliveryStream(s stream.Stream) cloud.DeliveryStream {
-	return cloud.DeliveryStream{
-		Folder: s.Folder, Gzip: s.Compression == stream.Gzip, Suffix: s.Suffix(),
-		BufferBytes: int64(s.BufferMiB) << 20, BufferFor: p.o.Flush,
-	}
-}
-
 // openServices opens Kinesis and Firehose with their streams.
 func (p *Pipeline) openServices() error {
 	kinesisDir, err := openFolder(p.data, "kinesis")
@@ -76,10 +59,12 @@ func (p *Pipeline) openServices() error {
 // openStream opens a stream's Kinesis stream and delivery stream.
 func (p *Pipeline) openStream(s stream.Stream) error {
 	name := stream.ResourceName(p.o.Deployment, s.Name)
-	if err := p.kinesis.Open(name, streamOptions(s)); err != nil {
+	if err := p.kinesis.Open(name, cloud.StreamOptionsOf(s)); err != nil {
 		return err
 	}
-	return p.firehose.Open(name, p.deliveryStream(s))
+	delivery := cloud.DeliveryStreamOf(s)
+	delivery.BufferFor = p.o.Flush
+	return p.firehose.Open(name, delivery)
 }
 
 // deliver is Firehose's way into the archive.

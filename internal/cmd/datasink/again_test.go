@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/rig/lambdatest"
+	"github.com/data-sink/data-sink/internal/local/cloud"
 )
 
 // giveUp writes an object of records that the drainer gave up, and returns its
@@ -101,15 +101,16 @@ func TestFailedRecordsAreSentAgain(t *testing.T) {
 // their shard and sequence number.
 func (d *dev) giveUpBatch(t *testing.T, records map[string]string) {
 	t.Helper()
-	var list []lambdatest.KinesisRecord
+	var list []cloud.EventRecord
 	for _, id := range slices.Sorted(maps.Keys(records)) {
 		shard, sequence, _ := strings.Cut(id, ":")
-		list = append(list, lambdatest.KinesisRecord{
-			Stream: "datasink.orders", Shard: shard, Sequence: sequence, Arrived: time.Now().Add(-time.Minute), Data: []byte(records[id]),
+		list = append(list, cloud.EventRecord{
+			Stream: "datasink.orders", Shard: shard,
+			Record: cloud.Record{SequenceNumber: sequence, ArrivedAt: time.Now().Add(-time.Minute), Data: []byte(records[id])},
 		})
 	}
 	content := fmt.Sprintf(`{"requestContext":{"condition":"RecordAgeExceeded"},"timestamp":%q,"KinesisBatchInfo":{"streamArn":"arn:aws:kinesis:us-east-1:000000000000:stream/datasink.orders"},"payload":%q}`,
-		time.Now().UTC().Format(time.RFC3339), lambdatest.KinesisEvent(list...))
+		time.Now().UTC().Format(time.RFC3339), cloud.KinesisEvent(list...))
 	path := filepath.Join(d.data, "archive", "aws", "lambda", "mapping", "shard", "2026", "11", "22", "x")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)

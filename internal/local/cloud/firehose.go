@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // The quotas of Firehose PutRecordBatch.
@@ -36,6 +37,14 @@ type DeliveryStream struct {
 	// record is BufferFor old. A BufferFor of 0 writes by size and by Flush only.
 	BufferBytes int64
 	BufferFor   time.Duration
+}
+
+// DeliveryStreamOf returns the configuration of a stream's delivery stream.
+func DeliveryStreamOf(s stream.Stream) DeliveryStream {
+	return DeliveryStream{
+		Folder: s.Folder, Gzip: s.Compression == stream.Gzip, Suffix: s.Suffix(),
+		BufferBytes: int64(s.BufferMiB) << 20, BufferFor: time.Duration(s.BufferSeconds) * time.Second,
+	}
 }
 
 // WriteObject writes one object of the archive with the bytes that write writes,

@@ -28,8 +28,8 @@ const (
 	keptForTaps = 16 << 20
 )
 
-// OnDemandShards is the number of shards of a new stream with on-demand capacity.
-const OnDemandShards = 4
+// onDemandShards is the number of shards of a new stream with on-demand capacity.
+const onDemandShards = 4
 
 // Kinesis is Kinesis Data Streams. It keeps each shard in files. It is safe for
 // concurrent use.

@@ -6,7 +6,17 @@ import (
 	"io/fs"
 	"slices"
 	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
+
+// StreamOptionsOf returns the options of a stream's Kinesis stream.
+func StreamOptionsOf(s stream.Stream) StreamOptions {
+	if s.Capacity == stream.OnDemand {
+		return StreamOptions{Shards: onDemandShards, OnDemand: true, RetentionHours: s.RetentionHours}
+	}
+	return StreamOptions{Shards: s.Shards, RetentionHours: s.RetentionHours}
+}
 
 // OpenKinesis opens the streams, with the records that earlier processes left.
 func OpenKinesis(o KinesisOptions) (*Kinesis, error) {

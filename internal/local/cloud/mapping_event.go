@@ -3,9 +3,29 @@ package cloud
 import (
 	"encoding/base64"
 	"encoding/json"
+	"math"
 	"strconv"
 	"time"
 )
+
+// EventRecord is a record of an event source mapping's event.
+type EventRecord struct {
+	Record
+	// Stream is the name of the Kinesis stream, Shard the ID of the shard.
+	Stream, Shard string
+}
+
+// KinesisEvent returns the event with which an event source mapping invokes a function
+// with records.
+// https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html#services-kinesis-event-example
+func KinesisEvent(records ...EventRecord) []byte {
+	var e kinesisEvent
+	for _, r := range records {
+		e.streamARN = StreamARN(r.Stream)
+		e.add(r.Shard, r.Record, 0, 0, math.MaxInt)
+	}
+	return e.bytes()
+}
 
 // eventTail is the length of what follows the last record of an event.
 const eventTail = len("]}")

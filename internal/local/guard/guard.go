@@ -29,9 +29,7 @@ func ForPrograms(next http.Handler) http.Handler {
 	})
 }
 
-// Allows reports whether ForPrograms would serve the request.
-func Allows(r *http.Request) bool { return refusal(r) == "" }
-
+// refusal returns why a request is refused, or an empty string.
 func refusal(r *http.Request) string {
 	if r.Header.Get("Origin") != "" {
 		return "this port is for programs, not for web pages"

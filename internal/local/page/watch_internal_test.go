@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
-	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 )
 
 // The bytes of objects become a number of records, in any order of the events.
@@ -74,14 +74,16 @@ func TestContentLengthLooksIntoGzip(t *testing.T) {
 
 func TestSettledRecords(t *testing.T) {
 	t.Parallel()
-	var records []lambdatest.KinesisRecord
+	var records []cloud.EventRecord
 	for i := range 4 {
-		records = append(records, lambdatest.KinesisRecord{
-			Stream: "datasink.orders", Sequence: strconv.Itoa(i), Arrived: time.UnixMilli(1000_500 + int64(i)*1000), Data: []byte("x"),
-			Key: `"approximateArrivalTimestamp":2000`, // looks like the end of a record
+		records = append(records, cloud.EventRecord{
+			Stream: "datasink.orders", Record: cloud.Record{
+				SequenceNumber: strconv.Itoa(i), ArrivedAt: time.UnixMilli(1000_500 + int64(i)*1000), Data: []byte("x"),
+				PartitionKey: `"approximateArrivalTimestamp":2000`, // looks like the end of a record
+			},
 		})
 	}
-	event := lambdatest.KinesisEvent(records...)
+	event := cloud.KinesisEvent(records...)
 	for _, tt := range []struct {
 		answer string
 		since  int64

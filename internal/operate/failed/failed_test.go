@@ -14,13 +14,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/failed"
 	"github.com/data-sink/data-sink/internal/operate/post"
 	"github.com/data-sink/data-sink/internal/operate/resume"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
-	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 	"github.com/data-sink/data-sink/internal/rig/s3test"
 	"github.com/google/go-cmp/cmp"
 )
@@ -109,15 +109,16 @@ func (b *bench) fill() {
 func lambdaObject(t *testing.T, stream string, bodies ...string) string {
 	t.Helper()
 	type object = map[string]any
-	var records []lambdatest.KinesisRecord
+	var records []cloud.EventRecord
 	for i, body := range bodies {
-		records = append(records, lambdatest.KinesisRecord{
-			Stream: "datasink." + stream, Shard: "shardId-0", Sequence: fmt.Sprint(100 + i), Key: "lk", Arrived: time.UnixMilli(1795388700_123), Data: []byte(body),
+		records = append(records, cloud.EventRecord{
+			Stream: "datasink." + stream, Shard: "shardId-0",
+			Record: cloud.Record{SequenceNumber: fmt.Sprint(100 + i), PartitionKey: "lk", ArrivedAt: time.UnixMilli(1795388700_123), Data: []byte(body)},
 		})
 	}
 	content, err := json.Marshal(object{
 		"KinesisBatchInfo": object{"streamArn": "arn:aws:kinesis:eu-west-1:123456789012:stream/datasink." + stream},
-		"payload":          string(lambdatest.KinesisEvent(records...)), "requestContext": object{"condition": "RetryAttemptsExhausted"}, "timestamp": "2026-11-22T23:05:00.000Z",
+		"payload":          string(cloud.KinesisEvent(records...)), "requestContext": object{"condition": "RetryAttemptsExhausted"}, "timestamp": "2026-11-22T23:05:00.000Z",
 	})
 	if err != nil {
 		t.Fatal(err)

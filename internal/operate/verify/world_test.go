@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/tap"
 	"github.com/data-sink/data-sink/internal/operate/verify"
@@ -19,7 +20,6 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
-	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 	"github.com/data-sink/data-sink/internal/rig/s3test"
 )
 
@@ -93,11 +93,13 @@ func (w *world) tapped(bodies ...string) {
 func (w *world) batch(from int, bodies ...string) {
 	w.t.Helper()
 	w.now = w.now.Add(time.Second)
-	var records []lambdatest.KinesisRecord
+	var records []cloud.EventRecord
 	for i, body := range bodies {
-		records = append(records, lambdatest.KinesisRecord{Stream: "d.orders", Shard: "shardId-0", Sequence: w.tap[from+i].Sequence, Data: []byte(body)})
+		records = append(records, cloud.EventRecord{
+			Stream: "d.orders", Shard: "shardId-0", Record: cloud.Record{SequenceNumber: w.tap[from+i].Sequence, ArrivedAt: w.now, Data: []byte(body)},
+		})
 	}
-	if _, err := w.bridge.Invoke(w.t.Context(), lambdatest.KinesisEvent(records...)); err != nil {
+	if _, err := w.bridge.Invoke(w.t.Context(), cloud.KinesisEvent(records...)); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -174,7 +174,7 @@ func TestNamesOfDeadLettersFitAKey(t *testing.T) {
 	t.Parallel()
 	for sequence, want := range map[string]string{
 		"1":                      "shardId-000000000007-1",
-		"../../x\x00":            "shardId-000000000007-------x-",
+		"../../x\x7f":            "shardId-000000000007-------x-",
 		"ä":                      "shardId-000000000007--",
 		strings.Repeat("9", 300): strings.Repeat("9", 180),
 	} {

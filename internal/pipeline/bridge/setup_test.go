@@ -14,12 +14,12 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/bridge"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
-	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 )
 
 var (
@@ -151,14 +151,14 @@ func records(bodies ...string) []sent {
 
 // event returns the Kinesis event of these records, all of one shard.
 func event(list []sent) []byte {
-	var records []lambdatest.KinesisRecord
+	var records []cloud.EventRecord
 	for _, r := range list {
-		records = append(records, lambdatest.KinesisRecord{
-			Stream: r.stream, Shard: "shardId-000000000007", Sequence: r.sequence,
-			Key: "019ab1c2-0000-7000-8000-000000000001", Arrived: arrival, Data: r.body,
+		records = append(records, cloud.EventRecord{
+			Stream: r.stream, Shard: "shardId-000000000007",
+			Record: cloud.Record{SequenceNumber: r.sequence, PartitionKey: "019ab1c2-0000-7000-8000-000000000001", ArrivedAt: arrival, Data: r.body},
 		})
 	}
-	return lambdatest.KinesisEvent(records...)
+	return cloud.KinesisEvent(records...)
 }
 
 // packedLines parses the log lines of packed records.

@@ -1,10 +1,10 @@
 // Package awstest runs the local AWS of package cloud on a port, over AWS's own wire
 // protocol, for tests and measurements that need AWS services which can fail on
 // demand. It has one Go value for each service, for what a test does beside the wire.
-// For benchmarks there is AtOnce, which answers calls without doing anything.
 package awstest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,23 +18,30 @@ import (
 
 	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/local/wire"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // Options are the resources of the AWS account.
 type Options struct {
 	// Dir is the folder of all data. It is made if it does not exist.
 	Dir string
+	// Addr is the address to listen on. The default is a free port on loopback.
+	Addr string
 	// Buckets, Queues (by URL path, such as /wake) and Secrets (by id) exist.
 	Buckets []string
 	Queues  []string
 	Secrets map[string]string
-	// Shards has the number of shards of each Kinesis stream.
-	Shards map[string]int
-	// Deliveries has the Firehose delivery streams, which write to the first bucket.
-	// With BufferBytes of 0 only Flush writes.
-	Deliveries map[string]cloud.DeliveryStream
+	// Deployment is the name of the deployment that owns the Kinesis streams and the
+	// delivery streams of Streams. Firehose writes to the first bucket.
+	Deployment string
+	Streams    *stream.Set
+	// BufferBytes is the size at which Firehose writes an object. The default 0 means
+	// that only Flush writes.
+	BufferBytes int64
 	// Faults may be nil. The objects that Firehose writes meet no fault.
 	Faults *cloud.Faults
+	// Wrap, if set, puts a handler in front of the services.
+	Wrap func(services http.Handler) http.Handler
 }
 
 // Server is the endpoint of all services. It is safe for concurrent use.
@@ -49,37 +56,23 @@ type Server struct {
 	Buckets map[string]*cloud.Bucket
 	Queues  map[string]*cloud.Queue
 
-	handler http.Handler
 	http    *http.Server
 	root    *os.Root
 	stop    context.CancelFunc
 	running sync.WaitGroup
 }
 
-// Start runs the endpoint on a free loopback port until Close.
+// Start runs the endpoint until Close.
 func Start(o Options) (*Server, error) {
 	s := &Server{Buckets: make(map[string]*cloud.Bucket), Queues: make(map[string]*cloud.Queue), stop: func() {}}
-	if err := s.open(o); err != nil {
+	if err := s.start(o); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("starting the AWS endpoint: %w", err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		s.Close()
-		return nil, fmt.Errorf("starting the AWS endpoint: %w", err)
-	}
-	s.Addr = l.Addr().String()
-	s.URL = "http://" + s.Addr
-	s.http = &http.Server{Handler: s.handler, ReadHeaderTimeout: time.Minute}
-	go func() {
-		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			panic(err) // Accepting on loopback does not fail.
-		}
-	}()
 	return s, nil
 }
 
-func (s *Server) open(o Options) error {
+func (s *Server) start(o Options) error {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return err
 	}
@@ -98,18 +91,48 @@ func (s *Server) open(o Options) error {
 		s.Queues[path] = cloud.NewQueue(path, o.Faults)
 	}
 	s.Secrets = cloud.NewSecrets(o.Secrets, o.Faults)
-	if s.Kinesis, err = s.openKinesis(o); err != nil {
-		return err
-	}
-	if s.Firehose, err = s.openFirehose(o); err != nil {
+	if err := s.openStreams(o); err != nil {
 		return err
 	}
 	services.Kinesis, services.Firehose, services.Secrets = s.Kinesis, s.Firehose, s.Secrets
-	s.handler = wire.New(services)
-	ctx, cancel := context.WithCancel(context.Background())
-	s.stop = cancel
-	s.running.Go(func() { s.Firehose.Run(ctx) })
-	return nil
+	handler := wire.New(services)
+	if o.Wrap != nil {
+		handler = o.Wrap(handler)
+	}
+	return s.serve(o.Addr, handler)
+}
+
+// openStreams opens Kinesis and Firehose.
+func (s *Server) openStreams(o Options) error {
+	kinesisDir, kinesisErr := s.folder("kinesis")
+	firehoseDir, firehoseErr := s.folder("firehose")
+	if err := errors.Join(kinesisErr, firehoseErr); err != nil {
+		return err
+	}
+	kinesis := cloud.KinesisOptions{Dir: kinesisDir, Streams: make(map[string]cloud.StreamOptions), Faults: o.Faults}
+	firehose := cloud.FirehoseOptions{Dir: firehoseDir, Streams: make(map[string]cloud.DeliveryStream), Faults: o.Faults, Log: slog.Default()}
+	if o.Streams != nil {
+		for _, one := range o.Streams.All() {
+			name := stream.ResourceName(o.Deployment, one.Name)
+			kinesis.Streams[name] = cloud.StreamOptionsOf(one)
+			delivery := cloud.DeliveryStreamOf(one)
+			delivery.BufferBytes, delivery.BufferFor = cmp.Or(o.BufferBytes, math.MaxInt64), 0
+			firehose.Streams[name] = delivery
+		}
+	}
+	if len(o.Buckets) > 0 {
+		untroubled, err := cloud.OpenBucket(o.Buckets[0], s.root, o.Buckets[0], nil)
+		if err != nil {
+			return err
+		}
+		firehose.Write = untroubled.Write
+	}
+	var err error
+	if s.Kinesis, err = cloud.OpenKinesis(kinesis); err != nil {
+		return err
+	}
+	s.Firehose, err = cloud.OpenFirehose(firehose)
+	return err
 }
 
 func (s *Server) folder(name string) (*os.Root, error) {
@@ -119,42 +142,36 @@ func (s *Server) folder(name string) (*os.Root, error) {
 	return s.root.OpenRoot(name)
 }
 
-func (s *Server) openKinesis(o Options) (*cloud.Kinesis, error) {
-	dir, err := s.folder("kinesis")
+// serve serves the handler and writes the objects of Firehose, until Close.
+func (s *Server) serve(addr string, handler http.Handler) error {
+	l, err := net.Listen("tcp", cmp.Or(addr, "127.0.0.1:0"))
+	if err != nil {
+		return err
+	}
+	s.Addr = l.Addr().String()
+	s.URL = "http://" + s.Addr
+	s.http = &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop = cancel
+	s.running.Go(func() { s.Firehose.Run(ctx) })
+	go func() {
+		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			panic(err) // Serve fails only when the listener is closed.
+		}
+	}()
+	return nil
+}
+
+// OpenMapping opens an event source mapping of a stream of Kinesis, with its
+// checkpoints in the account's folder.
+func (s *Server) OpenMapping(o cloud.MappingOptions) (*cloud.Mapping, error) {
+	dir, err := s.folder("mappings")
 	if err != nil {
 		return nil, err
 	}
-	streams := make(map[string]cloud.StreamOptions)
-	for name, shards := range o.Shards {
-		streams[name] = cloud.StreamOptions{Shards: shards}
-	}
-	return cloud.OpenKinesis(cloud.KinesisOptions{Dir: dir, Streams: streams, Faults: o.Faults})
+	o.Kinesis, o.Dir, o.Log = s.Kinesis, dir, slog.New(slog.DiscardHandler)
+	return cloud.OpenMapping(o)
 }
-
-func (s *Server) openFirehose(o Options) (*cloud.Firehose, error) {
-	dir, err := s.folder("firehose")
-	if err != nil {
-		return nil, err
-	}
-	options := cloud.FirehoseOptions{Dir: dir, Streams: make(map[string]cloud.DeliveryStream), Faults: o.Faults, Log: slog.Default()}
-	for name, d := range o.Deliveries {
-		if d.BufferBytes == 0 {
-			d.BufferBytes = math.MaxInt64
-		}
-		options.Streams[name] = d
-	}
-	if len(o.Buckets) > 0 {
-		untroubled, err := cloud.OpenBucket(o.Buckets[0], s.root, o.Buckets[0], nil)
-		if err != nil {
-			return nil, err
-		}
-		options.Write = untroubled.Write
-	}
-	return cloud.OpenFirehose(options)
-}
-
-// ServeHTTP serves one call, for a further port.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 // Close ends the endpoint and cuts its connections. Objects stay.
 func (s *Server) Close() {

@@ -2,9 +2,7 @@ package awstest_test
 
 import (
 	"errors"
-	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -14,20 +12,20 @@ import (
 	kinesistypes "github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/aws/smithy-go"
 	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/data-sink/data-sink/internal/rig/awstest"
 )
 
 // start runs an endpoint with one of everything.
 func start(t *testing.T, faults *cloud.Faults) *awstest.Server {
 	t.Helper()
+	streams, err := stream.Parse([]byte(`{"streams":[{"name":"orders","shards":2}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
 	s, err := awstest.Start(awstest.Options{
-		Dir: t.TempDir(), Buckets: []string{"archive"}, Queues: []string{"/wake"},
-		Secrets: map[string]string{"clients": `{"me":"secret"}`},
-		Shards:  map[string]int{"d.orders": 2},
-		Deliveries: map[string]cloud.DeliveryStream{
-			"d.orders": {Suffix: ".gz", Gzip: true, Folder: func(time.Time) string { return "orders/" }},
-		},
-		Faults: faults,
+		Dir: t.TempDir(), Buckets: []string{"archive"}, Queues: []string{"/wake"}, Secrets: map[string]string{"clients": `{"me":"secret"}`},
+		Deployment: "d", Streams: streams, Faults: faults,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -71,30 +69,4 @@ func code(err error) string {
 		return api.ErrorCode()
 	}
 	return ""
-}
-
-func TestAtOnceAnswersEveryRecord(t *testing.T) {
-	t.Parallel()
-	h := new(awstest.AtOnce)
-	s := httptest.NewServer(h)
-	defer s.Close()
-	for range 2 {
-		out, err := putRecords(t, s.URL, "k", "a", "k", "b", "k", "c")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(out.Records) != 3 || out.Records[2].SequenceNumber == nil || *out.FailedRecordCount != 0 {
-			t.Fatalf("PutRecords = %+v, want three records", out)
-		}
-	}
-	out, err := putBatch(t, s.URL, "a", "b")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(out.RequestResponses) != 2 || out.RequestResponses[1].RecordId == nil {
-		t.Fatalf("PutRecordBatch = %+v, want two records", out)
-	}
-	if calls, records := h.Calls.Load(), h.Records.Load(); calls != 3 || records != 8 {
-		t.Errorf("counted %d calls and %d records, want 3 and 8", calls, records)
-	}
 }

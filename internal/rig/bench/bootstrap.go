@@ -47,9 +47,9 @@ func (l *lab) function(kind, name string, more ...string) (*lambdatest.Function,
 	dir = filepath.Join(dir, kind+"-"+name)
 	settings := append([]string{
 		"AWS_ACCESS_KEY_ID=id", "AWS_SECRET_ACCESS_KEY=secret", "AWS_SESSION_TOKEN=token",
-		"AWS_ENDPOINT_URL=" + l.services.URL, "AWS_ENDPOINT_URL_KINESIS=" + l.atOnce, "AWS_ENDPOINT_URL_FIREHOSE=" + l.atOnce,
+		"AWS_ENDPOINT_URL=" + l.aws.URL,
 		env.Name + "=" + deployment, env.ArchiveBucket + "=archive", env.RedisURL + "=" + l.redis.URL, env.RedisSecret + "=redis",
-		env.ClientsSecret + "=clients", env.WakeQueueURL + "=" + l.services.URL + "/wake",
+		env.ClientsSecret + "=clients", env.WakeQueueURL + "=" + l.aws.URL + "/wake",
 	}, more...)
 	return lambdatest.New(lambdatest.Options{
 		Name: deployment + "-" + name, Bootstrap: filepath.Join(dir, "bootstrap"), Dir: dir, Timeout: time.Minute,

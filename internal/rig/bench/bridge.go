@@ -25,8 +25,8 @@ func newBridge(service sink.Service) *bridge.Handler {
 // bridgeRate measures the MB of events a second, in full batches of records of 1 KiB
 // and of 200 bytes.
 func bridgeRate(l *lab, rounds int) ([]figure, error) {
-	h := newBridge(sink.NewFirehose(firehose.NewFromConfig(l.aws(l.atOnce))))
-	config := l.aws(l.atOnce)
+	h := newBridge(sink.NewFirehose(firehose.NewFromConfig(l.config())))
+	config := l.config()
 	config.HTTPClient = plainBody{config.HTTPClient}
 	client := firehose.NewFromConfig(config)
 	var all []figure

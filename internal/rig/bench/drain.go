@@ -48,7 +48,7 @@ func (l *lab) newDrainer(url string, streams *stream.Set) (*drain.Handler, error
 	limits.CallBytes = e.PutBytes
 	return drain.New(drain.Config{
 		Drainer: e, Streams: streams, Queue: q, Archive: noArchive{}, Waker: noWaker{},
-		Sink: &sink.Writer{Service: sink.NewKinesis(kinesis.NewFromConfig(l.aws(l.atOnce))), Limits: limits, MaxAttempts: 4},
+		Sink: &sink.Writer{Service: sink.NewKinesis(kinesis.NewFromConfig(l.config())), Limits: limits, MaxAttempts: 4},
 		Log:  slog.New(slog.DiscardHandler),
 	}), nil
 }
@@ -99,7 +99,7 @@ func (l *lab) arrival(n int, job func() error) (took, cpu time.Duration, err err
 	if err != nil {
 		return 0, 0, err
 	}
-	before, began, cpuBefore := l.sinks.Records.Load(), time.Now(), cpuTime()
+	before, began, cpuBefore := l.endpoint.records.Load(), time.Now(), cpuTime()
 	if err := job(); err != nil {
 		return 0, 0, err
 	}
@@ -108,7 +108,7 @@ func (l *lab) arrival(n int, job func() error) (took, cpu time.Duration, err err
 	if err != nil {
 		return 0, 0, err
 	}
-	if got := l.sinks.Records.Load() - before; got != int64(n) {
+	if got := l.endpoint.records.Load() - before; got != int64(n) {
 		return 0, 0, fmt.Errorf("%d of %d records arrived", got, n)
 	}
 	return took, cpu + redisAfter - redisBefore, nil
@@ -131,7 +131,7 @@ type floorDrainer struct {
 }
 
 func newFloorDrainer(l *lab, network, addr string) *floorDrainer {
-	config := l.aws(l.atOnce)
+	config := l.config()
 	config.HTTPClient = plainBody{config.HTTPClient}
 	return &floorDrainer{
 		redis: l.floorClient(network, addr), kinesis: kinesis.NewFromConfig(config),

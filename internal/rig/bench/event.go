@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/data-sink/data-sink/internal/rig/lambdatest"
+	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // jsonBody returns a body of a size as an application would send it.
@@ -64,21 +65,20 @@ func kinesisEvent(size int) (event []byte, records int) { return kinesisEventOf(
 func kinesisEventOf(size, most int) (event []byte, records int) {
 	const mostBytes = 6_000_000
 	body := bytes.TrimSuffix(jsonBody(size), []byte("\n"))
-	var list []lambdatest.KinesisRecord
+	var list []cloud.EventRecord
 	for bytes := 0; len(list) < most; {
-		record := lambdatest.KinesisRecord{
-			Stream: deployment + "." + orders, Shard: "shardId-000000000006", Sequence: fmt.Sprintf("49590338271490256608559692%030d", len(list)),
-			Key: newID(), Arrived: time.Now(), Data: body,
-		}
+		record := cloud.EventRecord{Stream: stream.ResourceName(deployment, orders), Shard: "shardId-000000000006", Record: cloud.Record{
+			SequenceNumber: fmt.Sprintf("49590338271490256608559692%030d", len(list)), PartitionKey: newID(), ArrivedAt: time.Now(), Data: body,
+		}}
 		if len(list) == 0 {
-			bytes = len(lambdatest.KinesisEvent(record))
+			bytes = len(cloud.KinesisEvent(record))
 		}
 		if (len(list)+1)*(bytes+1) > mostBytes {
 			break
 		}
 		list = append(list, record)
 	}
-	return lambdatest.KinesisEvent(list...), len(list)
+	return cloud.KinesisEvent(list...), len(list)
 }
 
 func marshal(v any) []byte {

@@ -136,7 +136,7 @@ func ingestInvokeWake(l *lab, rounds int) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	queueURL, client := l.services.URL+"/wake", sqs.NewFromConfig(l.aws(l.services.URL))
+	queueURL, client := l.aws.URL+"/wake", sqs.NewFromConfig(l.config())
 	config := ingestConfig()
 	config.Queue, config.Waker = q, wake.New(client, queueURL)
 	h := ingest.New(config)

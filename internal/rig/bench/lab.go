@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,6 +13,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/data-sink/data-sink/internal/rig/awstest"
@@ -28,9 +29,8 @@ const (
 	orders     = "orders"
 )
 
-// lab is what the rows share: a real Redis, an endpoint that answers Kinesis and
-// Firehose calls at once, an endpoint for the other AWS services, and the
-// bootstraps.
+// lab is what the rows share: a real Redis, the local AWS behind an endpoint that
+// answers PutRecords and PutRecordBatch immediately, and the bootstraps.
 type lab struct {
 	short bool
 	// dir is a temporary folder.
@@ -38,18 +38,14 @@ type lab struct {
 	redis *redistest.Server
 	// raw is a client that bypasses package queue.
 	raw *redis.Client
-	// atOnce is the URL of the endpoint for Kinesis and Firehose. sinks is its
-	// handler.
-	atOnce string
-	sinks  *awstest.AtOnce
-	// services has the secrets and the queue of wake-ups.
-	services *awstest.Server
+	// aws has a bucket, the secrets and the queue of wake-ups. endpoint is in front
+	// of it.
+	aws      *awstest.Server
+	endpoint *endpoint
 	// bootstraps builds the bootstraps once and returns their folder.
 	bootstraps func() (string, error)
 	// notes is printed before the report.
 	notes strings.Builder
-
-	server *http.Server
 }
 
 // redisPassword and clientsSecret are the values of the bootstraps' secrets.
@@ -59,7 +55,7 @@ const (
 )
 
 func newLab(short bool) (_ *lab, err error) {
-	l := &lab{short: short, sinks: new(awstest.AtOnce)}
+	l := &lab{short: short, endpoint: new(endpoint)}
 	defer func() {
 		if err != nil {
 			l.close()
@@ -80,31 +76,26 @@ func newLab(short bool) (_ *lab, err error) {
 		return nil, err
 	}
 	l.raw = redis.NewClient(&redis.Options{Network: "unix", Addr: l.redis.Socket, Password: redisPassword, ReadTimeout: time.Minute})
-	if l.services, err = awstest.Start(awstest.Options{
-		Dir: filepath.Join(l.dir, "s3"), Buckets: []string{"archive"}, Queues: []string{"/wake"},
+	l.aws, err = awstest.Start(awstest.Options{
+		Dir: filepath.Join(l.dir, "aws"), Buckets: []string{"archive"}, Queues: []string{"/wake"}, Deployment: deployment, Streams: streams(1),
 		Secrets: map[string]string{"clients": clientsSecret, "redis": redisPassword},
-	}); err != nil {
+		Wrap: func(services http.Handler) http.Handler {
+			l.endpoint.aws = services
+			return l.endpoint
+		},
+	})
+	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("starting the endpoint: %w", err)
-	}
-	l.atOnce = "http://" + listener.Addr().String()
-	l.server = &http.Server{Handler: l.sinks, ReadHeaderTimeout: time.Minute}
-	go func() { _ = l.server.Serve(listener) }() // until close
 	return l, nil
 }
 
 func (l *lab) close() {
-	if l.server != nil {
-		_ = l.server.Close()
-	}
-	if l.services != nil {
-		l.services.Close()
+	if l.aws != nil {
+		l.aws.Close()
 	}
 	if l.redis != nil {
-		l.redis.Kill()
+		l.redis.Remove()
 	}
 	_ = os.RemoveAll(l.dir)
 }
@@ -117,18 +108,16 @@ func (l *lab) few(n int) int {
 	return n
 }
 
-// aws returns the configuration of clients of an endpoint, with enough idle
+// config returns the configuration of clients of the local AWS, with enough idle
 // connections for concurrent callers.
-func (l *lab) aws(endpoint string) aws.Config {
+func (l *lab) config() aws.Config {
 	client := awshttp.NewBuildableClient().WithTimeout(10 * time.Second).WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConnsPerHost = 32
 	})
 	return aws.Config{
-		Region: "eu-central-1", BaseEndpoint: &endpoint, HTTPClient: client,
-		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "id", SecretAccessKey: "secret"}, nil
-		}),
+		Region: cloud.Region, BaseEndpoint: &l.aws.URL, HTTPClient: client,
+		Retryer:     func() aws.Retryer { return aws.NopRetryer{} },
+		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
 	}
 }
 

@@ -54,11 +54,11 @@ func (l *lab) peakWhileDraining(bytes int) (float64, error) {
 	defer f.Close()
 	ctx, cancel := invocation(120)
 	defer cancel()
-	before := l.sinks.Records.Load()
+	before := l.endpoint.records.Load()
 	if _, err := f.Invoke(ctx, []byte(drain.SweepEvent)); err != nil {
 		return 0, err
 	}
-	if got := l.sinks.Records.Load() - before; got != int64(len(sizes)) {
+	if got := l.endpoint.records.Load() - before; got != int64(len(sizes)) {
 		return 0, fmt.Errorf("%d of %d records arrived", got, len(sizes))
 	}
 	peak, err := peakMemory(f.Processes()[0].PID())

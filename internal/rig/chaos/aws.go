@@ -2,23 +2,15 @@ package chaos
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
-	"net"
-	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/data-sink/data-sink/internal/local/cloud"
-	"github.com/data-sink/data-sink/internal/local/wire"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
-	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/rig/awstest"
 )
 
 const (
@@ -32,17 +24,10 @@ const (
 // firehoseBuffer is the number of bytes after which Firehose writes an object.
 const firehoseBuffer = 4 << 20
 
-// awsAccount is the local AWS with its injected troubles, over AWS's wire protocol.
+// awsAccount is the local AWS with its injected troubles.
 type awsAccount struct {
-	addr     string
-	root     *os.Root
-	kinesis  *cloud.Kinesis
-	firehose *cloud.Firehose
-	wakeUps  *cloud.Queue
-	secrets  *cloud.Secrets
-	archive  *cloud.Bucket
-	server   *http.Server
-	stop     context.CancelFunc
+	*awstest.Server
+	archive *cloud.Bucket
 
 	traps *traps
 	calls *callTable
@@ -72,21 +57,6 @@ func startAWS(dir string, seed uint64, t *traps) (*awsAccount, error) {
 	a := &awsAccount{
 		traps: t, calls: newCallTable(), refusal: new(refusal), random: newRandom(seed, 2), troubles: make(map[string][]*trouble),
 	}
-	if err := a.open(dir, seed); err != nil {
-		a.close()
-		return nil, fmt.Errorf("starting the local AWS: %w", err)
-	}
-	return a, nil
-}
-
-func (a *awsAccount) open(dir string, seed uint64) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	var err error
-	if a.root, err = os.OpenRoot(dir); err != nil {
-		return err
-	}
 	faults := &cloud.Faults{
 		Inject: a.inject, Observe: a.observe, Seed: seed, Refuse: a.refusal.refuses,
 		Invalid: func(service string, e sink.Entry) bool {
@@ -97,84 +67,16 @@ func (a *awsAccount) open(dir string, seed uint64) error {
 		},
 		Count: func(data []byte) int { return bytes.Count(data, []byte(bodyBegin)) },
 	}
-	// Firehose writes to the archive without troubles.
-	untroubled, err := cloud.OpenBucket(bucket, a.root, bucket, nil)
-	if err != nil {
-		return err
-	}
-	if a.archive, err = cloud.OpenBucket(bucket, a.root, bucket, faults); err != nil {
-		return err
-	}
-	shards, deliveries := make(map[string]cloud.StreamOptions), make(map[string]cloud.DeliveryStream)
-	for _, s := range streamList {
-		name := stream.ResourceName(deployment, s.Name)
-		shards[name] = cloud.StreamOptions{Shards: s.Shards}
-		deliveries[name] = cloud.DeliveryStream{Folder: s.Folder, Suffix: s.Suffix(), Gzip: s.Compression == stream.Gzip, BufferBytes: firehoseBuffer}
-	}
-	kinesisDir, err := a.folder("kinesis")
-	if err != nil {
-		return err
-	}
-	if a.kinesis, err = cloud.OpenKinesis(cloud.KinesisOptions{Dir: kinesisDir, Streams: shards, Faults: faults}); err != nil {
-		return err
-	}
-	firehoseDir, err := a.folder("firehose")
-	if err != nil {
-		return err
-	}
-	a.firehose, err = cloud.OpenFirehose(cloud.FirehoseOptions{
-		Dir: firehoseDir, Streams: deliveries, Write: untroubled.Write, Faults: faults, Log: slog.New(slog.DiscardHandler),
+	var err error
+	a.Server, err = awstest.Start(awstest.Options{
+		Dir: dir, Buckets: []string{bucket}, Queues: []string{wakePath}, Deployment: deployment, Streams: streams, BufferBytes: firehoseBuffer,
+		Secrets: map[string]string{clientsSecret: fmt.Sprintf("{%q:%q}", clientName, clientPass)}, Faults: faults,
 	})
 	if err != nil {
-		return err
-	}
-	a.wakeUps = cloud.NewQueue("wake", faults)
-	a.secrets = cloud.NewSecrets(map[string]string{clientsSecret: fmt.Sprintf("{%q:%q}", clientName, clientPass)}, faults)
-	return a.serve()
-}
-
-// folder opens a folder of the account, and creates it if necessary.
-func (a *awsAccount) folder(name string) (*os.Root, error) {
-	if err := a.root.MkdirAll(name, 0o755); err != nil {
 		return nil, err
 	}
-	return a.root.OpenRoot(name)
-}
-
-// serve serves the services on a free port of loopback, and writes the objects of
-// Firehose, until close.
-func (a *awsAccount) serve() error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	a.addr = l.Addr().String()
-	a.server = &http.Server{ReadHeaderTimeout: time.Minute, Handler: wire.New(wire.Services{
-		Kinesis: a.kinesis, Firehose: a.firehose, Queues: map[string]*cloud.Queue{wakePath: a.wakeUps}, Secrets: a.secrets,
-		Buckets: []*cloud.Bucket{a.archive},
-	})}
-	ctx, stop := context.WithCancel(context.Background())
-	a.stop = stop
-	go a.firehose.Run(ctx)
-	go func() {
-		if err := a.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			panic(err) // accepting on loopback does not fail
-		}
-	}()
-	return nil
-}
-
-func (a *awsAccount) close() {
-	if a.server != nil {
-		_ = a.server.Close()
-		a.stop()
-	}
-	if a.kinesis != nil {
-		_ = a.kinesis.Close()
-	}
-	if a.root != nil {
-		_ = a.root.Close()
-	}
+	a.archive = a.Buckets[bucket]
+	return a, nil
 }
 
 // inject decides the fault of a call. Traps have precedence over troubles.

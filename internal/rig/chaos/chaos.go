@@ -98,7 +98,7 @@ func (s *suite) drain(ctx context.Context) error {
 		queued, err := s.queued(ctx)
 		behind := s.behind()
 		if err == nil && queued == 0 && behind == 0 {
-			return errors.Join(s.checkBalance(ctx), s.aws.firehose.Flush(ctx))
+			return errors.Join(s.checkBalance(ctx), s.aws.Firehose.Flush(ctx))
 		}
 		select {
 		case <-ctx.Done():

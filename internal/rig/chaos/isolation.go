@@ -155,10 +155,9 @@ const wakeInterval = time.Second
 
 // newWaker returns a waker that sends wake-ups as ingest does.
 func (s *suite) newWaker() *wake.Waker {
-	endpoint := "http://" + s.aws.addr
 	return wake.New(sqs.New(sqs.Options{
-		Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("SUITE", "secret", ""),
-	}), endpoint+wakePath)
+		Region: cloud.Region, BaseEndpoint: &s.aws.URL, Credentials: credentials.NewStaticCredentialsProvider("SUITE", "secret", ""),
+	}), s.aws.URL+wakePath)
 }
 
 // healthy issues a record of a stream other than the victim that fits on the tap.
@@ -223,7 +222,7 @@ func (i *isolation) phase(ctx context.Context, name string, do func(context.Cont
 func (i *isolation) arrived(ctx context.Context) (map[int]time.Time, error) {
 	at := make(map[int]time.Time)
 	for _, one := range streamList {
-		description, err := i.aws.kinesis.Describe(ctx, "ListShards", stream.ResourceName(deployment, one.Name))
+		description, err := i.aws.Kinesis.Describe(ctx, "ListShards", stream.ResourceName(deployment, one.Name))
 		if err != nil {
 			return nil, err
 		}
@@ -249,10 +248,10 @@ func (i *isolation) readShard(ctx context.Context, name, shard string, each func
 	if last := i.read[key]; last != "" {
 		start = cloud.IteratorStart{Type: cloud.AfterSequenceNumber, SequenceNumber: last}
 	}
-	iterator, err := i.aws.kinesis.GetShardIterator(ctx, name, shard, start)
+	iterator, err := i.aws.Kinesis.GetShardIterator(ctx, name, shard, start)
 	for err == nil {
 		var page cloud.Page
-		if page, err = i.aws.kinesis.GetRecords(ctx, iterator, 0); err != nil || len(page.Records) == 0 {
+		if page, err = i.aws.Kinesis.GetRecords(ctx, iterator, 0); err != nil || len(page.Records) == 0 {
 			break
 		}
 		for _, r := range page.Records {

@@ -119,7 +119,7 @@ func (s *suite) start(ctx context.Context) error {
 	if s.aws, err = startAWS(filepath.Join(s.dir, "s3"), s.lab.Seed, s.traps); err != nil {
 		return err
 	}
-	if s.links, err = startLinks(s.redis.addrs(), s.aws.addr); err != nil {
+	if s.links, err = startLinks(s.redis.addrs(), s.aws.Addr); err != nil {
 		return err
 	}
 	if s.settings.tls {
@@ -149,7 +149,7 @@ func (s *suite) stop() {
 		s.links.close()
 	}
 	if s.aws != nil {
-		s.aws.close()
+		s.aws.Close()
 	}
 	if s.redis != nil {
 		s.redis.close()

@@ -3,7 +3,6 @@ package chaos
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -24,15 +23,10 @@ const (
 
 // openMappings opens the event source mappings of all streams to the bridge.
 func (s *suite) openMappings() error {
-	checkpoints, err := s.aws.folder("mappings")
-	if err != nil {
-		return err
-	}
 	for _, one := range streamList {
-		m, err := cloud.OpenMapping(cloud.MappingOptions{
-			Kinesis: s.aws.kinesis, Stream: stream.ResourceName(deployment, one.Name), Dir: checkpoints,
+		m, err := s.aws.OpenMapping(cloud.MappingOptions{
+			Stream: stream.ResourceName(deployment, one.Name), Window: batchWindow, Backoff: batchPause,
 			Function: &bridgeInvoker{suite: s, stream: one, heads: make(map[string]head)},
-			Window:   batchWindow, Backoff: batchPause, Log: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
 			return err

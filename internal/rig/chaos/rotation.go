@@ -135,7 +135,7 @@ func (s *rotation) run(ctx context.Context) error {
 
 // live sets the client's passwords.
 func (s *rotation) live(passwords ...string) {
-	s.aws.secrets.Set(clientsSecret, fmt.Sprintf(`{%q:{"passwords":["%s"]}}`, clientName, strings.Join(passwords, `","`)))
+	s.aws.Secrets.Set(clientsSecret, fmt.Sprintf(`{%q:{"passwords":["%s"]}}`, clientName, strings.Join(passwords, `","`)))
 }
 
 // give makes a machine use a password.

@@ -22,7 +22,7 @@ const (
 // deliverWakeUps is the event source mapping of the queue of wake-ups.
 func (s *suite) deliverWakeUps(ctx context.Context) {
 	cloud.NewQueueMapping(cloud.QueueMappingOptions{
-		Queue: s.aws.wakeUps, Function: s.functions.drainer, Concurrency: s.settings.wakeUps,
+		Queue: s.aws.Queues[wakePath], Function: s.functions.drainer, Concurrency: s.settings.wakeUps,
 		Visibility: visibility, Retry: visibility, MaxReceives: wakeUpTries, Log: slog.New(slog.DiscardHandler),
 	}).Run(ctx)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
-	"github.com/data-sink/data-sink/internal/rig/lambdatest"
+	local "github.com/data-sink/data-sink/internal/local/cloud"
 )
 
 // invocation is the result of an invocation.
@@ -105,9 +105,9 @@ func (c *cloud) restart(tb testing.TB, name string, f function) {
 // kinesisEvent is the event with which a stream's mapping invokes the bridge for
 // one record.
 func kinesisEvent(stream string, data []byte) string {
-	return string(lambdatest.KinesisEvent(lambdatest.KinesisRecord{
-		Stream: stackName + "." + stream, Sequence: "49590338271490256608559692538361571095921575989136588898", Arrived: time.Now(), Data: data,
-	}))
+	return string(local.KinesisEvent(local.EventRecord{Stream: stackName + "." + stream, Shard: "shardId-000000000000", Record: local.Record{
+		SequenceNumber: "49590338271490256608559692538361571095921575989136588898", PartitionKey: "key", ArrivedAt: time.Now(), Data: data,
+	}}))
 }
 
 // postEvent returns the event of a POST that API Gateway sends to ingest.

@@ -4,9 +4,12 @@ package e2e_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +17,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,6 +43,8 @@ const (
 	redisPassword = "friend"
 	archiveBucket = "archive"
 	wakePath      = "/" + account + "/wake"
+
+	runtimeStreams = `{"streams":[{"name":"orders","compression":"none"}]}`
 )
 
 // TestLambdaRuntime sends records through the functions as they are deployed, run by
@@ -53,14 +59,8 @@ func TestLambdaRuntime(t *testing.T) {
 	if accepted.StatusCode != http.StatusAccepted || !strings.Contains(accepted.Body, `"id"`) {
 		t.Fatalf("POST: %+v", accepted)
 	}
-	wakeUp, ok := l.aws.Queues[wakePath].Receive(t.Context(), time.Minute)
-	if !ok {
-		t.Fatal("no wake-up")
-	}
-	var drained events.SQSEventResponse
-	l.invoke(t, "drainer", sqsEvent(t, wakeUp), &drained)
-	if len(drained.BatchItemFailures) > 0 {
-		t.Errorf("the drainer failed on %+v", drained)
+	if dead := l.deliverWakeUps(t); dead > 0 {
+		t.Errorf("the drainer failed on %d wake-ups", dead)
 	}
 
 	l.invoke(t, "ingest", postEvent(t, "orders", "datasink", "open sesame", []byte("swept")), &accepted)
@@ -75,13 +75,7 @@ func TestLambdaRuntime(t *testing.T) {
 	if err != nil || len(records) != 2 {
 		t.Fatalf("%d records in Kinesis, %v, want 2", len(records), err)
 	}
-	for _, r := range records {
-		var bridged events.KinesisEventResponse
-		l.invoke(t, "bridge", kinesisEvent("orders", r.Data), &bridged)
-		if len(bridged.BatchItemFailures) > 0 {
-			t.Errorf("the bridge failed on %+v", bridged)
-		}
-	}
+	l.deliverRecords(t)
 	if got := l.archived(t, "orders/"); got != "woken\nswept\n" {
 		t.Errorf("the archive contains %q, want both bodies as lines", got)
 	}
@@ -93,9 +87,7 @@ func TestLambdaRuntimeAfterFailures(t *testing.T) {
 	t.Parallel()
 	l := startLambdas(t)
 	for _, function := range []string{"ingest", "drainer", "bridge"} {
-		var failure struct{ ErrorMessage string }
-		l.invoke(t, function, `"not an event"`, &failure)
-		if failure.ErrorMessage == "" {
+		if _, err := l.function(function).Invoke(t.Context(), []byte(`"not an event"`)); err == nil {
 			t.Errorf("%s: an invalid event: no error", function)
 		}
 	}
@@ -108,22 +100,24 @@ func TestLambdaRuntimeAfterFailures(t *testing.T) {
 	if answer.StatusCode != http.StatusOK {
 		t.Errorf("health: %+v", answer)
 	}
-	var drained events.SQSEventResponse
-	l.invoke(t, "drainer", sqsEvent(t, local.Message{ID: "bad", Body: "not a wake-up"}), &drained)
-	if len(drained.BatchItemFailures) != 1 || drained.BatchItemFailures[0].ItemIdentifier != "bad" {
-		t.Errorf("an invalid wake-up: %+v, want it returned", drained)
+	if _, err := l.aws.Queues[wakePath].Send(t.Context(), "not a wake-up", 0); err != nil {
+		t.Fatal(err)
+	}
+	if dead := l.deliverWakeUps(t); dead != 1 {
+		t.Errorf("an invalid wake-up: %d dead letters, want 1", dead)
 	}
 }
 
 func startLambdas(t *testing.T) *lambdas {
 	t.Helper()
 	redis := redistest.Start(t, "--requirepass", redisPassword)
-	orders := stream.Stream{Name: "orders"}
+	streams, err := stream.Parse([]byte(runtimeStreams))
+	if err != nil {
+		t.Fatal(err)
+	}
 	aws, err := awstest.Start(awstest.Options{
-		Dir: t.TempDir(), Buckets: []string{archiveBucket}, Queues: []string{wakePath},
-		Secrets:    map[string]string{"clients": clientsSecret, "redis": redisPassword},
-		Shards:     map[string]int{"datasink.orders": 1},
-		Deliveries: map[string]local.DeliveryStream{"datasink.orders": {Folder: orders.Folder}},
+		Dir: t.TempDir(), Buckets: []string{archiveBucket}, Queues: []string{wakePath}, Deployment: "datasink", Streams: streams,
+		Secrets: map[string]string{"clients": clientsSecret, "redis": redisPassword},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +149,7 @@ func buildFunctions(t *testing.T) map[string]string {
 		cmd.Dir = root(t)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		run(t, commandLimit, cmd)
-		if err := os.WriteFile(filepath.Join(dirs[function], "streams.json"), []byte(`{"streams":[{"name":"orders","compression":"none"}]}`), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dirs[function], "streams.json"), []byte(runtimeStreams), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -204,22 +198,85 @@ func runtimeEmulator(t *testing.T) string {
 	return filepath.Join(strings.TrimSpace(string(out)), "local", "rapid", name)
 }
 
-// invoke invokes a function and decodes its response or its error.
-func (l *lambdas) invoke(t *testing.T, function, event string, into any) {
-	t.Helper()
-	url := "http://" + l.addresses[function] + "/2015-03-31/functions/function/invocations"
-	response, err := http.Post(url, "application/json", strings.NewReader(event))
+// lambdaURL is the URL of a function's invocations, which an event source mapping
+// invokes.
+type lambdaURL string
+
+var _ local.Invoker = lambdaURL("")
+
+// Invoke returns the function's response or its error.
+func (u lambdaURL) Invoke(ctx context.Context, event []byte) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, string(u), bytes.NewReader(event))
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
+	if err == nil && (response.StatusCode != http.StatusOK || bytes.Contains(body, []byte(`"errorMessage"`))) {
+		err = fmt.Errorf("%s: %s", response.Status, body)
+	}
+	return body, err
+}
+
+func (l *lambdas) function(name string) lambdaURL {
+	return lambdaURL("http://" + l.addresses[name] + "/2015-03-31/functions/function/invocations")
+}
+
+// invoke invokes a function and decodes its response.
+func (l *lambdas) invoke(t *testing.T, function, event string, into any) {
+	t.Helper()
+	body, err := l.function(function).Invoke(t.Context(), []byte(event))
 	if err == nil && into != nil {
 		err = json.Unmarshal(body, into)
 	}
-	if err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s %v: %s", function, response.Status, err, body)
+	if err != nil {
+		t.Fatalf("%s: %v", function, err)
 	}
+}
+
+// deliverWakeUps delivers the wake-ups to the drainer, once each, until the queue of
+// wake-ups is empty, and returns the number of dead letters.
+func (l *lambdas) deliverWakeUps(t *testing.T) int {
+	t.Helper()
+	queue := l.aws.Queues[wakePath]
+	if queue.Len() == 0 {
+		t.Fatal("no wake-up")
+	}
+	m := local.NewQueueMapping(local.QueueMappingOptions{
+		Queue: queue, Function: l.function("drainer"), Concurrency: 1, Visibility: time.Minute, MaxReceives: 1, Log: slog.New(slog.DiscardHandler),
+	})
+	runUntil(t, m.Run, "the wake-ups to be delivered", func() bool { return queue.Len() == 0 })
+	return m.DeadLetters()
+}
+
+// deliverRecords delivers the records in Kinesis to the bridge.
+func (l *lambdas) deliverRecords(t *testing.T) {
+	t.Helper()
+	m, err := l.aws.OpenMapping(local.MappingOptions{Stream: "datasink.orders", Function: l.function("bridge")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runUntil(t, m.Run, "the records to be delivered", func() bool { return m.Behind() == 0 })
+}
+
+// runUntil runs an event source mapping until a condition holds.
+func runUntil(t *testing.T, run func(context.Context), what string, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { run(ctx) })
+	await(t, time.Minute, what, func() error {
+		if !holds() {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	cancel()
+	running.Wait()
 }
 
 // archived returns the concatenation of all objects under a prefix.
@@ -245,18 +302,4 @@ func (l *lambdas) archived(t *testing.T, prefix string) string {
 		_ = f.Close()
 	}
 	return all.String()
-}
-
-// sqsEvent returns the event that the mapping of the wake-ups sends to the drainer.
-func sqsEvent(tb testing.TB, wakeUp local.Message) string {
-	tb.Helper()
-	event, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{{
-		MessageId: wakeUp.ID, ReceiptHandle: "handle", Body: wakeUp.Body, EventSource: "aws:sqs", AWSRegion: region,
-		EventSourceARN: fmt.Sprintf("arn:aws:sqs:%s:%s:datasink-wake", region, account),
-		Attributes:     map[string]string{"ApproximateReceiveCount": "1"},
-	}}})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return string(event)
 }

@@ -1,17 +1,18 @@
-// Package s3test serves S3 from memory to tests.
+// Package s3test serves S3 to tests: a bucket of the local AWS, over AWS's own wire
+// protocol.
 package s3test
 
 import (
 	"net/http"
-	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/data-sink/data-sink/internal/rig/awstest"
 )
 
 // Bucket is the name of the bucket that every server has.
@@ -29,28 +30,27 @@ type Options struct {
 // The server has one empty bucket, Bucket, and does not check signatures.
 func Start(tb testing.TB, o Options) *s3.Client {
 	tb.Helper()
-	var clock s3mem.Option = func(*s3mem.Backend) {}
+	dir := tb.TempDir()
+	account := awstest.Options{Dir: dir, Buckets: []string{Bucket}, Wrap: o.Wrap}
 	if o.Now != nil {
-		clock = s3mem.WithTimeSource(timeSource(o.Now))
+		account.Faults = &cloud.Faults{Inject: func(c cloud.Call) cloud.Fault {
+			if c.Operation != "PutObject" {
+				return cloud.Fault{}
+			}
+			return cloud.Fault{After: true, Do: func() {
+				if err := os.Chtimes(filepath.Join(dir, filepath.FromSlash(c.Resource)), o.Now(), o.Now()); err != nil {
+					tb.Error(err)
+				}
+			}}
+		}}
 	}
-	var handler http.Handler = gofakes3.New(s3mem.New(clock)).Server()
-	if o.Wrap != nil {
-		handler = o.Wrap(handler)
-	}
-	server := httptest.NewServer(handler)
-	tb.Cleanup(server.Close)
-	client := s3.New(s3.Options{
-		Region: "us-east-1", BaseEndpoint: &server.URL, UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider("any", "any", ""),
-	})
-	if _, err := client.CreateBucket(tb.Context(), &s3.CreateBucketInput{Bucket: aws.String(Bucket)}); err != nil {
+	server, err := awstest.Start(account)
+	if err != nil {
 		tb.Fatal(err)
 	}
-	return client
+	tb.Cleanup(server.Close)
+	return s3.New(s3.Options{
+		Region: cloud.Region, BaseEndpoint: &server.URL, UsePathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider("any", "any", ""),
+	})
 }
-
-// timeSource is a clock for the library.
-type timeSource func() time.Time
-
-func (now timeSource) Now() time.Time                  { return now() }
-func (now timeSource) Since(t time.Time) time.Duration { return now().Sub(t) }

@@ -6,7 +6,6 @@ import (
 	"net"
 	"os/exec"
 	"runtime"
-	"strconv"
 	"strings"
 
 	"github.com/data-sink/data-sink/internal/rig/redistest"
@@ -43,25 +42,13 @@ func containerHost(ctx context.Context) (where, error) {
 	return where{}, fmt.Errorf("finding the address of %s: it has no IPv4 address", link.Name)
 }
 
-// startRedis starts a redis-server that containers reach, with its files in dir.
+// startRedis starts a redis-server that containers reach, with its files in dir, and
+// returns the URL for containers.
 func startRedis(host where, dir string) (*redistest.Server, string, error) {
-	port, err := freePort(host.listen)
-	if err != nil {
-		return nil, "", err
-	}
 	// The address restricts who can connect.
-	server, err := redistest.Run(dir, "--bind", host.listen, "--port", strconv.Itoa(port), "--protected-mode", "no")
+	server, err := redistest.Run(dir, "--bind", host.listen, "--protected-mode", "no")
 	if err != nil {
 		return nil, "", err
 	}
-	return server, host.url("redis", port), nil
-}
-
-func freePort(address string) (int, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
-	if err != nil {
-		return 0, fmt.Errorf("finding a free port: %w", err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return server, host.url("redis", server.Addr), nil
 }

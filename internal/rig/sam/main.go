@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/data-sink/data-sink/internal/pipeline/env"
@@ -73,12 +74,13 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer aws.Close()
+	endpoint := host.url("http", aws.Addr)
 
 	template, variables := filepath.Join(o.assembly, "sam.template.json"), filepath.Join(o.dir, "env.json")
 	err = errors.Join(
 		copyTemplate(filepath.Join(o.assembly, deployment+".template.json"), template),
 		writeVariables(variables, map[string]string{
-			endpointVariable: aws.url, env.ArchiveBucket: archiveBucket, env.WakeQueueURL: aws.url + wakePath,
+			endpointVariable: endpoint, env.ArchiveBucket: archiveBucket, env.WakeQueueURL: endpoint + wakePath,
 			env.ClientsSecret: clientsSecret, env.RedisURL: redisURL, env.RedisSecret: "", env.PushTimeout: "2s",
 		}),
 	)
@@ -117,6 +119,8 @@ type where struct {
 	listen, name string
 }
 
-func (w where) url(scheme string, port int) string {
-	return fmt.Sprintf("%s://%s", scheme, net.JoinHostPort(w.name, fmt.Sprint(port)))
+// url returns the URL at which containers reach a server with an address.
+func (w where) url(scheme, addr string) string {
+	_, port, _ := strings.Cut(addr, ":")
+	return scheme + "://" + net.JoinHostPort(w.name, port)
 }
