@@ -2,13 +2,12 @@ package sql
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
-
-// firstDay is the beginning of the partitions. A query without dt lists 24 folders
-// for each day since then.
-const firstDay = "2026-01-01"
 
 func athena(t Table) ([]string, error) {
 	if t.Folder != "" {
@@ -17,30 +16,41 @@ func athena(t Table) ([]string, error) {
 	if t.isRaw() {
 		return nil, errSuffix
 	}
-	ddl := backtick(t.database()) + "." + backtick(t.name())
+	h := t.Stream.HiveTable(t.Deployment, t.Bucket, stream.FirstDay)
 	statements := []string{
-		"CREATE DATABASE IF NOT EXISTS " + backtick(t.database()),
+		"CREATE DATABASE IF NOT EXISTS " + backtick(h.Database),
 		fmt.Sprintf(`CREATE EXTERNAL TABLE IF NOT EXISTS %s (
-  %s string COMMENT 'one line of the archive'
+  %s
 )
-PARTITIONED BY (%s string, %s int)
-ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe'
-WITH SERDEPROPERTIES ('serialization.last.column.takes.rest' = 'true')
-STORED AS INPUTFORMAT 'org.apache.hadoop.mapred.TextInputFormat'
-OUTPUTFORMAT 'org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat'
+PARTITIONED BY (%s)
+ROW FORMAT SERDE %s
+WITH SERDEPROPERTIES (%s)
+STORED AS INPUTFORMAT %s
+OUTPUTFORMAT %s
 LOCATION %s
 TBLPROPERTIES (
-  'projection.enabled' = 'true',
-  'projection.dt.type' = 'date',
-  'projection.dt.format' = 'yyyy-MM-dd',
-  'projection.dt.range' = '%s,NOW',
-  'projection.hour.type' = 'integer',
-  'projection.hour.range' = '0,23',
-  'projection.hour.digits' = '2',
-  'storage.location.template' = %s
-)`, ddl, backtick("body"), backtick("dt"), backtick("hour"), text(t.folder()), firstDay, text(t.folder()+"dt=${dt}/hour=${hour}/")),
+  %s
+)`, backtick(h.Database)+"."+backtick(h.Name), hiveColumns(h.Columns), hiveColumns(h.PartitionKeys), text(h.SerDe), hiveProperties(h.SerDeParameters),
+			text(h.InputFormat), text(h.OutputFormat), text(h.Location), hiveProperties(h.Parameters)),
 	}
-	return append(statements, t.trinoQueries(double(t.database()))...), nil
+	return append(statements, t.trinoQueries(double(h.Database))...), nil
+}
+
+func hiveColumns(columns []stream.HiveColumn) string {
+	declared := make([]string, len(columns))
+	for i, c := range columns {
+		declared[i] = backtick(c.Name) + " " + c.Type
+	}
+	return strings.Join(declared, ", ")
+}
+
+// hiveProperties returns a list of properties, sorted by their names.
+func hiveProperties(properties map[string]string) string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		list = append(list, text(name)+" = "+text(properties[name]))
+	}
+	return strings.Join(list, ",\n  ")
 }
 
 func trino(t Table) ([]string, error) {
@@ -64,7 +74,7 @@ WITH (
   partitioned_by = ARRAY['dt', 'hour'],
   partition_projection_enabled = true,
   partition_projection_location_template = %s
-)`, schema, double(t.name()), firstDay, text(t.folder()), text(t.folder()+"dt=${dt}/hour=${hour}/")),
+)`, schema, double(t.name()), stream.FirstDay, text(t.folder()), text(t.folder()+"dt=${dt}/hour=${hour}/")),
 	}
 	return append(statements, t.trinoQueries(schema)...), nil
 }

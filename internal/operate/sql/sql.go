@@ -102,15 +102,14 @@ func (t Table) check() error {
 // isRaw reports whether the objects are gzip members without the suffix .gz.
 func (t Table) isRaw() bool { return t.Stream.Format == stream.Raw }
 
-// name is the name of the table. Names of streams have no underscores, so two
-// streams have two names.
-func (t Table) name() string { return strings.ReplaceAll(t.Stream.Name, "-", "_") }
+// name is the name of the table.
+func (t Table) name() string { return t.Stream.TableName() }
 
 // typed is the name of the typed view.
 func (t Table) typed() string { return t.name() + "_typed" }
 
 // database is the name of a database for all streams.
-func (t Table) database() string { return strings.ReplaceAll(t.Deployment, "-", "_") }
+func (t Table) database() string { return stream.DatabaseName(t.Deployment) }
 
 // folder is the folder of the stream, with its slash: without it, a prefix would
 // match other streams too.
