@@ -31,6 +31,9 @@ func (m Metrics) ObserveSweep(s Sweep) {
 		var depth, claims int64
 		var oldest time.Duration
 		for name, q := range s.Queues {
+			if q.Depth == 0 && q.Claims == 0 {
+				continue // CloudWatch charges for each metric that has values
+			}
 			age := time.Duration(0)
 			if !q.OldestReceivedAt.IsZero() {
 				age = time.Since(q.OldestReceivedAt)

@@ -36,9 +36,9 @@ var (
 
 // Metrics of the drainer and the bridge.
 var (
-	QueueDepth           = declare(Metric{"QueueDepth", Count, Snapshot, Always, "drainer", "records waiting in the queue, once a minute"})
-	OldestRecordAge      = declare(Metric{"OldestRecordAge", Seconds, Snapshot, Always, "drainer", "age of the oldest record in the queue and its claims, once a minute; 0 if there is none"})
-	ClaimsOutstanding    = declare(Metric{"ClaimsOutstanding", Count, Snapshot, OnRequest, "drainer", "claims that drainers hold, once a minute"})
+	QueueDepth           = declare(Metric{"QueueDepth", Count, Snapshot, Always, "drainer", "records waiting in the queue, once a minute; a stream without records has no value"})
+	OldestRecordAge      = declare(Metric{"OldestRecordAge", Seconds, Snapshot, Always, "drainer", "age of the oldest record in the queue and its claims, once a minute; a stream without records has no value"})
+	ClaimsOutstanding    = declare(Metric{"ClaimsOutstanding", Count, Snapshot, OnRequest, "drainer", "claims that drainers hold, once a minute; a stream without records has no value"})
 	EvictionPolicyUnsafe = declare(Metric{"EvictionPolicyUnsafe", Count, Snapshot, Never, "drainer", "1 if the eviction policy of Redis can drop records, else 0; no value if Redis does not report the policy"})
 	Claimed              = declare(Metric{"Claimed", Count, Sum, OnRequest, "drainer", "records taken from the queue"})
 	Forwarded            = declare(Metric{"Forwarded", Count, Sum, OnRequest, "drainer", "records that Kinesis accepted"})
