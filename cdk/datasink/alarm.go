@@ -47,7 +47,9 @@ func fixed(value float64, words string) limit {
 // watched is what alarms and the dashboard watch: a deployment, or one stream of it.
 type watched struct {
 	settings.Settings
-	stream stream.Stream
+	// streams are the streams of a deployment, stream is the one stream.
+	streams []stream.Stream
+	stream  stream.Stream
 	// apiID is the ID of the HTTP API, or nil.
 	apiID *string
 	// cacheGroup is the ID of the replication group, or nil.
@@ -58,6 +60,9 @@ type watched struct {
 	// missingIsFailed watches.
 	started []awscdk.CfnResource
 }
+
+// hasTaps reports whether a stream of the deployment has a tap.
+func (w watched) hasTaps() bool { return slices.ContainsFunc(w.streams, stream.Stream.HasTap) }
 
 // alarms returns the alarms of the deployment, in the order of the pipeline.
 func (w watched) alarms() []alarm {
@@ -72,6 +77,9 @@ func (w watched) alarms() []alarm {
 		all = slices.Concat(all, cacheAlarms)
 	}
 	all = slices.Concat(all, serviceAlarms)
+	if w.hasTaps() {
+		all = slices.Concat(all, bridgeAlarms)
+	}
 	if w.Verifies() {
 		all = slices.Concat(all, verifierAlarms)
 	}

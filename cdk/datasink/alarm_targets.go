@@ -49,11 +49,15 @@ func theFunction(f string) func(watched) []target {
 	return one(func(w watched) []*string { return dims("FunctionName", functionName(w.Settings, f)) })
 }
 
-// eachOf are several functions, each with an alarm of its own.
+// eachOf are several functions, each with an alarm of its own. Without taps there is no
+// bridge.
 func eachOf(functions ...string) func(watched) []target {
 	return func(w watched) []target {
 		var list []target
 		for _, f := range functions {
+			if f == bridgeFunction && !w.hasTaps() {
+				continue
+			}
 			list = append(list, target{name: f, dimensions: theFunction(f)(w)[0].dimensions})
 		}
 		return list
@@ -69,6 +73,9 @@ func theAPI(w watched) []target {
 func failedFolders(w watched) []target {
 	var list []target
 	for _, f := range failedWrites {
+		if f.id == lambdaWrites && !w.hasTaps() {
+			continue
+		}
 		list = append(list, target{name: f.id, dimensions: []*string{jsii.String("BucketName"), w.bucket, jsii.String("FilterId"), jsii.String(f.id)}})
 	}
 	return list
@@ -82,15 +89,27 @@ func theCache(w watched) []target {
 const (
 	// maxNodeAlarms and maxShardAlarms bound the number of alarms of a large cache.
 	maxNodeAlarms, maxShardAlarms = 20, 90
+	// Above manyStreams the bounds are lower: CloudFormation accepts 2,500 resources, and a
+	// stream has eight.
+	manyStreams                               = 250
+	maxNodeAlarmsOfMany, maxShardAlarmsOfMany = 4, 3
 	// nodeMemory is the memory metric of a single node.
 	nodeMemory = "DatabaseMemoryUsagePercentage"
 )
+
+// bound returns the bound of a number of alarms, which many streams lower.
+func (w watched) bound(few, many int) int {
+	if len(w.streams) > manyStreams {
+		return many
+	}
+	return few
+}
 
 // cacheMemory is the memory of the cache. For a replication group with several shards
 // ElastiCache may publish a mean, so the first node of each shard is watched; the other
 // nodes of a shard hold the same data.
 func cacheMemory(w watched) []target {
-	if w.CacheShards == 1 || w.CacheShards > maxShardAlarms {
+	if w.CacheShards == 1 || w.CacheShards > w.bound(maxShardAlarms, maxShardAlarmsOfMany) {
 		return theCache(w)
 	}
 	var list []target
@@ -104,7 +123,7 @@ func cacheMemory(w watched) []target {
 
 // cacheNodes are the nodes of the cache, none for a large cache.
 func cacheNodes(w watched) []target {
-	if w.Nodes() > maxNodeAlarms {
+	if w.Nodes() > w.bound(maxNodeAlarms, maxNodeAlarmsOfMany) {
 		return nil
 	}
 	var list []target

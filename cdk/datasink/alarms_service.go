@@ -77,27 +77,11 @@ var serviceAlarms = []alarm{
 	},
 	{
 		id:    "write-throttling",
-		means: "Kinesis throttles writes, and the queue of a stream grows.",
-		first: "search the drainer's log for throttled, which names the stream. Increase its shards, at most to twice their number in one deploy, or use capacity on-demand. A constant partition key loads only one shard.",
+		means: "Kinesis, or Firehose for a stream without a tap, throttles writes, and the queue of a stream grows.",
+		first: "search the drainer's log for throttled, which names the stream. Increase its shards, at most to twice their number in one deploy, or use capacity on-demand. A constant partition key loads only one shard. For a stream without a tap, increase the quota of its Firehose.",
 
 		namespace: metric.Namespace, metric: metric.Throttled.Name, statistic: "Sum", targets: theService,
 		seconds: minute, datapoints: 10, periods: 15, limit: fixed(0, "0"),
-	},
-	{
-		id:    "read-throttling",
-		means: "The bridge is behind on a stream. Either other taps use the read capacity of the shards (2 MB/s and 5 reads a second each), or Firehose does not accept the records.",
-		first: "find the stream with ReadProvisionedThroughputExceeded on the dashboard, and use enhanced fan-out for its taps. If there is none, search the bridge's log for undelivered.",
-
-		namespace: "AWS/Lambda", metric: "IteratorAge", statistic: "Maximum", targets: theFunction("bridge"),
-		seconds: minute, datapoints: 10, periods: 15, limit: fixed(slowTapSeconds*1000, fmt.Sprintf("%d s", slowTapSeconds)),
-	},
-	{
-		id:    "blocked-shard",
-		means: "Firehose has refused the first records of a shard for longer than the bridge waits before it makes one of them a dead letter. Firehose accepts nothing of this shard, and its records wait on the tap.",
-		first: "search the bridge's log for undelivered: it has stream, first sequence number and the error of Firehose.",
-
-		namespace: metric.Namespace, metric: metric.BlockedAge.Name, statistic: "Maximum", targets: theService,
-		seconds: minute, datapoints: 5, periods: 15, limit: fixed(maxBlockedSeconds, fmt.Sprintf("%d min", maxBlockedSeconds/minute)),
 	},
 	{
 		id:    "dead-letters",
@@ -116,14 +100,6 @@ var serviceAlarms = []alarm{
 		seconds: fiveMinutes, datapoints: 1, periods: 1, limit: fixed(0, "0"),
 	},
 	{
-		id:    "destination-failures",
-		means: "Lambda could not write the dead letters of the bridge to the archive. These records are only on the tap, until its retention ends.",
-		first: "check that the bucket exists, and that the role of the bridge may write under aws/lambda/.",
-
-		namespace: "AWS/Lambda", metric: "DestinationDeliveryFailures", statistic: "Sum", targets: theFunction("bridge"),
-		seconds: fiveMinutes, datapoints: 1, periods: 1, limit: fixed(0, "0"),
-	},
-	{
 		id:    "function-errors",
 		means: "Invocations of this function end with errors or timeouts.",
 		first: "read the log of the function. Errors of ingest are 500 for clients; with errors of the drainer, records wait in the queue; with errors of the bridge, they wait on the tap.",
@@ -138,6 +114,34 @@ var serviceAlarms = []alarm{
 
 		namespace: "AWS/Lambda", metric: "Throttles", statistic: "Sum", targets: eachOf("drainer", "bridge"),
 		seconds: minute, datapoints: 3, periods: 5, limit: fixed(0, "0"),
+	},
+}
+
+// bridgeAlarms are the alarms of the bridge, in a deployment with a tap.
+var bridgeAlarms = []alarm{
+	{
+		id:    "read-throttling",
+		means: "The bridge is behind on a stream. Either other taps use the read capacity of the shards (2 MB/s and 5 reads a second each), or Firehose does not accept the records.",
+		first: "find the stream with ReadProvisionedThroughputExceeded on the dashboard, and use enhanced fan-out for its taps. If there is none, search the bridge's log for undelivered.",
+
+		namespace: "AWS/Lambda", metric: "IteratorAge", statistic: "Maximum", targets: theFunction("bridge"),
+		seconds: minute, datapoints: 10, periods: 15, limit: fixed(slowTapSeconds*1000, fmt.Sprintf("%d s", slowTapSeconds)),
+	},
+	{
+		id:    "blocked-shard",
+		means: "Firehose has refused the first records of a shard for longer than the bridge waits before it makes one of them a dead letter. Firehose accepts nothing of this shard, and its records wait on the tap.",
+		first: "search the bridge's log for undelivered: it has stream, first sequence number and the error of Firehose.",
+
+		namespace: metric.Namespace, metric: metric.BlockedAge.Name, statistic: "Maximum", targets: theService,
+		seconds: minute, datapoints: 5, periods: 15, limit: fixed(maxBlockedSeconds, fmt.Sprintf("%d min", maxBlockedSeconds/minute)),
+	},
+	{
+		id:    "destination-failures",
+		means: "Lambda could not write the dead letters of the bridge to the archive. These records are only on the tap, until its retention ends.",
+		first: "check that the bucket exists, and that the role of the bridge may write under aws/lambda/.",
+
+		namespace: "AWS/Lambda", metric: "DestinationDeliveryFailures", statistic: "Sum", targets: theFunction("bridge"),
+		seconds: fiveMinutes, datapoints: 1, periods: 1, limit: fixed(0, "0"),
 	},
 }
 

@@ -21,24 +21,16 @@ const (
 	freshnessMargin = 10 * minute
 )
 
-// streamAlarms are the alarms of each stream. Three is the most: a stream has at most
-// seven resources.
+// streamAlarms are the alarms of each stream. With tapAlarms they are three, which is the
+// most: a stream has at most eight resources.
 var streamAlarms = []alarm{
 	{
 		id:    "oldest-record",
-		means: "Records of this stream wait in the queue and do not reach Kinesis.",
+		means: "Records of this stream wait in the queue, and the drainer does not move them.",
 		first: "search the drainer's log for drain_failed and throttled of this stream. If Kinesis throttles it, increase its shards, at most to twice their number in one deploy.",
 
 		namespace: metric.Namespace, metric: metric.OldestRecordAge.Name, statistic: "Maximum", targets: theStream,
 		seconds: minute, datapoints: 2, periods: 3, limit: fixed(maxWaitSeconds, fmt.Sprintf("%d min", maxWaitSeconds/minute)),
-	},
-	{
-		id:    "iterator-age",
-		means: "A reader of this stream's tap is behind: the bridge, or another consumer that uses GetRecords. It loses the records that are older than the retention of the stream.",
-		first: "search the bridge's log for undelivered and for errors of this stream, and check the metric ReadProvisionedThroughputExceeded. Use enhanced fan-out for busy taps, or increase the shards.",
-
-		namespace: "AWS/Kinesis", metric: "GetRecords.IteratorAgeMilliseconds", statistic: "Maximum", targets: resourceOf("StreamName"),
-		seconds: minute, datapoints: 5, periods: 5, limit: fixed(maxTapSeconds*1000, fmt.Sprintf("%d min", maxTapSeconds/minute)),
 	},
 	{
 		id:    "firehose-freshness",
@@ -51,5 +43,17 @@ var streamAlarms = []alarm{
 			fmt.Sprintf("`bufferSeconds` + %d min", freshnessMargin/minute),
 			func(w watched) float64 { return float64(w.stream.BufferSeconds + freshnessMargin) },
 		},
+	},
+}
+
+// tapAlarms are the further alarms of a stream with a tap.
+var tapAlarms = []alarm{
+	{
+		id:    "iterator-age",
+		means: "A reader of this stream's tap is behind: the bridge, or another consumer that uses GetRecords. It loses the records that are older than the retention of the stream.",
+		first: "search the bridge's log for undelivered and for errors of this stream, and check the metric ReadProvisionedThroughputExceeded. Use enhanced fan-out for busy taps, or increase the shards.",
+
+		namespace: "AWS/Kinesis", metric: "GetRecords.IteratorAgeMilliseconds", statistic: "Maximum", targets: resourceOf("StreamName"),
+		seconds: minute, datapoints: 5, periods: 5, limit: fixed(maxTapSeconds*1000, fmt.Sprintf("%d min", maxTapSeconds/minute)),
 	},
 }

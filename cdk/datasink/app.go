@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
@@ -61,6 +62,11 @@ type deployment struct {
 	tags map[string]string
 	// assets is the folder that holds a folder for each function.
 	assets string
+}
+
+// hasTaps reports whether a stream has a tap. Without taps there is no bridge.
+func (d deployment) hasTaps() bool {
+	return slices.ContainsFunc(d.streams.All(), stream.Stream.HasTap)
 }
 
 // load reads the settings and the streams of a deployment. Its error lists all problems

@@ -2,6 +2,7 @@ package datasink
 
 import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -42,6 +43,20 @@ func newArchive(scope constructs.Construct, s settings.Settings) awss3.Bucket {
 // charges for such a metric only while it has values.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/metrics-configurations.html
 var failedWrites = []struct{ id, prefix string }{
-	{"lambda", "aws/lambda/"},
+	{lambdaWrites, "aws/lambda/"},
 	{"firehose", "failed/firehose/"},
+}
+
+// lambdaWrites is the ID of the writes of the mappings between taps and the bridge.
+const lambdaWrites = "lambda"
+
+// manifests is the folder of the lists of the objects of complete hours.
+const manifests = "_manifests/"
+
+// onlyWritesManifests lets only that role write manifests, whatever other policies allow.
+func onlyWritesManifests(bucket awss3.Bucket, role awsiam.IRole) {
+	others := deny(on(bucket.ArnForObjects(jsii.String(manifests+"*"))), "s3:PutObject")
+	others.AddAnyPrincipal()
+	others.AddCondition(jsii.String("ArnNotEquals"), map[string]any{"aws:PrincipalArn": role.RoleArn()})
+	bucket.AddToResourcePolicy(others)
 }

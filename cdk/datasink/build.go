@@ -15,15 +15,14 @@ import (
 )
 
 // functions are the names of the folders under functions/ and of the assets.
-var functions = []string{"ingest", "drainer", "bridge", verifierFunction}
+var functions = []string{"ingest", "drainer", bridgeFunction, verifierFunction}
 
-// verifierFunction exists only with the setting verifyHours.
-const verifierFunction = "verifier"
-
-// functionsOf returns the functions of a stack.
-func functionsOf(s settings.Settings) []string {
-	return slices.DeleteFunc(slices.Clone(functions), func(f string) bool { return f == verifierFunction && !s.Verifies() })
-}
+const (
+	// bridgeFunction exists only if a stream has a tap.
+	bridgeFunction = "bridge"
+	// verifierFunction exists only with the setting verifyHours.
+	verifierFunction = "verifier"
+)
 
 // findRoot returns the folder of the module that holds dir.
 func findRoot(dir string) (string, error) {

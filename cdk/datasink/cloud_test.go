@@ -27,6 +27,7 @@ func TestOutputs(t *testing.T) {
 	want := map[string]string{
 		"ApiUrl": "${ApiHttp.ApiEndpoint}", "ArchiveBucket": "${Archive}", "ClientsSecret": "${Clients}", "WakeQueue": "${Wake}",
 		"IngestFunction": "${Ingest}", "DrainerFunction": "${Drainer}", "BridgeFunction": "${Bridge}",
+		"DashboardUrl": "https://console.aws.amazon.com/cloudwatch/home?region=${AWS::Region}#dashboards/dashboard/datasink-${AWS::Region}",
 	}
 	if diff := cmp.Diff(want, outputs(synth(t, nil, fourStreams).root)); diff != "" {
 		t.Errorf("outputs differ (-want +got):\n%s", diff)
@@ -40,6 +41,18 @@ func TestOutputs(t *testing.T) {
 	mapping := only(t, root, "AWS::ApiGatewayV2::ApiMapping").Properties
 	if got := plain(rendered(mapping["DomainName"])) + " " + plain(rendered(mapping["ApiId"])) + " " + plain(rendered(mapping["Stage"])); got != "${ApiDomain} ${ApiHttp} ${ApiStage}" {
 		t.Errorf("the domain maps %s", got)
+	}
+}
+
+func TestTheNestedStacksNameTheirStreams(t *testing.T) {
+	a := synth(t, nil, tapsOfAllKinds)
+	for name, want := range map[string]map[string]string{
+		"orders": {"FirehoseArn": "${Firehose.Arn}", "KinesisStreamArn": "${Tap.Arn}"},
+		"quiet":  {"FirehoseArn": "${Firehose.Arn}"},
+	} {
+		if diff := cmp.Diff(want, outputs(a.nested[name])); diff != "" {
+			t.Errorf("outputs of %s differ (-want +got):\n%s", name, diff)
+		}
 	}
 }
 

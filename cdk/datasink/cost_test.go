@@ -2,12 +2,14 @@ package datasink
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/data-sink/data-sink/internal/operate/capacity/bill"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // levers are the settings that change what a deployment costs without traffic.
@@ -32,12 +34,23 @@ func TestTheFloorIsTheTemplates(t *testing.T) {
 	for _, l := range levers {
 		contexts = append(contexts, l.context)
 	}
-	for _, context := range contexts {
-		want := countFloor(t, synth(t, context, fourStreams))
-		got := bill.FloorOf(parsed(context), mustParse(t, fourStreams).All())
+	check := func(context map[string]any, streams string) {
+		t.Helper()
+		want := countFloor(t, synth(t, context, streams))
+		got := bill.FloorOf(parsed(context), mustParse(t, streams).All())
 		got.Metrics = 0 // not in the template
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%v: the floor differs (-template +model):\n%s", context, diff)
+			t.Errorf("%v, %s: the floor differs (-template +model):\n%s", context, streams, diff)
+		}
+	}
+	for _, context := range contexts {
+		check(context, fourStreams)
+	}
+	check(nil, many(300))
+	check(map[string]any{"cacheShards": "4"}, many(300))
+	for _, streams := range []string{tapsOfAllKinds, noTaps} {
+		for _, context := range []map[string]any{nil, {"egress": "endpoint"}, {"profile": "small", "verifyHours": "6"}} {
+			check(context, streams)
 		}
 	}
 }
@@ -45,7 +58,7 @@ func TestTheFloorIsTheTemplates(t *testing.T) {
 // countFloor counts the resources of a deployment that cost money without traffic.
 func countFloor(t *testing.T, a assembly) bill.Floor {
 	t.Helper()
-	f := bill.Floor{Streams: len(a.nested)}
+	var f bill.Floor
 	for _, tpl := range a.all() {
 		for _, r := range tpl.Resources {
 			p := r.Properties
@@ -68,6 +81,7 @@ func countFloor(t *testing.T, a assembly) bill.Floor {
 			case "AWS::CloudWatch::Dashboard":
 				f.Dashboards++
 			case "AWS::Kinesis::Stream":
+				f.Streams++
 				if p["ShardCount"] == nil {
 					f.OnDemandStreams++
 				} else {
@@ -82,28 +96,32 @@ func countFloor(t *testing.T, a assembly) bill.Floor {
 // costTable is what deployments cost each month without any traffic, in Markdown.
 func costTable(t *testing.T) string {
 	t.Helper()
-	one := mustParse(t, `{"streams": [{"name": "orders"}]}`).All()
+	tap := mustParse(t, `{"streams": [{"name": "orders"}]}`).All()
+	noTap := mustParse(t, `{"streams": [{"name": "orders", "tap": false}, {"name": "audit", "tap": false}]}`).All()
 	var b strings.Builder
 	b.WriteString("| $ a month |")
 	for _, l := range levers {
 		fmt.Fprintf(&b, " %s |", l.name)
 	}
 	b.WriteString("\n|---|" + strings.Repeat("---|", len(levers)) + "\n")
-	row := func(name string, dollars func(without, with []bill.Line) float64) {
+	row := func(name string, dollars func(lines func(streams []stream.Stream) []bill.Line) float64) {
 		fmt.Fprintf(&b, "| %s |", name)
 		for _, l := range levers {
 			s := parsed(l.context)
-			fmt.Fprintf(&b, " %.2f |", dollars(bill.FloorOf(s, nil).Lines(s.DrainerMemory), bill.FloorOf(s, one).Lines(s.DrainerMemory)))
+			fmt.Fprintf(&b, " %.2f |", dollars(func(streams []stream.Stream) []bill.Line { return bill.FloorOf(s, streams).Lines(s.DrainerMemory) }))
 		}
 		b.WriteString("\n")
 	}
+	type of = func([]stream.Stream) []bill.Line
 	for i, line := range bill.FloorOf(parsed(nil), nil).Lines(256) {
 		if line.What == "Kinesis" || line.What == "KMS" {
 			continue // of streams
 		}
-		row(line.What, func(without, _ []bill.Line) float64 { return without[i].Dollars })
+		row(line.What, func(lines of) float64 { return lines(nil)[i].Dollars })
 	}
-	row("**deployment without streams**", func(without, _ []bill.Line) float64 { return bill.Dollars(without) })
-	row("**each stream** with one shard", func(without, with []bill.Line) float64 { return bill.Dollars(with) - bill.Dollars(without) })
+	row("**deployment without streams**", func(lines of) float64 { return bill.Dollars(lines(nil)) })
+	row("**each stream** with one shard", func(lines of) float64 { return bill.Dollars(lines(tap)) - bill.Dollars(lines(nil)) })
+	row("**each stream** without a tap", func(lines of) float64 { return bill.Dollars(lines(noTap)) - bill.Dollars(lines(noTap[:1])) })
+	row("**five streams** without a tap", func(lines of) float64 { return bill.Dollars(lines(slices.Repeat(noTap[:1], 5))) })
 	return b.String()
 }

@@ -2,6 +2,7 @@ package datasink
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -32,9 +33,10 @@ const (
 )
 
 // newDashboard declares a dashboard that shows the pipeline from left to right, and the
-// streams and the functions below it. A graph finds its streams by SEARCH and shows the
-// ten with the highest values, so a new stream does not change the dashboard.
-func newDashboard(stack awscdk.Stack, w watched, alarms []*string) {
+// streams and the functions below it, and returns its URL in the console. A graph finds
+// its streams by SEARCH and shows the ten with the highest values, so a new stream does
+// not change the dashboard.
+func newDashboard(stack awscdk.Stack, w watched, alarms []*string) *string {
 	var widgets []any
 	add := func(kind string, x, y, width, height int, properties map[string]any) {
 		widgets = append(widgets, map[string]any{"type": kind, "x": x, "y": y, "width": width, "height": height, "properties": properties})
@@ -62,16 +64,19 @@ func newDashboard(stack awscdk.Stack, w watched, alarms []*string) {
 		}
 		y += graphHeight
 	}
+	// The names of dashboards are shared by all Regions.
+	name := joined(jsii.String(w.Name+"-"), stack.Region())
 	awscloudwatch.NewCfnDashboard(stack, jsii.String("Dashboard"), &awscloudwatch.CfnDashboardProps{
-		// The names of dashboards are shared by all Regions.
-		DashboardName: joined(jsii.String(w.Name+"-"), stack.Region()),
+		DashboardName: name,
 		DashboardBody: stack.ToJsonString(map[string]any{"start": "-PT3H", "periodOverride": "inherit", "widgets": widgets}, nil),
 	})
+	return joined(jsii.String("https://console.aws.amazon.com/cloudwatch/home?region="), stack.Region(), jsii.String("#dashboards/dashboard/"), name)
 }
 
-// stages returns the columns of the dashboard.
+// stages returns the columns of the dashboard. Without taps there is no bridge, and the
+// drainer has its graphs.
 func (w watched) stages() []stage {
-	return []stage{
+	all := []stage{
 		w.frontStage(),
 		{"Ingest", "makes records durable", [3]graph{
 			{"Records accepted; bytes", []any{w.own(metric.Accepted, "Sum"), onRight(w.own(metric.AcceptedBytes, "Sum"))}},
@@ -83,22 +88,40 @@ func (w watched) stages() []stage {
 			{"Oldest record, s", []any{w.own(metric.OldestRecordAge, "Maximum")}},
 			{"Cache memory, %; evictions", w.cacheLines()},
 		}},
-		{"Drainer", "moves records to Kinesis", [3]graph{
-			{"Records forwarded", []any{w.own(metric.Claimed, "Sum"), w.own(metric.Forwarded, "Sum")}},
-			{"From receipt to tap, s", []any{w.own(metric.TapAge, "p50"), w.own(metric.TapAge, "Maximum")}},
-			{"Throttled, retried, dead letters, lost", []any{w.own(metric.Throttled, "Sum"), w.own(metric.Retried, "Sum"), w.own(metric.DeadLettered, "Sum"), w.own(metric.Lost, "Sum")}},
-		}},
-		{"Bridge", "packs records for Firehose", [3]graph{
+		w.drainerStage(),
+	}
+	if w.hasTaps() {
+		all = append(all, stage{"Bridge", "packs records for Firehose", [3]graph{
 			{"Records bridged; packed records", []any{w.own(metric.Bridged, "Sum"), w.own(metric.Packed, "Sum")}},
-			{"From tap to Firehose, s; iterator age, ms", []any{w.own(metric.FirehoseAge, "p50"), w.own(metric.FirehoseAge, "Maximum"), onRight(w.function("bridge", "IteratorAge", "Maximum"))}},
+			{"To Firehose, s; iterator age, ms", []any{w.own(metric.FirehoseAge, "p50"), w.own(metric.FirehoseAge, "Maximum"), onRight(w.function(bridgeFunction, "IteratorAge", "Maximum"))}},
 			{"Undelivered records; longest refusal of one, s", []any{w.own(metric.Undelivered, "Sum"), onRight(w.own(metric.BlockedAge, "Maximum"))}},
-		}},
-		{"Archive", "Firehose writes objects", [3]graph{
+		}})
+	}
+	return append(all,
+		stage{"Archive", "Firehose writes objects", [3]graph{
 			{"Bytes written, busiest streams", []any{w.search("AWS/Firehose", "DeliveryStreamName", "DeliveryToS3.Bytes", "Sum")}},
 			{"Freshness, s, oldest streams", []any{w.search("AWS/Firehose", "DeliveryStreamName", "DeliveryToS3.DataFreshness", "Maximum")}},
 			{"Failed writes, share of success", []any{w.search("AWS/Firehose", "DeliveryStreamName", "DeliveryToS3.Success", "Average")}},
 		}},
+	)
+}
+
+// drainerStage is the column of the drainer, which packs records for Firehose if no
+// stream has a tap.
+func (w watched) drainerStage() stage {
+	faults := graph{"Throttled, retried, dead letters, lost", []any{w.own(metric.Throttled, "Sum"), w.own(metric.Retried, "Sum"), w.own(metric.DeadLettered, "Sum"), w.own(metric.Lost, "Sum")}}
+	if !w.hasTaps() {
+		return stage{"Drainer", "packs records for Firehose", [3]graph{
+			{"Records forwarded; packed records", []any{w.own(metric.Claimed, "Sum"), w.own(metric.Forwarded, "Sum"), onRight(w.own(metric.Packed, "Sum"))}},
+			{"From receipt to Firehose, s", []any{w.own(metric.FirehoseAge, "p50"), w.own(metric.FirehoseAge, "Maximum")}},
+			faults,
+		}}
 	}
+	return stage{"Drainer", "moves records to Kinesis", [3]graph{
+		{"Records forwarded", []any{w.own(metric.Claimed, "Sum"), w.own(metric.Forwarded, "Sum")}},
+		{"From receipt to tap, s", []any{w.own(metric.TapAge, "p50"), w.own(metric.TapAge, "Maximum")}},
+		faults,
+	}}
 }
 
 // frontStage is the column of the HTTP API or of the function URL.
@@ -120,22 +143,27 @@ func (w watched) frontStage() stage {
 
 // streamGraphs returns the graphs of the streams with the highest values.
 func (w watched) streamGraphs() []graph {
-	return []graph{
+	graphs := []graph{
 		{"Streams: oldest record, s", []any{w.ownSearch(metric.OldestRecordAge, "Maximum")}},
 		{"Streams: records waiting", []any{w.ownSearch(metric.QueueDepth, "Maximum")}},
-		{"Streams: records to the tap", []any{w.search("AWS/Kinesis", "StreamName", "IncomingRecords", "Sum")}},
-		{"Streams: tap throttled, writing and reading", []any{
+	}
+	if !w.hasTaps() {
+		return append(graphs, graph{"Streams: packed records to Firehose", []any{w.search("AWS/Firehose", "DeliveryStreamName", "IncomingRecords", "Sum")}})
+	}
+	return append(graphs,
+		graph{"Streams: records to the tap", []any{w.search("AWS/Kinesis", "StreamName", "IncomingRecords", "Sum")}},
+		graph{"Streams: tap throttled, writing and reading", []any{
 			w.search("AWS/Kinesis", "StreamName", "WriteProvisionedThroughputExceeded", "Sum"),
 			w.search("AWS/Kinesis", "StreamName", "ReadProvisionedThroughputExceeded", "Sum"),
 		}},
-	}
+	)
 }
 
 // functionGraphs returns the graphs of the Lambda functions.
 func (w watched) functionGraphs() []graph {
 	graphs := []graph{{title: "Functions: errors"}, {title: "Functions: throttles"}, {title: "Functions: concurrent executions"}}
 	for i, m := range []struct{ name, statistic string }{{"Errors", "Sum"}, {"Throttles", "Sum"}, {"ConcurrentExecutions", "Maximum"}} {
-		for _, f := range functionsOf(w.Settings) {
+		for _, f := range w.functions() {
 			graphs[i].lines = append(graphs[i].lines, w.function(f, m.name, m.statistic))
 		}
 	}
@@ -145,6 +173,13 @@ func (w watched) functionGraphs() []graph {
 		}})
 	}
 	return graphs
+}
+
+// functions returns the functions of the deployment.
+func (w watched) functions() []string {
+	return slices.DeleteFunc(slices.Clone(functions), func(f string) bool {
+		return f == verifierFunction && !w.Verifies() || f == bridgeFunction && !w.hasTaps()
+	})
 }
 
 // line returns a metric in the form of a dashboard body: namespace, name, dimensions and

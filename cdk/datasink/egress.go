@@ -13,10 +13,10 @@ import (
 )
 
 // endpointIDs are the construct IDs of the interface endpoints by their services.
-var endpointIDs = map[string]string{"sqs": "Sqs", "kinesis-streams": "Kinesis", "secretsmanager": "SecretsManager"}
+var endpointIDs = map[string]string{"sqs": "Sqs", "kinesis-streams": "Kinesis", "kinesis-firehose": "Firehose", "secretsmanager": "SecretsManager"}
 
-// newEndpoints declares the interface endpoints, in every zone or in one.
-func newEndpoints(stack awscdk.Stack, scope constructs.Construct, s settings.Settings, n *network, vpc awsec2.Vpc) {
+// newEndpoints declares the interface endpoints of the services, in every zone or in one.
+func newEndpoints(stack awscdk.Stack, scope constructs.Construct, s settings.Settings, n *network, vpc awsec2.Vpc, services []string) {
 	id := securityGroup(scope, "EndpointsGroup", vpc, "Data Sink: endpoints of AWS services",
 		[]*awsec2.CfnSecurityGroup_IngressProperty{{
 			IpProtocol: jsii.String("tcp"), FromPort: jsii.Number(httpsPort), ToPort: jsii.Number(httpsPort),
@@ -27,12 +27,13 @@ func newEndpoints(stack awscdk.Stack, scope constructs.Construct, s settings.Set
 	if s.Egress == settings.EgressEndpoint {
 		subnets = subnets[:1]
 	}
-	for _, service := range settings.EndpointServices() {
+	for _, service := range services {
 		endpoint := vpc.AddInterfaceEndpoint(jsii.String(endpointIDs[service]), &awsec2.InterfaceVpcEndpointOptions{
 			Service: awsec2.NewInterfaceVpcEndpointAwsService(jsii.String(service), nil, nil, nil),
 			Open:    jsii.Bool(false), SecurityGroups: &[]awsec2.ISecurityGroup{group}, Subnets: &awsec2.SubnetSelection{Subnets: &subnets},
 		})
 		endpoint.AddToPolicy(ownAccount(stack))
+		n.ways = append(n.ways, endpoint)
 	}
 }
 
@@ -49,9 +50,9 @@ func ownAccount(stack awscdk.Stack) awsiam.PolicyStatement {
 
 // newIPv6Routes declares a route from each subnet to the egress-only internet gateway.
 // The CDK declares the gateway of a dual-stack VPC but, for isolated subnets, no route.
-func newIPv6Routes(scope constructs.Construct, vpc awsec2.Vpc, subnets *awsec2.SelectedSubnets) []awscdk.CfnResource {
+func newIPv6Routes(scope constructs.Construct, vpc awsec2.Vpc, subnets *awsec2.SelectedSubnets) []constructs.IDependable {
 	gateway := vpc.Node().FindChild(jsii.String("EIGW6")).(awsec2.CfnEgressOnlyInternetGateway)
-	var routes []awscdk.CfnResource
+	var routes []constructs.IDependable
 	for i, subnet := range *subnets.Subnets {
 		routes = append(routes, awsec2.NewCfnRoute(scope, jsii.String(fmt.Sprintf("Ipv6Route%d", i+1)), &awsec2.CfnRouteProps{
 			RouteTableId:                subnet.RouteTable().RouteTableId(),

@@ -12,12 +12,14 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// destination is what the Firehoses of all streams share: the bucket, the role that
-// writes to it, and the log of failed writes.
+// destination is what the streams share: the bucket, the role that writes to it, and the
+// log of failed writes.
 type destination struct {
 	bucket              awss3.IBucket
 	roleARN             *string
 	logGroup, logStream string
+	// database is the name of the database of the tables; nil for none.
+	database *string
 }
 
 // newDestination declares the role and the log of the Firehoses.

@@ -90,9 +90,7 @@ func newFunction(stack awscdk.Stack, d deployment, net *network, f function, val
 	}
 	fn := awslambda.NewFunction(stack, jsii.String(f.id), &props)
 	if f.inVPC {
-		for _, route := range net.routes {
-			fn.Node().AddDependency(route)
-		}
+		fn.Node().AddDependency(net.ways...)
 	}
 	return fn
 }

@@ -22,14 +22,26 @@ const (
 
 	// alarmsPerStream is the number of alarms of a stream.
 	alarmsPerStream = 3
-	perStream       = 7
+	perStream       = 8
 )
+
+// TestManyStreamsAndAlarmsStayUnderTheLimit adds the resources of streams to a stack that
+// has an alarm for each of 90 shards of the cache.
+func TestManyStreamsAndAlarmsStayUnderTheLimit(t *testing.T) {
+	a := synth(t, map[string]any{
+		"tracing": "true", "verifyHours": "1", "lake": "true", "objectsTopic": "true", "egress": "both", "cacheShards": "90", "cacheReplicas": "0",
+		"corsOrigins": "https://app.example.com", "domainName": "sink.example.com", "certificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0a1b",
+	}, tapsOfAllKinds)
+	if all := len(a.root.Resources) - len(a.nested) + manyStreams*perStream; all > maxAllResources {
+		t.Errorf("%d streams make %d resources, want at most %d", manyStreams, all, maxAllResources)
+	}
+}
 
 func TestTheMostStreamsStayUnderTheLimits(t *testing.T) {
 	const n = settings.MaxStreams
 	// The settings that add the most resources.
 	a := synth(t, map[string]any{
-		"name": "name-of-20-characters"[:20], "tracing": "true", "verifyHours": "1", "egress": "both", "cacheShards": "45", "corsOrigins": "https://app.example.com",
+		"name": "name-of-20-characters"[:20], "tracing": "true", "verifyHours": "1", "lake": "true", "objectsTopic": "true", "egress": "both", "cacheShards": "3", "cacheReplicas": "0", "corsOrigins": "https://app.example.com",
 		"domainName": "sink.example.com", "certificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0a1b",
 	}, many(n))
 	resources := 0

@@ -15,8 +15,8 @@ type network struct {
 	subnets *awsec2.SelectedSubnets
 	// functions is the ID of the security group of ingest and the drainer.
 	functions *string
-	// routes are the IPv6 routes, which the functions need when they start.
-	routes []awscdk.CfnResource
+	// ways are the routes and the endpoints that the functions need when they start.
+	ways []constructs.IDependable
 }
 
 // subnetIDs returns the subnets in the form of L1 constructs.
@@ -38,7 +38,8 @@ const (
 // newNetwork declares a VPC that accepts no connection from the internet, or looks up the
 // VPC of the setting vpcId. Nor is there a route to the internet, except over
 // IPv6 with egress=ipv6 or both.
-func newNetwork(stack awscdk.Stack, s settings.Settings) *network {
+func newNetwork(stack awscdk.Stack, d deployment) *network {
+	s := d.Settings
 	scope := constructs.NewConstruct(stack, jsii.String("Network"))
 	if s.VPCID != "" {
 		vpc := awsec2.Vpc_FromLookup(scope, jsii.String("Vpc"), &awsec2.VpcLookupOptions{VpcId: jsii.String(s.VPCID)})
@@ -65,10 +66,10 @@ func newNetwork(stack awscdk.Stack, s settings.Settings) *network {
 	})
 	s3.AddToPolicy(ownAccount(stack))
 	if s.IPv6() {
-		n.routes = newIPv6Routes(scope, vpc, n.subnets)
+		n.ways = newIPv6Routes(scope, vpc, n.subnets)
 	}
-	if s.InterfaceEndpoints() > 0 {
-		newEndpoints(stack, scope, s, n, vpc)
+	if streams := d.streams.All(); s.InterfaceEndpoints(streams) > 0 {
+		newEndpoints(stack, scope, s, n, vpc, settings.EndpointServices(streams))
 	}
 	return n
 }

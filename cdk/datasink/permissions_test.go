@@ -111,7 +111,7 @@ var wildcards = []struct{ pattern, why string }{
 	{`.*:deliverystream/datasink\.\*`, "their Firehoses"},
 	{`.*:secret:datasink\.(cache|clients)-\?{6}`, "the six characters that Secrets Manager appends"},
 	{`\$\{Archive\.Arn\}/\*/dt=\*`, "the folders of all streams"},
-	{`.*:log-group:/datasink/(bridge|ingest):\*`, "the log streams of one log group"},
+	{`.*:log-group:/datasink/(bridge|drainer|ingest):\*`, "the log streams of one log group"},
 	{`\$\{Archive\.Arn\}/failed/(drainer|bridge)/\*`, "a function's own folder"},
 	{`\$\{Archive\.Arn\}/_manifests/\*`, "the folder of the verifier"},
 	{`\$\{Archive\.Arn\}/aws/lambda/\*`, "Lambda's folder: it has the mapping's id, which is not known before"},

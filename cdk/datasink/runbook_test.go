@@ -7,6 +7,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // condition says when an alarm starts.
@@ -35,11 +36,13 @@ var alarmGroups = []struct {
 	alarms []alarm
 }{
 	{"each stream", streamAlarms},
+	{"each stream with a tap", tapAlarms},
 	{"the HTTP API (`front=api`)", apiAlarms},
 	{"the function URL (`front=url`)", urlAlarms},
 	{"a cache with nodes (`cache=nodes`)", cacheAlarms},
 	{"a serverless cache (`cache=serverless`)", serverlessAlarms},
 	{"every deployment", serviceAlarms},
+	{"the bridge, if a stream has a tap", bridgeAlarms},
 	{"the verifier (with `verifyHours`)", verifierAlarms},
 }
 
@@ -53,14 +56,17 @@ func runbook() string {
 		}
 		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, "An alarm costs $0.10 a month. A deployment has %d alarms with the default settings and %d with `profile=small`. Each stream has %d, and the verifier has %d.\n",
-		countAlarms(settings.Default()), countAlarms(parsed(map[string]any{"profile": "small"})), len(streamAlarms), len(verifierAlarms))
+	small := parsed(map[string]any{"profile": "small"})
+	fmt.Fprintf(&b, "An alarm costs $0.10 a month. A deployment has %d alarms with the default settings and %d with `profile=small`, or %d and %d if no stream has a tap.\n"+
+		"Each stream has %d, or %d without a tap, and the verifier has %d.\n",
+		countAlarms(settings.Default(), stream.TapOn), countAlarms(small, stream.TapOn), countAlarms(settings.Default(), stream.TapOff), countAlarms(small, stream.TapOff),
+		len(streamAlarms)+len(tapAlarms), len(streamAlarms), len(verifierAlarms))
 	return b.String()
 }
 
-// countAlarms returns the number of alarms of a deployment without streams.
-func countAlarms(s settings.Settings) int {
-	w := watched{Settings: s, apiID: jsii.String(""), cacheGroup: jsii.String(""), bucket: jsii.String("")}
+// countAlarms returns the number of alarms of a deployment, without those of its streams.
+func countAlarms(s settings.Settings, tap stream.Tap) int {
+	w := watched{Settings: s, streams: []stream.Stream{{Tap: tap}}, apiID: jsii.String(""), cacheGroup: jsii.String(""), bucket: jsii.String("")}
 	count := 0
 	for _, a := range w.alarms() {
 		count += len(a.targets(w))

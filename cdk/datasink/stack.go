@@ -2,6 +2,7 @@ package datasink
 
 import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 )
@@ -35,12 +36,16 @@ func newStack(app constructs.Construct, d deployment) awscdk.Stack {
 	queue := newWakeQueue(stack, d.Settings)
 	var net *network
 	if d.InVPC() {
-		net = newNetwork(stack, d.Settings)
+		net = newNetwork(stack, d)
 	}
 	redis := newRedis(stack, d.Settings, net)
 
 	r := resources{bucket: bucket, clients: clients, queue: queue, redis: redis, network: net}
-	drainer, bridge, ingest := newDrainer(stack, d, r), newBridge(stack, d, r), newIngest(stack, d, r)
+	drainer, ingest := newDrainer(stack, d, r), newIngest(stack, d, r)
+	var bridge awslambda.Function
+	if d.hasTaps() {
+		bridge = newBridge(stack, d, r)
+	}
 	// The drainer is updated first: it must understand what a new ingest pushes.
 	ingest.Node().AddDependency(drainer)
 	newWaking(stack, d.Settings, queue, drainer)
@@ -49,33 +54,50 @@ func newStack(app constructs.Construct, d deployment) awscdk.Stack {
 		newDailyHealth(stack, d.Settings, ingest)
 	}
 	front := newFront(stack, d.Settings, ingest)
+	to := newDestination(stack, d.Settings, bucket)
+	if d.Lake {
+		to.database = newLake(stack, d.Settings).Ref()
+	}
 	// The streams take minutes to create, in which the first sweeps run.
-	started = append(started, newStreams(stack, d, bucket, bridge, redis.cache)...)
+	started = append(started, newStreams(stack, d, to, bridge, redis.cache)...)
 	outputs := []output{
 		{"ApiUrl", front.url, "POST bodies to /archives/{stream} below this URL"},
 		{"ArchiveBucket", bucket.BucketName(), "The archive"},
 		{"ClientsSecret", clients.SecretArn(), "The secret with clients and their passwords"},
 		{"IngestFunction", ingest.FunctionName(), "The function that accepts records"},
 		{"DrainerFunction", drainer.FunctionName(), "The function that drains the queue and reports its state"},
-		{"BridgeFunction", bridge.FunctionName(), "The function that moves records from Kinesis to Firehose"},
 		{"WakeQueue", queue.QueueUrl(), "The queue of wake-ups for the drainer"},
+	}
+	if bridge != nil {
+		outputs = append(outputs, output{"BridgeFunction", bridge.FunctionName(), "The function that moves records from Kinesis to Firehose"})
 	}
 	if d.Verifies() {
 		verifier, schedule := newVerifier(stack, d, r, drainer)
 		started = append(started, schedule)
+		onlyWritesManifests(bucket, verifier.Role())
 		outputs = append(outputs, output{"VerifierFunction", verifier.FunctionName(), "The function that verifies the archive"})
 	}
-	all := watched{Settings: d.Settings, apiID: front.apiID, cacheGroup: redis.group, bucket: bucket.BucketName(), started: started}
-	newDashboard(stack, all, newAlarms(constructs.NewConstruct(stack, jsii.String("Alarms")), all, all.alarms()))
-	for _, o := range outputs {
-		awscdk.NewCfnOutput(stack, jsii.String(o.name), &awscdk.CfnOutputProps{Value: o.value, Description: jsii.String(o.means)})
+	if d.Lake {
+		outputs = append(outputs, output{"LakeDatabase", to.database, "The database with a table of each stream"})
 	}
+	if d.ObjectsTopic {
+		outputs = append(outputs, output{"ObjectsTopic", newObjectsTopic(stack, d.Settings, bucket).Ref(), "The topic that announces new objects and manifests"})
+	}
+	all := watched{Settings: d.Settings, streams: d.streams.All(), apiID: front.apiID, cacheGroup: redis.group, bucket: bucket.BucketName(), started: started}
+	dashboard := newDashboard(stack, all, newAlarms(constructs.NewConstruct(stack, jsii.String("Alarms")), all, all.alarms()))
+	newOutputs(stack, append(outputs, output{"DashboardUrl", dashboard, "The dashboard"}))
 	return stack
 }
 
-// output is an output of the stack.
+// output is an output of the root stack or of a nested stack.
 type output struct {
 	name  string
 	value *string
 	means string
+}
+
+func newOutputs(stack awscdk.Stack, outputs []output) {
+	for _, o := range outputs {
+		awscdk.NewCfnOutput(stack, jsii.String(o.name), &awscdk.CfnOutputProps{Value: o.value, Description: jsii.String(o.means)})
+	}
 }

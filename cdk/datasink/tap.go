@@ -11,8 +11,8 @@ import (
 )
 
 // newTap declares the Kinesis stream of a stream. It is retained when the entry is
-// deleted from streams.json, unless the stream was retired before: a retired stream
-// has no records that somebody still waits for.
+// deleted from streams.json or when the tap is set to false, unless the stream was retired
+// or its tap was ending before: then nothing has put records to it since that deploy.
 func newTap(scope constructs.Construct, d settings.Settings, s stream.Stream) awskinesis.CfnStream {
 	props := &awskinesis.CfnStreamProps{
 		Name:                 jsii.String(stream.ResourceName(d.Name, s.Name)),
@@ -26,11 +26,18 @@ func newTap(scope constructs.Construct, d settings.Settings, s stream.Stream) aw
 		props.ShardCount = jsii.Number(s.Shards)
 	}
 	policy := awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE
-	if s.Retired {
+	// CloudFormation ignores a changed deletion policy unless another property of the
+	// resource changes with it.
+	tag := ""
+	switch {
+	case s.Retired:
+		tag = "datasink:retired"
+	case !s.FeedsTap():
+		tag = "datasink:ending"
+	}
+	if tag != "" {
 		policy = awscdk.RemovalPolicy_DESTROY
-		// CloudFormation ignores a changed deletion policy unless another property
-		// of the resource changes with it.
-		props.Tags = &[]*awscdk.CfnTag{{Key: jsii.String("datasink:retired"), Value: jsii.String("true")}}
+		props.Tags = &[]*awscdk.CfnTag{{Key: jsii.String(tag), Value: jsii.String("true")}}
 	}
 	tap := awskinesis.NewCfnStream(scope, jsii.String("Tap"), props)
 	tap.ApplyRemovalPolicy(policy, nil)

@@ -170,7 +170,7 @@ func read(t testing.TB, dir string, d deployment) assembly {
 		}
 		file, _ := r.Metadata["aws:asset:path"].(string)
 		nested := readTemplate(t, dir, file)
-		name := strings.TrimPrefix(fmt.Sprint(only(t, nested, "AWS::Kinesis::Stream").Properties["Name"]), d.Name+".")
+		name := strings.TrimPrefix(fmt.Sprint(only(t, nested, "AWS::KinesisFirehose::DeliveryStream").Properties["DeliveryStreamName"]), d.Name+".")
 		if _, ok := d.streams.Lookup(name); !ok {
 			t.Fatalf("nested stack %s belongs to no stream: %q", id, name)
 		}

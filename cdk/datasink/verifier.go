@@ -2,6 +2,7 @@ package datasink
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -29,12 +30,17 @@ const (
 func newVerifier(stack awscdk.Stack, d deployment, r resources, drainer awslambda.Function) (awslambda.Function, awscdk.CfnResource) {
 	values := values(d, r)
 	values[env.DrainerFunction] = drainer.FunctionName()
-	values[env.DrainerLog] = jsii.String(logGroupName(d.Settings, "drainer"))
-	values[env.BridgeLog] = jsii.String(logGroupName(d.Settings, "bridge"))
-	values[env.IngestLog] = jsii.String(logGroupName(d.Settings, "ingest"))
+	read := map[string]string{env.DrainerLog: "drainer", env.IngestLog: "ingest"}
+	if d.hasTaps() {
+		read[env.BridgeLog] = bridgeFunction
+	}
+	var logs []*string
+	for _, variable := range slices.Sorted(maps.Keys(read)) {
+		name := logGroupName(d.Settings, read[variable])
+		values[variable] = jsii.String(name)
+		logs = append(logs, logGroupARNs(stack, name)...)
+	}
 	values[env.VerifyEvery] = jsii.String((time.Duration(d.VerifyHours) * time.Hour).String())
-	logs := slices.Concat(
-		logGroupARNs(stack, *values[env.DrainerLog]), logGroupARNs(stack, *values[env.BridgeLog]), logGroupARNs(stack, *values[env.IngestLog]))
 	fn := newFunction(stack, d, nil, function{
 		id: "Verifier", name: verifierFunction, reads: env.Settings(env.ParseVerifier),
 		seconds: verifierSeconds, memory: verifierMemory,
@@ -43,7 +49,7 @@ func newVerifier(stack awscdk.Stack, d deployment, r resources, drainer awslambd
 			allow(logs, "logs:FilterLogEvents"),
 			allow(on(r.bucket.BucketArn()), "s3:ListBucket"),
 			allow(on(r.objects("*/dt=*")), "s3:GetObject"),
-			allow(on(r.objects("_manifests/*")), "s3:PutObject"),
+			allow(on(r.objects(manifests+"*")), "s3:PutObject"),
 		},
 		more: awslambda.FunctionProps{
 			Description: jsii.String("Data Sink: verifies that the archive has what was sent to it"),

@@ -11,10 +11,13 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-func TestABatchIsPushedInParts(t *testing.T) {
+func TestPartsAndGenerationsAreThoseOfTheQueue(t *testing.T) {
 	t.Parallel()
 	if partEnvelopes != pipelinequeue.MaxPartEnvelopes {
 		t.Errorf("a part has %d envelopes, want %d", partEnvelopes, pipelinequeue.MaxPartEnvelopes)
+	}
+	if rememberedKeys != pipelinequeue.RememberedKeys {
+		t.Errorf("a generation has %d keys, want %d", rememberedKeys, pipelinequeue.RememberedKeys)
 	}
 }
 

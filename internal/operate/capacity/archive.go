@@ -23,7 +23,7 @@ func billedBytes(n float64) float64 {
 	return math.Ceil(n/bill.FirehoseUnit) * bill.FirehoseUnit
 }
 
-// packedBytes returns the bytes that Firehose bills for a batch that the bridge packed.
+// packedBytes returns the bytes that Firehose bills for a batch.
 func (l Load) packedBytes(records float64) float64 {
 	framed := float64(l.framed())
 	each := math.Floor(stream.MaxFramedBytes / framed)
@@ -34,10 +34,7 @@ func (l Load) packedBytes(records float64) float64 {
 func newFirehose(l Load, t Tap) Firehose {
 	busiest, _ := l.shares()
 	f := Firehose{BusiestMiB: l.peak() * busiest * float64(l.framed()) / (1 << 20)}
-	f.GiB = l.overShards(t, func(rate float64) float64 {
-		b := l.batchOf(rate)
-		return b.perSecond * l.packedBytes(b.records)
-	}) * bill.MonthSeconds / bill.GiB
+	f.GiB = l.overBatches(t, func(b batch) float64 { return b.perSecond * l.packedBytes(b.records) }) * bill.MonthSeconds / bill.GiB
 	f.UnpackedGiB = l.Rate * bill.MonthSeconds * billedBytes(float64(l.framed())) / bill.GiB
 	f.Dollars = bill.Priced(bill.FirehoseGiB, f.GiB)
 	f.Saved = bill.Priced(bill.FirehoseGiB, f.UnpackedGiB) - f.Dollars

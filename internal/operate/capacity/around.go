@@ -37,7 +37,7 @@ func metrics() (service, each int) {
 func newWatching(p Plan) Watching {
 	l := p.Load
 	service, each := metrics()
-	w := Watching{Metrics: service + each*l.Streams, Alarms: bill.ServiceAlarms(p.settings()) + bill.StreamAlarms*l.Streams}
+	w := Watching{Metrics: service + each*l.Streams, Alarms: bill.FloorOf(p.settings(), l.streams()).Alarms}
 	bytes := 0.0
 	if l.stack().Front == settings.FrontAPI {
 		bytes = l.requests() * (accessLogBytes + logBytesPerRecord)
@@ -47,9 +47,11 @@ func newWatching(p Plan) Watching {
 	bytes += (l.requests()/metric.MaxValues + p.Ingest.Concurrency/10) * (ingestLogBytes + logBytesPerRecord)
 	bytes += p.Drainer.WakeUps * (invocationBytes + 3*logBytesPerRecord)
 	bytes += float64(l.Streams) / settings.SweepSeconds * (sweepLogBytes + logBytesPerRecord)
-	if i := p.Bridge.InvocationsPerSecond; i > 0 {
-		packed := math.Ceil(l.Rate / i * float64(l.framed()) / stream.MaxFramedBytes)
-		bytes += i * (invocationBytes + 3*logBytesPerRecord + packed*(packedLogBytes+logBytesPerRecord))
+	bytes += p.Bridge.InvocationsPerSecond * (invocationBytes + 3*logBytesPerRecord)
+	if !l.oversize() {
+		bytes += l.overBatches(p.Tap, func(b batch) float64 {
+			return b.perSecond * math.Ceil(b.records*float64(l.framed())/stream.MaxFramedBytes) * (packedLogBytes + logBytesPerRecord)
+		})
 	}
 	w.LogGiB = bytes * bill.MonthSeconds / bill.GiB
 	w.Dollars = w.LogGiB*bill.LogGiB + float64(w.Metrics)*bill.MetricMonth + float64(w.Alarms)*bill.AlarmMonth + bill.DashboardMonth
@@ -62,7 +64,7 @@ type Network struct {
 	Endpoints int `json:"endpoints"`
 	// KMSRequests is the number of KMS requests of the functions in a month.
 	KMSRequests float64 `json:"kmsRequests"`
-	// GiB is the amount of PutRecords calls through them in a month, in base64.
+	// GiB is the amount of calls of the drainer through them in a month, in base64.
 	GiB     float64 `json:"gib"`
 	Dollars float64 `json:"dollars"`
 }
@@ -70,12 +72,18 @@ type Network struct {
 func newNetwork(p Plan) Network {
 	l := p.Load
 	s := l.stack()
-	n := Network{Endpoints: s.InterfaceEndpoints()}
-	// Each environment of the drainer and of the bridge decrypts the key of each stream.
-	environments := math.Max(1, math.Ceil(p.Bridge.Concurrency)) + float64(max(1, p.Drainer.Concurrency))
-	n.KMSRequests = float64(l.Streams) * environments * bill.KMSRequestsPerMonth
+	n := Network{Endpoints: s.InterfaceEndpoints(l.streams())}
+	if !l.NoTap {
+		// Each environment of the drainer and of the bridge decrypts the key of each stream.
+		environments := math.Max(1, math.Ceil(p.Bridge.Concurrency)) + float64(max(1, p.Drainer.Concurrency))
+		n.KMSRequests = float64(l.Streams) * environments * bill.KMSRequestsPerMonth
+	}
 	if !l.oversize() && n.Endpoints > 0 {
-		n.GiB = l.Rate * bill.MonthSeconds * float64(base64.StdEncoding.EncodedLen(l.Size)+keyBytes+putBytes) / bill.GiB
+		call := base64.StdEncoding.EncodedLen(l.Size) + keyBytes + putBytes
+		if l.NoTap {
+			call = base64.StdEncoding.EncodedLen(l.framed())
+		}
+		n.GiB = l.Rate * bill.MonthSeconds * float64(call) / bill.GiB
 	}
 	n.Dollars = float64(n.Endpoints)*bill.EndpointHour*bill.MonthHours + bill.Priced(bill.EndpointGiB, n.GiB) + secrets*bill.SecretMonth + n.KMSRequests*bill.KMSRequest
 	return n

@@ -20,19 +20,46 @@ type Cache struct {
 	ShardMax float64 `json:"shardMax"`
 	// RecordBytes is the memory of a queued record.
 	RecordBytes float64 `json:"recordBytes"`
+	// KeyMiB is the memory of the idempotency keys of all streams.
+	KeyMiB float64 `json:"keyMib,omitempty"`
 	// BacklogMinutes is the time for which the fullest shard can store all its records.
 	BacklogMinutes float64 `json:"backlogMinutes"`
 	Dollars        float64 `json:"dollars"`
 }
 
-// carries returns the number of records a second that one shard can accept and deliver
-// permanently, and store for the required minutes.
-func (l Load) carries(n node) float64 {
+// keys returns the memory of the idempotency keys of a stream with that share of the
+// requests, in bytes. Redis keeps two generations of keys, each for the idempotency window
+// or until it is full.
+func (l Load) keys(share float64) float64 {
+	if !l.Keys {
+		return 0
+	}
+	window := float64(defaults.IdempotencyMinutes * 60)
+	return 2 * min(rememberedKeys, l.peak()/float64(l.Batch)*share*window) * keyMemory
+}
+
+// shardKeys returns the memory of the idempotency keys on the shard that has the most.
+func (l Load) shardKeys(shards int) float64 {
+	busiest, other := l.shares()
+	if shards == 1 {
+		return l.overStreams(l.keys)
+	}
+	most := l.keys(busiest)
+	if other > 0 {
+		most = max(most, l.fullest(shards)/other*l.keys(other))
+	}
+	return most
+}
+
+// carries returns the number of records a second that one of the shards can accept and
+// deliver permanently, and store for the required minutes beside idempotency keys.
+func (l Load) carries(n node, shards int) float64 {
 	most := n.core / redisSeconds.at(l.Size)
 	// Each record is sent to every replica and to a drainer, and received once.
 	most = min(most, n.bytesPerSecond()/(l.queued()*float64(1+l.Replicas)))
 	if l.BacklogMinutes > 0 {
-		most = min(most, n.usable()/(l.queued()*redisMemory)/(l.BacklogMinutes*60))
+		room := max(0, n.usable()-l.shardKeys(shards))
+		most = min(most, room/(l.queued()*redisMemory)/(l.BacklogMinutes*60))
 	}
 	return most
 }
@@ -62,16 +89,16 @@ func (l Load) fullest(shards int) float64 {
 // they are enough: they are not if one stream exceeds what one shard carries.
 func (l Load) shardsOf(n node) (shards int, enough bool) {
 	busiest, _ := l.shares()
-	most := l.carries(n) * (1 + 1e-9)
-	enough = l.peak()*busiest <= most
-	shards = 1
-	for l.peak()*l.fullest(shards) > most {
-		if shards == maxSetting("cacheShards") || !enough && l.Streams <= fewStreams && shards >= l.Streams {
+	for shards = 1; ; shards++ {
+		most := l.carries(n, shards) * (1 + 1e-9)
+		enough = l.peak()*busiest <= most
+		switch {
+		case l.peak()*l.fullest(shards) <= most:
+			return shards, enough
+		case shards == maxSetting("cacheShards"), !enough && l.Streams <= fewStreams && shards >= l.Streams:
 			return shards, false
 		}
-		shards++
 	}
-	return shards, enough
 }
 
 // fewStreams is the number of streams up to which names can be chosen by hand.
@@ -101,7 +128,7 @@ func newCache(l Load) Cache {
 		return best
 	}
 	most := slices.MaxFunc(candidates, func(a, b node) int {
-		switch x, y := l.carries(a), l.carries(b); {
+		switch x, y := l.carries(a, l.Streams), l.carries(b, l.Streams); {
 		case x < y:
 			return -1
 		case x > y:
@@ -116,13 +143,13 @@ func newCache(l Load) Cache {
 func (l Load) cacheOf(n node, shards int) Cache {
 	c := Cache{
 		Node: n.name, Shards: shards, Nodes: shards * (1 + l.Replicas),
-		ShardMax: l.carries(n), RecordBytes: l.queued() * redisMemory,
+		ShardMax: l.carries(n, shards), RecordBytes: l.queued() * redisMemory, KeyMiB: l.overStreams(l.keys) / (1 << 20),
 	}
 	for _, each := range nodes {
-		c.StreamMax = max(c.StreamMax, l.carries(each))
+		c.StreamMax = max(c.StreamMax, l.carries(each, l.Streams))
 	}
 	busiest, _ := l.shares()
-	c.BacklogMinutes = n.usable() / (c.RecordBytes * l.peak() * max(busiest, l.fullest(shards))) / 60
+	c.BacklogMinutes = max(0, n.usable()-l.shardKeys(shards)) / (c.RecordBytes * l.peak() * max(busiest, l.fullest(shards))) / 60
 	c.Dollars = float64(c.Nodes) * bill.NodeHour[n.name] * bill.MonthHours
 	if !l.oversize() {
 		// Functions and nodes are in two zones: half of the data that is pushed and

@@ -63,7 +63,9 @@ func ceilings(p Plan) []Ceiling {
 	if p.Drainer.Concurrency > maxSetting("drainerConcurrency") {
 		add(scaled(float64(maxSetting("drainerConcurrency")), float64(p.Drainer.Concurrency)), "drainers that SQS runs at once", byDesign, "split the streams over several deployments")
 	}
-	all = append(all, tapCeilings(p, r)...)
+	if !l.NoTap {
+		all = append(all, tapCeilings(p, r)...)
+	}
 	add(r.firehoseMiB*(1<<20)/float64(l.framed())/busiest, fmt.Sprintf("Direct PUT of one Firehose, %g MiB/s", r.firehoseMiB), byQuota,
 		"Firehose Direct PUT: %d MiB/s a stream", max(whole(p.Firehose.BusiestMiB), int(r.firehoseMiB)+1))
 	slices.SortStableFunc(all, func(a, b Ceiling) int { return cmp.Compare(a.At, b.At) })
@@ -91,7 +93,7 @@ func cacheCeilings(p Plan) []Ceiling {
 		streamMax = p.Cache.ShardMax
 	}
 	list := []Ceiling{
-		ceiling(standard.carries(small), fmt.Sprintf("one %s, with %g minutes of backlog", defaults.CacheNodeType, l.BacklogMinutes), bySetting, p.Cache.changed()),
+		ceiling(standard.carries(small, 1), fmt.Sprintf("one %s, with %g minutes of backlog", defaults.CacheNodeType, l.BacklogMinutes), bySetting, p.Cache.changed()),
 		ceiling(streamMax/busiest, "one stream: its queue is on one node of the cache", byDesign, fmt.Sprintf("split the busiest stream into %d or more", max(2, whole(l.peak()*busiest/streamMax)))),
 	}
 	if p.Cache.Nodes > clusterNodes {
@@ -181,6 +183,9 @@ func (p Plan) chosen(set []string) []string {
 	slices.Sort(more)
 	if p.Load.OnDemand {
 		more = append(more, `"capacity": "on-demand"`)
+	}
+	if p.Load.NoTap {
+		more = append(more, `"tap": false`)
 	}
 	return more
 }

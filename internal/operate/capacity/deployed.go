@@ -33,6 +33,8 @@ const (
 	// scaleSeconds is the time after which a drainer decides again how many drainers
 	// its stream needs.
 	scaleSeconds = 5
+	// rememberedKeys is the number of idempotency keys in a full generation of a stream.
+	rememberedKeys = 100_000
 	// redisReserved is the share of a node's memory that ElastiCache reserves, by its
 	// parameter reserved-memory-percent.
 	// https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/redis-memory-management.html

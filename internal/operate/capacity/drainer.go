@@ -22,9 +22,17 @@ type Drainer struct {
 // drains returns the number of records a second that one drainer moves. Its CPU, or
 // its claims in flight and their waiting time, is the limit.
 func (l Load) drains() float64 {
-	claim := min(float64(drainer.ClaimRecords), max(1, float64(drainer.ClaimBytes)/l.queued()))
-	inFlight := float64(drainer.ClaimsInFlight) * claim / (claimWait / 1000)
+	wait := claimWait
+	if l.NoTap {
+		wait = putWait
+	}
+	inFlight := float64(drainer.ClaimsInFlight) * l.claimRecords() / (wait / 1000)
 	return min(vCPUs(l.DrainerMemory)/drainSeconds.at(l.Size), inFlight)
+}
+
+// claimRecords returns the number of records in a full claim.
+func (l Load) claimRecords() float64 {
+	return min(float64(drainer.ClaimRecords), max(1, float64(drainer.ClaimBytes)/l.queued()))
 }
 
 // executions returns the mean number of drainers of a stream at work. Each wake-up

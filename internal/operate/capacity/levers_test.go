@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,17 +65,19 @@ func deploymentsTable() string {
 
 // priceLines are the prices in the README of the repository.
 func priceLines() string {
-	price := func(profile string) (floor, each, single, batch float64) {
-		s := newPlan(leverLoad(1, 1, profile, 1)).Load.stack()
-		floor = bill.Dollars(bill.FloorOf(s, nil).Lines(s.DrainerMemory))
-		each = bill.Dollars(bill.FloorOf(s, []stream.Stream{{Name: "orders", Shards: 1}}).Lines(s.DrainerMemory)) - floor
-		set := func(l *Load) { l.Profile = profile }
-		return floor, each, marginal(set, 1), marginal(set, 100)
+	tap, noTap := stream.Stream{Shards: 1}, stream.Stream{Tap: stream.TapOff}
+	floor := func(profile string, streams ...stream.Stream) float64 {
+		s := leverLoad(1, 1, profile, 1).stack()
+		return bill.Dollars(bill.FloorOf(s, streams).Lines(s.DrainerMemory))
 	}
-	floor, each, single, batch := price(settings.ProfileStandard)
-	smallFloor, _, smallSingle, smallBatch := price(settings.ProfileSmall)
-	return fmt.Sprintf("Without traffic a deployment costs $%.0f a month, with `profile=small` $%.0f, and $%.0f for each stream. A million records of 1 KiB cost $%.2f one by one and\n"+
-		"$%.2f in batches of 100, with `profile=small` $%.2f and $%.2f.\n", floor, smallFloor, each, single, batch, smallSingle, smallBatch)
+	million := func(profile string, batch int) float64 {
+		return marginal(func(l *Load) { l.Profile = profile }, batch)
+	}
+	const standard, small = settings.ProfileStandard, settings.ProfileSmall
+	return fmt.Sprintf("Without traffic a deployment costs $%.0f a month, with `profile=small` $%.0f, and each stream $%.0f, or $%.2f without a tap. A million records of 1 KiB cost\n"+
+		"$%.2f one by one and $%.2f in batches of 100, with `profile=small` $%.2f and $%.2f.\n",
+		floor(standard), floor(small), floor(standard, tap)-floor(standard), floor(standard, noTap, noTap)-floor(standard, noTap),
+		million(standard, 1), million(standard, 100), million(small, 1), million(small, 100))
 }
 
 func TestThePricesInTheREADMEOfTheRepository(t *testing.T) {
@@ -154,6 +157,70 @@ func TestEachLeverSavesWhatItPromises(t *testing.T) {
 	}
 }
 
+// TestFiveIdleStreamsWithoutATap compares what the cheapest deployment of five streams costs.
+func TestFiveIdleStreamsWithoutATap(t *testing.T) {
+	t.Parallel()
+	l := leverLoad(0.001, 5, settings.ProfileSmall, 1)
+	l.NoTap = true
+	floor := bill.FloorOf(l.stack(), l.streams())
+	if floor.Shards+floor.OnDemandStreams+floor.Streams != 0 {
+		t.Errorf("streams without a tap have Kinesis streams: %+v", floor)
+	}
+	if got := bill.Dollars(floor.Lines(l.DrainerMemory)); got < 13.5 || got > 14.5 {
+		t.Errorf("five idle streams cost $%.2f a month, want about 14", got)
+	}
+}
+
+func TestStreamsWithoutATap(t *testing.T) {
+	t.Parallel()
+	for _, rate := range []float64{1, 100, 10_000} {
+		with := loadOf(rate, 1<<10, 5)
+		without := with
+		without.NoTap = true
+		a, b := newPlan(with), newPlan(without)
+		if b.Tap.Shards != 0 || b.Bridge.Dollars != 0 || b.Tap.Dollars != 0 || b.Network.KMSRequests != 0 {
+			t.Errorf("%g records/s without a tap need Kinesis or a bridge: %+v %+v", rate, b.Tap, b.Bridge)
+		}
+		if b.Dollars >= a.Dollars || b.Firehose.GiB < without.Rate*bill.MonthSeconds*float64(without.framed())/bill.GiB {
+			t.Errorf("%g records/s cost $%.2f without a tap and $%.2f with one, Firehose bills %.1f GiB", rate, b.Dollars, a.Dollars, b.Firehose.GiB)
+		}
+		if !slices.Contains(b.Set, `"tap": false`) {
+			t.Errorf("set %v, want the field of the streams", b.Set)
+		}
+	}
+}
+
+// TestIdempotencyKeysNeedMemory compares the memory of keys with the measured one: 18 MB
+// for a stream with two full generations.
+func TestIdempotencyKeysNeedMemory(t *testing.T) {
+	t.Parallel()
+	l := loadOf(1_000, 1<<10, 10)
+	l.Keys = true
+	if got := newPlan(l).Cache.KeyMiB * (1 << 20); math.Abs(got-10*18.28e6) > 1e5 {
+		t.Errorf("the keys of ten busy streams need %.1f MB, want 183", got/1e6)
+	}
+	// Ten requests a second of one stream are 36,000 in an hour.
+	l.Rate, l.Streams = 10, 1
+	if got := newPlan(l).Cache.KeyMiB * (1 << 20); math.Abs(got-2*36_000*91.4) > 1e4 {
+		t.Errorf("the keys of a quiet stream need %.1f MB, want 6.6", got/1e6)
+	}
+	l.Batch = 100
+	if got := newPlan(l).Cache.KeyMiB * (1 << 20); math.Abs(got-2*360*91.4) > 100 {
+		t.Errorf("the keys of batches need %.1f kB, want 66: a batch has one key", got/1e3)
+	}
+	// 300 streams have 5.5 GB of keys, which no t4g.small can hold.
+	many := loadOf(9_000, 100, 300)
+	without := newPlan(many)
+	many.Keys = true
+	with := newPlan(many)
+	if with.Cache.Dollars <= without.Cache.Dollars {
+		t.Errorf("5.5 GB of keys change nothing: %+v", with.Cache)
+	}
+	if room := with.Cache.node().usable() - many.shardKeys(with.Cache.Shards); with.Cache.BacklogMinutes < many.BacklogMinutes*0.999 || room < 0 {
+		t.Errorf("beside the keys there is room for %.2f minutes, want %g", with.Cache.BacklogMinutes, many.BacklogMinutes)
+	}
+}
+
 // TestAnIdlePlanIsTheFloor compares the model with the floor, which a test of the CDK app
 // compares with the template.
 func TestAnIdlePlanIsTheFloor(t *testing.T) {
@@ -195,11 +262,13 @@ func TestTheSmallProfileHasItsCeilings(t *testing.T) {
 func TestLeversThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"-profile tiny":             `profile: "tiny": want standard or small`,
-		"-front cloudfront":         `front: "cloudfront"`,
-		"-batch 0":                  "-batch 0: want 1 to 10000",
-		"-batch 10000":              "are more than a body may have",
-		"-profile small -outage 1m": "simulate only front=api, cache=nodes",
+		"-profile tiny":                           `profile: "tiny": want standard or small`,
+		"-front cloudfront":                       `front: "cloudfront"`,
+		"-no-tap -on-demand":                      "-on-demand: streams without a tap",
+		"-no-tap -outage 1m":                      "streams with a tap",
+		"-batch 0":                                "-batch 0: want 1 to 10000",
+		"-batch 10000":                            "are more than a body may have",
+		"-profile small -outage 1m":               "simulate only front=api, cache=nodes",
 		"-cache serverless -node cache.m7g.large": "-node cache.m7g.large: a serverless cache has no nodes",
 	} {
 		if err := run(strings.Fields(args), io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), want) {

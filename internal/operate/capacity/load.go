@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
@@ -28,6 +29,10 @@ type Load struct {
 	// Compression is the factor by which compression makes the objects smaller.
 	Compression float64 `json:"compression"`
 	OnDemand    bool    `json:"onDemand"`
+	// NoTap says that no stream has a tap: the drainer puts to Firehose.
+	NoTap bool `json:"noTap,omitempty"`
+	// Keys says that each request has an idempotency key.
+	Keys bool `json:"keys,omitempty"`
 	// Profile, Front, Egress and CacheKind are settings of the stack; empty: the default.
 	Profile   string `json:"profile,omitempty"`
 	Front     string `json:"front,omitempty"`
@@ -84,6 +89,7 @@ func (l Load) validate() error {
 	} else {
 		check(!s.Serverless() || l.Node == "auto", "-node %s: a serverless cache has no nodes", l.Node)
 	}
+	check(!l.NoTap || !l.OnDemand, "-on-demand: streams without a tap have no Kinesis stream")
 	check(l.Region != "", "-region: want a Region as in us-east-1")
 	if l.Node != "auto" {
 		if _, err := findNode(l.Node); err != nil {
@@ -111,6 +117,15 @@ func (l Load) stack() settings.Settings {
 		panic(err) // validate has checked them
 	}
 	return s
+}
+
+// streams returns the streams, as far as the stack depends on them.
+func (l Load) streams() []stream.Stream {
+	s := stream.Stream{Tap: stream.TapOn}
+	if l.NoTap {
+		s.Tap = stream.TapOff
+	}
+	return slices.Repeat([]stream.Stream{s}, l.Streams)
 }
 
 // requests returns the mean number of requests a second.

@@ -79,6 +79,8 @@ func parse(args []string, usage io.Writer) (l Load, s Scenario, asJSON bool, err
 	f.Float64Var(&l.Busiest, "busiest", l.Busiest, "`share` of all records that the busiest stream has, 0 to 1; 0: all streams have the same")
 	f.Float64Var(&l.Compression, "compression", l.Compression, "factor: compressed objects are this many `times` smaller")
 	f.BoolVar(&l.OnDemand, "on-demand", l.OnDemand, "Kinesis streams with on-demand capacity")
+	f.BoolVar(&l.NoTap, "no-tap", false, "streams without a tap: no Kinesis streams and no bridge")
+	f.BoolVar(&l.Keys, "keys", false, "each request has an idempotency key, which needs memory of the cache")
 	f.StringVar(&l.Region, "region", l.Region, "`Region` whose quotas apply; prices are always those of us-east-1")
 	f.StringVar(&l.Node, "node", l.Node, "cache node `type`; auto: the cheapest type that is sufficient")
 	f.IntVar(&l.Replicas, "replicas", l.Replicas, "`number` of replicas of each cache shard")

@@ -30,10 +30,12 @@ const (
 // over loopback without TLS: the CPU time of Redis for push, claim and ack of one record,
 // in us, at 1 KiB and at 10 KiB (16.4 + 3.2 and 52.6 + 29.0), and the memory of a queued
 // envelope as a multiple of its bytes (1.06 at 100 bytes, 1.09 at 1 KiB, 1.20 at 10 KiB;
-// the model uses the largest).
+// the model uses the largest). keyMemory is the memory of an idempotency key in bytes:
+// ingest.key.memory.
 const (
 	redisCPU1KiB, redisCPU10KiB = 19.6, 81.6
 	redisMemory                 = 1.2
+	keyMemory                   = 91.4
 )
 
 // Estimates of the time that a function waits for a service in the same Region, in ms.

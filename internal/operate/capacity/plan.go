@@ -56,8 +56,10 @@ func newPlan(l Load) Plan {
 	p.Cache = newCache(l)
 	if !l.oversize() {
 		p.Drainer = newDrainer(l)
-		p.Tap = newTap(l)
-		p.Bridge = newBridge(l, p.Tap)
+		if !l.NoTap {
+			p.Tap = newTap(l)
+			p.Bridge = newBridge(l, p.Tap)
+		}
 		p.Firehose = newFirehose(l, p.Tap)
 	}
 	p.Archive = newArchive(l)

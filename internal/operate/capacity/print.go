@@ -56,10 +56,14 @@ func (c Cache) what() string {
 
 // needs describes the cache in the table.
 func (c Cache) needs() string {
-	if c.Nodes == 0 {
-		return fmt.Sprintf("serverless: %s of backlog, up to %s records/s from idle", minutes(c.BacklogMinutes), commas(c.ShardMax))
+	keys := ""
+	if c.KeyMiB > 0 {
+		keys = fmt.Sprintf("; %s MiB of idempotency keys", commas(c.KeyMiB))
 	}
-	return fmt.Sprintf("%s, %s: %s of backlog, up to %s records/s a shard", c.what(), many(c.Shards, "shard"), minutes(c.BacklogMinutes), commas(c.ShardMax))
+	if c.Nodes == 0 {
+		return fmt.Sprintf("serverless: %s of backlog, up to %s records/s from idle%s", minutes(c.BacklogMinutes), commas(c.ShardMax), keys)
+	}
+	return fmt.Sprintf("%s, %s: %s of backlog, up to %s records/s a shard%s", c.what(), many(c.Shards, "shard"), minutes(c.BacklogMinutes), commas(c.ShardMax), keys)
 }
 
 // tapHops returns the hops between ingest and S3.
@@ -68,7 +72,7 @@ func (p Plan) tapHops() []hop {
 	if p.Load.OnDemand {
 		tap = fmt.Sprintf("%s on demand, which correspond to %s", many(p.Load.Streams, "stream"), many(p.Tap.Shards, "shard"))
 	}
-	return []hop{
+	hops := []hop{
 		{
 			"Redis", p.Cache.needs(),
 			p.Cache.Dollars,
@@ -77,16 +81,17 @@ func (p Plan) tapHops() []hop {
 			"drainer λ", fmt.Sprintf("%d at once, %d for the busiest stream, %s records/s each; %s wake-ups/s", p.Drainer.Concurrency, p.Drainer.Stream, commas(p.Drainer.RecordsPerSecond), short(p.Drainer.WakeUps)),
 			p.Drainer.Dollars,
 		},
-		{"Kinesis", tap, p.Tap.Dollars},
-		{
+	}
+	if !p.Load.NoTap {
+		hops = append(hops, hop{"Kinesis", tap, p.Tap.Dollars}, hop{
 			"bridge λ", fmt.Sprintf("%s executions of %d MB at once, %d at most, one a shard; %s batches/s of %s ms", short(p.Bridge.Concurrency), p.Bridge.Memory, p.Tap.Shards*settings.BridgeParallelization, short(p.Bridge.InvocationsPerSecond), short(p.Bridge.BilledMillis)),
 			p.Bridge.Dollars,
-		},
-		{
-			"Firehose", fmt.Sprintf("%s billed a month; packing saves $%s; busiest %s MiB/s", size(p.Firehose.GiB), commas(p.Firehose.Saved), short(p.Firehose.BusiestMiB)),
-			p.Firehose.Dollars,
-		},
+		})
 	}
+	return append(hops, hop{
+		"Firehose", fmt.Sprintf("%s billed a month; packing saves $%s; busiest %s MiB/s", size(p.Firehose.GiB), commas(p.Firehose.Saved), short(p.Firehose.BusiestMiB)),
+		p.Firehose.Dollars,
+	})
 }
 
 // print writes a plan as text.

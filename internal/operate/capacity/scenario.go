@@ -86,8 +86,8 @@ func (s Scenario) validate(l Load) error {
 		problems = append(problems, fmt.Errorf("-burst and -outage simulate the queue, but bodies of %d bytes become direct records", l.Size))
 	}
 	if s.wanted() {
-		if stack, err := l.settings(); err == nil && (stack.Serverless() || stack.Front == settings.FrontURL || l.Batch > 1) {
-			problems = append(problems, errors.New("-burst and -outage simulate only front=api, cache=nodes and -batch 1"))
+		if stack, err := l.settings(); err == nil && (stack.Serverless() || stack.Front == settings.FrontURL || l.Batch > 1 || l.NoTap) {
+			problems = append(problems, errors.New("-burst and -outage simulate only front=api, cache=nodes, -batch 1 and streams with a tap"))
 		}
 	}
 	return errors.Join(problems...)

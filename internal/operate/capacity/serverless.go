@@ -26,10 +26,11 @@ func (l Load) ecpus() float64 { return math.Max(ecpuPerRecord, 2*l.queued()/(1<<
 func (l Load) serverlessCache() Cache {
 	c := Cache{
 		Node: "serverless", RecordBytes: l.queued() * redisMemory,
-		ShardMax: ecpuFromIdle / l.ecpus(), StreamMax: ecpuOfSlot / l.ecpus(),
+		ShardMax: ecpuFromIdle / l.ecpus(), StreamMax: ecpuOfSlot / l.ecpus(), KeyMiB: l.overStreams(l.keys) / (1 << 20),
 	}
-	c.BacklogMinutes = float64(l.stack().CacheMaxGB) * 1e9 / (c.RecordBytes * l.peak()) / 60
-	c.Dollars = bill.ServerlessMinimumGiB * bill.ServerlessGiBHour * bill.MonthHours
+	keys := c.KeyMiB * (1 << 20)
+	c.BacklogMinutes = max(0, float64(l.stack().CacheMaxGB)*1e9-keys) / (c.RecordBytes * l.peak()) / 60
+	c.Dollars = max(bill.ServerlessMinimumGiB, keys/bill.GiB) * bill.ServerlessGiBHour * bill.MonthHours
 	if !l.oversize() {
 		c.Dollars += l.Rate * bill.MonthSeconds * l.ecpus() * bill.ECPU
 	}

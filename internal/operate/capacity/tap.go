@@ -46,8 +46,9 @@ func newTap(l Load) Tap {
 	return t
 }
 
-// batch is the number of records in one invocation of the bridge for a shard, and the
-// number of invocations a second.
+// batch is the number of records that are packed together, and the number of such batches
+// a second: the records of one invocation of the bridge for a shard, or of one claim of
+// the drainer without a tap.
 type batch struct{ records, perSecond float64 }
 
 // eventSize returns the bytes of a record in an event of the bridge.
@@ -71,6 +72,21 @@ func (l Load) overShards(t Tap, f func(rate float64) float64) float64 {
 		sum += float64((l.Streams-1)*t.Other) * f(l.Rate*other/float64(t.Other))
 	}
 	return sum
+}
+
+// claimOf returns the batch of a stream without a tap: a claim has the records of a wake
+// interval, or fewer if it is full before.
+func (l Load) claimOf(rate float64) batch {
+	records := min(l.claimRecords(), max(1, rate*drainer.Wake.Interval.Seconds()))
+	return batch{records, rate / records}
+}
+
+// overBatches returns the sum of a function of the batches over all streams.
+func (l Load) overBatches(t Tap, f func(b batch) float64) float64 {
+	if l.NoTap {
+		return l.overStreams(func(share float64) float64 { return f(l.claimOf(l.Rate * share)) })
+	}
+	return l.overShards(t, func(rate float64) float64 { return f(l.batchOf(rate)) })
 }
 
 // bridgeMillis returns the milliseconds that are billed for a batch.

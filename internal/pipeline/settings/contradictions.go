@@ -57,6 +57,11 @@ var refusals = []refusal{
 		"has no effect with redisUrl, because the stack then creates no VPC",
 	},
 	{
+		[]string{"lakeFrom"},
+		func(s Settings) bool { return !s.Lake },
+		"has no effect without lake=true",
+	},
+	{
 		[]string{"redisSecret"},
 		Settings.CreatesCache,
 		"works only with redisUrl; the cache of the stack has its own secret",

@@ -210,6 +210,21 @@ var declared = []Setting{
 		read:    among(func(s *Settings) *int { return &s.VerifyHours }, append([]int{0}, verifyHours...)),
 	},
 	{
+		Name: "lake", Default: "false",
+		Meaning: "`true`: a database in the AWS Glue Data Catalog, with a [table](#tables-and-notifications) of each stream for Athena. It costs nothing without queries.",
+		read:    boolean(func(s *Settings) *bool { return &s.Lake }),
+	},
+	{
+		Name: "lakeFrom", Default: stream.FirstDay,
+		Meaning: "First day of the tables of `lake`. A query without a condition on `dt` lists 24 folders for each day since then.",
+		read:    readDay,
+	},
+	{
+		Name: "objectsTopic", Default: "false",
+		Meaning: "`true`: an SNS topic with [notifications](#tables-and-notifications) of new objects and manifests.",
+		read:    boolean(func(s *Settings) *bool { return &s.ObjectsTopic }),
+	},
+	{
 		Name:    "alarmTopicArn",
 		Meaning: "ARN of the SNS topic, in the same Region, that is notified when an alarm starts and ends. Without it, alarms are only visible in CloudWatch.",
 		read:    matching(func(s *Settings) *string { return &s.AlarmTopicARN }, `^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$`, "the ARN of an SNS topic"),

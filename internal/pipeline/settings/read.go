@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // text reads any value.
@@ -106,5 +107,14 @@ func readOrigins(s *Settings, value string) error {
 		origins = append(origins, origin)
 	}
 	s.CORSOrigins = strings.Join(origins, ",")
+	return nil
+}
+
+// readDay reads a day that has begun, in UTC.
+func readDay(s *Settings, value string) error {
+	if day, err := time.Parse(time.DateOnly, value); err != nil || day.After(time.Now()) {
+		return fmt.Errorf("%q: want a day as in 2026-01-31 that is not in the future", value)
+	}
+	s.LakeFrom = value
 	return nil
 }

@@ -6,6 +6,8 @@ package settings
 import (
 	"slices"
 	"strings"
+
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // Settings are the choices of the person who deploys. They arrive as CDK context:
@@ -73,7 +75,13 @@ type Settings struct {
 	StreamMetrics string
 	// VerifyHours is the number of hours that the verifier verifies in one run; 0
 	// creates no verifier.
-	VerifyHours   int
+	VerifyHours int
+	// Lake creates tables of the streams in the AWS Glue Data Catalog, and LakeFrom is
+	// the first day of their partitions, as in 2026-01-31.
+	Lake     bool
+	LakeFrom string
+	// ObjectsTopic creates a topic that announces new objects of the archive.
+	ObjectsTopic  bool
 	AlarmTopicARN string
 	// DomainName and CertificateARN are both set or both empty.
 	DomainName, CertificateARN string
@@ -163,24 +171,33 @@ func (s Settings) IPv6() bool {
 	return s.CreatesVPC() && (s.Egress == EgressIPv6 || s.Egress == EgressBoth)
 }
 
-// InterfaceEndpoints returns the number of interface endpoints, counted in each zone.
-func (s Settings) InterfaceEndpoints() int {
+// InterfaceEndpoints returns the number of interface endpoints of a deployment with these
+// streams, counted in each zone.
+func (s Settings) InterfaceEndpoints(streams []stream.Stream) int {
+	n := len(EndpointServices(streams))
 	switch {
 	case !s.CreatesVPC() || s.Egress == EgressIPv6:
 		return 0
 	case s.Egress == EgressEndpoint:
-		return len(endpointServices)
+		return n
 	default:
-		return len(endpointServices) * Zones
+		return n * Zones
 	}
 }
 
-// endpointServices are the services that the functions in the VPC reach through
-// interface endpoints. They reach S3 through a gateway endpoint.
-var endpointServices = []string{"sqs", "kinesis-streams", "secretsmanager"}
-
-// EndpointServices returns the services that have interface endpoints.
-func EndpointServices() []string { return slices.Clone(endpointServices) }
+// EndpointServices returns the services that the functions in the VPC reach through
+// interface endpoints. The drainer puts records to Kinesis, or to Firehose for a stream
+// that does not feed a tap. The functions reach S3 through a gateway endpoint.
+func EndpointServices(streams []stream.Stream) []string {
+	services := []string{"sqs", "secretsmanager"}
+	if len(streams) == 0 || slices.ContainsFunc(streams, stream.Stream.FeedsTap) {
+		services = append(services, "kinesis-streams")
+	}
+	if slices.ContainsFunc(streams, func(s stream.Stream) bool { return !s.FeedsTap() }) {
+		services = append(services, "kinesis-firehose")
+	}
+	return services
+}
 
 // Verifies reports whether the stack has a verifier.
 func (s Settings) Verifies() bool { return s.VerifyHours > 0 }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 const aSecret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:redis-AbCdEf"
@@ -21,7 +22,7 @@ func TestDefaultsOfTheSettings(t *testing.T) {
 		Name: "datasink", StreamsFile: "streams.json", Architecture: "arm64", Profile: "standard", Cache: "nodes", CacheMaxGB: 1, Egress: "endpoints", Front: "api", IdempotencyMinutes: 60,
 		CacheNodeType: "cache.t4g.small", CacheShards: 1, CacheReplicas: 1, CacheDurability: "disabled",
 		ThrottleRate: 5000, ThrottleBurst: 5000, IngestMemory: 256, DrainerMemory: 256, BridgeMemory: 128, DrainerConcurrency: 20, StreamDrainers: 10,
-		MaxBodyBytes: 4194304, MaxDecodedBytes: 16777216, LogRetentionDays: 30, StreamMetrics: "few",
+		MaxBodyBytes: 4194304, MaxDecodedBytes: 16777216, LogRetentionDays: 30, StreamMetrics: "few", LakeFrom: "2026-01-01",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the defaults differ (-want +got):\n%s", diff)
@@ -76,23 +77,36 @@ func TestTheProfileChangesDefaults(t *testing.T) {
 
 func TestTheNumberOfNodesAndEndpoints(t *testing.T) {
 	for _, tt := range []struct {
-		context          map[string]any
-		nodes, endpoints int
+		context map[string]any
+		nodes   int
+		// endpoints of streams that all have a tap, none of which has one, and mixed.
+		all, none, mixed int
 	}{
-		{nil, 2, 6},
-		{map[string]any{"egress": "endpoint", "cacheShards": "3", "cacheReplicas": "2"}, 9, 3},
-		{map[string]any{"egress": "ipv6"}, 2, 0},
-		{map[string]any{"egress": "both"}, 2, 6},
-		{map[string]any{"cache": "serverless"}, 0, 6},
-		{map[string]any{"redisUrl": "rediss://redis"}, 0, 0},
-		{map[string]any{"vpcId": "vpc-01234567"}, 2, 0},
+		{nil, 2, 6, 6, 8},
+		{map[string]any{"egress": "endpoint", "cacheShards": "3", "cacheReplicas": "2"}, 9, 3, 3, 4},
+		{map[string]any{"egress": "ipv6"}, 2, 0, 0, 0},
+		{map[string]any{"egress": "both"}, 2, 6, 6, 8},
+		{map[string]any{"cache": "serverless"}, 0, 6, 6, 8},
+		{map[string]any{"redisUrl": "rediss://redis"}, 0, 0, 0, 0},
+		{map[string]any{"vpcId": "vpc-01234567"}, 2, 0, 0, 0},
 	} {
 		s, err := settings.Parse(tt.context)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s.Nodes() != tt.nodes || s.InterfaceEndpoints() != tt.endpoints {
-			t.Errorf("%v: %d nodes and %d endpoints, want %d and %d", tt.context, s.Nodes(), s.InterfaceEndpoints(), tt.nodes, tt.endpoints)
+		if s.Nodes() != tt.nodes {
+			t.Errorf("%v: %d nodes, want %d", tt.context, s.Nodes(), tt.nodes)
+		}
+		on, ending, off := stream.Stream{Tap: stream.TapOn}, stream.Stream{Tap: stream.TapEnding}, stream.Stream{Tap: stream.TapOff}
+		for _, of := range []struct {
+			want    int
+			streams [][]stream.Stream
+		}{{tt.all, [][]stream.Stream{nil, {on}}}, {tt.none, [][]stream.Stream{{off}, {ending, off}}}, {tt.mixed, [][]stream.Stream{{on, off}, {on, ending}}}} {
+			for _, list := range of.streams {
+				if got := s.InterfaceEndpoints(list); got != of.want {
+					t.Errorf("%v, %v: %d endpoints, want %d", tt.context, list, got, of.want)
+				}
+			}
 		}
 	}
 }
@@ -137,6 +151,11 @@ func TestABadValueStopsTheSynthAndIsNamed(t *testing.T) {
 		{map[string]any{"verifyHours": 48.0}, `verifyHours: "48": want one of 0 1 2`},
 		{map[string]any{"verifyHours": true}, `verifyHours: "true": want one of 0 1 2`},
 		{map[string]any{"verifyHours": "24", "logRetentionDays": "1"}, "verifyHours: 24: needs 27 hours of the bridge's log"},
+		{map[string]any{"lake": "yes"}, `lake: "yes": want true or false`},
+		{map[string]any{"lake": "true", "lakeFrom": "2026-02-30"}, `lakeFrom: "2026-02-30": want a day`},
+		{map[string]any{"lake": "true", "lakeFrom": "2999-01-01"}, `lakeFrom: "2999-01-01": want a day as in 2026-01-31 that is not in the future`},
+		{map[string]any{"lakeFrom": "2026-02-01"}, "lakeFrom: has no effect without lake=true"},
+		{map[string]any{"objectsTopic": "1"}, `objectsTopic: "1": want true or false`},
 		{map[string]any{"failedExpiresDays": "x"}, `failedExpiresDays: "x"`},
 		{map[string]any{"tracing": "yes"}, `tracing: "yes": want true or false`},
 		{map[string]any{"minReplicas": "2"}, "minReplicas: 2: the cache has 1 replicas"},

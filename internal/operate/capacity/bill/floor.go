@@ -1,6 +1,8 @@
 package bill
 
 import (
+	"slices"
+
 	"github.com/data-sink/data-sink/internal/pipeline/metric"
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -20,15 +22,15 @@ type Floor struct {
 	OnDemandStreams    int
 	// Metrics is the number of metrics that have values without traffic.
 	Metrics int
-	// Streams is the number of encrypted streams, which cause KMS requests.
+	// Streams is the number of Kinesis streams, whose encryption causes KMS requests.
 	Streams int
 }
 
 // FloorOf returns the floor of a deployment.
 func FloorOf(s settings.Settings, streams []stream.Stream) Floor {
 	f := Floor{
-		Nodes: s.Nodes(), InterfaceEndpoints: s.InterfaceEndpoints(), Secrets: 1, Dashboards: 1, Streams: len(streams),
-		Alarms: ServiceAlarms(s) + StreamAlarms*len(streams),
+		Nodes: s.Nodes(), InterfaceEndpoints: s.InterfaceEndpoints(streams), Secrets: 1, Dashboards: 1,
+		Alarms: ServiceAlarms(s, streams) + StreamAlarms*len(streams),
 	}
 	if f.Nodes > 0 {
 		f.NodeType = s.CacheNodeType
@@ -40,41 +42,58 @@ func FloorOf(s settings.Settings, streams []stream.Stream) Floor {
 		f.Secrets++
 	}
 	for _, each := range streams {
+		if !each.HasTap() {
+			continue
+		}
+		f.Streams++
+		f.Alarms += TapAlarms
 		if each.Capacity == stream.OnDemand {
 			f.OnDemandStreams++
 		} else {
 			f.Shards += each.Shards
 		}
 	}
-	service, perStream := idleMetrics()
-	f.Metrics = service + perStream*len(streams)
+	f.Metrics = idleMetrics()
 	return f
 }
 
 // Numbers of alarms.
 const (
-	StreamAlarms = 3
+	// StreamAlarms is the number of alarms of a stream, and TapAlarms of a tap.
+	StreamAlarms = 2
+	TapAlarms    = 1
 
 	frontAlarms      = 3
 	serverlessAlarms = 2
-	commonAlarms     = 18
+	commonAlarms     = 12
+	bridgeAlarms     = 6
 	verifierAlarms   = 3
-	// maxNodeAlarms and maxShardAlarms are the bounds of the CDK app.
-	maxNodeAlarms, maxShardAlarms = 20, 90
+	// The bounds of the CDK app for alarms of nodes and shards, and those above manyStreams.
+	maxNodeAlarms, maxShardAlarms             = 20, 90
+	manyStreams                               = 250
+	maxNodeAlarmsOfMany, maxShardAlarmsOfMany = 4, 3
 )
 
-// ServiceAlarms returns the number of alarms of a deployment without streams.
-func ServiceAlarms(s settings.Settings) int {
+// ServiceAlarms returns the number of alarms of a deployment with these streams, without
+// the alarms of the streams.
+func ServiceAlarms(s settings.Settings, streams []stream.Stream) int {
 	n := frontAlarms + commonAlarms
+	if len(streams) == 0 || slices.ContainsFunc(streams, stream.Stream.HasTap) {
+		n += bridgeAlarms
+	}
+	ofNodes, ofShards := maxNodeAlarms, maxShardAlarms
+	if len(streams) > manyStreams {
+		ofNodes, ofShards = maxNodeAlarmsOfMany, maxShardAlarmsOfMany
+	}
 	switch {
 	case s.Serverless():
 		n += serverlessAlarms
 	case s.Nodes() > 0:
 		n++
-		if s.CacheShards <= maxShardAlarms {
+		if s.CacheShards <= ofShards {
 			n += s.CacheShards - 1
 		}
-		if s.Nodes() <= maxNodeAlarms {
+		if s.Nodes() <= ofNodes {
 			n += s.Nodes()
 		}
 	}
@@ -84,19 +103,16 @@ func ServiceAlarms(s settings.Settings) int {
 	return n
 }
 
-// idleMetrics returns the number of metrics that a sweep writes without traffic, for the
-// deployment and for each stream with streamMetrics=few.
-func idleMetrics() (service, perStream int) {
+// idleMetrics returns the number of metrics that a sweep writes without traffic. A stream
+// without records has none.
+func idleMetrics() int {
+	n := 0
 	for _, m := range metric.All() {
-		if m.Kind != metric.Snapshot || m.By != "drainer" {
-			continue
-		}
-		service++
-		if m.PerStream == metric.Always {
-			perStream++
+		if m.Kind == metric.Snapshot && m.By == "drainer" {
+			n++
 		}
 	}
-	return service, perStream
+	return n
 }
 
 // KMSRequestsPerMonth is the number of KMS requests in a month of one environment of a
