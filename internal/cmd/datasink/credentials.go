@@ -27,7 +27,12 @@ type credentialsLsVerb struct {
 
 // Help shows with datasink credentials ls --help.
 func (*credentialsLsVerb) Help() string {
-	return `Examples:
+	return `AGES has the age of each password, oldest first. It comes from the versions of the
+secret. A plus sign means that the password is at least as old: the oldest version
+that can be read has it already, and the file of a local pipeline has only one version.
+A question mark means that the versions cannot be read.
+
+Examples:
 
   datasink credentials ls
   datasink credentials ls --json | jq '.[] | select(.passwords > 1)'`
@@ -40,8 +45,32 @@ type clientLine struct {
 	// the secret holds as plain text.
 	Passwords int `json:"passwords"`
 	Plain     int `json:"plain"`
+	// Created is when each password was added, oldest first; absent if it is unknown.
+	Created []passwordCreated `json:"created,omitempty"`
 	// Streams is the grant; absent for all streams.
 	Streams []string `json:"streams,omitempty"`
+}
+
+// passwordCreated is the JSON form of clients.Created.
+type passwordCreated struct {
+	At        time.Time `json:"at"`
+	OrEarlier bool      `json:"orEarlier,omitempty"`
+}
+
+// agesText formats the ages of passwords.
+func agesText(created []passwordCreated, now time.Time) string {
+	if created == nil {
+		return "?"
+	}
+	var ages []string
+	for _, c := range created {
+		age := ageText(now.Sub(c.At))
+		if c.OrEarlier {
+			age += "+"
+		}
+		ages = append(ages, age)
+	}
+	return strings.Join(ages, ", ")
 }
 
 // Run lists clients.
@@ -60,21 +89,28 @@ func (v *credentialsLsVerb) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
+	created, err := store.Created(ctx, secret)
+	if err != nil {
+		fmt.Fprintf(c.err, "datasink: the ages of the passwords are unknown: %v\n", err)
+	}
 	lines := []clientLine{}
 	var rows [][]string
 	for _, client := range secret.Clients() {
 		l := clientLine{Name: client.Name, Passwords: len(client.Passwords), Plain: client.CountPlain(), Streams: client.Streams}
+		for _, password := range created[client.Name] {
+			l.Created = append(l.Created, passwordCreated(password))
+		}
 		lines = append(lines, l)
 		grant := "all streams"
 		if l.Streams != nil {
 			grant = strings.Join(l.Streams, ", ")
 		}
-		rows = append(rows, []string{l.Name, fmt.Sprint(l.Passwords), fmt.Sprint(l.Plain), grant})
+		rows = append(rows, []string{l.Name, fmt.Sprint(l.Passwords), fmt.Sprint(l.Plain), agesText(l.Created, time.Now()), grant})
 	}
 	if v.JSON {
 		return printJSON(c.out, lines)
 	}
-	return printTable(c.out, []string{"CLIENT", "PASSWORDS", "PLAIN", "MAY WRITE TO"}, rows)
+	return printTable(c.out, []string{"CLIENT", "PASSWORDS", "PLAIN", "AGES", "MAY WRITE TO"}, rows)
 }
 
 type credentialsAddVerb struct {

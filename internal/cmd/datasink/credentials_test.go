@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
 	"github.com/google/go-cmp/cmp"
@@ -34,6 +35,8 @@ func (s *secretsManager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.Header.Get("X-Amz-Target") {
 	case "secretsmanager.GetSecretValue":
 		fmt.Fprintf(w, `{"SecretString":%q,"VersionId":"%d"}`, s.content, s.version)
+	case "secretsmanager.ListSecretVersionIds":
+		fmt.Fprintf(w, `{"Versions":[{"VersionId":"%d","CreatedDate":%d,"VersionStages":["AWSCURRENT"]}]}`, s.version, time.Now().Add(-50*time.Hour).Unix())
 	case "secretsmanager.PutSecretValue":
 		var in struct{ SecretString string }
 		if json.Unmarshal(body, &in) == nil {
@@ -111,7 +114,7 @@ func TestCredentialsEditsTheSecret(t *testing.T) {
 		t.Errorf("credentials ls --json differs (-want +got):\n%s", diff)
 	}
 	table := credentials("ls").done(t)
-	if strings.Contains(table, "old") || strings.Contains(table, rotated) || !strings.Contains(table, "orders, checkout-*") {
+	if strings.Contains(table, "old") || strings.Contains(table, rotated) || !strings.Contains(table, "orders, checkout-*") || !strings.Contains(table, " 2d+, 2d+ ") {
 		t.Errorf("credentials ls printed:\n%s", table)
 	}
 	if r := credentials("revoke", "datasink"); r.code != 0 || s.accepts(t, "datasink", "old") || !s.accepts(t, "datasink", rotated) {

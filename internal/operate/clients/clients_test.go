@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/data-sink/data-sink/internal/operate/clients"
 	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
 	"github.com/google/go-cmp/cmp"
@@ -19,6 +22,7 @@ import (
 type secret struct {
 	content string
 	version int
+	old     []string // the contents of the versions before, from version 0 on
 	// meanwhile, if set, is called between two reads.
 	meanwhile func()
 	puts      int
@@ -28,6 +32,13 @@ func (s *secret) GetSecretValue(_ context.Context, in *secretsmanager.GetSecretV
 	if *in.SecretId != "id" {
 		return nil, errors.New("no such secret")
 	}
+	if id := aws.ToString(in.VersionId); id != "" && id != fmt.Sprint(s.version) {
+		n, err := strconv.Atoi(id)
+		if err != nil || s.old[n] == "" {
+			return nil, errors.New("no such version")
+		}
+		return &secretsmanager.GetSecretValueOutput{SecretString: &s.old[n], VersionId: &id}, nil
+	}
 	out := &secretsmanager.GetSecretValueOutput{SecretString: aws.String(s.content), VersionId: aws.String(fmt.Sprint(s.version))}
 	if s.meanwhile != nil {
 		s.meanwhile()
@@ -35,7 +46,32 @@ func (s *secret) GetSecretValue(_ context.Context, in *secretsmanager.GetSecretV
 	return out, nil
 }
 
+// ListSecretVersionIds lists the versions that can be read. Version n is of day n+1 of
+// the year. Each page has one version.
+func (s *secret) ListSecretVersionIds(_ context.Context, in *secretsmanager.ListSecretVersionIdsInput, _ ...func(*secretsmanager.Options)) (*secretsmanager.ListSecretVersionIdsOutput, error) {
+	n := 0
+	if in.NextToken != nil {
+		n, _ = strconv.Atoi(*in.NextToken) // a token of a page before
+	}
+	out := &secretsmanager.ListSecretVersionIdsOutput{}
+	if n == s.version || aws.ToBool(in.IncludeDeprecated) && s.old[n] != "" {
+		v := types.SecretVersionsListEntry{VersionId: aws.String(fmt.Sprint(n)), CreatedDate: aws.Time(day(n))}
+		if n == s.version {
+			v.VersionStages = []string{"AWSCURRENT"}
+		}
+		out.Versions = append(out.Versions, v)
+	}
+	if n < s.version {
+		out.NextToken = aws.String(fmt.Sprint(n + 1))
+	}
+	return out, nil
+}
+
+// day returns the date of a version.
+func day(n int) time.Time { return time.Date(2026, 1, n+1, 0, 0, 0, 0, time.UTC) }
+
 func (s *secret) PutSecretValue(_ context.Context, in *secretsmanager.PutSecretValueInput, _ ...func(*secretsmanager.Options)) (*secretsmanager.PutSecretValueOutput, error) {
+	s.old = append(s.old, s.content)
 	s.content, s.version, s.puts = *in.SecretString, s.version+1, s.puts+1
 	return &secretsmanager.PutSecretValueOutput{}, nil
 }

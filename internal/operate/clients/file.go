@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 )
 
 // NewFileStore returns the clients' secret in a file, which the local pipeline uses
@@ -29,6 +30,17 @@ func (f file) GetSecretValue(context.Context, *secretsmanager.GetSecretValueInpu
 	}
 	sum := sha256.Sum256(content)
 	return &secretsmanager.GetSecretValueOutput{SecretBinary: content, VersionId: aws.String(hex.EncodeToString(sum[:]))}, nil
+}
+
+// ListSecretVersionIds returns one version, whose date is the time of the file.
+func (f file) ListSecretVersionIds(context.Context, *secretsmanager.ListSecretVersionIdsInput, ...func(*secretsmanager.Options)) (*secretsmanager.ListSecretVersionIdsOutput, error) {
+	info, err := os.Stat(f.path)
+	if err != nil {
+		return nil, err
+	}
+	return &secretsmanager.ListSecretVersionIdsOutput{Versions: []types.SecretVersionsListEntry{
+		{CreatedDate: aws.Time(info.ModTime()), VersionStages: []string{currentStage}},
+	}}, nil
 }
 
 // PutSecretValue replaces the file.

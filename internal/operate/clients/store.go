@@ -14,6 +14,7 @@ var ErrConflict = errors.New("the clients' secret was changed at the same time: 
 
 type api interface {
 	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
+	ListSecretVersionIds(context.Context, *secretsmanager.ListSecretVersionIdsInput, ...func(*secretsmanager.Options)) (*secretsmanager.ListSecretVersionIdsOutput, error)
 	PutSecretValue(context.Context, *secretsmanager.PutSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.PutSecretValueOutput, error)
 }
 
@@ -39,12 +40,16 @@ func (s *Store) read(ctx context.Context) (secret *Secret, version string, err e
 	if err != nil {
 		return nil, "", fmt.Errorf("reading the clients' secret: %w", err)
 	}
-	content := out.SecretBinary
-	if out.SecretString != nil {
-		content = []byte(*out.SecretString)
-	}
-	secret, err = Parse(content)
+	secret, err = parse(out)
 	return secret, aws.ToString(out.VersionId), err
+}
+
+// parse parses a version of the secret.
+func parse(out *secretsmanager.GetSecretValueOutput) (*Secret, error) {
+	if out.SecretString != nil {
+		return Parse([]byte(*out.SecretString))
+	}
+	return Parse(out.SecretBinary)
 }
 
 // Edit reads the secret, calls change and writes the result. It writes nothing if
