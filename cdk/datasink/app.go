@@ -4,6 +4,7 @@ package datasink
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,6 +34,9 @@ func Synthesize() error {
 	d, err := load(context, root, os.Getenv)
 	if err != nil {
 		return err
+	}
+	if d.account != "" {
+		fmt.Fprintf(os.Stderr, "deployment %s in account %s, %s\n", d.Name, d.account, d.region)
 	}
 	d.assets, err = os.MkdirTemp("", "datasink-functions-")
 	if err != nil {

@@ -8,13 +8,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/data-sink/data-sink/internal/operate/account"
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/clients"
 	"github.com/data-sink/data-sink/internal/operate/remote"
@@ -41,23 +40,14 @@ func openCloud(ctx context.Context, o Options) (*cloud, error) {
 	if err := stream.ValidateDeployment(o.Name); err != nil {
 		return nil, err
 	}
-	// Networks that allow the Regional endpoints may not know host names with the account's ID.
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithSharedConfigProfile(o.Profile), config.WithRegion(o.Region),
-		config.WithAccountIDEndpointMode(aws.AccountIDEndpointModeDisabled))
+	cfg, id, err := account.Open(ctx, o.Profile, o.Region)
+	if errors.Is(err, account.ErrNoRegion) {
+		return nil, fmt.Errorf("no local pipeline runs in %s, and %w", o.Data, err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+		return nil, err
 	}
-	if cfg.Region == "" {
-		return nil, fmt.Errorf("no local pipeline runs in %s, and no AWS Region is set: use --region or AWS_REGION", o.Data)
-	}
-	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
-		return nil, fmt.Errorf("no AWS credentials: set AWS_PROFILE or run aws sso login: %w", err)
-	}
-	identity, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
-	if err != nil {
-		return nil, fmt.Errorf("looking up the AWS account: %w", err)
-	}
-	return &cloud{Options: o, cfg: cfg, account: aws.ToString(identity.Account)}, nil
+	return &cloud{Options: o, cfg: cfg, account: id}, nil
 }
 
 func (c *cloud) Describe() string {
