@@ -24,8 +24,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: ## run the whole pipeline on this machine; ARGS="--addr …" go to `datasink dev`
-	@command -v go >/dev/null || { echo "go is missing: install Go 1.26 or later from https://go.dev/dl" >&2; exit 1; }
+run: go ## run the whole pipeline on this machine; ARGS="--addr …" go to `datasink dev`
 	@[ -x $(BUILD)/datasink ] || echo "building the command, which takes about a minute the first time" >&2
 	@go build -o $(BUILD)/datasink ./internal/cmd/datasink
 	@exec $(BUILD)/datasink dev $(ARGS)
@@ -98,6 +97,7 @@ lint: ## check formatting, vet, staticcheck, gosec and go.mod
 	@out=$$(go tool gofumpt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not formatted (make fmt):"; echo "$$out"; exit 1; fi
 	go vet ./...
 	go vet -tags e2e ./internal/rig/e2e/...
+	go vet -tags image ./internal/cmd/datasink
 	go tool staticcheck ./...
 	@# All rules for what runs on AWS. The command works on files that its user
 	@# names, under the user's umask (G3), and its Kinesis and SQS have to use MD5.
@@ -147,15 +147,15 @@ scan: $(TOOLS)/lint/installed synth ## check the synthesized templates with cfn-
 	cd cdk && ../$(TOOLS)/lint/bin/checkov --config-file .checkov.yaml
 
 .PHONY: deploy
-deploy: cdk/$(CDK) ## create or update the stack; ENV=staging reads cdk/environments/staging.json
+deploy: credentials cdk/$(CDK) ## create or update the stack; ENV=staging reads cdk/environments/staging.json
 	cd cdk && $(CDK) deploy $(context) $(ARGS)
 
 .PHONY: diff
-diff: cdk/$(CDK) ## show what a deploy would change
+diff: credentials cdk/$(CDK) ## show what a deploy would change
 	cd cdk && $(CDK) diff $(context) $(ARGS)
 
 .PHONY: destroy
-destroy: cdk/$(CDK) ## remove the stack; the archive and the streams' Kinesis streams stay
+destroy: credentials cdk/$(CDK) ## remove the stack; the archive and the streams' Kinesis streams stay
 	cd cdk && $(CDK) destroy $(context) $(ARGS)
 
 .PHONY: release
@@ -180,11 +180,8 @@ image: docker ## build the container image of the local pipeline; PLATFORM=arm64
 	docker build --platform linux/$(PLATFORM) -t datasink -f internal/cmd/datasink/Dockerfile $(BUILD)/image
 
 .PHONY: image-test
-image-test: image ## run the image, wait until it is healthy and send a record
-	docker run -d --name datasink-test -e DATASINK_PASSWORD=secret -e DATASINK_ACCESS_KEY=test -e DATASINK_SECRET_KEY=test-secret -p 127.0.0.1:8080:8080 datasink
-	docker exec datasink-test /datasink health --wait 30s && \
-	curl -fsS -u datasink:secret -d '{"order":1}' http://127.0.0.1:8080/archives/orders; status=$$?; \
-	docker rm -f -v datasink-test; exit $$status
+image-test: image ## run the image: send a record, read it through its ports, restart it; needs a Docker engine
+	go test -tags image -count 1 -run Image ./internal/cmd/datasink
 
 .PHONY: clean
 clean: ## remove what the targets built and installed; the data of `make run` stays
@@ -195,6 +192,15 @@ clean: ## remove what the targets built and installed; the data of `make run` st
 .PHONY: redis
 redis:
 	@$(call debian,redis-server,redis-server)
+
+.PHONY: go
+go:
+	@command -v go >/dev/null || { echo "go is missing: install Go 1.26 or later from https://go.dev/dl" >&2; exit 1; }
+
+.PHONY: credentials
+credentials: go
+	@go build -o $(BUILD)/account ./internal/cmd/account
+	@$(BUILD)/account $(ARGS)
 
 .PHONY: docker
 docker:

@@ -18,7 +18,7 @@ import (
 
 // connection holds the flags that choose the deployment a verb works on.
 type connection struct {
-	Data    string `group:"where" default:".datasink" type:"path" help:"Data folder of a local pipeline. The verb works on that pipeline while it runs, unless --aws, --profile or --region is given."`
+	Data    string `group:"where" default:".datasink" env:"DATASINK_DATA" type:"path" help:"Data folder of a local pipeline. The verb works on that pipeline while it runs, unless --aws, --profile or --region is given."`
 	AWS     bool   `group:"where" name:"aws" env:"DATASINK_AWS" help:"Work on AWS, or on the emulator that AWS_ENDPOINT_URL names."`
 	Profile string `group:"where" help:"Profile in the shared AWS configuration; implies --aws."`
 	Region  string `group:"where" help:"AWS Region; implies --aws."`

@@ -29,7 +29,7 @@ const defaultAWSAddr, defaultUser = "127.0.0.1:8082", "datasink"
 
 type devVerb struct {
 	Addr        string        `default:"127.0.0.1:8080" help:"Address of the HTTP API."`
-	Data        string        `default:".datasink" type:"path" help:"Folder for the archive and the records on the way to it."`
+	Data        string        `default:".datasink" env:"DATASINK_DATA" type:"path" help:"Folder for the archive and the records on the way to it."`
 	Streams     string        `default:"streams.json" type:"path" help:"The streams.json to use."`
 	RedisURL    string        `name:"redis-url" help:"Redis to use, such as redis://host:6379. By default an embedded Redis holds the records in memory."`
 	Flush       time.Duration `default:"2s" help:"Time for which Firehose buffers records before it writes an object."`

@@ -13,7 +13,7 @@ import (
 
 type healthVerb struct {
 	URL     string        `name:"url" help:"URL of the API. Defaults to that of the local pipeline in --data, or http://127.0.0.1:8080 if none runs there."`
-	Data    string        `default:".datasink" type:"path" help:"Data folder of a local pipeline."`
+	Data    string        `default:".datasink" env:"DATASINK_DATA" type:"path" help:"Data folder of a local pipeline."`
 	Wait    time.Duration `help:"Time to wait until the API is healthy."`
 	Timeout time.Duration `default:"5s" help:"Timeout of one request."`
 }
