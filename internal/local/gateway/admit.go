@@ -23,14 +23,20 @@ const (
 
 // admit waits until the body fits into memory. While a request waits, slow
 // uploads are ended, so that a few clients that send slowly cannot hold up all
-// others.
-func (g *Gateway) admit(ctx context.Context, r *http.Request) (release func(), err error) {
+// others. After Close it returns an error.
+func (g *Gateway) admit(r *http.Request) (release func(), err error) {
+	if err := g.closing.Err(); err != nil {
+		return nil, err
+	}
 	size := r.ContentLength
 	if size < 0 {
 		size = unknownLength
 	}
 	size = min(max(size, leastAdmitted), admitBytes)
 	if !g.admitted.TryAcquire(size) {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(g.closing, cancel)()
 		waited := make(chan struct{})
 		defer close(waited)
 		go g.uploads.endSlow(waited)

@@ -46,19 +46,41 @@ func appendBase64(event []byte, body io.Reader) ([]byte, error) {
 // appendText appends a body as the inside of a JSON string. A JSON string holds
 // UTF-8 only, so each other byte becomes U+FFFD.
 func appendText(event []byte, body io.Reader) ([]byte, error) {
-	return appendBody(event, body, func(event, chunk []byte, last bool) ([]byte, int) {
-		used := 0
-		for used < len(chunk) {
-			if !last && !utf8.FullRune(chunk[used:]) {
-				break // The next chunk has the rest of the character.
-			}
-			char, size := utf8.DecodeRune(chunk[used:])
-			event = appendChar(event, char)
-			used += size
-		}
-		return event, used
-	})
+	return appendBody(event, body, appendEscaped[[]byte])
 }
+
+// appendEscaped appends text as the inside of a JSON string, and returns how many of
+// its bytes it has used. Unless text is the last, a character that is cut off at its
+// end is left for the next text.
+func appendEscaped[T string | []byte](event []byte, text T, last bool) (_ []byte, used int) {
+	for {
+		plain := used
+		for plain < len(text) && isPlain[text[plain]] {
+			plain++
+		}
+		event = append(event, text[used:plain]...)
+		if used = plain; used == len(text) {
+			return event, used
+		}
+		// A longer part of the text would be copied for each character.
+		var held [utf8.UTFMax]byte
+		next := held[:copy(held[:], text[used:])]
+		if !last && !utf8.FullRune(next) {
+			return event, used
+		}
+		char, size := utf8.DecodeRune(next)
+		event = appendChar(event, char)
+		used += size
+	}
+}
+
+// isPlain holds the bytes of ASCII that need no escape.
+var isPlain = func() (t [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
 
 func appendChar(event []byte, char rune) []byte {
 	const hex = "0123456789abcdef"

@@ -1,14 +1,19 @@
 package gateway_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/data-sink/data-sink/internal/local/gateway"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -127,5 +132,51 @@ func TestTextThatIsNotUTF8IsReplaced(t *testing.T) {
 		if got := g.last(t); got.Body != want || got.IsBase64Encoded {
 			t.Errorf("body of %d bytes arrives as %d bytes, want what encoding/json makes of it", len(body), len(got.Body))
 		}
+	}
+}
+
+// Requests at the same time do not see the events of others, although they use the
+// memory of earlier events.
+func TestEventsAreNotMixed(t *testing.T) {
+	t.Parallel()
+	f := function(func(_ context.Context, event []byte) ([]byte, error) {
+		var e events.APIGatewayV2HTTPRequest
+		if err := json.Unmarshal(event, &e); err != nil {
+			return nil, err
+		}
+		return json.Marshal(events.APIGatewayV2HTTPResponse{StatusCode: 202, Body: e.Headers["x-name"] + e.Body})
+	})
+	server := httptest.NewServer(gateway.New(gateway.Config{Function: f, Log: quiet}))
+	t.Cleanup(server.Close)
+	var wg sync.WaitGroup
+	for client := range 8 {
+		wg.Go(func() {
+			for n := range 50 {
+				name, body := fmt.Sprintf("%d-%d ", client, n), strings.Repeat(fmt.Sprint(client), n*400)
+				r := request(t, "POST", server.URL+"/archives/orders", "application/json", strings.NewReader(body))
+				r.Header.Set("X-Name", name)
+				status, _, got := do(t, r)
+				if want := strings.TrimSpace(name) + body; status != 202 || got != want {
+					t.Errorf("status %d with %d bytes, want 202 and the %d bytes of this request", status, len(got), len(want))
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Any text is a valid JSON string in the event.
+func TestTextsAreEscaped(t *testing.T) {
+	t.Parallel()
+	g := newAPI(t, nil)
+	r := request(t, "POST", g.url+"/archives/a%22%5C%0A?q=%22%5C%01&%3C=%F0%9F%8E%89", "application/json", nil)
+	r.Header.Set("User-Agent", `a "quoted" \ <agent>`)
+	do(t, r)
+	got := g.last(t)
+	if got.PathParameters["stream"] != "a\"\\\n" || got.RequestContext.HTTP.UserAgent != `a "quoted" \ <agent>` || got.Headers["user-agent"] != `a "quoted" \ <agent>` {
+		t.Errorf("stream %q, user agent %q", got.PathParameters["stream"], got.RequestContext.HTTP.UserAgent)
+	}
+	if diff := cmp.Diff(map[string]string{"q": "\"\\\x01", "<": "🎉"}, got.QueryStringParameters); diff != "" {
+		t.Errorf("query differs (-want +got):\n%s", diff)
 	}
 }

@@ -24,7 +24,7 @@ const (
 	invokeBytes = 4 << 20
 	// leastAdmitted and leastInvoked are the least that a body counts for. They
 	// bound the number of requests that are admitted and that are in the function.
-	leastAdmitted, leastInvoked = 64 << 10, 256 << 10
+	leastAdmitted, leastInvoked = 64 << 10, 64 << 10
 	// A compressed body counts for the size that it may decode to.
 	unpackFactor, leastUnpacked = 8, 2 << 20
 	// unknownLength is what a body of unknown length counts for.
@@ -102,13 +102,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusRequestEntityTooLarge)
 		return
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	defer context.AfterFunc(g.closing, cancel)()
-
 	// A request without a body, such as GET /health, is not held back.
 	if r.ContentLength != 0 {
-		release, err := g.admit(ctx, r)
+		release, err := g.admit(r)
 		if err != nil {
 			w.Header().Set("Connection", "close")
 			refuse(w, http.StatusServiceUnavailable)
@@ -122,7 +118,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// As on AWS, the invocation goes on when the client disconnects.
-	g.invoke(context.WithoutCancel(ctx), w, r, event)
+	g.invoke(context.WithoutCancel(r.Context()), w, r, event)
+	recycle(event)
 }
 
 // read reads the request within BodyTimeout and returns its event.

@@ -2,18 +2,26 @@ package gateway
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
+	"github.com/go-json-experiment/json"
 )
+
+// response is the function's response in payload format 2.0.
+type response struct {
+	StatusCode      int               `json:"statusCode"`
+	Headers         map[string]string `json:"headers"`
+	Cookies         []string          `json:"cookies"`
+	Body            string            `json:"body"`
+	IsBase64Encoded bool              `json:"isBase64Encoded"`
+}
 
 // respond writes the function's response. A malformed response becomes a 500.
 func respond(w http.ResponseWriter, answer []byte) {
-	var response events.APIGatewayV2HTTPResponse
+	var response response
 	if err := json.Unmarshal(answer, &response); err != nil || response.StatusCode < 200 || response.StatusCode > 599 {
 		refuse(w, http.StatusInternalServerError)
 		return
