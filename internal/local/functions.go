@@ -42,10 +42,10 @@ func (r *replaceable) handle(ctx context.Context, event []byte) ([]byte, error) 
 // and the mappings that invoke them.
 func (p *Pipeline) openFunctions() error {
 	f := &p.functions
-	f.queue = p.queue
+	f.queue = newGroupCommit(p.queue)
 	var hold func(context.Context)
 	if p.o.RedisURL == "" {
-		b := newBacklog(p.queue, func() []string { return p.streams.Load().Names() }, p.o.HoldAtMost)
+		b := newBacklog(f.queue, func() []string { return p.streams.Load().Names() }, p.o.HoldAtMost)
 		f.queue, hold = b, b.hold
 	}
 	var err error
