@@ -17,19 +17,32 @@ import (
 
 var functions = []string{"ingest", "drainer", "bridge"}
 
+// module begins the import paths of this module.
+const module = "github.com/data-sink/data-sink/"
+
+// oneStream is the streams.json of the processes.
+const oneStream = `{"streams":[{"name":"orders"}]}`
+
+// build builds a package as it is deployed.
+func build(output, pkg string) error {
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", output, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("building %s: %w\n%s", pkg, err, out)
+	}
+	return nil
+}
+
 // buildBootstraps builds the functions as they are deployed, and for each a
 // hello-world program with the same clients, as ours-<name> and hello-<name> in dir.
 func buildBootstraps(dir string) error {
-	const module = "github.com/data-sink/data-sink/"
 	for _, f := range functions {
 		for kind, pkg := range map[string]string{"ours": module + "functions/", "hello": module + "internal/rig/bench/hello/"} {
 			into := filepath.Join(dir, kind+"-"+f)
-			cmd := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", filepath.Join(into, "bootstrap"), pkg+f)
-			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-			if out, err := cmd.CombinedOutput(); err != nil {
-				return fmt.Errorf("building %s-%s: %w\n%s", kind, f, err, out)
+			if err := build(filepath.Join(into, "bootstrap"), pkg+f); err != nil {
+				return err
 			}
-			if err := os.WriteFile(filepath.Join(into, "streams.json"), []byte(`{"streams":[{"name":"orders"}]}`), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(into, "streams.json"), []byte(oneStream), 0o600); err != nil {
 				return fmt.Errorf("building %s-%s: %w", kind, f, err)
 			}
 		}

@@ -51,6 +51,8 @@ func rows() []row {
 		{"bridge.rate", 12, bridgeRate},
 		{"bridge.billed", 1, bridgeBilled},
 		{"envelope", 20, envelopes},
+		{"local.http", 8, localHTTP},
+		{"local.embedded", 4, localEmbedded},
 		{"cold.start", 20, coldStart},
 		{"binary.size", 1, binarySize},
 		{"memory.drain", 1, memoryDrain},
