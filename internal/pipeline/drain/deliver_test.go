@@ -128,24 +128,10 @@ func TestAThrottledStreamBacksOffAndDelaysNoOther(t *testing.T) {
 	})
 }
 
-// slowQueue answers a claim after 600 ms. A caller whose context ends before misses
-// the answer.
-type slowQueue struct{ *memoryQueue }
-
-func (q slowQueue) Claim(ctx context.Context, stream, id string, lease time.Duration, maxRecords, maxBytes int) (queue.Claim, error) {
-	c, err := q.memoryQueue.Claim(ctx, stream, id, lease, maxRecords, maxBytes)
-	select {
-	case <-time.After(600 * time.Millisecond):
-		return c, err
-	case <-ctx.Done():
-		return queue.Claim{}, ctx.Err()
-	}
-}
-
 func TestNoClaimIsHeldPastTheDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, func(o *drain.Config) { o.ClaimRecords, o.Queue = 10, slowQueue{o.Queue.(*memoryQueue)} })
+		b := newBench(t, func(o *drain.Config) { o.ClaimRecords = 10 })
 		b.pushRecords(t, "orders", 10_000)
 		b.put = func(ctx context.Context, _ string, entries []sink.Entry) sink.Result {
 			select {
@@ -170,6 +156,36 @@ func TestNoClaimIsHeldPastTheDeadline(t *testing.T) {
 		}
 		if diff := cmp.Diff([]string{"orders 1s"}, b.wakes); diff != "" {
 			t.Errorf("wake-ups, want one successor (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// slowQueue answers a claim after 1.6 s. A caller whose context ends before misses
+// the answer.
+type slowQueue struct{ *memoryQueue }
+
+func (q slowQueue) Claim(ctx context.Context, stream, id string, lease time.Duration, maxRecords, maxBytes int) (queue.Claim, error) {
+	c, err := q.memoryQueue.Claim(ctx, stream, id, lease, maxRecords, maxBytes)
+	select {
+	case <-time.After(1600 * time.Millisecond):
+		return c, err
+	case <-ctx.Done():
+		return queue.Claim{}, ctx.Err()
+	}
+}
+
+func TestAClaimWhoseAnswerComesLateIsReleased(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(o *drain.Config) { o.ClaimRecords, o.Queue = 10, slowQueue{o.Queue.(*memoryQueue)} })
+		b.pushRecords(t, "orders", 10_000)
+		ctx, cancel := context.WithTimeout(t.Context(), 55*time.Second)
+		defer cancel()
+		if _, err := b.handler.Invoke(ctx, []byte(drain.SweepEvent)); err != nil {
+			t.Fatal(err)
+		}
+		if state, _ := b.Inspect(t.Context(), "orders"); state.Claims != 0 || state.Depth == 0 {
+			t.Errorf("queue: %s, want no claim, and the rest in the queue", b.state("orders"))
 		}
 	})
 }
