@@ -205,11 +205,11 @@ func (v *devVerb) announce(c console, p *local.Pipeline, streams *stream.Set) {
 			continue
 		}
 		read := "cat"
-		if s.Compression == stream.Gzip {
+		if s.HasGzipNames() {
 			read = "gunzip -c"
 		}
 		fmt.Fprintf(&text, "\nSend a record:\n\n  curl -u %s -d '{\"hello\":\"world\"}' %s/archives/%s\n", quoted(v.User+":"+v.Password), url, s.Name)
-		fmt.Fprintf(&text, "\nand read it, %v later:\n\n  %s %s\n\n", v.Flush+time.Second, read, quoted(folder)+"/"+s.Name+"/dt=*/hour=*/*"+s.Suffix())
+		fmt.Fprintf(&text, "\nand read it, %v later:\n\n  %s %s\n\n", v.Flush+time.Second, read, quoted(folder)+"/"+s.Name+"/dt=*/hour=*/*"+quoted(s.Suffix()))
 		break
 	}
 	_, _ = c.out.Write(text.Bytes()) // In one write, so that a reader of the first line has all lines.

@@ -75,8 +75,8 @@ const gzipOver = 256 << 10
 func (v *replayVerb) Run(ctx context.Context, c console) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
-	by, over, err := v.forms()
-	if err != nil {
+	r := &replay.Replayer{Concurrency: v.Concurrency, Into: v.Into}
+	if err := v.setForms(r); err != nil {
 		return err
 	}
 	t, client, err := v.open(ctx, c)
@@ -101,24 +101,22 @@ func (v *replayVerb) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	state, err := openTask(v.State, v.Again, "replay", archive.Name(), v.Stream, v.Into, string(by))
+	state, err := openTask(v.State, v.Again, "replay", archive.Name(), v.Stream, v.Into, string(r.By))
 	if err != nil {
 		return err
 	}
 	n, b := replayed{}, v.bar(c, "replay", int64(len(all)), false)
-	r := &replay.Replayer{
-		Objects: archive.Bucket, Store: archive.Store, Client: client, Concurrency: v.Concurrency, State: state.State, Into: v.Into, By: by, GzipOver: over,
-		Done: func(body []byte, err error) {
-			if err != nil {
-				if n.Refused++; n.Refused <= shownFailures && !endsTask(err) {
-					b.print(c.err, "datasink: %v", err)
-				}
-				return
+	r.Objects, r.Store, r.Client, r.State = archive.Bucket, archive.Store, client, state.State
+	r.Done = func(body []byte, err error) {
+		if err != nil {
+			if n.Refused++; n.Refused <= shownFailures && !endsTask(err) {
+				b.print(c.err, "datasink: %v", err)
 			}
-			n.Sent++
-			n.Bytes += int64(len(body))
-			b.say(counted(n.Sent, "record"))
-		},
+			return
+		}
+		n.Sent++
+		n.Bytes += int64(len(body))
+		b.say(counted(n.Sent, "record"))
 	}
 	for _, o := range all {
 		if state.IsFinished(o.Key) || before[o.Key] && !v.Again {
@@ -143,38 +141,41 @@ func (v *replayVerb) open(ctx context.Context, c console) (deployment.Target, *p
 	return v.findToPost(ctx, c, &v.connection)
 }
 
-// forms returns the part of an object that becomes a body, and the size above which
-// a body may be compressed in the request (0 for never).
-func (v *replayVerb) forms() (by replay.By, over int, err error) {
+// setForms checks the arguments, and sets the fields of a Replayer that depend on the
+// two streams.
+func (v *replayVerb) setForms(r *replay.Replayer) error {
 	if err := errors.Join(checkStream(v.Stream), checkStream(v.Into)); err != nil {
-		return "", 0, err
+		return err
 	}
 	if v.Into == v.Stream && !v.Force {
-		return "", 0, usage("replaying %s into itself archives its records again: use --force to do that", v.Stream)
+		return usage("replaying %s into itself archives its records again: use --force to do that", v.Stream)
 	}
 	if !v.From.Before(v.To.Time) {
-		return "", 0, usage("--from: want a time before --to")
+		return usage("--from: want a time before --to")
 	}
 	into, known, err := v.streamsFile.stream(v.Into)
 	if err != nil {
-		return "", 0, err
+		return err
 	}
 	if known && into.Format == stream.Lines {
-		over = gzipOver
-	}
-	if v.By != "auto" {
-		return replay.By(v.By), over, nil
+		r.GzipOver = gzipOver
 	}
 	from, known, err := v.streamsFile.stream(v.Stream)
-	switch {
-	case err != nil:
-		return "", 0, err
-	case !known:
-		return "", 0, usage("%s has no stream %s: set --by, or set --streams to the file of the deployment", v.Streams, v.Stream)
-	case from.Format == stream.Raw:
-		return replay.Member, over, nil
+	if err != nil {
+		return err
 	}
-	return replay.Lines, over, nil
+	r.HoldsGzip = from.HoldsGzip()
+	switch {
+	case v.By != "auto":
+		r.By = replay.By(v.By)
+	case !known:
+		return usage("%s has no stream %s: set --by, or set --streams to the file of the deployment", v.Streams, v.Stream)
+	case from.Format == stream.Raw:
+		r.By = replay.Member
+	default:
+		r.By = replay.Lines
+	}
+	return nil
 }
 
 func (v *replayVerb) list(c console, all []bucket.Object) error {

@@ -204,7 +204,7 @@ func (v *verifyVerb) verify(ctx context.Context, c console, t deployment.Target,
 		return nil, err
 	}
 	config := verify.Config{
-		Stream: name, Format: s.Format, Buffer: time.Duration(s.BufferSeconds) * time.Second, From: v.From.Time, To: v.To.Time, Settle: v.Settle, Objects: a.Bucket, Summaries: v.Manifest,
+		Stream: name, Format: s.Format, HoldsGzip: s.HoldsGzip(), Buffer: time.Duration(s.BufferSeconds) * time.Second, From: v.From.Time, To: v.To.Time, Settle: v.Settle, Objects: a.Bucket, Summaries: v.Manifest,
 		Packed: func(ctx context.Context, from, to time.Time, each func(pack.Line) error) error {
 			return t.Packed(ctx, name, from, to, each)
 		},

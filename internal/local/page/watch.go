@@ -140,7 +140,8 @@ func (p *Page) watchDeliver(next cloud.WriteObject) cloud.WriteObject {
 // object's name after the stream's AWS name and the version.
 func bufferOf(key string) string {
 	_, name, _ := strings.Cut(path.Base(key), "-1-20")
-	return "20" + strings.TrimSuffix(name, ".gz")
+	name, _, _ = strings.Cut(name, ".") // The rest is the extension.
+	return "20" + name
 }
 
 // contentLength counts the bytes that are written. For a gzip member it returns the

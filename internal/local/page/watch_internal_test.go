@@ -72,6 +72,17 @@ func TestContentLengthLooksIntoGzip(t *testing.T) {
 	}
 }
 
+// The name of an object is the name of its buffer, whatever extension the stream has.
+func TestBufferOfAnObject(t *testing.T) {
+	t.Parallel()
+	const name = "2026-11-22-23-08-00-00000000-0000-4000-8000-000000000000"
+	for _, extension := range []string{"", ".gz", ".json.gz", ".ndjson"} {
+		if got := bufferOf("orders/dt=2026-11-22/hour=23/datasink.orders-1-" + name + extension); got != name {
+			t.Errorf("bufferOf an object with the extension %q = %q, want %q", extension, got, name)
+		}
+	}
+}
+
 func TestSettledRecords(t *testing.T) {
 	t.Parallel()
 	var records []cloud.EventRecord

@@ -136,6 +136,15 @@ func (b *Bucket) open(ctx context.Context, in *s3.GetObjectInput) (io.ReadCloser
 	return out.Body, nil
 }
 
+// OpenTee is like Open, and writes the bytes to w while they are read.
+func (b *Bucket) OpenTee(ctx context.Context, key string, w io.Writer) (io.ReadCloser, error) {
+	opened, err := b.Open(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	return tee{io.TeeReader(opened, w), opened}, nil
+}
+
 // OpenPlain opens an object and decompresses it, if its name ends in ".gz" and its
 // content begins with a gzip header. The error of broken compression, of OpenPlain
 // or of a later Read, is ErrDamaged.
@@ -146,13 +155,9 @@ func (b *Bucket) OpenPlain(ctx context.Context, key string) (io.ReadCloser, erro
 // OpenPlainTee is like OpenPlain, and writes the bytes as they are stored to w while
 // they are read.
 func (b *Bucket) OpenPlainTee(ctx context.Context, key string, w io.Writer) (io.ReadCloser, error) {
-	opened, err := b.Open(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	stored := tee{io.TeeReader(opened, w), opened}
-	if !strings.HasSuffix(key, ".gz") {
-		return stored, nil
+	stored, err := b.OpenTee(ctx, key, w)
+	if err != nil || !strings.HasSuffix(key, ".gz") {
+		return stored, err
 	}
 	p := &plain{stored: stored}
 	p.buffered = bufio.NewReaderSize(readerFunc(p.readStored), 64<<10)

@@ -37,6 +37,9 @@ type Replayer struct {
 	Into string
 	// By says which part of an object becomes a body.
 	By By
+	// HoldsGzip says that the archive does not compress the objects, although their
+	// names end in ".gz": the bodies are gzip members.
+	HoldsGzip bool
 	// GzipOver is the size in bytes above which a body is compressed in the request;
 	// 0 is never. It must be 0 for a raw stream, which would store the body
 	// compressed.
@@ -134,14 +137,18 @@ var errStop = errors.New("stop")
 // bodies yields the bodies that were not posted before.
 func (w *work) bodies(ctx context.Context) iter.Seq2[post.Body, error] {
 	return func(yield func(post.Body, error) bool) {
-		plain, err := w.Objects.OpenPlain(ctx, w.key)
+		open := w.Objects.OpenPlain
+		if w.HoldsGzip && (w.By == Member || w.By == Whole) {
+			open = w.Objects.Open
+		}
+		content, err := open(ctx, w.key)
 		if err != nil {
 			yield(post.Body{}, err)
 			return
 		}
-		defer func() { _ = plain.Close() }()
+		defer func() { _ = content.Close() }()
 		part := -1
-		err = w.by.Split(plain, func(body []byte) error {
+		err = w.by.Split(content, func(body []byte) error {
 			part++
 			if w.take(part) && !yield(w.body(body), nil) {
 				return errStop

@@ -126,6 +126,25 @@ func TestObjectPostsItsBodies(t *testing.T) {
 	}
 }
 
+// TestGzipBodiesWithTheExtensionGz has a raw stream with the extension ".gz", whose
+// objects are gzip members although the archive does not compress them.
+func TestGzipBodiesWithTheExtensionGz(t *testing.T) {
+	t.Parallel()
+	one, two := zipped(t, "one\n"), zipped(t, "two\n")
+	for by, want := range map[replay.By][]string{
+		replay.Member: {"gzip" + one, "gzip" + two}, replay.Whole: {one + two}, replay.Line: {"one", "two"},
+	} {
+		b := newBench(t, "s/raw.gz", one+two, by)
+		b.HoldsGzip = true
+		if refused, err := b.Replayer.Object(t.Context(), b.Object); err != nil || refused != 0 {
+			t.Fatalf("Object by %s = %d, %v", by, refused, err)
+		}
+		if diff := cmp.Diff(want, b.accepted); diff != "" {
+			t.Errorf("bodies by %s differ (-want +got):\n%s", by, diff)
+		}
+	}
+}
+
 func TestLongBodiesAreCompressedOnTheirWay(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, "s/a", "short\n"+strings.Repeat("x", 1000)+"\n", replay.Line)

@@ -13,7 +13,7 @@ func athena(t Table) ([]string, error) {
 	if t.Folder != "" {
 		return nil, errLocal
 	}
-	if t.isRaw() {
+	if !t.hasGzipNames() {
 		return nil, errSuffix
 	}
 	h := t.Stream.HiveTable(t.Deployment, t.Bucket, stream.FirstDay)
@@ -57,7 +57,7 @@ func trino(t Table) ([]string, error) {
 	if t.Folder != "" {
 		return nil, errLocal
 	}
-	if t.isRaw() {
+	if !t.hasGzipNames() {
 		return nil, errSuffix
 	}
 	schema := "hive." + double(t.database())

@@ -58,7 +58,7 @@ var (
 	// errLocal is the reason why an engine cannot read a local pipeline.
 	errLocal = errors.New("it runs outside of this machine, and cannot read a local pipeline")
 	// errSuffix is the reason why an engine cannot read gzip members.
-	errSuffix = errors.New("it knows compression by the suffix .gz alone, which the objects of this stream do not have")
+	errSuffix = errors.New(`it knows compression by the end of a name alone: give the stream the extension ".gz"`)
 )
 
 // Statements returns the statements for an engine, in the order in which they are
@@ -87,20 +87,24 @@ func Statements(engine string, t Table) ([]string, error) {
 // check returns an error for a stream whose objects are not lines.
 func (t Table) check() error {
 	switch {
-	case t.Stream.Format != stream.Raw:
+	case t.Stream.Format != stream.Raw, t.Stream.HoldsGzip():
 		return nil
 	case t.Stream.Compression == stream.Gzip && t.GzipLines:
 		return errors.New("its bodies are compressed twice: set compression to none")
 	case t.Stream.Compression != stream.Gzip && !t.GzipLines:
-		return errors.New("its format is raw, so an object need not consist of lines: use --gzip-lines if all bodies are gzip members of lines")
+		return errors.New("its format is raw, so an object need not consist of lines: use --gzip-lines, or give the stream the extension \".gz\", if all bodies are gzip members of lines")
 	case t.Stream.Compression == stream.Gzip:
 		return errors.New("its format is raw, so an object need not consist of lines")
 	}
 	return nil
 }
 
-// isRaw reports whether the objects are gzip members without the suffix .gz.
+// isRaw reports whether the objects are gzip members. Not all of their names need
+// end in ".gz": the stream may have got its extension later.
 func (t Table) isRaw() bool { return t.Stream.Format == stream.Raw }
+
+// hasGzipNames reports whether the names of compressed objects end in ".gz".
+func (t Table) hasGzipNames() bool { return !t.isRaw() || t.Stream.HasGzipNames() }
 
 // name is the name of the table.
 func (t Table) name() string { return t.Stream.TableName() }

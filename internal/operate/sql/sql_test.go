@@ -74,8 +74,9 @@ func TestAnEngineThatCannotReadAStreamSaysWhy(t *testing.T) {
 	}{
 		{"raw", "duckdb", gzip, func(*sql.Table) {}, "--gzip-lines"},
 		{"raw, compressed twice", "duckdb", `{"name":"raw","format":"raw","compression":"gzip"}`, members, "compressed twice"},
-		{"no suffix", "athena", gzip, members, "suffix"},
-		{"no suffix", "spark", gzip, members, "suffix"},
+		{"no extension", "athena", gzip, members, "extension"},
+		{"no extension", "spark", gzip, members, "extension"},
+		{"another extension", "trino", `{"name":"raw","format":"raw","extension":".bin"}`, members, "extension"},
 		{"local", "athena", plain, local, "local pipeline"},
 		{"local", "snowflake", plain, local, "local pipeline"},
 		{"unknown", "mysql", plain, func(*sql.Table) {}, "athena, clickhouse, duckdb"},

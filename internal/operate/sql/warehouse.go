@@ -90,7 +90,7 @@ func snowflakeColumn(c stream.Column) string {
 }
 
 func spark(t Table) ([]string, error) {
-	if t.isRaw() {
+	if !t.hasGzipNames() {
 		return nil, errSuffix
 	}
 	path := t.folder()

@@ -115,7 +115,7 @@ func (w *work) verify(ctx context.Context, s stream.Stream) Result {
 // config returns the configuration of a verification without logs.
 func (w *work) config(s stream.Stream, from, to time.Time) verify.Config {
 	return verify.Config{
-		Stream: s.Name, Format: s.Format, Buffer: time.Duration(s.BufferSeconds) * time.Second, From: from, To: to, Settle: w.settle(s),
+		Stream: s.Name, Format: s.Format, HoldsGzip: s.HoldsGzip(), Buffer: time.Duration(s.BufferSeconds) * time.Second, From: from, To: to, Settle: w.settle(s),
 		Objects: w.c.Objects, Summaries: w.c.Manifests != nil, Now: w.c.Now,
 	}
 }

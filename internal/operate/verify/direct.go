@@ -79,7 +79,7 @@ func (v *verification) readDirect(ctx context.Context, o bucket.Object) error {
 // content returns the length and the hash of an object, decompressed. whole is false
 // for an object that is damaged.
 func (v *verification) content(ctx context.Context, o bucket.Object, d *description) (n int64, hash string, whole bool, err error) {
-	r, err := v.Objects.OpenPlainTee(ctx, o.Key, d)
+	r, err := v.open(ctx, o.Key, d)
 	if err != nil {
 		return 0, "", false, v.unreadable(ctx, o, 0, err)
 	}

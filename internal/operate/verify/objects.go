@@ -143,7 +143,7 @@ func (v *verification) lacksEdge() bool {
 // bytes to stored. The content of a damaged object ends at the damage.
 func (v *verification) read(ctx context.Context, content *bytes.Buffer, o bucket.Object, stored io.Writer) error {
 	content.Reset()
-	r, err := v.Objects.OpenPlainTee(ctx, o.Key, stored)
+	r, err := v.open(ctx, o.Key, stored)
 	if err == nil {
 		_, err = content.ReadFrom(io.LimitReader(r, maxObject+1))
 		_ = r.Close()
@@ -155,6 +155,15 @@ func (v *verification) read(ctx context.Context, content *bytes.Buffer, o bucket
 		return v.unreadable(ctx, o, int64(content.Len()), err)
 	}
 	return nil
+}
+
+// open opens the content of an object that consists of bodies, and writes its stored
+// bytes to stored.
+func (v *verification) open(ctx context.Context, key string, stored io.Writer) (io.ReadCloser, error) {
+	if v.HoldsGzip {
+		return v.Objects.OpenTee(ctx, key, stored)
+	}
+	return v.Objects.OpenPlainTee(ctx, key, stored)
 }
 
 // readArchived reads an object and explains it. What can be read of a damaged

@@ -36,6 +36,9 @@ type Config struct {
 	// Stream is the stream's name, and Format the format of its objects.
 	Stream string
 	Format stream.Format
+	// HoldsGzip says that the archive does not compress the objects, although their
+	// names end in ".gz": the bodies are gzip members.
+	HoldsGzip bool
 	// From and To bound the packed records that are looked for, by the time at
 	// which they were logged, and the records of the tap, by their arrival.
 	// All objects of the hours that this time touches are explained.

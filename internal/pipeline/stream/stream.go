@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -35,7 +36,7 @@ const (
 type Compression string
 
 const (
-	// Gzip means that objects are compressed and that their names end in ".gz".
+	// Gzip means that objects are compressed and that their names end in gzipSuffix.
 	Gzip Compression = "gzip"
 	// None means that objects are not compressed.
 	None Compression = "none"
@@ -77,6 +78,9 @@ type Stream struct {
 	// Compression is the compression of the objects. Default gzip for lines, none
 	// for raw.
 	Compression Compression `json:"compression,omitempty" jsonschema:"enum=gzip,enum=none" jsonschema_description:"Compression of the objects. Default gzip for lines, none for raw."`
+	// Extension ends the names of the objects. The default is ".gz" with the
+	// compression gzip, and no extension without it.
+	Extension string `json:"extension,omitempty" jsonschema:"pattern=^[.][0-9a-z!_.*'()-]+$,maxLength=128" jsonschema_description:"End of the objects' names, such as .json.gz. With compression gzip it ends in .gz, which is its default. .gz for a raw stream of gzip bodies."`
 	// MaxBacklogMiB bounds the backlog in Redis. Default 0: no bound.
 	MaxBacklogMiB int `json:"maxBacklogMiB,omitempty" jsonschema:"minimum=0,maximum=1048576,default=0" jsonschema_description:"Bound on the backlog in Redis, in MiB; 0 is no bound. See overflow."`
 	// Overflow is the handling of records over MaxBacklogMiB. Default archive.
@@ -117,13 +121,25 @@ func orDefault[T comparable](value, byDefault T) T {
 	return value
 }
 
-// Suffix returns the end of the names of the stream's objects: ".gz" or nothing.
+// gzipSuffix is the end of a name by which readers know a gzip file.
+const gzipSuffix = ".gz"
+
+// Suffix returns the end of the names of the stream's objects: its extension, or by
+// default ".gz" if they are compressed and nothing if they are not.
 func (s Stream) Suffix() string {
-	if s.Compression == Gzip {
-		return ".gz"
+	if s.Extension == "" && s.Compression == Gzip {
+		return gzipSuffix
 	}
-	return ""
+	return s.Extension
 }
+
+// HasGzipNames reports whether the names of the stream's objects end in ".gz".
+func (s Stream) HasGzipNames() bool { return strings.HasSuffix(s.Suffix(), gzipSuffix) }
+
+// HoldsGzip reports whether the bodies themselves are gzip members: the names of the
+// objects end in ".gz", but the archive does not compress them. Decompression of such
+// an object would not yield its bodies.
+func (s Stream) HoldsGzip() bool { return s.HasGzipNames() && s.Compression != Gzip }
 
 // Folder returns the key prefix of the objects with the records of t's UTC hour.
 func (s Stream) Folder(t time.Time) string {

@@ -20,7 +20,7 @@ var files = map[string]struct {
 	"minimal":         {json: `{"streams":[{"name":"orders"}]}`},
 	"schema named":    {json: `{"$schema":"x","streams":[{"name":"orders"}]}`},
 	"forty letters":   {json: `{"streams":[{"name":"` + strings.Repeat("a", 40) + `"}]}`},
-	"every option":    {json: `{"streams":[{"name":"a","format":"raw","capacity":"provisioned","shards":2,"retentionHours":48,"bufferSeconds":1,"bufferMiB":1,"compression":"gzip","maxBacklogMiB":0,"overflow":"refuse","retired":true}]}`},
+	"every option":    {json: `{"streams":[{"name":"a","format":"raw","capacity":"provisioned","shards":2,"retentionHours":48,"bufferSeconds":1,"bufferMiB":1,"compression":"gzip","extension":".bin.gz","maxBacklogMiB":0,"overflow":"refuse","retired":true}]}`},
 	"streams missing": {json: `{}`, problems: []string{"streams: missing"}},
 	"streams null":    {json: `{"streams":null}`, problems: []string{"streams: want at least one stream"}},
 	"unknown at top":  {json: `{"streams":[{"name":"a"}],"stream":1}`, problems: []string{"stream: unknown field"}},
@@ -72,6 +72,27 @@ var files = map[string]struct {
 			`streams[0].name: "-a": want ^[a-z0-9]`, `streams[1].format: "csv": want lines or raw`, `streams[1].capacity: "big": want provisioned or on-demand`,
 			`streams[1].compression: "zip": want gzip or none`, `streams[1].overflow: "drop": want archive or refuse`,
 			"streams[1].retentionHours: 23: want 24 to 8760", "streams[1].bufferSeconds: 901: want 1 to 900", "streams[1].bufferMiB: 129: want 1 to 128",
+		},
+	},
+	"extensions": {json: `{"streams":[{"name":"a","extension":".json.gz"},{"name":"b","compression":"none","extension":".ndjson"},
+		{"name":"c","format":"raw","extension":".gz"},{"name":"d","format":"raw","extension":".b*(i-n)_!'"},{"name":"e","format":"raw","compression":"gzip","extension":".gz"}]}`},
+	"longest extension": {json: `{"streams":[{"name":"a","extension":".` + strings.Repeat("a", 124) + `.gz"}]}`},
+	"bad extensions": {
+		json: `{"streams":[{"name":"a","extension":"gz"},{"name":"b","extension":".GZ"},{"name":"c","format":"raw","extension":"."},{"name":"d","format":"raw","extension":"./x"},
+			{"name":"e","extension":".` + strings.Repeat("a", 125) + `.gz"},{"name":"f","extension":7}]}`,
+		problems: []string{
+			`streams[0].extension: "gz": want a full stop`, `streams[1].extension: ".GZ": want a full stop`, `streams[2].extension: ".": want a full stop`,
+			`streams[3].extension: "./x": want a full stop`, "streams[4].extension: ", "streams[5].extension: is a JSON number: want a string",
+		},
+	},
+	"extension empty": {json: `{"streams":[{"name":"a","extension":""}]}`, problems: []string{`streams[0].extension: "": omit the field`}},
+	"extension of other content": {
+		beyondSchema: true,
+		json: `{"streams":[{"name":"a","extension":".json"},{"name":"b","compression":"none","extension":".json.gz"},{"name":"c","compression":"none","extension":".zst"},
+			{"name":"d","format":"raw","compression":"gzip","extension":".bin"}]}`,
+		problems: []string{
+			`streams[0].extension: ".json": want an extension that ends in .gz`, `streams[1].extension: ".json.gz": is the extension of compressed files`,
+			`streams[2].extension: ".zst": is the extension of compressed files`, `streams[3].extension: ".bin": want an extension that ends in .gz`,
 		},
 	},
 	"name missing":        {json: `{"streams":[{"shards":1}]}`, problems: []string{"streams[0].name: missing"}},
@@ -166,6 +187,32 @@ func TestDefaults(t *testing.T) {
 	}
 	if _, ok := set.Lookup("d"); ok {
 		t.Error("Lookup(d) found a stream that is not there")
+	}
+}
+
+func TestSuffixIsTheExtension(t *testing.T) {
+	t.Parallel()
+	for entry, want := range map[string]struct {
+		suffix               string
+		gzipNames, holdsGzip bool
+	}{
+		`{"name":"a"}`:                                            {".gz", true, false},
+		`{"name":"a","extension":".json.gz"}`:                     {".json.gz", true, false},
+		`{"name":"a","compression":"none","extension":".ndjson"}`: {".ndjson", false, false},
+		`{"name":"a","format":"raw"}`:                             {"", false, false},
+		`{"name":"a","format":"raw","extension":".gz"}`:           {".gz", true, true},
+		`{"name":"a","format":"raw","compression":"gzip"}`:        {".gz", true, false},
+		`{"name":"a","format":"raw","extension":".gz.enc"}`:       {".gz.enc", false, false},
+	} {
+		set, err := stream.Parse([]byte(`{"streams":[` + entry + `]}`))
+		if err != nil {
+			t.Errorf("%s: %v", entry, err)
+			continue
+		}
+		s := set.All()[0]
+		if s.Suffix() != want.suffix || s.HasGzipNames() != want.gzipNames || s.HoldsGzip() != want.holdsGzip {
+			t.Errorf("%s: Suffix %q, HasGzipNames %v, HoldsGzip %v, want %+v", entry, s.Suffix(), s.HasGzipNames(), s.HoldsGzip(), want)
+		}
 	}
 }
 

@@ -56,6 +56,9 @@ func (s Stream) validate() []fieldProblem {
 	between("bufferSeconds", s.BufferSeconds, 1, maxBufferSeconds)
 	between("bufferMiB", s.BufferMiB, 1, maxBufferMiB)
 	between("maxBacklogMiB", s.MaxBacklogMiB, 1, maxBacklogMiB)
+	if err := s.validateExtension(); err != nil {
+		problem("extension", "%w", err)
+	}
 	for _, err := range validateColumns(s.Columns) {
 		problem("columns", "%w", err)
 	}
