@@ -25,6 +25,8 @@ type outputs struct {
 	IngestFunction, DrainerFunction, BridgeFunction string
 	// VerifierFunction is empty without a verifier.
 	VerifierFunction string
+	// LakeDatabase and ObjectsTopic are empty without the settings lake and objectsTopic.
+	LakeDatabase, ObjectsTopic string
 }
 
 // cdkApp runs the real CDK CLI on the app in cdk/.

@@ -34,6 +34,8 @@ type deployment struct {
 	outputs outputs
 	client  *client
 	archive *bucket
+	// subscriber is the URL of a queue that is subscribed to the notifications.
+	subscriber string
 
 	// functions and grants are as the stack deployed them, by function.
 	functions map[string]function

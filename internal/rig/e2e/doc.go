@@ -4,8 +4,9 @@
 // records through the pipeline, and remove permissions and settings to check that
 // the functions fail as expected. They also run the functions under AWS's Runtime
 // Interface Emulator. A second deployment has the profile small: a function URL, IPv6
-// egress and a serverless cache. Its template is rewritten before it is published,
-// because the emulator refuses three of its resource types.
+// egress and a serverless cache, and tables, notifications and a verifier. Its template
+// is rewritten before it is published, because the emulator refuses three of its resource
+// types.
 //
 // The tests need Python and Node packages and several minutes, so they have the
 // build tag e2e. `make e2e` installs what they need and runs them, as do `make test`

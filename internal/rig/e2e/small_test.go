@@ -15,7 +15,8 @@ import (
 )
 
 // TestSmallProfile deploys the stack with profile=small: a function URL, IPv6 egress and
-// a serverless cache, whose user may do only what the queue needs.
+// a serverless cache, whose user may do only what the queue needs. It also has tables,
+// notifications and a verifier that writes manifests.
 func TestSmallProfile(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
@@ -27,6 +28,10 @@ func TestSmallProfile(t *testing.T) {
 		{"deploy the small profile", (*deployment).testDeploySmall},
 		{"accept by the function URL", (*deployment).testAcceptByURL},
 		{"refuse by the function URL", (*deployment).testRefuseByURL},
+		{"tables", (*deployment).testTables},
+		{"outputs of a stream", (*deployment).testNestedOutputs},
+		{"notifications", (*deployment).testNotifications},
+		{"manifest of an hour", (*deployment).testManifest},
 		{"destroy", (*deployment).testDestroy},
 	} {
 		began := time.Now()
@@ -38,7 +43,7 @@ func TestSmallProfile(t *testing.T) {
 }
 
 func (d *deployment) testDeploySmall(t *testing.T) {
-	d.cdk.synth(t, d.streamsFile(t), "profile=small")
+	d.cdk.synth(t, d.streamsFile(t), "profile=small", "verifyHours=1", "lake=true", "objectsTopic=true")
 	rewriteForEmulator(t, d.cdk.assembly)
 	d.connect(t, d.cdk.deployAssembly(t))
 	d.client.url = d.functionURL(t)
