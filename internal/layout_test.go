@@ -101,7 +101,7 @@ var clients = []struct {
 	{`^github\.com/aws/(aws-cdk-go|constructs-go|jsii-runtime-go)/`, []string{"cdk"}},
 	{`^github\.com/redis/`, []string{"internal/pipeline/queue"}},
 	{`/service/kinesis(/|$)`, []string{"functions/drainer", "internal/pipeline/sink", "internal/operate/tap"}},
-	{`/service/firehose(/|$)`, []string{"functions/bridge", "internal/pipeline/sink"}},
+	{`/service/firehose(/|$)`, []string{"functions/bridge", "functions/drainer", "internal/pipeline/sink"}},
 	{`/service/sqs(/|$)`, []string{"functions/", "internal/pipeline/wake"}},
 	{`/service/s3(/|$)`, []string{"functions/", "internal/pipeline/archive", "internal/operate/bucket", "internal/operate/deployment"}},
 	{`/service/secretsmanager(/|$)`, []string{"functions/", "internal/pipeline/function", "internal/operate/clients", "internal/operate/deployment"}},

@@ -158,7 +158,7 @@ func emitted(t *testing.T, deployment string, bad bool) []metrictest.Point {
 	drainer := env.Defaults(env.ParseDrainer)
 	drainer.Name = deployment
 	drains := drain.New(drain.Config{
-		Drainer: drainer, Streams: set, Queue: queued, Sink: around(), Archive: kept{}, Waker: around(), Log: silent,
+		Drainer: drainer, Streams: set, Queue: queued, Kinesis: around(), Archive: kept{}, Waker: around(), Log: silent,
 		Observe: observe.Observe, ObserveSweep: observe.ObserveSweep,
 	})
 

@@ -1,5 +1,5 @@
 // Command drainer is the Lambda function that moves records from the queues to
-// Kinesis; see package drain.
+// Kinesis or Firehose; see package drain.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -62,6 +63,7 @@ func newHandler(ctx context.Context, p *function.Process) (*drain.Handler, error
 	}
 	// The Writer retries, because it knows which entries failed.
 	kinesisClient := kinesis.NewFromConfig(cfg, sink.DualStack(e.DualStack), func(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} })
+	firehoseClient := firehose.NewFromConfig(cfg, sink.DualStackFirehose(e.DualStack), func(o *firehose.Options) { o.Retryer = aws.NopRetryer{} })
 	limits := sink.KinesisLimits
 	limits.CallBytes = e.PutBytes
 	emit := drain.Metrics{Writer: metric.NewWriter(p.Metrics, e.Name, e.AllStreamMetrics)}
@@ -69,7 +71,8 @@ func newHandler(ctx context.Context, p *function.Process) (*drain.Handler, error
 		Drainer:      e,
 		Streams:      streams,
 		Queue:        q,
-		Sink:         &sink.Writer{Service: sink.NewKinesis(kinesisClient), Limits: limits, MaxAttempts: putAttempts},
+		Kinesis:      &sink.Writer{Service: sink.NewKinesis(kinesisClient), Limits: limits, MaxAttempts: putAttempts},
+		Firehose:     &sink.Writer{Service: sink.NewFirehose(firehoseClient), Limits: sink.FirehoseLimits, MaxAttempts: putAttempts},
 		Archive:      archive.New(archive.NewS3(s3.NewFromConfig(cfg), e.ArchiveBucket), e.Name),
 		Waker:        wake.New(sqs.NewFromConfig(cfg, wake.DualStack(e.DualStack)), e.Wake.QueueURL),
 		Log:          p.Log,

@@ -175,7 +175,7 @@ func (d *deployment) empty(redisURL string) {
 	defer func() { _ = q.Close() }()
 	e := env.Defaults(env.ParseDrainer)
 	e.Name = "datasink"
-	drainer := drain.New(drain.Config{Drainer: e, Streams: d.streams, Queue: q, Sink: d, Waker: d, Log: slog.New(slog.DiscardHandler)})
+	drainer := drain.New(drain.Config{Drainer: e, Streams: d.streams, Queue: q, Kinesis: d, Waker: d, Log: slog.New(slog.DiscardHandler)})
 	for {
 		if _, err := drainer.Invoke(d.tb.Context(), []byte(drain.SweepEvent)); err != nil {
 			d.tb.Fatal(err)

@@ -71,9 +71,10 @@ func (p *Pipeline) setHandlers(streams *stream.Set) {
 	objects := archive.New(wrap(p.o.Seams.Archive, archive.Store(p.bucket)), p.o.Deployment)
 	wakes := waker{p.wakes}
 	drainer := drain.New(drain.Config{
-		Drainer: drainerEnv(p.o), Streams: streams, Archive: objects, Waker: wakes, Log: p.log("drainer"),
+		Drainer: drainerEnv(p.o), Streams: streams, Archive: objects, Waker: wakes, Log: p.packed.logger(p.log("drainer")),
 		Queue:       wrap(p.o.Seams.DrainerQueue, f.queue),
-		Sink:        &sink.Writer{Service: wrap(p.o.Seams.Kinesis, sink.Service(p.kinesis)), Limits: sink.KinesisLimits, MaxAttempts: 4},
+		Kinesis:     &sink.Writer{Service: wrap(p.o.Seams.Kinesis, sink.Service(p.kinesis)), Limits: sink.KinesisLimits, MaxAttempts: 4},
+		Firehose:    &sink.Writer{Service: wrap(p.o.Seams.Firehose, sink.Service(p.firehose)), Limits: sink.FirehoseLimits, MaxAttempts: 4},
 		TotalClaims: 4, Observe: p.o.Observe.Drain,
 	})
 	ingester := ingest.New(ingest.Config{

@@ -25,7 +25,10 @@ type delivery struct {
 	// tail.
 	dead        []deadLetter
 	left, later []int
-	result      sink.Result
+	// result is that of Kinesis or Firehose, with the indices of records. packed is the
+	// number of Firehose records into which the drainer packed the records.
+	result sink.Result
+	packed int
 	// archiveErr is the error for which the dead letters were not written.
 	archiveErr error
 }
@@ -59,50 +62,6 @@ func (d *delivery) refuse(refused sink.Invalid, now time.Time) {
 		Stream: r.Stream, Reason: refused.Reason, FailedAt: now, ReceivedAt: r.ReceivedAt,
 		ID: r.ID, PartitionKey: r.PartitionKey, Body: r.Body,
 	}})
-}
-
-// minRandomKey is the number of bytes that a partition key needs to be replaced by
-// a random one; see sink.Entry.AnyShard.
-const minRandomKey = 16
-
-// put puts the records of a claim to Kinesis, and decides what becomes of the records
-// that Kinesis does not accept.
-func (r *run) put(ctx context.Context, c queue.Claim) *delivery {
-	d := r.decode(c)
-	entries := make([]sink.Entry, len(d.records))
-	for i, record := range d.records {
-		key := record.KinesisKey()
-		entries[i] = sink.Entry{PartitionKey: key, AnyShard: record.PartitionKey == "" && len(key) >= minRandomKey, Data: record.Body}
-	}
-	d.result = r.config.Sink.Put(ctx, r.resource, entries)
-
-	now := r.config.Now()
-	final := make(map[int]bool)
-	for _, refused := range slices.Concat(d.result.Invalid, tooOld(d.result.Doubtful, d.records, now)) {
-		final[refused.Index] = true
-		d.refuse(refused, now)
-	}
-	for _, i := range d.result.Left {
-		switch {
-		case final[i]:
-			// It is a dead letter.
-		case d.result.Throttled > 0 && !entries[i].AnyShard:
-			// The shard of a key that a client chose is full. At the head of the
-			// queue the record would hold back those of other shards.
-			d.later = append(d.later, d.positions[i])
-		default:
-			d.left = append(d.left, d.positions[i])
-		}
-	}
-	return d
-}
-
-// tooOld returns those of the doubtful entries whose records are too old to wait
-// any longer.
-func tooOld(doubtful []sink.Invalid, records []envelope.Record, now time.Time) []sink.Invalid {
-	return slices.DeleteFunc(slices.Clone(doubtful), func(d sink.Invalid) bool {
-		return now.Sub(records[d.Index].ReceivedAt) < sink.DoubtfulAge
-	})
 }
 
 // settle writes the dead letters of a claim, acknowledges or releases the claim, and
@@ -167,7 +126,7 @@ func (r *run) release(ctx context.Context, d *delivery, deadLetters []int) (held
 	return false, err
 }
 
-// forwarded is the number of records that Kinesis accepted.
+// forwarded is the number of records that Kinesis or Firehose accepted.
 func (d *delivery) forwarded() int {
 	return len(d.records) - len(d.result.Left) - len(d.result.Invalid)
 }
@@ -193,6 +152,7 @@ func (r *run) add(d *delivery, deadLetters int, lost bool) {
 	}
 	s.Claimed += len(d.claim.Envelopes)
 	s.Forwarded += d.forwarded()
+	s.Packed += d.packed
 	s.DeadLettered += deadLetters
 	s.Left += len(d.left) + len(d.later)
 	s.Retried += d.result.Retried

@@ -1,8 +1,9 @@
 // Package drain is the drainer function: it moves records from the queues to the
-// Kinesis data streams.
+// Kinesis data streams. The records of a stream without a tap, and of a stream whose
+// tap is ending, it packs and puts to the stream's Firehose.
 //
-// Delivery is at least once: a claim is acknowledged after Kinesis has accepted its
-// records, and returns to the queue when that is unknown. Order is not guaranteed,
+// Delivery is at least once: a claim is acknowledged after the service has accepted
+// its records, and returns to the queue when that is unknown. Order is not guaranteed,
 // because several claims of a stream are in flight at the same time.
 package drain
 
@@ -36,7 +37,7 @@ type recordQueue interface {
 
 // writer is implemented by *sink.Writer.
 type writer interface {
-	// Put puts entries to the Kinesis stream with that AWS name.
+	// Put puts entries to the Kinesis stream or Firehose with that AWS name.
 	Put(ctx context.Context, stream string, entries []sink.Entry) sink.Result
 }
 
@@ -59,9 +60,11 @@ type Config struct {
 	env.Drainer
 	Streams *stream.Set
 	Queue   recordQueue
-	Sink    writer
-	Archive deadLetterArchive
-	Waker   waker
+	// Kinesis accepts the records of streams that feed a tap, Firehose the packed
+	// records of the other streams.
+	Kinesis, Firehose writer
+	Archive           deadLetterArchive
+	Waker             waker
 
 	// TotalClaims limits the claims of all streams and so, with ClaimBytes, the
 	// memory of an invocation. Default 16.
@@ -69,7 +72,7 @@ type Config struct {
 
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
-	// Log receives warnings and errors. Default slog.Default.
+	// Log receives warnings and errors, and the lines that pack.LogPacked names. Default slog.Default.
 	Log *slog.Logger
 	// Observe, if set, is called with the summary of each stream of an invocation, by
 	// several goroutines at once.
@@ -87,14 +90,19 @@ type Summary struct {
 	Claimed, Forwarded, DeadLettered, Left, Reclaimed int
 	// ForwardedBytes counts the bytes of the bodies forwarded.
 	ForwardedBytes int
-	// Retried and Throttled count entries, as in sink.Result.
+	// Packed counts the Firehose records into which the forwarded records were packed.
+	// It is 0 for a stream that feeds a tap.
+	Packed int
+	// Retried and Throttled count entries, as in sink.Result: records that were put to
+	// Kinesis, or packed records that were put to Firehose.
 	Retried, Throttled int
 	// LostClaims counts claims that no longer existed when they were acknowledged:
 	// their records may arrive twice.
 	LostClaims int
 	// Depth is the depth of the queue after the last claim.
 	Depth int64
-	// MaxAge is the longest time from a record's receipt until Kinesis had it.
+	// MaxAge is the longest time from a record's receipt until Kinesis or Firehose had
+	// it.
 	MaxAge time.Duration
 	// Err is the first error that left records behind.
 	Err error

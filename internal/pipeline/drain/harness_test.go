@@ -26,7 +26,7 @@ type bench struct {
 	handler *drain.Handler
 
 	mu        sync.Mutex
-	delivered map[string][]string // AWS name, bodies
+	delivered map[string][]string // AWS name, bodies or packed records
 	keys      map[string]string   // body, partition key
 	dead      map[string]archive.DeadLetter
 	wakes     []string
@@ -94,7 +94,7 @@ func newBench(t *testing.T, change func(*drain.Config)) *bench {
 	e := env.Defaults(env.ParseDrainer)
 	e.Name = "d"
 	o := drain.Config{
-		Drainer: e, Streams: set, Queue: b.memoryQueue, Sink: b, Archive: b, Waker: b,
+		Drainer: e, Streams: set, Queue: b.memoryQueue, Kinesis: b, Firehose: b, Archive: b, Waker: b,
 		Log: slog.New(slog.NewTextHandler(&b.log, nil)),
 		Observe: func(s drain.Summary) {
 			b.mu.Lock()

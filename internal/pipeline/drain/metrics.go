@@ -18,7 +18,10 @@ func (m Metrics) Observe(s Summary) {
 		metric.Throttled.Of(float64(s.Throttled)),
 		metric.DeadLettered.Of(float64(s.DeadLettered)),
 	}
-	if s.Forwarded > 0 {
+	switch {
+	case s.Packed > 0:
+		samples = append(samples, metric.Bridged.Of(float64(s.Forwarded)), metric.Packed.Of(float64(s.Packed)), metric.FirehoseAge.For(s.MaxAge))
+	case s.Forwarded > 0:
 		samples = append(samples, metric.TapAge.For(s.MaxAge))
 	}
 	m.Writer.Write(s.Stream, samples...)

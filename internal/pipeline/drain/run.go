@@ -37,13 +37,14 @@ const (
 // when the context ends.
 //
 // A run starts with one worker. After each claim that was delivered it adds a worker
-// while records are left, up to ClaimsInFlight. When Kinesis throttles, all workers
+// while records are left, up to ClaimsInFlight. When the service throttles, all workers
 // but one end. The number of claims in flight thus adapts to the capacity of the
 // stream, and a throttled stream takes no slots from others.
 type run struct {
 	*Handler
 	name     string
-	resource string
+	stream   stream.Stream // zero if streams.json does not name the stream
+	resource string        // the AWS name of its Kinesis stream and Firehose
 	drainer  string
 
 	wg sync.WaitGroup
@@ -60,8 +61,9 @@ type run struct {
 }
 
 func newRun(h *Handler, name, drainer string) *run {
+	s, _ := h.config.Streams.Lookup(name)
 	return &run{
-		Handler: h, name: name, drainer: drainer,
+		Handler: h, name: name, stream: s, drainer: drainer,
 		resource: stream.ResourceName(h.config.Name, name),
 		summary:  Summary{Stream: name},
 	}
@@ -129,12 +131,12 @@ type claimResult struct {
 	left  int  // records that returned to the queue
 	later int  // those of them that returned to its tail, because the shards of their keys were full
 	depth int64
-	// throttled reports whether Kinesis throttled some of the records.
+	// throttled reports whether Kinesis or Firehose throttled some of the records.
 	throttled bool
 	err       error // of Redis
 }
 
-// deliver makes a claim, puts its records to Kinesis and settles the claim.
+// deliver makes a claim, puts its records to Kinesis or Firehose and settles the claim.
 func (r *run) deliver(ctx context.Context) claimResult {
 	if ctx.Err() != nil {
 		return claimResult{empty: true}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
@@ -23,21 +24,29 @@ func (c *called) Do(r *http.Request) (*http.Response, error) {
 func TestDualStackEndpoint(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		enabled  bool
-		endpoint *string
-		want     string
+		enabled           bool
+		endpoint          *string
+		kinesis, firehose string
 	}{
-		{false, nil, "kinesis.eu-west-1.amazonaws.com"},
-		{true, nil, "kinesis.eu-west-1.api.aws"},
-		{true, aws.String("https://localhost:4566"), "localhost:4566"},
+		{false, nil, "kinesis.eu-west-1.amazonaws.com", "firehose.eu-west-1.amazonaws.com"},
+		{true, nil, "kinesis.eu-west-1.api.aws", "firehose.eu-west-1.api.aws"},
+		{true, aws.String("https://localhost:4566"), "localhost:4566", "localhost:4566"},
 	} {
 		var request called
-		client := kinesis.New(kinesis.Options{
-			Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""), HTTPClient: &request, Retryer: aws.NopRetryer{}, BaseEndpoint: tt.endpoint,
+		id := credentials.NewStaticCredentialsProvider("id", "secret", "")
+		streams := kinesis.New(kinesis.Options{
+			Region: "eu-west-1", Credentials: id, HTTPClient: &request, Retryer: aws.NopRetryer{}, BaseEndpoint: tt.endpoint,
 		}, sink.DualStack(tt.enabled))
-		_, _ = client.ListStreams(t.Context(), &kinesis.ListStreamsInput{})
-		if request.host != tt.want {
-			t.Errorf("dual-stack %v with endpoint %v calls %s, want %s", tt.enabled, aws.ToString(tt.endpoint), request.host, tt.want)
+		_, _ = streams.ListStreams(t.Context(), &kinesis.ListStreamsInput{})
+		if request.host != tt.kinesis {
+			t.Errorf("dual-stack %v with endpoint %v calls %s, want %s", tt.enabled, aws.ToString(tt.endpoint), request.host, tt.kinesis)
+		}
+		hoses := firehose.New(firehose.Options{
+			Region: "eu-west-1", Credentials: id, HTTPClient: &request, Retryer: aws.NopRetryer{}, BaseEndpoint: tt.endpoint,
+		}, sink.DualStackFirehose(tt.enabled))
+		_, _ = hoses.ListDeliveryStreams(t.Context(), &firehose.ListDeliveryStreamsInput{})
+		if request.host != tt.firehose {
+			t.Errorf("dual-stack %v with endpoint %v calls %s, want %s", tt.enabled, aws.ToString(tt.endpoint), request.host, tt.firehose)
 		}
 	}
 }

@@ -20,6 +20,15 @@ type firehoseService struct{ client firehoseAPI }
 // partition keys. For retries and time-outs, see NewKinesis.
 func NewFirehose(client firehoseAPI) Service { return firehoseService{client} }
 
+// DualStackFirehose is DualStack for Firehose.
+func DualStackFirehose(enabled bool) func(*firehose.Options) {
+	return func(o *firehose.Options) {
+		if enabled && o.BaseEndpoint == nil {
+			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+		}
+	}
+}
+
 func (s firehoseService) Put(ctx context.Context, stream string, entries []Entry) ([]Failure, error) {
 	const operation = "PutRecordBatch"
 	records := make([]types.Record, len(entries))

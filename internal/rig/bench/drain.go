@@ -48,8 +48,8 @@ func (l *lab) newDrainer(url string, streams *stream.Set) (*drain.Handler, error
 	limits.CallBytes = e.PutBytes
 	return drain.New(drain.Config{
 		Drainer: e, Streams: streams, Queue: q, Archive: noArchive{}, Waker: noWaker{},
-		Sink: &sink.Writer{Service: sink.NewKinesis(kinesis.NewFromConfig(l.config())), Limits: limits, MaxAttempts: 4},
-		Log:  slog.New(slog.DiscardHandler),
+		Kinesis: &sink.Writer{Service: sink.NewKinesis(kinesis.NewFromConfig(l.config())), Limits: limits, MaxAttempts: 4},
+		Log:     slog.New(slog.DiscardHandler),
 	}), nil
 }
 

@@ -59,7 +59,7 @@ func newHandler(ctx context.Context) (lambda.Handler, error) {
 	}
 	return drain.New(drain.Config{
 		Drainer: e, Streams: streams, Queue: hastyQueue{q},
-		Sink:    &sink.Writer{Service: sink.NewKinesis(kinesis.NewFromConfig(cfg)), Limits: sink.KinesisLimits, MaxAttempts: 4},
+		Kinesis: &sink.Writer{Service: sink.NewKinesis(kinesis.NewFromConfig(cfg)), Limits: sink.KinesisLimits, MaxAttempts: 4},
 		Archive: archive.New(archive.NewS3(s3.NewFromConfig(cfg), e.ArchiveBucket), e.Name),
 		Waker:   wake.New(sqs.NewFromConfig(cfg), e.Wake.QueueURL),
 	}), nil
