@@ -51,6 +51,10 @@ func newFirehose(scope constructs.Construct, d settings.Settings, s stream.Strea
 	if s.Compression == stream.Gzip {
 		compression = "GZIP"
 	}
+	var extension *string
+	if s.Extension != "" {
+		extension = jsii.String(s.Extension)
+	}
 	const hour = "dt=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"
 	return awskinesisfirehose.NewCfnDeliveryStream(scope, jsii.String("Firehose"), &awskinesisfirehose.CfnDeliveryStreamProps{
 		DeliveryStreamName: jsii.String(stream.ResourceName(d.Name, s.Name)),
@@ -64,6 +68,7 @@ func newFirehose(scope constructs.Construct, d settings.Settings, s stream.Strea
 			Prefix:            jsii.String(s.Name + "/" + hour),
 			ErrorOutputPrefix: jsii.String("failed/firehose/" + s.Name + "/!{firehose:error-output-type}/" + hour),
 			CompressionFormat: jsii.String(compression),
+			FileExtension:     extension,
 			BufferingHints: &awskinesisfirehose.CfnDeliveryStream_BufferingHintsProperty{
 				IntervalInSeconds: jsii.Number(s.BufferSeconds), SizeInMBs: jsii.Number(s.BufferMiB),
 			},

@@ -19,7 +19,7 @@ func TestTablesOnlyOnRequest(t *testing.T) {
 // TestTheTableOfEachStream checks the table that Athena reads. The properties with which
 // it computes partitions are those that package sql prints.
 func TestTheTableOfEachStream(t *testing.T) {
-	a := synth(t, map[string]any{"name": "data-sink", "lake": "true", "lakeFrom": "2026-02-01"}, `{"streams": [{"name": "a-b"}, {"name": "plain", "compression": "none", "tap": false}, {"name": "legacy", "format": "raw"}]}`)
+	a := synth(t, map[string]any{"name": "data-sink", "lake": "true", "lakeFrom": "2026-02-01"}, `{"streams": [{"name": "a-b"}, {"name": "plain", "compression": "none", "tap": false}, {"name": "legacy", "format": "raw"}, {"name": "members", "format": "raw", "extension": ".gz"}]}`)
 	if got := outputs(a.root)["LakeDatabase"]; got != "${Lake}" {
 		t.Errorf("output LakeDatabase is %s", got)
 	}
@@ -29,7 +29,7 @@ func TestTheTableOfEachStream(t *testing.T) {
 	if n := inventory(a.nested["legacy"])["AWS::Glue::Table"]; n != 0 {
 		t.Errorf("%d tables of a raw stream, whose objects need not consist of lines", n)
 	}
-	for stream, table := range map[string]string{"a-b": "a_b", "plain": "plain"} {
+	for stream, table := range map[string]string{"a-b": "a_b", "plain": "plain", "members": "members"} {
 		p := only(t, a.nested[stream], "AWS::Glue::Table").Properties
 		if got := parameter(t, a, stream, p["DatabaseName"]); got != "${Lake}" {
 			t.Errorf("%s: table of the database %s", stream, got)

@@ -61,6 +61,16 @@ func TestTheFirehoseOfEachStream(t *testing.T) {
 	}
 }
 
+func TestTheExtensionOfObjects(t *testing.T) {
+	nested := synth(t, nil, `{"streams": [{"name": "orders"}, {"name": "events", "extension": ".json.gz"}, {"name": "legacy", "format": "raw", "extension": ".gz"}]}`).nested
+	for name, want := range map[string]any{"orders": nil, "events": ".json.gz", "legacy": ".gz"} {
+		firehose := only(t, nested[name], "AWS::KinesisFirehose::DeliveryStream").Properties
+		if got := at(firehose, "ExtendedS3DestinationConfiguration", "FileExtension"); got != want {
+			t.Errorf("the extension of %s is %v, want %v", name, got, want)
+		}
+	}
+}
+
 // A record's Firehose folder and the one that ingest writes to are the same.
 func TestFirehoseAndIngestShareFolders(t *testing.T) {
 	prefix := fmt.Sprint(at(only(t, synth(t, nil, fourStreams).nested["orders"], "AWS::KinesisFirehose::DeliveryStream").Properties, "ExtendedS3DestinationConfiguration", "Prefix"))

@@ -49,8 +49,8 @@ func (s Stream) HiveTable(deployment, bucket, from string) HiveTable {
 }
 
 // HasTable reports whether the objects of the stream consist of lines, which a HiveTable
-// can read.
-func (s Stream) HasTable() bool { return s.Format != Raw }
+// can read. For a raw stream of gzip bodies, the extension says so.
+func (s Stream) HasTable() bool { return s.Format != Raw || s.HoldsGzip() }
 
 // TableName returns the name of the stream's table in SQL. Names of streams contain no
 // underscore, so that no two streams have the same table name.
