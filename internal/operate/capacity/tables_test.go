@@ -88,6 +88,12 @@ func limitsList(t *testing.T) string {
 		strings.Join(largeRegions, ", "), regionOf("other").firehoseMiB, regionOf(largeRegions[0]).firehoseMiB)
 	say("**The cache** is sized by minutes of backlog. A queue is one list, in one slot, on one node: more `cacheShards` carry more streams, but never a faster stream. "+
 		"One core of Redis carries about %s,000 records/s of 1 KiB for one stream; split a faster stream by name. A t4g node earns credits for less than half of a core.", commas(math.Round(1/redisSeconds.at(oneKiB)/1000)))
+	keyed := loadOf(1_000, 1<<10, 10)
+	keyed.Keys = true
+	say("**Idempotency keys** need up to %s MB of the cache for each stream, at %g bytes a key. `-keys` adds their memory.", commas(newPlan(keyed).Cache.KeyMiB*(1<<20)/10/1e6), keyMemory)
+	quiet := loadOf(1_000, 1<<10, 10)
+	quiet.NoTap = true
+	say("**Streams without a tap** (`-no-tap`) need no Kinesis stream and no bridge. At 1,000 records/s over ten streams that saves $%.0f a month.", newPlan(l).Dollars-newPlan(quiet).Dollars)
 	say("**Drainers** start and stop without a setting. A drainer starts another one when more than %s records wait; `streamDrainers` and `drainerConcurrency` bound them.", commas(float64(drainer.ScaleOutRecords)))
 	return b.String()
 }
