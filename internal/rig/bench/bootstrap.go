@@ -78,31 +78,41 @@ var anyEvent = []byte(`{}`)
 func coldStart(l *lab, rounds int) ([]figure, error) {
 	var all []figure
 	for _, name := range functions {
-		start := func(kind string) side {
-			return func() ([]measure, error) {
-				f, err := l.function(kind, name)
-				if err != nil {
-					return nil, err
-				}
-				defer f.Close()
-				ctx, cancel := invocation(10)
-				defer cancel()
-				// The function may return an error: it has started nevertheless.
-				var functionError *lambdatest.FunctionError
-				if _, err := f.Invoke(ctx, anyEvent); err != nil && !errors.As(err, &functionError) {
-					return nil, err
-				}
-				took := f.Processes()[0].ColdStart()
-				return []measure{{"cold.start." + name, "ms", took.Seconds() * 1000}}, nil
-			}
-		}
-		figures, err := compare(rounds, start("ours"), start("hello"))
+		figures, err := compare(rounds, l.start("cold.start."+name, "ours", name), l.start("cold.start."+name, "hello", name))
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, figures...)
 	}
 	return all, nil
+}
+
+// coldStartConnected is coldStart of ingest beside a floor that also reads both
+// secrets and connects to Redis.
+func coldStartConnected(l *lab, rounds int) ([]figure, error) {
+	const name = "cold.start.connected"
+	return compare(rounds, l.start(name, "ours", "ingest"), l.start(name, "hello", "ingest", "CONNECT="+l.redis.Addr))
+}
+
+// start is a side that starts the bootstrap of a function. more is added to its
+// environment.
+func (l *lab) start(measureName, kind, name string, more ...string) side {
+	return func() ([]measure, error) {
+		f, err := l.function(kind, name, more...)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		ctx, cancel := invocation(10)
+		defer cancel()
+		// The function may return an error: it has started nevertheless.
+		var functionError *lambdatest.FunctionError
+		if _, err := f.Invoke(ctx, anyEvent); err != nil && !errors.As(err, &functionError) {
+			return nil, err
+		}
+		took := f.Processes()[0].ColdStart()
+		return []measure{{measureName, "ms", took.Seconds() * 1000}}, nil
+	}
 }
 
 // binarySize measures the size of the stripped bootstraps.

@@ -43,7 +43,7 @@ func (l *lab) compareHTTP(rounds int, name string, n int, args ...string) ([]fig
 		return nil, err
 	}
 	defer ours.stop()
-	floor, err := startServer(bare, l.redisURL(), queueKey(orders))
+	floor, err := startServer(bare, l.redisURL(), "floor")
 	if err != nil {
 		return nil, err
 	}

@@ -54,6 +54,7 @@ func rows() []row {
 		{"local.http", 8, localHTTP},
 		{"local.embedded", 4, localEmbedded},
 		{"cold.start", 20, coldStart},
+		{"cold.start.connected", 20, coldStartConnected},
 		{"binary.size", 1, binarySize},
 		{"memory.drain", 1, memoryDrain},
 		{"backlog.scale", 5, backlogScale},
