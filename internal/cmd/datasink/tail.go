@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -11,11 +12,12 @@ import (
 )
 
 type tailVerb struct {
-	Stream string `arg:"" complete:"stream" help:"Stream to read."`
-	Since  moment `help:"Start with records that arrived at this time or later. Defaults to now."`
-	Until  moment `help:"Stop at records that arrived at this time or later. Defaults to never."`
-	Limit  int    `help:"Stop after this number of records."`
-	JSON   bool   `name:"json" group:"output" help:"Print each record as a JSON object on one line: shard, sequence, partitionKey, arrivedAt, and body, or bodyBase64 if the body is not UTF-8."`
+	Stream       string   `arg:"" complete:"stream" help:"Stream to read."`
+	Since        moment   `help:"Start with records that arrived at this time or later. Defaults to now."`
+	Until        moment   `help:"Stop at records that arrived at this time or later. Defaults to never."`
+	FromPosition []string `placeholder:"SHARD:SEQUENCE" help:"Continue after this record of a shard, as in the fields shard and sequence of --json; once for each shard. Shards without a position start at --since, or at their oldest record."`
+	Limit        int      `help:"Stop after this number of records."`
+	JSON         bool     `name:"json" group:"output" help:"Print each record as a JSON object on one line: shard, sequence, partitionKey, arrivedAt, and body, or bodyBase64 if the body is not UTF-8."`
 	connection
 }
 
@@ -29,6 +31,9 @@ Every reader of a stream shares the limits of its shards, 2 MB and 5 reads a sec
 each, with the bridge. On a busy stream, stop the command when you do not need it.
 Direct records (oversize, fallback, overflow) are not on the tap.
 
+With --from-position an interrupted command continues: give it the last record of each
+shard and the same --since. A shard that was split or merged is followed.
+
 Times are in UTC: 2026-11-22T23:05, 2026-11-22T10, a date, now, or a duration before now
 such as 90m or 2d.
 
@@ -36,7 +41,8 @@ Examples:
 
   datasink tail orders
   datasink tail orders --since 15m
-  datasink tail orders --since 1h --until now --json | jq .body`
+  datasink tail orders --since 1h --until now --json | jq .body
+  datasink tail orders --from-position shardId-000000000000:4900000000000000000000000000000000000000000000000000007`
 }
 
 // tapLine is the JSON form of a record.
@@ -51,7 +57,8 @@ type tapLine struct {
 
 // Run prints records until an interrupt, --until or --limit.
 func (v *tailVerb) Run(ctx context.Context, c console) error {
-	if err := v.check(); err != nil {
+	after, err := v.check()
+	if err != nil {
 		return err
 	}
 	ctx, stop := interruptible(ctx)
@@ -61,7 +68,7 @@ func (v *tailVerb) Run(ctx context.Context, c console) error {
 		return err
 	}
 	print, n := v.printer(c), 0
-	err = t.Tap(ctx, v.Stream, tap.Window{From: v.Since.Time, Until: v.Until.Time}, func(r tap.Record) error {
+	err = t.Tap(ctx, v.Stream, tap.Window{From: v.Since.Time, Until: v.Until.Time, After: after}, func(r tap.Record) error {
 		if err := print(r); err != nil {
 			return err
 		}
@@ -76,15 +83,27 @@ func (v *tailVerb) Run(ctx context.Context, c console) error {
 	return err
 }
 
-// check reports wrong arguments before the first request.
-func (v *tailVerb) check() error {
+// check reports wrong arguments before the first request. It returns the positions by
+// shard.
+func (v *tailVerb) check() (after map[string]string, err error) {
 	if !v.Since.IsZero() && !v.Until.IsZero() && !v.Since.Before(v.Until.Time) {
-		return usage("--since: want a time before --until")
+		return nil, usage("--since: want a time before --until")
 	}
 	if v.Limit < 0 {
-		return usage("--limit=%d: want 0 or more", v.Limit)
+		return nil, usage("--limit=%d: want 0 or more", v.Limit)
 	}
-	return checkStream(v.Stream)
+	after = make(map[string]string)
+	for _, position := range v.FromPosition {
+		shard, sequence, _ := strings.Cut(position, ":")
+		switch {
+		case shard == "" || sequence == "" || strings.Trim(sequence, "0123456789") != "":
+			return nil, usage("--from-position=%.100q: want a shard, a colon and a sequence number", position)
+		case after[shard] != "":
+			return nil, usage("--from-position: %.100q has two positions", shard)
+		}
+		after[shard] = sequence
+	}
+	return after, checkStream(v.Stream)
 }
 
 func (v *tailVerb) printer(c console) func(tap.Record) error {

@@ -13,10 +13,21 @@ import (
 // shard is the position in one shard.
 type shard struct {
 	*reading
-	id   string
-	from types.ShardIteratorType
-	last string // sequence number of the last record; "" before the first record
+	id      string
+	parents []string // by ID; an ID can be empty
+	from    types.ShardIteratorType
+	last    string // sequence number of the last record; "" before the first record
+	state   state  // The reading's mu guards it.
 }
+
+// state is the progress in a shard.
+type state int
+
+const (
+	waiting state = iota
+	open
+	finished
+)
 
 // read reads the shard until the end of the shard, of the window or of ctx.
 func (s *shard) read(ctx context.Context) error {
@@ -41,9 +52,7 @@ func (s *shard) read(ctx context.Context) error {
 		}
 		iterator = out.NextShardIterator
 		if iterator == nil {
-			for _, child := range out.ChildShards {
-				s.start(ctx, aws.ToString(child.ShardId), types.ShardIteratorTypeTrimHorizon)
-			}
+			s.follow(ctx, s, out.ChildShards)
 			return nil
 		}
 		wait := pauseBehind

@@ -1,14 +1,18 @@
 // Package tap reads the records of a stream from its Kinesis data stream.
 //
 // All shards are read at the same time. A shard that was split or merged is
-// followed into its children. Records arrive in the order of their shard; there is
-// no order between shards.
+// followed into its children, which are read when all of their parents are finished.
+// So records with the same partition key arrive in order. There is no order between
+// shards that are open at the same time.
 package tap
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -65,6 +69,11 @@ type Window struct {
 	From time.Time
 	// Until is the end. If it is zero, there is no end.
 	Until time.Time
+	// After has the sequence number of the last record of shards that were read
+	// before. They are read after this record. Other shards are read from From, or,
+	// if it is zero, from their oldest record. Parents of these shards that are not
+	// in After were finished before, and are not read.
+	After map[string]string
 }
 
 // Read calls each with every record of the window, one call at a time. It returns
@@ -73,18 +82,14 @@ type Window struct {
 func (r *Reader) Read(ctx context.Context, stream string, w Window, each func(Record) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	t := &reading{Reader: r, stream: stream, window: w, each: each, cancel: cancel, known: make(map[string]bool)}
-	shards, err := t.shards(ctx)
-	if err != nil {
+	t := &reading{Reader: r, stream: stream, window: w, each: each, cancel: cancel, shards: make(map[string]*shard)}
+	if err := t.list(ctx); err != nil {
 		return fmt.Errorf("listing the shards of %s: %w", stream, err)
 	}
-	first := types.ShardIteratorTypeLatest
-	if !w.From.IsZero() {
-		first = types.ShardIteratorTypeAtTimestamp
+	if err := t.skipAncestors(); err != nil {
+		return fmt.Errorf("reading %s: %w", stream, err)
 	}
-	for _, id := range shards {
-		t.start(ctx, id, first)
-	}
+	t.start(ctx)
 	t.wg.Wait()
 	return context.Cause(ctx)
 }
@@ -97,47 +102,96 @@ type reading struct {
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup
 
-	mu    sync.Mutex // guards the fields below, and the calls of each
-	each  func(Record) error
-	known map[string]bool // the shards that are or were read
+	mu     sync.Mutex // guards the fields below, and the calls of each
+	each   func(Record) error
+	shards map[string]*shard // by ID; those that are, were or will be read
 }
 
-// shards lists the shards that may hold records of the window.
-func (t *reading) shards(ctx context.Context) ([]string, error) {
-	in := &kinesis.ListShardsInput{StreamName: &t.stream, ShardFilter: &types.ShardFilter{Type: types.ShardFilterTypeAtLatest}}
+// list adds the shards that may hold records of the window.
+func (t *reading) list(ctx context.Context) error {
+	from, filter := types.ShardIteratorTypeLatest, &types.ShardFilter{Type: types.ShardFilterTypeAtLatest}
 	if !t.window.From.IsZero() {
-		in.ShardFilter = &types.ShardFilter{Type: types.ShardFilterTypeFromTimestamp, Timestamp: &t.window.From}
+		from, filter = types.ShardIteratorTypeAtTimestamp, &types.ShardFilter{Type: types.ShardFilterTypeFromTimestamp, Timestamp: &t.window.From}
+	} else if len(t.window.After) > 0 {
+		from = types.ShardIteratorTypeTrimHorizon
 	}
-	var ids []string
-	for {
+	if len(t.window.After) > 0 {
+		filter = nil // A shard can have been closed before From.
+	}
+	for in := (&kinesis.ListShardsInput{StreamName: &t.stream, ShardFilter: filter}); in != nil; {
 		out, err := t.client.ListShards(ctx, in)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, s := range out.Shards {
-			ids = append(ids, aws.ToString(s.ShardId))
+			id := aws.ToString(s.ShardId)
+			parents := []string{aws.ToString(s.ParentShardId), aws.ToString(s.AdjacentParentShardId)}
+			t.shards[id] = &shard{reading: t, id: id, parents: parents, from: from, last: t.window.After[id]}
 		}
-		if out.NextToken == nil {
-			return ids, nil
+		in = nil
+		if out.NextToken != nil {
+			in = &kinesis.ListShardsInput{NextToken: out.NextToken}
 		}
-		in = &kinesis.ListShardsInput{NextToken: out.NextToken}
+	}
+	return nil
+}
+
+// skipAncestors marks the ancestors of the shards in After as finished, unless they
+// are in After too. The error is that none of the shards in After exists.
+func (t *reading) skipAncestors() error {
+	exists := len(t.window.After) == 0
+	var skip func(s *shard)
+	skip = func(s *shard) {
+		for _, id := range s.parents {
+			if parent := t.shards[id]; parent != nil && parent.last == "" {
+				parent.state = finished
+				skip(parent)
+			}
+		}
+	}
+	for id := range t.window.After {
+		if s := t.shards[id]; s != nil {
+			exists = true
+			skip(s)
+		}
+	}
+	if !exists {
+		return fmt.Errorf("the stream has none of the shards %s", strings.Join(slices.Sorted(maps.Keys(t.window.After)), ", "))
+	}
+	return nil
+}
+
+// start reads the shards whose parents are finished, each in the background.
+func (t *reading) start(ctx context.Context) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.shards {
+		isDue := s.state == waiting && !slices.ContainsFunc(s.parents, func(id string) bool {
+			return t.shards[id] != nil && t.shards[id].state != finished
+		})
+		if !isDue {
+			continue
+		}
+		s.state = open
+		t.wg.Go(func() {
+			if err := s.read(ctx); err != nil {
+				t.cancel(fmt.Errorf("reading %s of %s: %w", s.id, t.stream, err))
+			}
+		})
 	}
 }
 
-// start reads a shard in the background, unless it is or was read already.
-func (t *reading) start(ctx context.Context, id string, from types.ShardIteratorType) {
+// follow notes the end of a shard, and reads its children.
+func (t *reading) follow(ctx context.Context, s *shard, children []types.ChildShard) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.known[id] {
-		return
-	}
-	t.known[id] = true
-	t.wg.Go(func() {
-		s := &shard{reading: t, id: id, from: from}
-		if err := s.read(ctx); err != nil {
-			t.cancel(fmt.Errorf("reading %s of %s: %w", id, t.stream, err))
+	s.state = finished
+	for _, c := range children {
+		if id := aws.ToString(c.ShardId); t.shards[id] == nil {
+			t.shards[id] = &shard{reading: t, id: id, parents: c.ParentShards, from: types.ShardIteratorTypeTrimHorizon}
 		}
-	})
+	}
+	t.mu.Unlock()
+	t.start(ctx)
 }
 
 // give calls each with a record. After the first error each is not called again.

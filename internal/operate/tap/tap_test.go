@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -45,7 +46,14 @@ func (f *fake) ListShards(_ context.Context, in *kinesis.ListShardsInput, _ ...f
 		return nil, &types.ResourceNotFoundException{}
 	}
 	at := slices.Index(f.listed, aws.ToString(in.NextToken))
-	out := &kinesis.ListShardsOutput{Shards: []types.Shard{{ShardId: &f.listed[at+1]}}}
+	one := types.Shard{ShardId: &f.listed[at+1]}
+	if parents := f.parents(f.listed[at+1]); len(parents) > 0 {
+		one.ParentShardId = &parents[0]
+		if len(parents) > 1 {
+			one.AdjacentParentShardId = &parents[1]
+		}
+	}
+	out := &kinesis.ListShardsOutput{Shards: []types.Shard{one}}
 	if at+2 < len(f.listed) {
 		out.NextToken = &f.listed[at+1]
 	}
@@ -90,12 +98,23 @@ func (f *fake) GetRecords(_ context.Context, in *kinesis.GetRecordsInput, _ ...f
 	out := &kinesis.GetRecordsOutput{Records: f.shards[shard][at:end], MillisBehindLatest: aws.Int64(int64(len(f.shards[shard]) - end))}
 	if children := f.children[shard]; children != nil && end == len(f.shards[shard]) {
 		for _, id := range children {
-			out.ChildShards = append(out.ChildShards, types.ChildShard{ShardId: &id})
+			out.ChildShards = append(out.ChildShards, types.ChildShard{ShardId: &id, ParentShards: f.parents(id)})
 		}
 		return out, nil
 	}
 	out.NextShardIterator = aws.String(fmt.Sprintf("%s:%d", shard, end))
 	return out, nil
+}
+
+// parents returns the closed shards that a shard follows, sorted.
+func (f *fake) parents(id string) (parents []string) {
+	for parent, children := range f.children {
+		if slices.Contains(children, id) {
+			parents = append(parents, parent)
+		}
+	}
+	slices.Sort(parents)
+	return parents
 }
 
 func newFake(shards ...string) *fake {
@@ -176,6 +195,103 @@ func TestReadFollowsASplitShard(t *testing.T) {
 			t.Errorf("records differ (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// resharded is a stream whose shard s0 was split into s1 and s2, of which s2 was merged
+// with s3 into s4. Each shard has two records.
+func resharded() *fake {
+	f := newFake("s0", "s1", "s2", "s3", "s4")
+	for id := range f.shards {
+		f.put(id, id+" first")
+		f.put(id, id+" second")
+	}
+	f.children["s0"], f.children["s2"], f.children["s3"] = []string{"s1", "s2"}, []string{"s4"}, []string{"s4"}
+	return f
+}
+
+func TestReadFinishesParentsBeforeChildren(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := resharded()
+		f.page = 1
+		f.listed = []string{"s4", "s3", "s2", "s1", "s0"}
+		var order []string
+		w := tap.Window{From: time.Now(), Until: time.Now().Add(time.Second)}
+		if err := tap.New(f).Read(t.Context(), "d.orders", w, func(r tap.Record) error {
+			order = append(order, string(r.Body))
+			return nil
+		}); err != nil || len(order) != 10 {
+			t.Fatalf("Read gave %q, %v", order, err)
+		}
+		for child, parents := range map[string][]string{"s1": {"s0"}, "s2": {"s0"}, "s4": {"s2", "s3"}} {
+			for _, parent := range parents {
+				if slices.Index(order, child+" first") < slices.Index(order, parent+" second") {
+					t.Errorf("Read gave %q, want %s before %s", order, parent, child)
+				}
+			}
+		}
+	})
+}
+
+// TestReadContinuesExactly interrupts a reading after each number of records, and
+// continues it with the position of each shard.
+func TestReadContinuesExactly(t *testing.T) {
+	t.Parallel()
+	enough := errors.New("enough")
+	for stop := 1; stop <= 10; stop++ {
+		synctest.Test(t, func(t *testing.T) {
+			f := resharded()
+			w := tap.Window{From: time.Now(), Until: time.Now().Add(time.Second), After: make(map[string]string)}
+			var got []string
+			limit := stop
+			each := func(r tap.Record) error {
+				got = append(got, string(r.Body))
+				w.After[r.Shard] = r.Sequence
+				if len(got) == limit {
+					return enough
+				}
+				return nil
+			}
+			first := w
+			first.After = nil
+			if err := tap.New(f).Read(t.Context(), "d.orders", first, each); !errors.Is(err, enough) {
+				t.Fatalf("Read = %v, want the error of each", err)
+			}
+			limit = 0
+			second := w
+			second.After = maps.Clone(w.After)
+			if err := tap.New(f).Read(t.Context(), "d.orders", second, each); err != nil {
+				t.Fatalf("Read after %v: %v", second.After, err)
+			}
+			slices.Sort(got)
+			want := []string{"s0 first", "s0 second", "s1 first", "s1 second", "s2 first", "s2 second", "s3 first", "s3 second", "s4 first", "s4 second"}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("after %v: records of both readings differ (-want +got):\n%s", second.After, diff)
+			}
+		})
+	}
+}
+
+// TestReadSkipsTheParentsOfAPosition has a position in a child alone: an earlier reading
+// began with the child, or its parents had no records.
+func TestReadSkipsTheParentsOfAPosition(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := resharded()
+		got := read(t, f, tap.Window{Until: time.Now().Add(time.Second), After: map[string]string{"s4": "0"}})
+		want := []string{"s1 s1 first", "s1 s1 second", "s4 s4 second"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("records differ (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestReadRefusesPositionsOfAnotherStream(t *testing.T) {
+	t.Parallel()
+	err := tap.New(newFake("s0")).Read(t.Context(), "d.orders", tap.Window{After: map[string]string{"s9": "1"}}, func(tap.Record) error { return nil })
+	if err == nil || !strings.Contains(err.Error(), "none of the shards s9") {
+		t.Errorf("Read = %v, want an error that names the shard", err)
+	}
 }
 
 func TestReadGoesOnAfterExpiryAndThrottling(t *testing.T) {
