@@ -40,7 +40,7 @@ func TestBadFlags(t *testing.T) {
 		{"-burst 10", "want times and duration as in 10x5m"},
 		{"-burst 0.5x5m", "want times and duration"},
 		{"-outage -5m", "-outage -5m0s: want up to 24h"},
-		{"-drainers 3", "add -burst or -outage"},
+		{"-max-backlog-mib 3", "add -burst or -outage"},
 		{"-size 2000000 -outage 1m", "but bodies of 2000000 bytes become direct records"},
 		{"-region=", "-region: want a Region"},
 		{"orders", `"orders": not a flag`},
@@ -91,7 +91,7 @@ func TestTextAndJSONSayTheSame(t *testing.T) {
 		t.Errorf("$%g a million, want $%g", p.DollarsMillion, million)
 	}
 	for _, want := range append([]string{
-		"total", commas(p.Dollars), dollars(p.DollarsMillion), "next ceiling:", caveat, "simulation: 2 times the rate for 1m", commas(float64(r.Simulation.PeakRecords)) + " records",
+		"total", commas(p.Dollars), dollars(p.DollarsMillion), "next ceiling:", caveat, "simulation: 2 times the rate for 1m", commas(r.Simulation.PeakRecords) + " records",
 	}, append(p.Set, p.Ask...)...) {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text has no %q:\n%s", want, text.String())

@@ -8,25 +8,21 @@ import (
 	"time"
 )
 
-// backlogMargin is the factor between the peak and a sufficient maxBacklogMiB.
-const backlogMargin = 1.25
-
 // print writes an outcome as text.
 func (o Outcome) print(out io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nsimulation: %s; throttleRate=%d streamDrainers=%d drainerConcurrency=%d\n\n", o.what(), o.Scenario.ThrottleRate, o.Scenario.StreamDrainers, o.Scenario.Drainers)
+	fmt.Fprintf(&b, "\nsimulation: %s; throttleRate=%d\n\n", o.what(), o.Scenario.ThrottleRate)
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { _, _ = fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
-	row("longest backlog", "%s records, %s MiB; of one stream %s MiB", commas(float64(o.PeakRecords)), commas(o.PeakMiB), commas(o.PeakStreamMiB))
-	row("drainers", "%d at once", o.PeakDrainers)
-	row("cache memory", "%.0f %% of the fullest node: %s", o.PeakMemory*100, o.memory())
+	row("longest backlog", "%s records, %s MiB; of one stream %s MiB", commas(o.PeakRecords), commas(o.PeakMiB), commas(o.PeakStreamMiB))
+	row("cache memory", "%.0f %% of the fullest node", o.PeakMemory*100)
 	if o.Drained {
 		row("drained", "%v after the end", o.DrainedAfter)
 	} else {
-		row("drained", "not within a day: %s records wait; give the streams more shards", commas(float64(o.Queued)))
+		row("drained", "not within a day: %s records wait; give the streams more shards", commas(o.Queued))
 	}
-	row("not on the tap", "%s direct records, %s of them because of maxBacklogMiB", commas(float64(o.Archived)), commas(float64(o.Overflow)))
-	row("refused", "%s records with 429 (throttleRate), %s with 503 (overflow)", commas(float64(o.Throttled)), commas(float64(o.Refused)))
+	row("not on the tap", "%s direct records", commas(o.Archived))
+	row("refused", "%s records with 429 (throttleRate)", commas(o.Throttled))
 	row("to queue all", "%s", o.holds())
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("printing: %w", err)
@@ -48,9 +44,6 @@ func (o Outcome) what() string {
 	what := strings.Join(events, " while ")
 	if o.Scenario.MaxBacklogMiB > 0 {
 		what += fmt.Sprintf(", maxBacklogMiB %d", o.Scenario.MaxBacklogMiB)
-	}
-	if o.Scenario.Refuse {
-		what += ", overflow refuse"
 	}
 	return what
 }
@@ -74,11 +67,4 @@ func (o Outcome) holds() string {
 		node = "more cacheShards"
 	}
 	return fmt.Sprintf(`%s; "maxBacklogMiB": 0, or %s for the busiest stream`, node, commas(o.HoldsMiB))
-}
-
-func (o Outcome) memory() string {
-	if o.Archived > o.Overflow {
-		return "not enough"
-	}
-	return "enough"
 }

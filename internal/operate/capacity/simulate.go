@@ -2,35 +2,30 @@ package main
 
 import (
 	"math"
-	"math/rand/v2"
 	"slices"
 	"time"
 )
 
-// Outcome is the result of a simulation. Arrived = Throttled + Refused + Archived +
-// Forwarded + Queued.
+// Outcome is the result of a simulation. Arrived = Throttled + Archived + Forwarded +
+// Queued, in records, except for rounding.
 type Outcome struct {
 	Scenario Scenario `json:"scenario"`
-	// Arrived is the number of all records. Throttled got 429 from the API, Refused got
-	// 503 because of maxBacklogMiB. Archived became direct records: Overflow because of
-	// maxBacklogMiB, the others because the cache could not accept them.
-	Arrived   int64 `json:"arrived"`
-	Throttled int64 `json:"throttled"`
-	Refused   int64 `json:"refused"`
-	Archived  int64 `json:"archived"`
-	Overflow  int64 `json:"overflow"`
-	Forwarded int64 `json:"forwarded"`
-	Queued    int64 `json:"queued"`
+	// Arrived is the number of all records. Throttled got 429 from the API. Archived
+	// became direct records, because the cache or maxBacklogMiB had no room. Queued wait
+	// at the end.
+	Arrived   float64 `json:"arrived"`
+	Throttled float64 `json:"throttled"`
+	Archived  float64 `json:"archived"`
+	Forwarded float64 `json:"forwarded"`
+	Queued    float64 `json:"queued"`
 
 	// PeakRecords and PeakMiB are the largest backlog of all queues together,
 	// PeakStreamMiB of one queue, which maxBacklogMiB bounds.
-	PeakRecords   int64   `json:"peakRecords"`
+	PeakRecords   float64 `json:"peakRecords"`
 	PeakMiB       float64 `json:"peakMib"`
 	PeakStreamMiB float64 `json:"peakStreamMib"`
 	// PeakMemory is the largest use of a node, as a share of its usable memory.
 	PeakMemory float64 `json:"peakMemory"`
-	// PeakDrainers is the largest number of drainers at once, for all streams.
-	PeakDrainers int `json:"peakDrainers"`
 	// DrainedAfter is the time from the end of burst and outage until the queues were as
 	// short as before. Drained is false if that took more than a day.
 	DrainedAfter time.Duration `json:"-"`
@@ -47,14 +42,16 @@ type Outcome struct {
 const (
 	quiet     = 60        // seconds before the burst or the outage
 	mostSteps = 24 * 3600 // seconds after them
+	// backlogMargin is the factor between the peak and a sufficient maxBacklogMiB.
+	backlogMargin = 1.25
 )
 
-// queue is the queue of one stream.
+// queue is the queue of one stream. Its numbers are means, so they have fractions.
 type queue struct {
 	rate      float64 // records/s that arrive
 	shard     int     // of the cache
-	tap       int64   // records/s that its Kinesis shards accept
-	depth     int64
+	tap       float64 // records/s that its Kinesis shards accept
+	depth     float64
 	drainers  int
 	throttled bool
 }
@@ -63,78 +60,71 @@ type queue struct {
 type simulation struct {
 	plan     Plan
 	scenario Scenario
-	random   *rand.Rand
 
-	queues     []queue
-	shards     []int64 // records on each shard of the cache
-	peaks      []int64 // the largest number on each shard
-	room       int64   // records that fit on one shard
-	pushes     int64   // records/s that one shard accepts
-	bound      int64   // records that maxBacklogMiB allows; 0: no bound
-	perDrainer int64   // records/s
-	tokens     float64 // of the throttle of the API
-	refill     float64
-	most       int // drainers that are wanted at once
-	outcome    Outcome
+	queues  []queue
+	room    float64 // records that fit on one shard of the cache
+	pushes  float64 // records/s that one shard accepts
+	bound   float64 // records that maxBacklogMiB allows in one queue
+	tokens  float64 // of the throttle of the API
+	fullest float64 // largest number of records on one shard
+	outcome Outcome
 }
 
-// simulate simulates a scenario. The same seed gives the same outcome.
+// simulate simulates a scenario.
 func simulate(p Plan, s Scenario) Outcome {
+	if s.ThrottleRate == 0 {
+		s.ThrottleRate = p.Load.throttle()
+	}
 	o := newSimulation(p, s).run()
 	boundless := newSimulation(p, s)
-	boundless.bound, boundless.room = 0, math.MaxInt64
-	all := boundless.run()
-	o.HoldsMiB = math.Ceil(all.PeakStreamMiB * backlogMargin)
-	needs := float64(slices.Max(boundless.peaks)) * p.Cache.RecordBytes * backlogMargin
+	boundless.bound, boundless.room = math.Inf(1), math.Inf(1)
+	o.HoldsMiB = math.Ceil(boundless.run().PeakStreamMiB * backlogMargin)
+	needs := boundless.fullest * p.Cache.RecordBytes * backlogMargin
 	if i := slices.IndexFunc(nodes, func(n node) bool { return n.usable() >= needs && n.usable() >= p.Cache.node().usable() }); i >= 0 {
 		o.HoldsNode = nodes[i].name
 	}
 	return o
 }
 
-func (sim *simulation) run() Outcome {
-	s := sim.scenario
-	over := quiet + int(max(s.BurstFor, s.Outage).Seconds())
-	for second := 0; second < over+mostSteps; second++ {
-		sim.step(second)
-		if second >= over && sim.calm() {
-			sim.outcome.Drained = true
-			sim.outcome.DrainedAfter = time.Duration(second-over) * time.Second
-			break
-		}
-	}
-	sim.outcome.DrainedSecs = sim.outcome.DrainedAfter.Seconds()
-	for _, q := range sim.queues {
-		sim.outcome.Queued += q.depth
-	}
-	return sim.outcome
-}
-
 func newSimulation(p Plan, s Scenario) *simulation {
 	l := p.Load
-	s = s.filledIn(p)
 	sim := &simulation{
-		plan: p, scenario: s, random: rand.New(rand.NewPCG(s.Seed, 0)), // the same in every run
-		shards: make([]int64, p.Cache.Shards), peaks: make([]int64, p.Cache.Shards),
-		perDrainer: int64(p.Drainer.RecordsPerSecond),
-		tokens:     apiBurst, refill: float64(s.ThrottleRate),
-		outcome: Outcome{Scenario: s},
+		plan: p, scenario: s, outcome: Outcome{Scenario: s}, tokens: apiBurst, bound: math.Inf(1),
+		room: (p.Cache.node().usable() - l.shardKeys(p.Cache.Shards)) / p.Cache.RecordBytes,
+		// For a while, a t4g too has a whole core and enough bandwidth.
+		pushes: 1 / redisSeconds.at(l.Size),
 	}
-	sim.room = int64(p.Cache.node().usable() / p.Cache.RecordBytes)
-	// For a while, a t4g too has a whole core and enough bandwidth.
-	sim.pushes = int64(1 / redisSeconds.at(l.Size))
 	if s.MaxBacklogMiB > 0 {
-		sim.bound = int64(float64(s.MaxBacklogMiB) * (1 << 20) / l.queued())
+		sim.bound = float64(s.MaxBacklogMiB) * (1 << 20) / l.queued()
 	}
 	busiest, other := l.shares()
 	for i := range l.Streams {
-		q := queue{rate: l.Rate * other, shard: i % p.Cache.Shards, tap: int64(float64(p.Tap.Other) * p.Tap.ShardMax)}
+		q := queue{rate: l.Rate * other, shard: i % p.Cache.Shards, tap: float64(p.Tap.Other) * p.Tap.ShardMax, drainers: 1}
 		if i == 0 {
-			q.rate, q.tap = l.Rate*busiest, int64(float64(p.Tap.Busiest)*p.Tap.ShardMax)
+			q.rate, q.tap = l.Rate*busiest, float64(p.Tap.Busiest)*p.Tap.ShardMax
 		}
 		sim.queues = append(sim.queues, q)
 	}
 	return sim
+}
+
+func (sim *simulation) run() Outcome {
+	over := quiet + int(max(sim.scenario.BurstFor, sim.scenario.Outage).Seconds())
+	o := &sim.outcome
+	for second := 0; second < over+mostSteps && !o.Drained; second++ {
+		sim.step(second)
+		if second >= over && sim.calm() {
+			o.Drained, o.DrainedAfter = true, time.Duration(second-over)*time.Second
+		}
+	}
+	o.DrainedSecs = o.DrainedAfter.Seconds()
+	for _, q := range sim.queues {
+		o.Queued += q.depth
+	}
+	for _, n := range []*float64{&o.Arrived, &o.Throttled, &o.Archived, &o.Forwarded, &o.Queued, &o.PeakRecords} {
+		*n = math.Round(*n)
+	}
+	return *o
 }
 
 // step simulates one second: records arrive, then drainers work.
@@ -144,49 +134,40 @@ func (sim *simulation) step(second int) {
 	if sim.scenario.Burst > 0 && since >= 0 && since < sim.scenario.BurstFor {
 		factor = sim.scenario.Burst
 	}
-	down := since >= 0 && since < sim.scenario.Outage
 	sim.arrive(factor)
 	if second%scaleSeconds == 0 {
 		sim.scale()
 	}
 	sim.measure()
-	sim.drain(down)
+	sim.drain(since >= 0 && since < sim.scenario.Outage)
+}
+
+// depths returns the number of records on each shard of the cache.
+func (sim *simulation) depths() []float64 {
+	shards := make([]float64, sim.plan.Cache.Shards)
+	for _, q := range sim.queues {
+		shards[q.shard] += q.depth
+	}
+	return shards
 }
 
 // arrive simulates the throttle of the API, ingest and the cache.
 func (sim *simulation) arrive(factor float64) {
-	came := make([]int64, len(sim.queues))
-	var all int64
-	for i := range sim.queues {
-		came[i] = poisson(sim.random, sim.queues[i].rate*factor)
-		all += came[i]
-	}
+	refill := float64(sim.scenario.ThrottleRate)
+	sim.tokens = min(refill+apiBurst, sim.tokens+refill)
+	all := sim.plan.Load.Rate * factor
+	through := min(1, sim.tokens/all)
+	sim.tokens -= all * through
 	sim.outcome.Arrived += all
-	sim.tokens = min(sim.refill+apiBurst, sim.tokens+sim.refill)
-	through := 1.0
-	if float64(all) > sim.tokens {
-		through = sim.tokens / float64(all)
-	}
-	pushed := make([]int64, len(sim.shards))
+	sim.outcome.Throttled += all * (1 - through)
+	shards, pushed := sim.depths(), make([]float64, sim.plan.Cache.Shards)
 	for i := range sim.queues {
 		q := &sim.queues[i]
-		n := int64(float64(came[i]) * through)
-		sim.outcome.Throttled += came[i] - n
-		sim.tokens -= float64(n)
-		if sim.bound > 0 {
-			over := max(0, n-max(0, sim.bound-q.depth))
-			n -= over
-			if sim.scenario.Refuse {
-				sim.outcome.Refused += over
-			} else {
-				sim.outcome.Archived += over
-				sim.outcome.Overflow += over
-			}
-		}
-		takes := min(n, max(0, sim.room-sim.shards[q.shard]), max(0, sim.pushes-pushed[q.shard]))
+		n := q.rate * factor * through
+		takes := max(0, min(n, sim.bound-q.depth, sim.room-shards[q.shard], sim.pushes-pushed[q.shard]))
 		sim.outcome.Archived += n - takes
 		pushed[q.shard] += takes
-		sim.shards[q.shard] += takes
+		shards[q.shard] += takes
 		q.depth += takes
 	}
 }
@@ -195,87 +176,55 @@ func (sim *simulation) arrive(factor float64) {
 // records, and more for a long backlog unless Kinesis throttles the stream (package
 // drain, scale.go).
 func (sim *simulation) scale() {
-	at := 0
+	most := max(defaults.StreamDrainers, sim.plan.Drainer.Stream)
 	for i := range sim.queues {
 		q := &sim.queues[i]
-		wanted := min(int((q.depth+int64(drainer.ScaleOutRecords)-1)/int64(drainer.ScaleOutRecords)), sim.scenario.StreamDrainers)
-		switch {
-		case q.depth == 0:
-			q.drainers = 1 // of the next wake-up
-		case q.throttled:
-			q.drainers = max(1, q.drainers)
-		default:
-			q.drainers = max(1, wanted, min(q.drainers, sim.scenario.StreamDrainers))
-		}
-		if q.depth > 0 {
-			at += q.drainers
+		if !q.throttled {
+			q.drainers = max(1, q.drainers, min(most, int(math.Ceil(q.depth/float64(drainer.ScaleOutRecords)))))
 		}
 	}
-	sim.most = max(at, 1)
-	sim.outcome.PeakDrainers = max(sim.outcome.PeakDrainers, min(at, sim.scenario.Drainers))
 }
 
 // drain moves records to Kinesis. If more drainers are wanted than may run, all
 // streams get fewer in proportion.
 func (sim *simulation) drain(down bool) {
-	share := min(1, float64(sim.scenario.Drainers)/float64(sim.most))
+	wanted := 0
+	for _, q := range sim.queues {
+		wanted += q.drainers
+	}
+	share := min(1, float64(max(defaults.DrainerConcurrency, sim.plan.Drainer.Concurrency))/float64(wanted))
 	for i := range sim.queues {
 		q := &sim.queues[i]
-		can := int64(float64(int64(q.drainers)*sim.perDrainer) * share)
 		tap := q.tap
 		if down {
 			tap = 0
 		}
-		moved := min(q.depth, can, tap)
-		q.throttled = min(q.depth, can) > tap
-		if q.depth == moved {
+		can := min(q.depth, float64(q.drainers)*sim.plan.Drainer.RecordsPerSecond*share)
+		moved := min(can, tap)
+		q.throttled = can > tap
+		if q.depth -= moved; q.depth == 0 {
 			q.drainers = 1
 		}
-		q.depth -= moved
-		sim.shards[q.shard] -= moved
 		sim.outcome.Forwarded += moved
 	}
 }
 
 // measure records the peaks, between arrivals and departures.
 func (sim *simulation) measure() {
-	var all, longest, fullest int64
+	var all, longest float64
 	for _, q := range sim.queues {
 		all += q.depth
 		longest = max(longest, q.depth)
 	}
-	for i, n := range sim.shards {
-		sim.peaks[i] = max(sim.peaks[i], n)
-		fullest = max(fullest, n)
-	}
-	bytes := sim.plan.Load.queued()
+	sim.fullest = max(sim.fullest, slices.Max(sim.depths()))
+	mib := sim.plan.Load.queued() / (1 << 20)
 	o := &sim.outcome
-	if all > o.PeakRecords {
-		o.PeakRecords, o.PeakMiB = all, float64(all)*bytes/(1<<20)
-	}
-	o.PeakStreamMiB = max(o.PeakStreamMiB, float64(longest)*bytes/(1<<20))
-	o.PeakMemory = max(o.PeakMemory, float64(fullest)/float64(sim.room))
+	o.PeakRecords, o.PeakMiB = max(o.PeakRecords, all), max(o.PeakMiB, all*mib)
+	o.PeakStreamMiB = max(o.PeakStreamMiB, longest*mib)
+	o.PeakMemory = sim.fullest / sim.room
 }
 
 // calm reports whether no queue has more records than arrive in two seconds.
 func (sim *simulation) calm() bool {
-	for _, q := range sim.queues {
-		if float64(q.depth) > 2*q.rate+10 {
-			return false
-		}
-	}
-	return true
-}
-
-// poisson returns a random number of arrivals with the mean rate.
-func poisson(random *rand.Rand, rate float64) int64 {
-	if rate > 50 {
-		return max(0, int64(math.Round(rate+math.Sqrt(rate)*random.NormFloat64())))
-	}
-	limit, product, n := math.Exp(-rate), 1.0, int64(-1)
-	for product > limit {
-		product *= random.Float64()
-		n++
-	}
-	return n
+	return !slices.ContainsFunc(sim.queues, func(q queue) bool { return q.depth > 2*q.rate+10 })
 }

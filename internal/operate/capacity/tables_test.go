@@ -122,7 +122,6 @@ func scenariosTable() string {
 	b.WriteString("| event | longest backlog | cache memory | drained after | direct records | refused with 429 | settings that keep all in the queue |\n")
 	b.WriteString("|---|---|---|---|---|---|---|\n")
 	for _, s := range scenarios {
-		s.Seed = 1
 		o := simulate(p, s)
 		what := o.what()
 		if s.ThrottleRate > 0 {
@@ -130,7 +129,7 @@ func scenariosTable() string {
 		}
 		fmt.Fprintf(
 			&b, "| %s | %s MiB | %.0f %% | %v | %s | %s | `cacheNodeType=%s`, no bound or %s MiB |\n", what, commas(o.PeakMiB), o.PeakMemory*100, o.DrainedAfter,
-			commas(float64(o.Archived)), commas(float64(o.Throttled)), o.HoldsNode, commas(o.HoldsMiB),
+			commas(o.Archived), commas(o.Throttled), o.HoldsNode, commas(o.HoldsMiB),
 		)
 	}
 	return b.String()
