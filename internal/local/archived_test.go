@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 )
 
 // tally records what was sent, and counts it in an archive.
@@ -85,7 +86,7 @@ func (l *tally) find(tb testing.TB, root string) {
 			tb.Fatal(err)
 		}
 		for _, dir := range keys {
-			for key, object := range objects(tb, dir) {
+			for key, object := range s3test.Objects(tb, dir) {
 				if at, ok := explain(index, []byte(object)); !ok {
 					tb.Errorf("%s/%s: byte %d of %d does not begin a body that was sent", name, key, at, len(object))
 				}
@@ -98,7 +99,7 @@ func (l *tally) find(tb testing.TB, root string) {
 			tb.Fatal(err)
 		}
 		for _, below := range found {
-			for key, object := range objects(tb, below) {
+			for key, object := range s3test.Objects(tb, below) {
 				if err := l.findKept(dir, object); err != nil {
 					tb.Errorf("%s/%s: %v", dir, key, err)
 				}

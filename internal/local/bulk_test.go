@@ -12,6 +12,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/data-sink/data-sink/internal/rig/apitest"
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 )
 
 var full = flag.Bool("full", false, "post bodies of up to 900 kB throughout, about 400 MB in all")
@@ -72,7 +75,7 @@ func clientRequest(tb testing.TB, r *rand.Rand, base, name string, raw bool, bod
 			kept = sent
 		}
 	}
-	request := request(tb, "POST", target, "application/octet-stream", bytes.NewReader(sent))
+	request := apitest.Request(tb, "POST", target, "application/octet-stream", bytes.NewReader(sent))
 	if encoding != "" {
 		request.Header.Set("Content-Encoding", encoding)
 	}
@@ -117,7 +120,7 @@ func TestTwoThousandCallersAtOnce(t *testing.T) {
 	if acked, twice := l.totals(t); acked != callers || twice != 0 {
 		t.Errorf("%d acknowledged, %d archived twice, want %d and 0", acked, twice, callers)
 	}
-	for key := range objects(t, p.root) {
+	for key := range s3test.Objects(t, p.root) {
 		if strings.Contains(key, "fallback-") || strings.Contains(key, "overflow-") {
 			t.Errorf("%s: a direct record without a fault", key)
 		}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/data-sink/data-sink/internal/rig/apitest"
 )
 
 // Unused connections do not keep other clients out.
@@ -14,7 +16,7 @@ func TestPipelineEndsIdleConnectionsForCallersThatWait(t *testing.T) {
 	t.Parallel()
 	p := start(t, options(t))
 	health := func(client *http.Client) error {
-		response, err := client.Do(request(t, "GET", p.url+"/health", "", nil))
+		response, err := client.Do(apitest.Request(t, "GET", p.url+"/health", "", nil))
 		if err != nil {
 			return err
 		}

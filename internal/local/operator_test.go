@@ -19,6 +19,7 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/rig/apitest"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -167,7 +168,7 @@ func TestTheOperatorsPortWantsItsToken(t *testing.T) {
 		{name: "web page", path: "/inspect", token: e.Token, header: "Origin", value: "http://example.com", status: 403},
 		{name: "rebound name", path: "/inspect", token: e.Token, header: "Host", value: "attacker.example", status: 403},
 	} {
-		r := request(t, http.MethodGet, e.OperatorURL+tt.path, "", nil)
+		r := apitest.Request(t, http.MethodGet, e.OperatorURL+tt.path, "", nil)
 		if tt.token != "" {
 			r.Header.Set("Authorization", "Bearer "+tt.token)
 		}
@@ -176,7 +177,7 @@ func TestTheOperatorsPortWantsItsToken(t *testing.T) {
 		} else if tt.header != "" {
 			r.Header.Set(tt.header, tt.value)
 		}
-		if status, _, answer := do(t, r); status != tt.status {
+		if status, _, answer := apitest.Do(t, http.DefaultClient, r); status != tt.status {
 			t.Errorf("%s: GET %s = %d %s, want %d", tt.name, tt.path, status, answer, tt.status)
 		}
 	}

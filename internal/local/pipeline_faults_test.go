@@ -20,6 +20,8 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/rig/apitest"
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -55,7 +57,7 @@ func TestStopRescuesRecordsThatKinesisRefuses(t *testing.T) {
 	if got := bodies(t, p.root, "orders"); !cmp.Equal(got, []string{"kept\n"}) {
 		t.Errorf("archived %q", got)
 	}
-	for key := range objects(t, p.root) {
+	for key := range s3test.Objects(t, p.root) {
 		if !strings.HasSuffix(key, "/fallback-"+id+".gz") {
 			t.Errorf("key %q", key)
 		}
@@ -142,9 +144,9 @@ func TestPipelineRefusesWhatItCannotKeep(t *testing.T) {
 	o.Seams.IngestQueue = func(q local.Queue) local.Queue { return refusingQueue{q} }
 	o.Seams.Archive = func(s archive.Store) archive.Store { return failingStore{s} }
 	p := start(t, o)
-	r := request(t, "POST", p.url+"/archives/orders", "", strings.NewReader("x"))
+	r := apitest.Request(t, "POST", p.url+"/archives/orders", "", strings.NewReader("x"))
 	r.SetBasicAuth("datasink", "secret")
-	status, header, _ := do(t, r)
+	status, header, _ := apitest.Do(t, http.DefaultClient, r)
 	if status != http.StatusServiceUnavailable || header.Get("Retry-After") == "" {
 		t.Errorf("POST = %d, %v, want 503 with Retry-After", status, header)
 	}
@@ -170,7 +172,7 @@ func TestPipelineKeepsMalformedEnvelopesAsDeadLetters(t *testing.T) {
 	if got := bodies(t, p.root, "orders"); !cmp.Equal(got, []string{"good\n"}) {
 		t.Errorf("archived %q", got)
 	}
-	aside := objects(t, filepath.Join(p.root, "failed"))
+	aside := s3test.Objects(t, filepath.Join(p.root, "failed"))
 	if len(aside) != 1 {
 		t.Fatalf("dead letters: %q", aside)
 	}
@@ -241,7 +243,7 @@ func TestPipelineServesMoreCallersThanConnections(t *testing.T) {
 			client := &http.Client{Transport: &http.Transport{}}
 			defer client.CloseIdleConnections()
 			for range 3 {
-				r := request(t, "POST", p.url+"/archives/orders", "", strings.NewReader("x"))
+				r := apitest.Request(t, "POST", p.url+"/archives/orders", "", strings.NewReader("x"))
 				r.SetBasicAuth("datasink", "secret")
 				response, err := client.Do(r)
 				if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,8 @@ import (
 	"github.com/data-sink/data-sink/internal/local"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/rig/apitest"
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 )
 
 // ours are the streams of the repository.
@@ -74,9 +77,9 @@ func (p *pipeline) stop(tb testing.TB) {
 // post posts a body, which must be accepted, and returns the record's id.
 func (p *pipeline) post(tb testing.TB, path, body string) string {
 	tb.Helper()
-	r := request(tb, "POST", p.url+"/archives/"+path, "application/octet-stream", strings.NewReader(body))
+	r := apitest.Request(tb, "POST", p.url+"/archives/"+path, "application/octet-stream", strings.NewReader(body))
 	r.SetBasicAuth("datasink", "secret")
-	status, _, answer := do(tb, r)
+	status, _, answer := apitest.Do(tb, http.DefaultClient, r)
 	var accepted struct{ ID string }
 	if err := json.Unmarshal([]byte(answer), &accepted); status != 202 || err != nil || accepted.ID == "" {
 		tb.Fatalf("POST %s = %d %s, want 202 and an id", path, status, answer)
@@ -91,7 +94,7 @@ func bodies(tb testing.TB, root, name string) []string {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	lines := strings.SplitAfter(joined(objects(tb, dir)), "\n")
+	lines := strings.SplitAfter(s3test.Joined(s3test.Objects(tb, dir)), "\n")
 	lines = lines[:len(lines)-1]
 	slices.Sort(lines)
 	return lines
@@ -109,7 +112,7 @@ func TestPipelineArchivesWhatItAccepts(t *testing.T) {
 	waitFor(t, "the records in the archive", func() bool {
 		return len(bodies(t, p.root, "orders")) == 10
 	})
-	health, _, _ := do(t, request(t, "GET", p.url+"/health", "", nil))
+	health, _, _ := apitest.Do(t, http.DefaultClient, apitest.Request(t, "GET", p.url+"/health", "", nil))
 	if health != 200 {
 		t.Errorf("GET /health = %d", health)
 	}
@@ -118,7 +121,7 @@ func TestPipelineArchivesWhatItAccepts(t *testing.T) {
 		t.Errorf("listing over S3: %v, %v", list, err)
 	}
 	p.stop(t)
-	if got := joined(objects(t, filepath.Join(p.root, "legacy-archives"))); got != strings.Repeat("raw", 10) {
+	if got := s3test.Joined(s3test.Objects(t, filepath.Join(p.root, "legacy-archives"))); got != strings.Repeat("raw", 10) {
 		t.Errorf("raw stream holds %q", got)
 	}
 }
@@ -151,14 +154,14 @@ func TestPipelineAnswersInspect(t *testing.T) {
 	if _, err := client.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String("datasink-ingest"), Payload: []byte("{}")}); err == nil {
 		t.Error("invoking another function: no error")
 	}
-	page := request(t, "POST", p.url+"/2015-03-31/functions/datasink-drainer/invocations", "", strings.NewReader(drain.InspectEvent))
+	page := apitest.Request(t, "POST", p.url+"/2015-03-31/functions/datasink-drainer/invocations", "", strings.NewReader(drain.InspectEvent))
 	page.Header.Set("Origin", "http://example.com")
-	if status, _, _ := do(t, page); status != 403 {
+	if status, _, _ := apitest.Do(t, http.DefaultClient, page); status != 403 {
 		t.Errorf("a web page gets %d, want 403", status)
 	}
-	rebound := request(t, "POST", p.url+"/2015-03-31/functions/datasink-drainer/invocations", "", strings.NewReader(drain.InspectEvent))
+	rebound := apitest.Request(t, "POST", p.url+"/2015-03-31/functions/datasink-drainer/invocations", "", strings.NewReader(drain.InspectEvent))
 	rebound.Host = "attacker.example"
-	if status, _, _ := do(t, rebound); status != 403 {
+	if status, _, _ := apitest.Do(t, http.DefaultClient, rebound); status != 403 {
 		t.Errorf("a rebound name gets %d, want 403", status)
 	}
 }

@@ -1,10 +1,13 @@
 package local_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/rig/apitest"
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -28,9 +31,9 @@ func TestStreamsChangeWhileThePipelineRuns(t *testing.T) {
 	}
 	p.post(t, "fresh", "new")
 	p.post(t, "orders", "still there")
-	r := request(t, "POST", p.url+"/archives/old", "", strings.NewReader("after"))
+	r := apitest.Request(t, "POST", p.url+"/archives/old", "", strings.NewReader("after"))
 	r.SetBasicAuth("datasink", "secret")
-	if status, _, _ := do(t, r); status != 404 {
+	if status, _, _ := apitest.Do(t, http.DefaultClient, r); status != 404 {
 		t.Errorf("POST to the removed stream = %d, want 404", status)
 	}
 	p.stop(t)
@@ -39,7 +42,7 @@ func TestStreamsChangeWhileThePipelineRuns(t *testing.T) {
 			t.Errorf("bodies of %s differ (-want +got):\n%s", name, diff)
 		}
 	}
-	for key := range objects(t, p.root+"/orders") {
+	for key := range s3test.Objects(t, p.root+"/orders") {
 		if strings.HasSuffix(key, ".gz") {
 			t.Errorf("object %s, want one without compression", key)
 		}
@@ -57,9 +60,9 @@ func TestClientsChangeWhileThePipelineRuns(t *testing.T) {
 	o.Clients = clients.Load
 	p := start(t, o)
 	post := func(name, password string) int {
-		r := request(t, "POST", p.url+"/archives/"+name, "", strings.NewReader("x"))
+		r := apitest.Request(t, "POST", p.url+"/archives/"+name, "", strings.NewReader("x"))
 		r.SetBasicAuth("shop", password)
-		status, _, _ := do(t, r)
+		status, _, _ := apitest.Do(t, http.DefaultClient, r)
 		return status
 	}
 	for _, tt := range []struct {

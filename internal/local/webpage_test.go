@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/chromedp/chromedp"
 	"github.com/data-sink/data-sink/internal/local/endpoints"
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -93,7 +94,7 @@ func TestAWebPageGetsNothing(t *testing.T) {
 	if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: bucket, Key: &key, Body: strings.NewReader("<script>document.title='run'</script>kept")}); err != nil {
 		t.Fatal(err)
 	}
-	before := objects(t, p.root)
+	before := s3test.Objects(t, p.root)
 
 	_, s3Port, err := net.SplitHostPort(p.S3Addr().String())
 	if err != nil {
@@ -126,7 +127,7 @@ func TestAWebPageGetsNothing(t *testing.T) {
 	if len(told) != 9 {
 		t.Errorf("the page took %d steps, want 9: %v", len(told), told)
 	}
-	if diff := cmp.Diff(before, objects(t, p.root)); diff != "" {
+	if diff := cmp.Diff(before, s3test.Objects(t, p.root)); diff != "" {
 		t.Errorf("the archive has changed (-before +after):\n%s", diff)
 	}
 

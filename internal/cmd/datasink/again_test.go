@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 )
 
 // giveUp writes an object of records that the drainer gave up, and returns its
@@ -195,7 +196,7 @@ func TestReplaySplitsARawStreamByMember(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	members := string(zipped(t, "one\n")) + string(zipped(t, "two\n"))
+	members := s3test.Gzip(t, "one\n") + s3test.Gzip(t, "two\n")
 	d.operate(t, members, "send", "legacy-archives").done(t)
 	waitFor(t, "the record", func() bool { return len(d.objects(t, "legacy-archives")) == 1 })
 	args := []string{"replay", "--stream=legacy-archives", "--into=legacy-archives", "--force", "--from=1h", "--to=now", "--streams=" + streams, "--json"}
@@ -236,7 +237,7 @@ func TestReplayDecompressesMembersForLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.operate(t, string(zipped(t, "one\n"))+string(zipped(t, "two\n")), "send", "legacy-archives").done(t)
+	d.operate(t, s3test.Gzip(t, "one\n")+s3test.Gzip(t, "two\n"), "send", "legacy-archives").done(t)
 	waitFor(t, "the record", func() bool { return len(d.objects(t, "legacy-archives")) == 1 })
 	d.operate(t, "", "replay", "--stream=legacy-archives", "--into=page-views", "--from=1h", "--to=now", "--streams="+streams, "--state="+filepath.Join(t.TempDir(), "state")).done(t)
 	if got := sorted(d.await(t, "page-views", 2)); !slices.Equal(got, []string{"one", "two"}) {

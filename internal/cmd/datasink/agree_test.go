@@ -1,13 +1,14 @@
 package main_test
 
 import (
-	"compress/gzip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 )
 
 // streamStatus is what the tests want of a line of status.
@@ -114,7 +115,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		},
 		{
 			"a changed byte", "changed", filepath.Base(hit),
-			func() { write(hit, zipped(t, strings.ToUpper(unpacked(t, hit)))) }, func() { write(hit, stored) },
+			func() { write(hit, []byte(s3test.Gzip(t, strings.ToUpper(unpacked(t, hit))))) }, func() { write(hit, stored) },
 		},
 		{
 			"an object delivered twice", "twice", "again.gz",
@@ -157,17 +158,4 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 	if ran.code != 3 || !strings.Contains(ran.out, "missing at the archive") {
 		t.Errorf("exit code %d, and it printed:\n%s", ran.code, ran.out)
 	}
-}
-
-func zipped(t *testing.T, s string) []byte {
-	t.Helper()
-	var b strings.Builder
-	z := gzip.NewWriter(&b)
-	if _, err := z.Write([]byte(s)); err != nil {
-		t.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return []byte(b.String())
 }

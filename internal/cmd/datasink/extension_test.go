@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 )
 
 // TestExtensionsAreCarriedByEveryPart sends records through streams with extensions:
@@ -49,7 +51,7 @@ func TestExtensionsAreCarriedByEveryPart(t *testing.T) {
 		}
 	}
 	large := strings.Repeat("0123456789abcdef", 70_000) + "\n" // over the limit of the tap
-	members := []string{string(zipped(t, "{\"n\":3}\n")), string(zipped(t, "{\"n\":4}\n"))}
+	members := []string{s3test.Gzip(t, "{\"n\":3}\n"), s3test.Gzip(t, "{\"n\":4}\n")}
 	for name, bodies := range map[string][]string{"zipped": {"{\"n\":1}\n", large}, "plain": {"{\"n\":2}\n", large}, "members": members} {
 		for _, body := range bodies {
 			d.operate(t, body, "send", name).done(t)

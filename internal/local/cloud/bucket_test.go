@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 )
 
 func TestBucketWritesWholeObjects(t *testing.T) {
@@ -74,11 +75,11 @@ func TestBucketCreateIsAtomic(t *testing.T) {
 	if n := written.Load(); n != 1 {
 		t.Errorf("%d of 16 conditional writes succeeded, want 1", n)
 	}
-	before := objects(t, root)[key]
+	before := s3test.Objects(t, root)[key]
 	if err := f.Create(t.Context(), key, []byte("another")); err != nil {
 		t.Errorf("Create of an existing object = %v, want nil", err)
 	}
-	if got := objects(t, root)[key]; got != before {
+	if got := s3test.Objects(t, root)[key]; got != before {
 		t.Errorf("object = %q after Create, want %q", got, before)
 	}
 	if left, err := os.ReadDir(filepath.Join(filepath.Dir(root), "unfinished")); err != nil || len(left) > 0 {
@@ -172,7 +173,7 @@ func TestBucketLeavesNothingOfAWriteThatFailed(t *testing.T) {
 		t.Errorf("Write under a context that ends = %v", err)
 	}
 	left, err := filepath.Glob(filepath.Join(filepath.Dir(root), "unfinished", "*"))
-	if got := objects(t, root); len(got) > 0 || len(left) > 0 || err != nil {
+	if got := s3test.Objects(t, root); len(got) > 0 || len(left) > 0 || err != nil {
 		t.Errorf("objects %v and files %v, %v, want none", got, left, err)
 	}
 }
@@ -185,7 +186,7 @@ func TestBucketRefusesKeysThatLeaveIt(t *testing.T) {
 			t.Errorf("Put(%q): no error", key)
 		}
 	}
-	if got := objects(t, root); len(got) > 0 {
+	if got := s3test.Objects(t, root); len(got) > 0 {
 		t.Errorf("objects %v, want none", got)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -90,8 +91,8 @@ func TestFirehoseJoinsRecordsIntoObjects(t *testing.T) {
 		put(t, h, "s", data("\x00\xff")...)
 		flush(t, h)
 		flush(t, h) // Nothing is left: no second object.
-		got := objects(t, root)
-		if joined(got) != "a\nb\n\x00\xff" || len(got) != 1 {
+		got := s3test.Objects(t, root)
+		if s3test.Joined(got) != "a\nb\n\x00\xff" || len(got) != 1 {
 			t.Errorf("objects %q", got)
 		}
 		form := `^orders/dt=\d{4}-\d\d-\d\d/hour=\d\d/s-1-\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d-[0-9a-f-]{36}`
@@ -118,15 +119,15 @@ func TestFirehoseWritesByAgeAndBySize(t *testing.T) {
 	began := time.Now()
 	put(t, h, "s", data("young")...)
 	put(t, h, "s", data(" and younger")...)
-	waitFor(t, "the object", func() bool { return len(objects(t, root)) == 1 })
+	waitFor(t, "the object", func() bool { return len(s3test.Objects(t, root)) == 1 })
 	if waited := time.Since(began); waited < 300*time.Millisecond {
 		t.Errorf("written after %v, want 300ms or more", waited)
 	}
 	for range 4 {
 		put(t, h, "s", data(strings.Repeat("x", 400))...)
 	}
-	waitFor(t, "all objects", func() bool { return len(joined(objects(t, root))) == 17+1600 })
-	if got := len(objects(t, root)); got != 3 {
+	waitFor(t, "all objects", func() bool { return len(s3test.Joined(s3test.Objects(t, root))) == 17+1600 })
+	if got := len(s3test.Objects(t, root)); got != 3 {
 		t.Errorf("%d objects, want 3: by age, by size, by age", got)
 	}
 }
@@ -152,8 +153,8 @@ func TestFirehoseOutlivesTheProcess(t *testing.T) {
 	}
 
 	flush(t, openFirehose(t, openRoot(t, dir), f, slow))
-	want := objects(t, root)
-	if joined(want) != "one\ntwo\n" || len(want) != 1 {
+	want := s3test.Objects(t, root)
+	if s3test.Joined(want) != "one\ntwo\n" || len(want) != 1 {
 		t.Fatalf("objects %q", want)
 	}
 	// Killed after the object was written and before its buffer was removed.
@@ -161,7 +162,7 @@ func TestFirehoseOutlivesTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	flush(t, openFirehose(t, openRoot(t, dir), f, slow))
-	if diff := cmp.Diff(want, objects(t, root)); diff != "" {
+	if diff := cmp.Diff(want, s3test.Objects(t, root)); diff != "" {
 		t.Errorf("objects differ after the second delivery (-want +got):\n%s", diff)
 	}
 	// Killed before anything was whole.
@@ -169,8 +170,8 @@ func TestFirehoseOutlivesTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	flush(t, openFirehose(t, openRoot(t, dir), f, slow))
-	if left, _ := filepath.Glob(filepath.Join(dir, "s", "*")); len(left) > 0 || len(objects(t, root)) != 1 {
-		t.Errorf("left %v and objects %q", left, objects(t, root))
+	if left, _ := filepath.Glob(filepath.Join(dir, "s", "*")); len(left) > 0 || len(s3test.Objects(t, root)) != 1 {
+		t.Errorf("left %v and objects %q", left, s3test.Objects(t, root))
 	}
 }
 
@@ -205,7 +206,7 @@ func TestFirehoseWritesAgainWhatFailed(t *testing.T) {
 	cancel()
 	<-ended
 	flush(t, h)
-	if got := objects(t, root); joined(got) != "kept\n" || len(got) != 1 {
+	if got := s3test.Objects(t, root); s3test.Joined(got) != "kept\n" || len(got) != 1 {
 		t.Errorf("objects %q, want one", got)
 	}
 }

@@ -1,15 +1,10 @@
 package cloud_test
 
 import (
-	"bytes"
-	"compress/gzip"
-	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -135,56 +130,4 @@ func openBucket(tb testing.TB) (*cloud.Bucket, string) {
 		tb.Fatal(err)
 	}
 	return b, filepath.Join(dir, "archive")
-}
-
-// objects reads a bucket on disk, by key. Objects with names in .gz are unpacked.
-func objects(tb testing.TB, root string) map[string]string {
-	tb.Helper()
-	found := make(map[string]string)
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		body, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		if strings.HasSuffix(path, ".gz") {
-			body = unpack(tb, body)
-		}
-		key, err := filepath.Rel(root, path)
-		found[filepath.ToSlash(key)] = string(body)
-		return err
-	})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return found
-}
-
-func unpack(tb testing.TB, packed []byte) []byte {
-	tb.Helper()
-	z, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	body, err := io.ReadAll(z)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return body
-}
-
-// joined is all objects, in the order of their keys.
-func joined(m map[string]string) string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	var all strings.Builder
-	for _, key := range keys {
-		all.WriteString(m[key])
-	}
-	return all.String()
 }

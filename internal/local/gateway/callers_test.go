@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/local/gateway"
+	"github.com/data-sink/data-sink/internal/rig/apitest"
 )
 
 // The function gets no more bodies at once than fit into memory, and all requests
@@ -32,7 +33,7 @@ func TestRequestsAreHeldBack(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 64 {
 		wg.Go(func() {
-			if status, _, _ := do(t, request(t, "POST", g.url+"/archives/orders", "", bytes.NewReader(body))); status != 202 {
+			if status, _, _ := apitest.Do(t, http.DefaultClient, apitest.Request(t, "POST", g.url+"/archives/orders", "", bytes.NewReader(body))); status != 202 {
 				t.Errorf("status %d", status)
 			}
 		})
@@ -59,7 +60,7 @@ func TestCloseRefusesRequestsThatWait(t *testing.T) {
 	defer server.Close()
 	statuses := make(chan int, 2)
 	send := func() {
-		status, _, _ := do(t, request(t, "POST", server.URL+"/archives/orders", "", bytes.NewReader(make([]byte, 4_500_000))))
+		status, _, _ := apitest.Do(t, http.DefaultClient, apitest.Request(t, "POST", server.URL+"/archives/orders", "", bytes.NewReader(make([]byte, 4_500_000))))
 		statuses <- status
 	}
 	go send()
@@ -98,7 +99,7 @@ func TestDisconnectedClientsHoldNoMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if status, _, _ := do(t, request(t, "POST", g.url+"/archives/orders", "", bytes.NewReader(make([]byte, 4_000_000)))); status != 202 {
+	if status, _, _ := apitest.Do(t, http.DefaultClient, apitest.Request(t, "POST", g.url+"/archives/orders", "", bytes.NewReader(make([]byte, 4_000_000)))); status != 202 {
 		t.Errorf("status %d, want 202", status)
 	}
 	g.mu.Lock()
@@ -191,7 +192,7 @@ func TestSlowStrangersDoNotHoldUpOthers(t *testing.T) {
 	}
 	begun := time.Now()
 	for range 3 {
-		if status, _, _ := do(t, request(t, "POST", g.url+"/archives/orders", "", bytes.NewReader(make([]byte, 4_500_000)))); status != 202 {
+		if status, _, _ := apitest.Do(t, http.DefaultClient, apitest.Request(t, "POST", g.url+"/archives/orders", "", bytes.NewReader(make([]byte, 4_500_000)))); status != 202 {
 			t.Errorf("status %d, want 202", status)
 		}
 	}

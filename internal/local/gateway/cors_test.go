@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/data-sink/data-sink/internal/local/gateway"
+	"github.com/data-sink/data-sink/internal/rig/apitest"
 )
 
 const shop = "https://shop.example"
@@ -35,11 +36,11 @@ func TestAllowedOriginsMayPost(t *testing.T) {
 		{"POST", "https://other.example", 202, ""},
 		{"POST", "", 202, ""},
 	} {
-		r := request(t, tt.method, server.URL+"/archives/orders", "", strings.NewReader("x"))
+		r := apitest.Request(t, tt.method, server.URL+"/archives/orders", "", strings.NewReader("x"))
 		if tt.origin != "" {
 			r.Header.Set("Origin", tt.origin)
 		}
-		status, header, _ := do(t, r)
+		status, header, _ := apitest.Do(t, http.DefaultClient, r)
 		if status != tt.status {
 			t.Errorf("%s of %q = %d, want %d", tt.method, tt.origin, status, tt.status)
 		}
@@ -59,9 +60,9 @@ func TestAllowedOriginsMayPost(t *testing.T) {
 func TestWithoutOriginsThereIsNoCORS(t *testing.T) {
 	t.Parallel()
 	server := newCORS(t)
-	r := request(t, "OPTIONS", server.URL+"/archives/orders", "", nil)
+	r := apitest.Request(t, "OPTIONS", server.URL+"/archives/orders", "", nil)
 	r.Header.Set("Origin", shop)
-	status, header, _ := do(t, r)
+	status, header, _ := apitest.Do(t, http.DefaultClient, r)
 	if status != 404 {
 		t.Errorf("preflight = %d, want 404", status)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -14,18 +15,19 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/data-sink/data-sink/internal/local/gateway"
+	"github.com/data-sink/data-sink/internal/rig/apitest"
 	"github.com/google/go-cmp/cmp"
 )
 
 func TestTheEventIsThatOfAnHTTPAPI(t *testing.T) {
 	t.Parallel()
 	g := newAPI(t, nil)
-	r := request(t, "POST", g.url+"/archives/a%2Fb%C3%A9?partition_key=x%20y&n=1&n=2", "application/octet-stream", strings.NewReader("\x00\xff"))
+	r := apitest.Request(t, "POST", g.url+"/archives/a%2Fb%C3%A9?partition_key=x%20y&n=1&n=2", "application/octet-stream", strings.NewReader("\x00\xff"))
 	r.SetBasicAuth("user", "pass:word")
 	r.Header["X-Many"] = []string{"1", "2"}
 	r.Header["Cookie"] = []string{"a=1; b=2", "c=3"}
 	r.Header.Set("User-Agent", "test/1")
-	status, header, body := do(t, r)
+	status, header, body := apitest.Do(t, http.DefaultClient, r)
 	if status != 202 || body != "{}" {
 		t.Errorf("response %d %q, want 202 {}", status, body)
 	}
@@ -96,7 +98,7 @@ func TestBodiesReachTheFunction(t *testing.T) {
 			if chunked {
 				body = io.MultiReader(body) // Hides the length.
 			}
-			if status, _, _ := do(t, request(t, "POST", g.url+"/archives/orders", tt.contentType, body)); status != 202 {
+			if status, _, _ := apitest.Do(t, http.DefaultClient, apitest.Request(t, "POST", g.url+"/archives/orders", tt.contentType, body)); status != 202 {
 				t.Fatalf("%s: status %d", tt.contentType, status)
 			}
 			e := g.last(t)
@@ -120,7 +122,7 @@ func TestTextThatIsNotUTF8IsReplaced(t *testing.T) {
 	t.Parallel()
 	g := newAPI(t, nil)
 	for _, body := range []string{"a\xffb", "\x1f\x8b\x08\x00\xfe\xff", "\xe2\x82", strings.Repeat("é", 30_000) + "\xc3"} {
-		do(t, request(t, "POST", g.url+"/archives/orders", "application/json", strings.NewReader(body)))
+		apitest.Do(t, http.DefaultClient, apitest.Request(t, "POST", g.url+"/archives/orders", "application/json", strings.NewReader(body)))
 		quoted, err := json.Marshal(body)
 		if err != nil {
 			t.Fatal(err)
@@ -153,9 +155,9 @@ func TestEventsAreNotMixed(t *testing.T) {
 		wg.Go(func() {
 			for n := range 50 {
 				name, body := fmt.Sprintf("%d-%d ", client, n), strings.Repeat(fmt.Sprint(client), n*400)
-				r := request(t, "POST", server.URL+"/archives/orders", "application/json", strings.NewReader(body))
+				r := apitest.Request(t, "POST", server.URL+"/archives/orders", "application/json", strings.NewReader(body))
 				r.Header.Set("X-Name", name)
-				status, _, got := do(t, r)
+				status, _, got := apitest.Do(t, http.DefaultClient, r)
 				if want := strings.TrimSpace(name) + body; status != 202 || got != want {
 					t.Errorf("status %d with %d bytes, want 202 and the %d bytes of this request", status, len(got), len(want))
 				}
@@ -169,9 +171,9 @@ func TestEventsAreNotMixed(t *testing.T) {
 func TestTextsAreEscaped(t *testing.T) {
 	t.Parallel()
 	g := newAPI(t, nil)
-	r := request(t, "POST", g.url+"/archives/a%22%5C%0A?q=%22%5C%01&%3C=%F0%9F%8E%89", "application/json", nil)
+	r := apitest.Request(t, "POST", g.url+"/archives/a%22%5C%0A?q=%22%5C%01&%3C=%F0%9F%8E%89", "application/json", nil)
 	r.Header.Set("User-Agent", `a "quoted" \ <agent>`)
-	do(t, r)
+	apitest.Do(t, http.DefaultClient, r)
 	got := g.last(t)
 	if got.PathParameters["stream"] != "a\"\\\n" || got.RequestContext.HTTP.UserAgent != `a "quoted" \ <agent>` || got.Headers["user-agent"] != `a "quoted" \ <agent>` {
 		t.Errorf("stream %q, user agent %q", got.PathParameters["stream"], got.RequestContext.HTTP.UserAgent)

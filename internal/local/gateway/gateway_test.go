@@ -16,6 +16,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/data-sink/data-sink/internal/local/gateway"
+	"github.com/data-sink/data-sink/internal/rig/apitest"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -66,33 +67,6 @@ func (g *api) last(t *testing.T) events.APIGatewayV2HTTPRequest {
 	return g.events[len(g.events)-1]
 }
 
-func request(tb testing.TB, method, url, contentType string, body io.Reader) *http.Request {
-	tb.Helper()
-	r, err := http.NewRequestWithContext(tb.Context(), method, url, body)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if contentType != "" {
-		r.Header.Set("Content-Type", contentType)
-	}
-	return r
-}
-
-// do sends a request and returns the answer's status, header and body.
-func do(tb testing.TB, r *http.Request) (int, http.Header, string) {
-	tb.Helper()
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return response.StatusCode, response.Header, string(body)
-}
-
 func TestTheGatewayAnswersSomeRequestsByItself(t *testing.T) {
 	t.Parallel()
 	g := newAPI(t, nil)
@@ -124,7 +98,7 @@ func TestTheGatewayAnswersSomeRequestsByItself(t *testing.T) {
 		{"GET", "/health", "", nil, 202},
 		{"GET", "/health?x=1", "", nil, 202},
 	} {
-		status, _, body := do(t, request(t, tt.method, g.url+tt.path, tt.contentType, tt.body))
+		status, _, body := apitest.Do(t, http.DefaultClient, apitest.Request(t, tt.method, g.url+tt.path, tt.contentType, tt.body))
 		if status != tt.status {
 			t.Errorf("%s %s = %d, want %d", tt.method, tt.path, status, tt.status)
 		}
@@ -155,7 +129,7 @@ func TestTheFunctionsResponseIsWritten(t *testing.T) {
 			g := newAPI(t, func(context.Context) ([]byte, error) {
 				return []byte(tt.answer), tt.err
 			})
-			status, header, body := do(t, request(t, "POST", g.url+"/archives/orders", "", strings.NewReader("x")))
+			status, header, body := apitest.Do(t, http.DefaultClient, apitest.Request(t, "POST", g.url+"/archives/orders", "", strings.NewReader("x")))
 			if status != tt.status || body != tt.body {
 				t.Errorf("answer %d %q, want %d %q", status, body, tt.status, tt.body)
 			}

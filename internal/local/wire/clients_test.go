@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 )
 
 // clientTool returns a program of the clients that make installs.
@@ -63,7 +65,7 @@ func TestS3ForTheAWSCLI(t *testing.T) {
 	}
 	run("cp", "copy", "s3://archive/up/copy")
 	run("rm", "--recursive", "s3://archive/orders")
-	if got := objects(t, root); len(got) != 1 || got["up/copy"] == "" {
+	if got := s3test.Objects(t, root); len(got) != 1 || got["up/copy"] == "" {
 		t.Errorf("objects %v, want the one that was uploaded", got)
 	}
 }

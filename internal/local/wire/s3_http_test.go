@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -250,7 +251,7 @@ func TestS3MultipartUploads(t *testing.T) {
 	if err := complete(id, parts); err != nil {
 		t.Fatal(err)
 	}
-	if got := objects(t, root)["big"]; got != want {
+	if got := s3test.Objects(t, root)["big"]; got != want {
 		t.Errorf("object of %d bytes, want the %d bytes of the parts", len(got), len(want))
 	}
 	if err := complete(id, parts); code(err) != "NoSuchUpload" {
@@ -285,7 +286,7 @@ func TestS3CopiesAndDeletesMany(t *testing.T) {
 	if err != nil || len(out.Errors) > 0 || len(out.Deleted) != 4 {
 		t.Errorf("DeleteObjects = %+v, %v, want 4 deleted", out, err)
 	}
-	if diff := cmp.Diff(map[string]string{"copy": "b c", "d": "d"}, objects(t, root)); diff != "" {
+	if diff := cmp.Diff(map[string]string{"copy": "b c", "d": "d"}, s3test.Objects(t, root)); diff != "" {
 		t.Errorf("objects differ (-want +got):\n%s", diff)
 	}
 }
@@ -321,7 +322,7 @@ func TestS3ChunkedBodies(t *testing.T) {
 			}
 		})
 	}
-	if diff := cmp.Diff(map[string]string{"right": "hello world"}, objects(t, root)); diff != "" {
+	if diff := cmp.Diff(map[string]string{"right": "hello world"}, s3test.Objects(t, root)); diff != "" {
 		t.Errorf("objects differ (-want +got):\n%s", diff)
 	}
 }
@@ -335,7 +336,7 @@ func TestS3ChecksTheSignedPayload(t *testing.T) {
 	if status != 400 || s3Code(t, text) != "XAmzContentSHA256Mismatch" {
 		t.Errorf("status %d %s, want 400 XAmzContentSHA256Mismatch", status, text)
 	}
-	if got := objects(t, root); len(got) > 0 {
+	if got := s3test.Objects(t, root); len(got) > 0 {
 		t.Errorf("objects %v, want none", got)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/local/wire"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -52,28 +52,6 @@ func serveBucket(t *testing.T) (b *cloud.Bucket, root, url string) {
 	return b, filepath.Join(dir, "archive"), server.URL
 }
 
-// objects reads a folder of objects, by key.
-func objects(tb testing.TB, root string) map[string]string {
-	tb.Helper()
-	found := make(map[string]string)
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		body, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		key, err := filepath.Rel(root, path)
-		found[filepath.ToSlash(key)] = string(body)
-		return err
-	})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return found
-}
-
 var bucket = aws.String("archive")
 
 func TestS3ReadsAndWritesObjects(t *testing.T) {
@@ -93,7 +71,7 @@ func TestS3ReadsAndWritesObjects(t *testing.T) {
 	if err := archive.NewS3(client, *bucket).Put(t.Context(), "failed/x", []byte("put")); err != nil {
 		t.Errorf("Put: %v", err)
 	}
-	if got := objects(t, root+"/failed"); got["x"] != "put" {
+	if got := s3test.Objects(t, root+"/failed"); got["x"] != "put" {
 		t.Errorf("objects %q, want what was put", got)
 	}
 	if _, err := client.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: aws.String("failed/x")}); err != nil {
@@ -187,7 +165,7 @@ func TestS3StaysInTheFolder(t *testing.T) {
 	if _, err := client.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: bucket}); err == nil {
 		t.Error("DeleteBucket: no error")
 	}
-	if got := objects(t, root); len(got) > 0 {
+	if got := s3test.Objects(t, root); len(got) > 0 {
 		t.Errorf("objects %v, want none", got)
 	}
 }

@@ -1,8 +1,6 @@
 package bucket_test
 
 import (
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"io"
 	"testing"
@@ -25,19 +23,6 @@ func newBucket(t *testing.T, contents map[string]string) *bucket.Bucket {
 		}
 	}
 	return bucket.New(client, s3test.Bucket)
-}
-
-func zipped(t *testing.T, s string) string {
-	t.Helper()
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	if _, err := io.WriteString(z, s); err != nil {
-		t.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
 }
 
 func TestHoursYieldsTheHoursThatAreTouched(t *testing.T) {
@@ -97,9 +82,9 @@ func TestLatestIsTheLastOfTheNewestHour(t *testing.T) {
 func TestOpen(t *testing.T) {
 	t.Parallel()
 	b := newBucket(t, map[string]string{
-		"a.gz": zipped(t, "one\n") + zipped(t, "two\n"), "b.gz": "not compressed", "c.gz": "", "raw": zipped(t, "kept"),
+		"a.gz": s3test.Gzip(t, "one\n") + s3test.Gzip(t, "two\n"), "b.gz": "not compressed", "c.gz": "", "raw": s3test.Gzip(t, "kept"),
 	})
-	for key, want := range map[string]string{"a.gz": "one\ntwo\n", "b.gz": "not compressed", "c.gz": "", "raw": zipped(t, "kept")} {
+	for key, want := range map[string]string{"a.gz": "one\ntwo\n", "b.gz": "not compressed", "c.gz": "", "raw": s3test.Gzip(t, "kept")} {
 		r, err := b.OpenPlain(t.Context(), key)
 		if err != nil {
 			t.Fatal(err)
@@ -111,7 +96,7 @@ func TestOpen(t *testing.T) {
 			t.Errorf("closing %s: %v", key, err)
 		}
 	}
-	whole := zipped(t, "one\n")
+	whole := s3test.Gzip(t, "one\n")
 	damaged := newBucket(t, map[string]string{"cut.gz": whole[:len(whole)-3], "sum.gz": whole[:len(whole)-5] + "\x00" + whole[len(whole)-4:], "head.gz": "\x1f\x8bxxxxxxxxxxxx"})
 	for _, key := range []string{"cut.gz", "sum.gz", "head.gz"} {
 		r, err := damaged.OpenPlain(t.Context(), key)

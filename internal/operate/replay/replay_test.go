@@ -1,8 +1,6 @@
 package replay_test
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -74,38 +72,25 @@ func (b *bench) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, `{"id":"x"}`)
 }
 
-func zipped(t *testing.T, s string) string {
-	t.Helper()
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	if _, err := io.WriteString(z, s); err != nil {
-		t.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
-}
-
 func TestObjectPostsItsBodies(t *testing.T) {
 	t.Parallel()
 	half, most := strings.Repeat("x", 600_000)+"\n", strings.Repeat("y", 1_100_000)+"\n"
-	one, two := zipped(t, "one"), zipped(t, strings.Repeat("two ", 100_000))
+	one, two := s3test.Gzip(t, "one"), s3test.Gzip(t, strings.Repeat("two ", 100_000))
 	for _, tt := range []struct {
 		name, key, content string
 		by                 replay.By
 		want               []string
 	}{
-		{"lines, compressed", "s/a.gz", zipped(t, "a\n\n{\"b\":1}\r\nlast without an end"), replay.Line, []string{"a", "\n", "{\"b\":1}\r", "last without an end"}},
+		{"lines, compressed", "s/a.gz", s3test.Gzip(t, "a\n\n{\"b\":1}\r\nlast without an end"), replay.Line, []string{"a", "\n", "{\"b\":1}\r", "last without an end"}},
 		{"a long line", "s/a", strings.Repeat("x", 200_000) + "\ny\n", replay.Line, []string{strings.Repeat("x", 200_000), "y"}},
 		{"whole lines", "s/a", "{\n \"a\": 1\n}\n\nlast", replay.Lines, []string{"{\n \"a\": 1\n}\n\nlast"}},
 		{"whole lines up to the limit", "s/a", half + half + "z\n" + most + "end\n", replay.Lines, []string{half, half + "z\n", most, "end\n"}},
 		{"an oversize record", "s/oversize-1", half + half, replay.Lines, []string{half + half}},
 		{"a batch that fell back", "s/fallback-1", half + half, replay.Lines, []string{half, half}},
-		{"a batch over the backlog's bound", "s/overflow-1.gz", zipped(t, half+half+"z\n"), replay.Lines, []string{half, half + "z\n"}},
+		{"a batch over the backlog's bound", "s/overflow-1.gz", s3test.Gzip(t, half+half+"z\n"), replay.Lines, []string{half, half + "z\n"}},
 		{"a single record that fell back", "s/fallback-2", "{\n \"a\": 1\n}\n", replay.Lines, []string{"{\n \"a\": 1\n}\n"}},
 		{"members", "s/raw", one + two + one, replay.Member, []string{"gzip" + one, "gzip" + two, "gzip" + one}},
-		{"members, compressed", "s/raw.gz", zipped(t, one+two), replay.Member, []string{"gzip" + one, "gzip" + two}},
+		{"members, compressed", "s/raw.gz", s3test.Gzip(t, one+two), replay.Member, []string{"gzip" + one, "gzip" + two}},
 		{"whole", "s/raw", one + "anything", replay.Whole, []string{one + "anything"}},
 		{"an empty object", "s/raw", "", replay.Whole, nil},
 		{"no line", "s/a", "", replay.Line, nil},
@@ -130,7 +115,7 @@ func TestObjectPostsItsBodies(t *testing.T) {
 // objects are gzip members although the archive does not compress them.
 func TestGzipBodiesWithTheExtensionGz(t *testing.T) {
 	t.Parallel()
-	one, two := zipped(t, "one\n"), zipped(t, "two\n")
+	one, two := s3test.Gzip(t, "one\n"), s3test.Gzip(t, "two\n")
 	for by, want := range map[replay.By][]string{
 		replay.Member: {"gzip" + one, "gzip" + two}, replay.Whole: {one + two}, replay.Line: {"one", "two"},
 	} {
@@ -164,8 +149,8 @@ func TestObjectRefusesWhatItCannotSplit(t *testing.T) {
 		by      replay.By
 		want    string
 	}{
-		{zipped(t, "one") + "not gzip", replay.Member, "gzip member 2"},
-		{zipped(t, "one")[:10], replay.Member, "gzip member 1"},
+		{s3test.Gzip(t, "one") + "not gzip", replay.Member, "gzip member 2"},
+		{s3test.Gzip(t, "one")[:10], replay.Member, "gzip member 1"},
 		{"x", "word", "splitting by"},
 	} {
 		b := newBench(t, "s/a", tt.content, tt.by)

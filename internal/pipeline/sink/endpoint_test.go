@@ -1,8 +1,6 @@
 package sink_test
 
 import (
-	"context"
-	"net/http"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -11,15 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
+	"github.com/data-sink/data-sink/internal/rig/apitest"
 )
-
-// called records the host of a request and fails it.
-type called struct{ host string }
-
-func (c *called) Do(r *http.Request) (*http.Response, error) {
-	c.host = r.URL.Host
-	return nil, context.Canceled
-}
 
 func TestDualStackEndpoint(t *testing.T) {
 	t.Parallel()
@@ -32,21 +23,21 @@ func TestDualStackEndpoint(t *testing.T) {
 		{true, nil, "kinesis.eu-west-1.api.aws", "firehose.eu-west-1.api.aws"},
 		{true, aws.String("https://localhost:4566"), "localhost:4566", "localhost:4566"},
 	} {
-		var request called
+		var host apitest.Host
 		id := credentials.NewStaticCredentialsProvider("id", "secret", "")
 		streams := kinesis.New(kinesis.Options{
-			Region: "eu-west-1", Credentials: id, HTTPClient: &request, Retryer: aws.NopRetryer{}, BaseEndpoint: tt.endpoint,
+			Region: "eu-west-1", Credentials: id, HTTPClient: &host, Retryer: aws.NopRetryer{}, BaseEndpoint: tt.endpoint,
 		}, sink.DualStack(tt.enabled))
 		_, _ = streams.ListStreams(t.Context(), &kinesis.ListStreamsInput{})
-		if request.host != tt.kinesis {
-			t.Errorf("dual-stack %v with endpoint %v calls %s, want %s", tt.enabled, aws.ToString(tt.endpoint), request.host, tt.kinesis)
+		if string(host) != tt.kinesis {
+			t.Errorf("dual-stack %v with endpoint %v calls %s, want %s", tt.enabled, aws.ToString(tt.endpoint), host, tt.kinesis)
 		}
 		hoses := firehose.New(firehose.Options{
-			Region: "eu-west-1", Credentials: id, HTTPClient: &request, Retryer: aws.NopRetryer{}, BaseEndpoint: tt.endpoint,
+			Region: "eu-west-1", Credentials: id, HTTPClient: &host, Retryer: aws.NopRetryer{}, BaseEndpoint: tt.endpoint,
 		}, sink.DualStackFirehose(tt.enabled))
 		_, _ = hoses.ListDeliveryStreams(t.Context(), &firehose.ListDeliveryStreamsInput{})
-		if request.host != tt.firehose {
-			t.Errorf("dual-stack %v with endpoint %v calls %s, want %s", tt.enabled, aws.ToString(tt.endpoint), request.host, tt.firehose)
+		if string(host) != tt.firehose {
+			t.Errorf("dual-stack %v with endpoint %v calls %s, want %s", tt.enabled, aws.ToString(tt.endpoint), host, tt.firehose)
 		}
 	}
 }

@@ -7,9 +7,10 @@ import (
 	"compress/gzip"
 	"crypto/rand"
 	"encoding/json"
-	"io"
 	"net/http"
 	"testing"
+
+	"github.com/data-sink/data-sink/internal/rig/apitest"
 )
 
 // client sends records to the deployed API.
@@ -49,16 +50,8 @@ func (c *client) post(tb testing.TB, stream, contentType string, body []byte, ch
 
 func (c *client) do(tb testing.TB, request *http.Request) answer {
 	tb.Helper()
-	response, err := c.http.Do(request)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return answer{response.StatusCode, response.Header, body}
+	status, header, body := apitest.Do(tb, c.http, request)
+	return answer{status, header, []byte(body)}
 }
 
 const octets = "application/octet-stream"

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 )
@@ -19,11 +18,7 @@ import (
 // notifications and a verifier that writes manifests.
 func TestSmallProfile(t *testing.T) {
 	t.Parallel()
-	d := newDeployment(t)
-	for _, step := range []struct {
-		name string
-		run  func(*deployment, *testing.T)
-	}{
+	newDeployment(t).take(t, []step{
 		{"bootstrap", (*deployment).testBootstrap},
 		{"deploy the small profile", (*deployment).testDeploySmall},
 		{"accept by the function URL", (*deployment).testAcceptByURL},
@@ -33,13 +28,7 @@ func TestSmallProfile(t *testing.T) {
 		{"notifications", (*deployment).testNotifications},
 		{"manifest of an hour", (*deployment).testManifest},
 		{"destroy", (*deployment).testDestroy},
-	} {
-		began := time.Now()
-		if !t.Run(step.name, func(t *testing.T) { step.run(d, t) }) {
-			t.Fatalf("later steps build on %q", step.name)
-		}
-		t.Logf("%5.1f s  %s", time.Since(began).Seconds(), step.name)
-	}
+	})
 }
 
 func (d *deployment) testDeploySmall(t *testing.T) {

@@ -13,11 +13,7 @@ import (
 // deployment. Each step builds on the previous ones.
 func TestDefaultStack(t *testing.T) {
 	t.Parallel()
-	d := newDeployment(t)
-	for _, step := range []struct {
-		name string
-		run  func(*deployment, *testing.T)
-	}{
+	newDeployment(t).take(t, []step{
 		{"bootstrap", (*deployment).testBootstrap},
 		{"failed first deploy", (*deployment).testFailedDeploy},
 		{"deploy", (*deployment).testDeploy},
@@ -43,7 +39,19 @@ func TestDefaultStack(t *testing.T) {
 		{"drainer's environment", (*deployment).testDrainerEnvironment},
 		{"bring your own Redis", (*deployment).testOwnRedis},
 		{"destroy", (*deployment).testDestroy},
-	} {
+	})
+}
+
+// step is a step in the life of a deployment.
+type step struct {
+	name string
+	run  func(*deployment, *testing.T)
+}
+
+// take takes the steps in order. Each builds on the previous ones.
+func (d *deployment) take(t *testing.T, steps []step) {
+	t.Helper()
+	for _, step := range steps {
 		began := time.Now()
 		if !t.Run(step.name, func(t *testing.T) { step.run(d, t) }) {
 			t.Fatalf("later steps build on %q", step.name)
