@@ -43,6 +43,9 @@ func (f *connection) findToWrite(ctx context.Context, c console) (deployment.Tar
 
 // found returns the deployment that the options choose, and prints its description.
 func found(ctx context.Context, c console, o deployment.Options) (deployment.Target, error) {
+	if err := stream.ValidateDeployment(o.Name); err != nil {
+		return nil, usageError{err}
+	}
 	t, err := deployment.Find(ctx, o)
 	if errors.Is(err, deployment.ErrNoTarget) {
 		return nil, usageError{err}
@@ -61,7 +64,7 @@ type streamsFile struct {
 // stream looks up a stream in streams.json. known is false if the file does not
 // exist or has no such stream; a file that cannot be read is an error.
 func (f *streamsFile) stream(name string) (s stream.Stream, known bool, err error) {
-	set, err := stream.Load(f.Streams)
+	set, err := loadStreams(f.Streams)
 	if errors.Is(err, fs.ErrNotExist) {
 		return stream.Stream{Name: name}, false, nil
 	}
@@ -77,7 +80,7 @@ func (f *streamsFile) stream(name string) (s stream.Stream, known bool, err erro
 // names returns the names of all streams in streams.json, or none if the file does
 // not exist.
 func (f *streamsFile) names() ([]string, error) {
-	set, err := stream.Load(f.Streams)
+	set, err := loadStreams(f.Streams)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -69,7 +69,7 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 	if err := v.check(); err != nil {
 		return err
 	}
-	streams, err := stream.Load(v.Streams)
+	streams, err := loadStreams(v.Streams)
 	if err != nil {
 		return err
 	}

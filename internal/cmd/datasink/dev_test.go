@@ -85,7 +85,7 @@ func TestDevRefusesToStart(t *testing.T) {
 		"folder in use":      {"--data=" + running.data, 1, []string{running.data, "another datasink uses this data folder"}},
 		"folder is a file":   {"--data=" + bad, 1, []string{bad}},
 		"folder not to make": {"--data=/proc/datasink", 1, []string{"/proc/datasink"}},
-		"bad streams.json":   {"--streams=" + bad, 1, []string{"streams[0].name", "streams[1].shards"}},
+		"bad streams.json":   {"--streams=" + bad, 2, []string{"streams[0].name", "streams[1].shards"}},
 		"no streams.json":    {"--streams=/nowhere.json", 2, []string{"/nowhere.json"}},
 		"dead Redis":         {"--redis-url=" + dead.URL, 1, []string{"the Redis at " + dead.URL + " does not answer", "refused"}},
 		"frozen Redis":       {"--redis-url=" + frozen.URL, 1, []string{"the Redis at " + frozen.URL + " does not answer"}},

@@ -42,7 +42,7 @@ func TestStreamsAddEditsTheFile(t *testing.T) {
 	}
 	for args, want := range map[string]string{"orders": "also the name of streams[0]", "x --shards=501": "want 1 to 500", "UPPER": "want ^[a-z0-9]"} {
 		r := finish(t, command(t, append([]string{"streams", "add", "--streams=" + path}, strings.Fields(args)...)...))
-		if r.code != 1 || !strings.Contains(r.err, want) || content() != after {
+		if r.code != 2 || !strings.Contains(r.err, want) || content() != after {
 			t.Errorf("streams add %s: exit code %d and %s", args, r.code, r.err)
 		}
 	}

@@ -58,6 +58,16 @@ func TestSendSaysWhatWasNotAccepted(t *testing.T) {
 func TestWrongUsageIsExitCode2(t *testing.T) {
 	t.Parallel()
 	const api = "--url=https://sink.example"
+	dir := t.TempDir()
+	streams, bad := "--streams="+filepath.Join(dir, "streams.json"), "--streams="+filepath.Join(dir, "bad.json")
+	for flag, content := range map[string]string{
+		streams: `{"streams":[{"name":"orders"}]}`,
+		bad:     "\xef\xbb\xbf" + `{"streams":[{"name":"ok"},{"name":"A","shards":0,"shardz":1}]}`,
+	} {
+		if err := os.WriteFile(strings.TrimPrefix(flag, "--streams="), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, tt := range []struct {
 		args []string
 		want string
@@ -90,6 +100,20 @@ func TestWrongUsageIsExitCode2(t *testing.T) {
 		{[]string{"send", "orders"}, "start one with datasink dev"},
 		{[]string{"credentials", "rotate", "checkout"}, "DATASINK_AWS=1"},
 		{[]string{"failed", "redrive"}, "no deployment"},
+		{[]string{"status", "--name=no.name"}, "no.name"},
+		{[]string{"health", "--url=https://sink.example?x=1"}, "without a query"},
+		{[]string{"sql", "missing", "--for=duckdb", streams}, "has no stream missing"},
+		{[]string{"sql", "orders", "--for=athena", "--run", streams}, "only with --for duckdb"},
+		{[]string{"sql", "orders", "--for=duckdb", "--view=x", streams}, "--view: "},
+		{[]string{"dev", bad}, "streams[1].shards"},
+		{[]string{"verify", bad}, "streams[1].shards"},
+		{[]string{"streams", "ls", bad}, "streams[1].shards"},
+		{[]string{"streams", "ls", "--streams=absent"}, "no such file"},
+		{[]string{"streams", "add", "x", bad}, "streams[1].shards"},
+		{[]string{"streams", "add", "A b", streams}, "want ^[a-z0-9]"},
+		{[]string{"streams", "add", "x", "--streams=absent"}, "no such file"},
+		{[]string{"streams", "retire", "ok", bad}, "streams[1].shards"},
+		{[]string{"streams", "retire", "missing", streams}, "no such stream"},
 	} {
 		c := command(t, tt.args...)
 		c.Env = append(c.Env, "AWS_REGION=eu-west-1", "AWS_PROFILE=production", "AWS_ENDPOINT_URL=http://127.0.0.1:1")

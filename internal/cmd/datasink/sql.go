@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -48,29 +47,29 @@ func (v *sqlVerb) Run(ctx context.Context, c console) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
 	if v.Execute && v.For != "duckdb" {
-		return errors.New("--run: works only with --for duckdb")
+		return usage("--run: works only with --for duckdb")
 	}
 	if !v.Manifest.IsZero() && !sql.HasManifests(v.For) {
-		return fmt.Errorf("--manifest: not for %s", v.For)
+		return usage("--manifest: not for %s", v.For)
 	}
 	s, known, err := v.streamsFile.stream(v.Stream)
 	if err != nil {
 		return err
 	}
 	if !known {
-		return fmt.Errorf("%s has no stream %s: set --streams to the file of the deployment", v.Streams, v.Stream)
+		return usage("%s has no stream %s: set --streams to the file of the deployment", v.Streams, v.Stream)
 	}
 	columns := s.Columns
 	if len(v.View) > 0 {
 		if !sql.HasViews(v.For) {
-			return fmt.Errorf("--view: not for %s", v.For)
+			return usage("--view: not for %s", v.For)
 		}
 		columns = nil
 	}
 	for _, text := range v.View {
 		column, err := sql.ParseColumn(text)
 		if err != nil {
-			return fmt.Errorf("--view: %w", err)
+			return usage("--view: %w", err)
 		}
 		columns = append(columns, column)
 	}

@@ -32,10 +32,7 @@ func (*streamsLsVerb) Help() string {
 
 // Run lists the streams with their defaults, in the order of the file.
 func (v *streamsLsVerb) Run(_ context.Context, c console) error {
-	if err := checkFile(v.Streams); err != nil {
-		return err
-	}
-	set, err := stream.Load(v.Streams)
+	set, err := loadStreams(v.Streams)
 	if err != nil {
 		return err
 	}
@@ -79,7 +76,7 @@ Examples:
 
 // Run retires a stream.
 func (v *streamsRetireVerb) Run(_ context.Context, c console) error {
-	if err := checkFile(v.File); err != nil {
+	if _, err := loadStreams(v.File); err != nil {
 		return err
 	}
 	err := streamsfile.RetireInFile(v.File, v.Stream)
@@ -133,28 +130,24 @@ func (v *streamsAddVerb) entry() stream.Stream {
 // Run adds a stream.
 func (v *streamsAddVerb) Run(_ context.Context, c console) error {
 	entry := v.entry()
-	var set *stream.Set
-	if v.DryRun {
-		content, err := os.ReadFile(v.File)
-		if err != nil {
-			return fmt.Errorf("reading streams: %w", err)
-		}
-		added, err := streamsfile.Add(content, entry)
-		if err != nil {
-			return fmt.Errorf("%s: %w", v.File, err)
-		}
-		if set, err = stream.Parse(added); err != nil {
-			return err
-		}
-	} else {
+	content, err := os.ReadFile(v.File)
+	if err != nil {
+		return usage("reading streams: %w", err)
+	}
+	added, err := streamsfile.Add(content, entry)
+	if err != nil {
+		return usage("%s: %w", v.File, err)
+	}
+	set, err := stream.Parse(added)
+	if err != nil {
+		return err
+	}
+	if !v.DryRun {
 		text, err := streamsfile.AddToFile(v.File, entry)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(c.err, "datasink: added %s to %s\n", text, v.File)
-		if set, err = stream.Load(v.File); err != nil {
-			return err
-		}
 	}
 	s, _ := set.Lookup(v.Stream)
 	if v.JSON {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -88,6 +87,10 @@ func (v *verifyVerb) Run(ctx context.Context, c console) error {
 	if !v.From.Before(v.To.Time) {
 		return usage("--from: want a time before --to")
 	}
+	listed, err := v.streamsFile.names()
+	if err != nil {
+		return err
+	}
 	t, err := v.find(ctx, c)
 	if err != nil {
 		return err
@@ -100,7 +103,7 @@ func (v *verifyVerb) Run(ctx context.Context, c console) error {
 	if uninspected != nil && ctx.Err() != nil {
 		return uninspected
 	}
-	names, err := v.names(ctx, archive, inspection)
+	names, err := v.names(ctx, archive, inspection, listed)
 	if err != nil {
 		return errors.Join(err, uninspected)
 	}
@@ -139,9 +142,9 @@ func (v *verifyVerb) Run(ctx context.Context, c console) error {
 }
 
 // names returns the streams to verify. A stream is known if the deployment has a
-// queue for it, or, in case the queues cannot be inspected, if streams.json or the
-// archive has it.
-func (v *verifyVerb) names(ctx context.Context, archive deployment.Archive, inspection drain.Inspection) ([]string, error) {
+// queue for it, or, in case the queues cannot be inspected, if streams.json, which has
+// the listed streams, or the archive has it.
+func (v *verifyVerb) names(ctx context.Context, archive deployment.Archive, inspection drain.Inspection, listed []string) ([]string, error) {
 	known := make(map[string]bool)
 	for _, states := range []map[string]queue.State{inspection.Streams, inspection.Orphans} {
 		for name := range states {
@@ -152,11 +155,11 @@ func (v *verifyVerb) names(ctx context.Context, archive deployment.Archive, insp
 		known[name] = true
 	}
 	if len(known) == 0 {
-		names, err := v.archived(ctx, archive)
+		names, err := folderNames(ctx, archive)
 		if err != nil {
 			return nil, err
 		}
-		for _, name := range names {
+		for _, name := range append(names, listed...) {
 			known[name] = true
 		}
 	}
@@ -174,17 +177,9 @@ func (v *verifyVerb) names(ctx context.Context, archive deployment.Archive, insp
 	return slices.Sorted(maps.Keys(known)), nil
 }
 
-// archived returns the streams of streams.json, and the streams with a folder in
-// the archive.
-func (v *verifyVerb) archived(ctx context.Context, archive deployment.Archive) ([]string, error) {
+// folderNames returns the streams with a folder in the archive.
+func folderNames(ctx context.Context, archive deployment.Archive) ([]string, error) {
 	var names []string
-	set, err := stream.Load(v.Streams)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	if err == nil {
-		names = set.Names()
-	}
 	folders, err := archive.Folders(ctx, "")
 	if err != nil {
 		return nil, err

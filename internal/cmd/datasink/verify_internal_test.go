@@ -32,7 +32,11 @@ func TestStreamsAreKnownWithoutRedis(t *testing.T) {
 	}
 	a := deployment.Archive{Bucket: bucket.New(client, s3test.Bucket), Store: store}
 	v := verifyVerb{streamsFile: streamsFile{Streams: streams}}
-	all, err := v.names(t.Context(), a, drain.Inspection{})
+	listed, err := v.streamsFile.names()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := v.names(t.Context(), a, drain.Inspection{}, listed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +45,7 @@ func TestStreamsAreKnownWithoutRedis(t *testing.T) {
 	}
 	v.Stream = []string{"order"}
 	const want = `no stream "order" in this deployment; its streams are: older, orders`
-	if _, err := v.names(t.Context(), a, drain.Inspection{}); err == nil || err.Error() != want {
+	if _, err := v.names(t.Context(), a, drain.Inspection{}, listed); err == nil || err.Error() != want {
 		t.Errorf("names of an unknown stream = %v, want %s", err, want)
 	}
 }

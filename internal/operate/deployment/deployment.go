@@ -83,7 +83,7 @@ type Archive struct {
 	Store archive.Store
 }
 
-// ErrNoTarget is returned if the options choose no deployment to write to.
+// ErrNoTarget is returned if the options and the environment choose no deployment.
 var ErrNoTarget = errors.New("no deployment")
 
 // Place is where other programs find the archive.
