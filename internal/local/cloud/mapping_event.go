@@ -2,10 +2,11 @@ package cloud
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"math"
 	"strconv"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // EventRecord is a record of an event source mapping's event.
@@ -55,11 +56,7 @@ func (e *kinesisEvent) add(shardID string, r Record, offset, next int64, maxByte
 		e.json = append(e.json, ',')
 	}
 	e.json = append(e.json, `{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey":`...)
-	key, err := json.Marshal(r.PartitionKey)
-	if err != nil {
-		panic(err) // A string can always be encoded.
-	}
-	e.json = append(e.json, key...)
+	e.json, _ = jsontext.AppendQuote(e.json, r.PartitionKey) // Bytes that are not UTF-8 become U+FFFD.
 	e.json = append(e.json, `,"sequenceNumber":"`...)
 	e.json = append(e.json, r.SequenceNumber...)
 	e.json = append(e.json, `","data":"`...)
@@ -70,9 +67,14 @@ func (e *kinesisEvent) add(shardID string, r Record, offset, next int64, maxByte
 	e.json = base64.StdEncoding.AppendEncode(e.json, r.Data)
 	e.json = append(e.json, `","approximateArrivalTimestamp":`...)
 	e.json = strconv.AppendFloat(e.json, float64(r.ArrivedAt.UnixMilli())/1000, 'f', 3, 64)
-	e.json = append(e.json, `},"eventSource":"aws:kinesis","eventVersion":"1.0","eventID":"`+shardID+":"+r.SequenceNumber...)
+	e.json = append(e.json, `},"eventSource":"aws:kinesis","eventVersion":"1.0","eventID":"`...)
+	e.json = append(e.json, shardID...)
+	e.json = append(e.json, ':')
+	e.json = append(e.json, r.SequenceNumber...)
 	e.json = append(e.json, `","eventName":"aws:kinesis:record","invokeIdentityArn":"arn:aws:iam::`+Account+`:role/datasink","awsRegion":"`+Region...)
-	e.json = append(e.json, `","eventSourceARN":"`+e.streamARN+`"}`...)
+	e.json = append(e.json, `","eventSourceARN":"`...)
+	e.json = append(e.json, e.streamARN...)
+	e.json = append(e.json, `"}`...)
 	if len(e.json)+eventTail > maxBytes && len(e.batch) > 0 {
 		e.json = e.json[:before]
 		return false

@@ -105,11 +105,14 @@ func (m *Mapping) invoke(ctx context.Context, event *kinesisEvent) (accepted int
 			return 0, fmt.Errorf("reading the function's response: %w", err)
 		}
 	}
+	accepted = len(event.batch)
+	if len(response.BatchItemFailures) == 0 {
+		return accepted, nil
+	}
 	at := make(map[string]int, len(event.batch))
 	for i, r := range event.batch {
 		at[r.sequence] = i
 	}
-	accepted = len(event.batch)
 	for _, failure := range response.BatchItemFailures {
 		i, ok := at[failure.ItemIdentifier]
 		if !ok {

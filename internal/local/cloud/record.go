@@ -50,7 +50,18 @@ func parseRecord(frame []byte) (Record, error) {
 // shard. All sequence numbers have the same length, so that their order as text
 // is their order as numbers.
 func sequenceNumber(shard int, offset int64) string {
-	return fmt.Sprintf("49%034d%020d", shard, offset)
+	number := []byte("49" + "0000000000000000000000000000000000" + "00000000000000000000")
+	putDigits(number[2:36], int64(shard))
+	putDigits(number[36:], offset)
+	return string(number)
+}
+
+// putDigits writes a number over the last digits of text.
+func putDigits(text []byte, n int64) {
+	for i := len(text) - 1; n > 0; i-- {
+		text[i] = byte('0' + n%10)
+		n /= 10
+	}
 }
 
 // sequenceOffset returns the offset of the record with a sequence number.

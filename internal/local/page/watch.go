@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"io"
 	"path"
@@ -16,6 +15,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/ingest"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/go-json-experiment/json"
 )
 
 // watchKinesis counts the records that the tap accepts, and throttles them.
