@@ -164,7 +164,7 @@ func emitted(t *testing.T, deployment string, bad bool) []metrictest.Point {
 
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	bridges := bridge.New(bridge.Config{
-		Deployment: deployment, Streams: set, Firehose: around(), Archive: kept{}, Log: silent, Observe: bridge.Metrics{Writer: writer}.Observe,
+		Bridge: env.Bridge{Base: env.Base{Name: deployment}}, Streams: set, Firehose: around(), Archive: kept{}, Log: silent, Observe: bridge.Metrics{Writer: writer}.Observe,
 		Now: func() time.Time { return now },
 	})
 	batch := string(cloud.KinesisEvent(cloud.EventRecord{Stream: deployment + ".orders", Record: cloud.Record{SequenceNumber: "1", ArrivedAt: now, Data: []byte("a")}}))

@@ -42,11 +42,11 @@ func newHandler(ctx context.Context, p *function.Process) (*bridge.Handler, erro
 		o.HTTPClient = awshttp.NewBuildableClient().WithTimeout(callTimeout)
 	})
 	return bridge.New(bridge.Config{
-		Deployment: settings.Name,
-		Streams:    streams,
-		Firehose:   &sink.Writer{Service: sink.NewFirehose(client), Limits: sink.FirehoseLimits},
-		Archive:    archive.New(archive.NewS3(s3.NewFromConfig(cfg), settings.ArchiveBucket), settings.Name),
-		Log:        p.Log,
-		Observe:    bridge.Metrics{Writer: metric.NewWriter(p.Metrics, settings.Name, settings.AllStreamMetrics)}.Observe,
+		Bridge:   settings,
+		Streams:  streams,
+		Firehose: &sink.Writer{Service: sink.NewFirehose(client), Limits: sink.FirehoseLimits},
+		Archive:  archive.New(archive.NewS3(s3.NewFromConfig(cfg), settings.ArchiveBucket), settings.Name),
+		Log:      p.Log,
+		Observe:  bridge.Metrics{Writer: metric.NewWriter(p.Metrics, settings.Name, settings.AllStreamMetrics)}.Observe,
 	}), nil
 }

@@ -82,7 +82,7 @@ func (p *Pipeline) setHandlers(streams *stream.Set) {
 		Queue: wrap(p.o.Seams.IngestQueue, f.queue), Observe: wrap(p.o.Seams.Outcomes, p.o.Observe.Ingest),
 	})
 	bridges := bridge.New(bridge.Config{
-		Deployment: p.o.Deployment, Streams: streams, Archive: objects, Log: p.packed.logger(p.log("bridge")),
+		Bridge: env.Bridge{Base: env.Base{Name: p.o.Deployment}}, Streams: streams, Archive: objects, Log: p.packed.logger(p.log("bridge")),
 		Firehose: &sink.Writer{Service: wrap(p.o.Seams.Firehose, sink.Service(p.firehose)), Limits: sink.FirehoseLimits},
 		Observe:  p.o.Observe.Bridge,
 	})

@@ -17,6 +17,7 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/bridge"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -61,7 +62,7 @@ func newWorld(t testing.TB) *world {
 		return a
 	}}))
 	w.bridge = bridge.New(bridge.Config{
-		Deployment: "d", Streams: streams, Firehose: w, Archive: archive.New(w.store, "d"), Now: func() time.Time { return w.now }, Log: w.logger,
+		Bridge: env.Bridge{Base: env.Base{Name: "d"}}, Streams: streams, Firehose: w, Archive: archive.New(w.store, "d"), Now: func() time.Time { return w.now }, Log: w.logger,
 	})
 	return w
 }

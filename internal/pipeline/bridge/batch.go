@@ -54,19 +54,19 @@ func (h *Handler) prepare(w *workspace, event []byte) ([]*batch, error) {
 func (h *Handler) lookup(arn string) (stream.Stream, error) {
 	_, resource, _ := strings.Cut(arn, ":stream/")
 	resource, _, _ = strings.Cut(resource, "/")
-	if name, ok := strings.CutPrefix(resource, stream.ResourceName(h.config.Deployment, "")); ok {
+	if name, ok := strings.CutPrefix(resource, stream.ResourceName(h.config.Name, "")); ok {
 		if s, ok := h.config.Streams.Lookup(name); ok {
 			return s, nil
 		}
 	}
-	return stream.Stream{}, fmt.Errorf("looking up %s: not a stream of %s in streams.json", arn, h.config.Deployment)
+	return stream.Stream{}, fmt.Errorf("looking up %s: not a stream of %s in streams.json", arn, h.config.Name)
 }
 
 // pack packs the records into parts, in the memory of w.
 func (h *Handler) pack(w *workspace, b *batch) error {
 	old := h.config.Now().Add(-sink.DoubtfulAge)
 	b.Batch = pack.Batch{
-		Firehose: stream.ResourceName(h.config.Deployment, b.stream.Name), Format: b.stream.Format, Records: len(b.records), AppendBody: b.appendBody,
+		Firehose: stream.ResourceName(h.config.Name, b.stream.Name), Format: b.stream.Format, Records: len(b.records), AppendBody: b.appendBody,
 		IsOld: func(i int) bool { return b.arrivedBefore(old, i) },
 	}
 	var err error

@@ -18,45 +18,44 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
+// writer is implemented by *sink.Writer.
 type writer interface {
 	// Put writes entries to the stream with that AWS name. It does not keep the
 	// entries after it returns.
 	Put(ctx context.Context, stream string, entries []sink.Entry) sink.Result
 }
 
-type failedArchive interface {
+// deadLetterArchive is implemented by *archive.Archive.
+type deadLetterArchive interface {
 	PutDeadLetters(ctx context.Context, stage, streamName, name string, records []archive.DeadLetter) (key string, err error)
 }
 
-// defaultMargin is enough time to write dead letters and to respond.
-const defaultMargin = 2 * time.Second
+// margin is the time before the invocation's deadline at which sending ends. It is
+// enough time to write dead letters and to respond.
+const margin = 2 * time.Second
 
-// Config configures a Handler.
+// Config is the environment and the parts of a Handler. All are required except Now,
+// Log and Observe. Of the environment, the handler reads the name of the deployment.
 type Config struct {
-	// Deployment is the deployment's name. The names of its Kinesis streams and
-	// Firehoses begin with it.
-	Deployment string
-	// Streams are the streams of streams.json.
+	env.Bridge
 	Streams *stream.Set
-	// Firehose accepts packed records. It retries until its context ends.
+	// Firehose retries until its context ends.
 	Firehose writer
-	// Archive accepts dead letters.
-	Archive failedArchive
-	// Margin is the time before the invocation's deadline at which sending ends, so
-	// that the function can still respond. Default 2 s.
-	Margin time.Duration
-	// Observe is called with the outcome of every batch; may be nil. It may be
-	// called from several goroutines at once.
-	Observe func(Summary)
+	Archive  deadLetterArchive
+
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 	// Log receives the lines that pack.LogPacked, LogDeadLetters and LogUndelivered
 	// name. Default slog.Default.
 	Log *slog.Logger
+	// Observe, if set, is called with the summary of each batch, by several goroutines
+	// at once.
+	Observe func(Summary)
 }
 
 // Handler is the bridge's Lambda handler. It is safe for concurrent use.
@@ -65,11 +64,8 @@ type Handler struct {
 	heads  heads
 }
 
-// New returns a Handler. All fields of c without a default must be set.
+// New returns a Handler.
 func New(c Config) *Handler {
-	if c.Margin == 0 {
-		c.Margin = defaultMargin
-	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/data-sink/data-sink/internal/pipeline/bridge"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/google/go-cmp/cmp"
 )
@@ -105,7 +106,7 @@ func TestConcurrentInvocationsKeepApart(t *testing.T) {
 	var wg sync.WaitGroup
 	took := make(map[string]bool)
 	h := bridge.New(bridge.Config{
-		Deployment: "datasink", Streams: streams(t), Archive: &failed{}, Log: silent,
+		Bridge: env.Bridge{Base: env.Base{Name: "datasink"}}, Streams: streams(t), Archive: &failed{}, Log: silent,
 		Firehose: put(func(entries []sink.Entry) sink.Result {
 			mu.Lock()
 			defer mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/deadline"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
@@ -33,7 +34,7 @@ func (h *Handler) putDeadLetters(ctx context.Context, b *batch, parts []pack.Par
 		}
 	}
 	// The rest of the margin is for the response.
-	ctx, cancel := endingEarlier(ctx, h.config.Margin/4)
+	ctx, cancel := context.WithTimeout(ctx, deadline.Left(ctx, margin/4))
 	defer cancel()
 	key, err := h.config.Archive.PutDeadLetters(ctx, archive.StageBridge, b.stream.Name, objectName(b.records[parts[0].First]), letters)
 	if err != nil {

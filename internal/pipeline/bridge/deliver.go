@@ -139,12 +139,3 @@ func (a *attempt) logPacked(ctx context.Context, p pack.Part) {
 	a.summary.Bytes += line.Bytes
 	a.summary.Records += line.Records
 }
-
-// endingEarlier returns ctx with a deadline that is margin before its own.
-func endingEarlier(ctx context.Context, margin time.Duration) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return ctx, func() {}
-	}
-	return context.WithDeadline(ctx, deadline.Add(-margin))
-}

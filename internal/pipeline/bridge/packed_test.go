@@ -10,6 +10,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/data-sink/data-sink/internal/pipeline/bridge"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/google/go-cmp/cmp"
@@ -75,7 +76,7 @@ func BenchmarkInvoke(b *testing.B) {
 			}
 			event := event(list)
 			h := bridge.New(bridge.Config{
-				Deployment: "datasink", Streams: streams(b), Archive: &failed{}, Log: slog.New(slog.DiscardHandler),
+				Bridge: env.Bridge{Base: env.Base{Name: "datasink"}}, Streams: streams(b), Archive: &failed{}, Log: slog.New(slog.DiscardHandler),
 				Firehose: put(func([]sink.Entry) sink.Result { return sink.Result{} }),
 			})
 			b.SetBytes(int64(len(event)))

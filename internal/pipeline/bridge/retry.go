@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/pipeline/deadline"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
@@ -22,7 +23,7 @@ func (a *attempt) retry(ctx context.Context, head head) (first int) {
 			}
 			continue
 		}
-		half, cancel := endingHalfway(ctx, a.config.Margin)
+		half, cancel := halfway(ctx)
 		first := a.settle(half, a.parts[:1])
 		cancel()
 		if first == len(a.records) {
@@ -51,7 +52,7 @@ func (a *attempt) probe(ctx context.Context, head head) (first int) {
 	}
 	ofHead := len(trial)
 	trial = append(trial, a.parts[1:min(2, len(a.parts))]...)
-	half, cancel := endingHalfway(ctx, a.config.Margin)
+	half, cancel := halfway(ctx)
 	defer cancel()
 	result := a.send(half, trial)
 	accepted := slices.ContainsFunc(trial, func(p pack.Part) bool { return p.Outcome == pack.Delivered })
@@ -79,13 +80,7 @@ func refusedAlone(result sink.Result, n int) []int {
 	return slices.DeleteFunc(list, func(i int) bool { return i >= n })
 }
 
-// endingHalfway returns ctx with a deadline in the middle between now and margin
-// before its own deadline.
-func endingHalfway(ctx context.Context, margin time.Duration) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return ctx, func() {}
-	}
-	// send subtracts the margin again.
-	return context.WithDeadline(ctx, deadline.Add(-(time.Until(deadline)-margin)/2))
+// halfway returns ctx with a deadline at which send has used half of its time.
+func halfway(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, deadline.Left(ctx, margin)/2+margin) // send keeps the margin.
 }

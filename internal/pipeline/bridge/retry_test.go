@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/bridge"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/google/go-cmp/cmp"
@@ -250,7 +251,7 @@ func TestAProbeThatRunsOutOfTimeLeavesTheRecordsWithoutAnAnswer(t *testing.T) {
 		service := &recovering{}
 		dead := &failed{}
 		h := bridge.New(bridge.Config{
-			Deployment: "datasink", Streams: streams(t), Archive: dead, Log: silent,
+			Bridge: env.Bridge{Base: env.Base{Name: "datasink"}}, Streams: streams(t), Archive: dead, Log: silent,
 			Firehose: &sink.Writer{Service: service, Limits: sink.FirehoseLimits},
 		})
 		var list []sent
@@ -302,7 +303,7 @@ func TestDuplicatesOfARefusedRecordAreBounded(t *testing.T) {
 		service := &partial{letter: 'a', took: make(map[string]int)}
 		dead := &failed{}
 		h := bridge.New(bridge.Config{
-			Deployment: "datasink", Streams: streams(t), Archive: dead, Log: silent,
+			Bridge: env.Bridge{Base: env.Base{Name: "datasink"}}, Streams: streams(t), Archive: dead, Log: silent,
 			Firehose: &sink.Writer{Service: service, Limits: sink.FirehoseLimits},
 		})
 		list := pairs(4)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 
+	"github.com/data-sink/data-sink/internal/pipeline/deadline"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
@@ -11,7 +12,7 @@ import (
 // send puts the parts that are left to the stream's Firehose, in order, and sets
 // their outcomes.
 func (a *attempt) send(ctx context.Context, parts []pack.Part) sink.Result {
-	ctx, cancel := endingEarlier(ctx, a.config.Margin)
+	ctx, cancel := context.WithTimeout(ctx, deadline.Left(ctx, margin))
 	defer cancel()
 	result := a.Send(ctx, a.config.Firehose, parts)
 	a.err = cmp.Or(result.Err, a.err)

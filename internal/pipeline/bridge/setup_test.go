@@ -17,6 +17,7 @@ import (
 	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/bridge"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -101,7 +102,7 @@ func setup(tb testing.TB) *bench {
 	tb.Helper()
 	b := &bench{now: now}
 	b.Handler = bridge.New(bridge.Config{
-		Deployment: "datasink", Streams: streams(tb), Firehose: &b.firehose, Archive: &b.failed,
+		Bridge: env.Bridge{Base: env.Base{Name: "datasink"}}, Streams: streams(tb), Firehose: &b.firehose, Archive: &b.failed,
 		Observe: func(s bridge.Summary) { b.summaries = append(b.summaries, s) },
 		Now:     func() time.Time { return b.now }, Log: slog.New(slog.NewJSONHandler(&b.log, nil)),
 	})

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 	"github.com/data-sink/data-sink/internal/pipeline/bridge"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/go-json-experiment/json"
@@ -16,7 +17,7 @@ import (
 
 func newBridge(service sink.Service) *bridge.Handler {
 	return bridge.New(bridge.Config{
-		Deployment: deployment, Streams: streams(1), Archive: noArchive{},
+		Bridge: env.Bridge{Base: env.Base{Name: deployment}}, Streams: streams(1), Archive: noArchive{},
 		Firehose: &sink.Writer{Service: service, Limits: sink.FirehoseLimits},
 		Log:      slog.New(slog.NewJSONHandler(io.Discard, nil)), // writing log lines is part of the work
 	})
