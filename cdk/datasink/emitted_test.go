@@ -170,7 +170,7 @@ func emitted(t *testing.T, deployment string, bad bool) []metrictest.Point {
 	batch := string(cloud.KinesisEvent(cloud.EventRecord{Stream: deployment + ".orders", Record: cloud.Record{SequenceNumber: "1", ArrivedAt: now, Data: []byte("a")}}))
 
 	verifies := verifier.New(verifier.Config{
-		Streams: set, Every: time.Hour, Objects: bucket.New(empty{}, "archive"), Settle: func(stream.Stream) time.Duration { return 0 }, Log: silent,
+		Streams: set, Verifier: env.Verifier{Every: time.Hour}, Objects: bucket.New(empty{}, "archive"), Settle: func(stream.Stream) time.Duration { return 0 }, Log: silent,
 		Inspect: func(context.Context) (drain.Inspection, error) { return drain.Inspection{}, nil },
 		PackedLines: func(_ context.Context, from, _ time.Time, each func(line []byte) error) error {
 			if !bad {

@@ -48,7 +48,7 @@ func newHandler(ctx context.Context, p *function.Process) (*verifier.Handler, er
 	ingestLog := remote.NewLog(cfg, settings.IngestLog)
 	return verifier.New(verifier.Config{
 		Streams:   streams,
-		Every:     settings.Every,
+		Verifier:  settings,
 		Objects:   objects,
 		Manifests: &manifest.Archive{Bucket: objects, Store: archive.NewS3(store, settings.ArchiveBucket)},
 		Inspect: func(ctx context.Context) (drain.Inspection, error) {

@@ -22,7 +22,7 @@ type logs struct {
 func (w *work) readLogs(ctx context.Context, from, to time.Time) (logs, error) {
 	lines := logs{packed: make(map[string][]pack.Line), direct: make(map[string][]archive.Line)}
 	begin, end := verify.LogTime(from, to)
-	err := w.c.PackedLines(ctx, begin, end, func(line []byte) error {
+	err := w.config.PackedLines(ctx, begin, end, func(line []byte) error {
 		p, ok, err := pack.ParseLine(line)
 		w.noteMalformed(ctx, logMalformed, err)
 		if ok && isBetween(p.LoggedAt, begin, end) {
@@ -34,7 +34,7 @@ func (w *work) readLogs(ctx context.Context, from, to time.Time) (logs, error) {
 		return logs{}, fmt.Errorf("reading the log of packed records: %w", err)
 	}
 	begin, end = verify.DirectLogTime(from, to)
-	err = w.c.DirectLines(ctx, begin, end, func(line []byte) error {
+	err = w.config.DirectLines(ctx, begin, end, func(line []byte) error {
 		d, ok, err := archive.ParseLine(line)
 		w.noteMalformed(ctx, logDirect, err)
 		if ok && isBetween(d.LoggedAt, begin, end) {
@@ -54,7 +54,7 @@ func (w *work) noteMalformed(ctx context.Context, message string, err error) {
 		return
 	}
 	w.malformed[message] = true
-	w.c.Log.ErrorContext(ctx, message, "error", err)
+	w.config.Log.ErrorContext(ctx, message, "error", err)
 	w.problems = append(w.problems, err)
 }
 

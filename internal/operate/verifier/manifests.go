@@ -26,11 +26,11 @@ type pending struct {
 // writeManifests writes the manifests of the complete hours of the window, and
 // notes the earlier hours that are pending.
 func (w *work) writeManifests(ctx context.Context, s stream.Stream, report *verify.Report) {
-	if w.c.Manifests == nil {
+	if w.config.Manifests == nil {
 		return
 	}
 	begin := w.from.Truncate(time.Hour).Add(-lookBack)
-	hours, err := w.c.Manifests.Hours(ctx, s.Name, begin, w.to)
+	hours, err := w.config.Manifests.Hours(ctx, s.Name, begin, w.to)
 	if err != nil {
 		w.noteManifest(ctx, s.Name, err)
 		return
@@ -42,7 +42,7 @@ func (w *work) writeManifests(ctx context.Context, s stream.Stream, report *veri
 	for at := begin; at.Before(w.from); at = at.Add(time.Hour) {
 		open[at] = !hours[at].Exists
 	}
-	for o, err := range w.c.Objects.Hours(ctx, s.Name+"/", begin, w.from) {
+	for o, err := range w.config.Objects.Hours(ctx, s.Name+"/", begin, w.from) {
 		if err != nil {
 			w.noteManifest(ctx, s.Name, err)
 			return
@@ -73,7 +73,7 @@ func (w *work) catchUp(ctx context.Context) {
 			return
 		}
 		for _, p := range w.pending[at] {
-			config := w.config(p.stream, at, at.Add(time.Hour))
+			config := w.verification(p.stream, at, at.Add(time.Hour))
 			config.Packed, config.Direct = each(lines.packed[p.stream.Name]), each(lines.direct[p.stream.Name])
 			report, err := verify.Run(ctx, config)
 			if err != nil {
@@ -88,11 +88,11 @@ func (w *work) catchUp(ctx context.Context) {
 }
 
 func (w *work) writeManifest(ctx context.Context, name string, at time.Time, hour manifest.Hour, objects []manifest.Object) {
-	written, err := w.c.Manifests.Write(ctx, name, at, hour, objects)
+	written, err := w.config.Manifests.Write(ctx, name, at, hour, objects)
 	if err != nil {
 		w.noteManifest(ctx, name, err)
 	} else if written {
-		w.c.Log.InfoContext(ctx, logManifest, "stream", name, "hour", at, "objects", len(objects))
+		w.config.Log.InfoContext(ctx, logManifest, "stream", name, "hour", at, "objects", len(objects))
 	}
 }
 
@@ -102,7 +102,7 @@ func (w *work) noteManifest(ctx context.Context, name string, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	w.c.Log.ErrorContext(ctx, logNoManifest, "stream", name, "error", err)
+	w.config.Log.ErrorContext(ctx, logNoManifest, "stream", name, "error", err)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.problems = append(w.problems, err)

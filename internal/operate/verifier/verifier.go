@@ -6,7 +6,6 @@
 package verifier
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,7 +17,9 @@ import (
 
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/manifest"
+	"github.com/data-sink/data-sink/internal/pipeline/deadline"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
@@ -32,9 +33,9 @@ const (
 	// atOnce is the number of streams that are verified at once, because reading an
 	// object is mostly waiting. Each stream holds one object in memory.
 	atOnce = 4
-	// defaultMargin is enough time to finish the objects that are being read, and to
-	// answer.
-	defaultMargin = 30 * time.Second
+	// margin is the time before the invocation's deadline at which the run ends. It is
+	// enough time to finish the objects that are being read, and to answer.
+	margin = 30 * time.Second
 	// maxLogged bounds the log lines for the differences of one stream.
 	maxLogged = 100
 )
@@ -55,13 +56,14 @@ const (
 // errTooMuch is the error of streams that were not verified in time.
 var errTooMuch = errors.New("out of time: verify this window with the command, and set verifyHours lower")
 
-// Config configures a Handler.
+// Config is the environment and the parts of a Handler. All are required except
+// Manifests, Now, Log and Observe. Of the environment, the handler reads Every, which
+// is the length of a window.
 type Config struct {
+	env.Verifier
 	// Streams are the streams to verify. Retired streams are verified too, because
 	// they drain; a retired stream may have no queue and no objects any more.
 	Streams *stream.Set
-	// Every is the length of a window, in whole hours.
-	Every time.Duration
 	// Objects is the archive.
 	Objects *bucket.Bucket
 	// Manifests writes the manifests of complete hours; nil writes none.
@@ -76,15 +78,13 @@ type Config struct {
 	DirectLines func(ctx context.Context, from, to time.Time, each func(line []byte) error) error
 	// Settle returns the time that a record of a stream may take to the archive.
 	Settle func(s stream.Stream) time.Duration
-	// Observe, if set, is called after every run that verified a stream.
-	Observe func(Summary)
-	// Margin is the time before the invocation's deadline at which the run ends.
-	// Default 30 s.
-	Margin time.Duration
+
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 	// Log receives the results. Default slog.Default.
 	Log *slog.Logger
+	// Observe, if set, is called after each run that verified a stream.
+	Observe func(Summary)
 }
 
 // Summary is the result of one run for all streams that could be verified.
@@ -97,11 +97,10 @@ type Summary struct {
 }
 
 // Handler is the verifier's Lambda handler. It is safe for concurrent use.
-type Handler struct{ c Config }
+type Handler struct{ config Config }
 
 // New returns a Handler.
 func New(c Config) *Handler {
-	c.Margin = cmp.Or(c.Margin, defaultMargin)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -111,7 +110,7 @@ func New(c Config) *Handler {
 	if c.Observe == nil {
 		c.Observe = func(Summary) {}
 	}
-	return &Handler{c: c}
+	return &Handler{config: c}
 }
 
 // Answer is the answer of an invocation that verified all streams.
@@ -140,16 +139,13 @@ func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		var stop context.CancelFunc
-		ctx, stop = context.WithDeadlineCause(ctx, deadline.Add(-h.c.Margin), errTooMuch)
-		defer stop()
-	}
+	ctx, cancel := context.WithTimeoutCause(ctx, deadline.Left(ctx, margin), errTooMuch)
+	defer cancel()
 	w := &work{Handler: h, from: from, to: to, malformed: make(map[string]bool), pending: make(map[time.Time][]pending)}
 	if w.lines, err = w.readLogs(ctx, from, to); err != nil {
 		return nil, fmt.Errorf("verifying %s to %s: %w", from.Format(time.RFC3339), to.Format(time.RFC3339), late(ctx, err))
 	}
-	w.inspection, err = h.c.Inspect(ctx)
+	w.inspection, err = h.config.Inspect(ctx)
 	if err != nil {
 		w.noteUninspected(ctx, err)
 	}
@@ -166,7 +162,7 @@ func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 
 // noteUninspected makes a queue that could not be inspected a problem of the run.
 func (w *work) noteUninspected(ctx context.Context, err error) {
-	w.c.Log.ErrorContext(ctx, logUninspected, "error", err)
+	w.config.Log.ErrorContext(ctx, logUninspected, "error", err)
 	w.problems = append(w.problems, err)
 }
 
@@ -188,8 +184,8 @@ func (h *Handler) window(event []byte) (from, to time.Time, err error) {
 		return e.From.UTC(), e.To.UTC(), nil
 	}
 	if e.ScheduledAt.IsZero() {
-		e.ScheduledAt = h.c.Now()
+		e.ScheduledAt = h.config.Now()
 	}
 	to = e.ScheduledAt.UTC().Add(-Lag).Truncate(time.Hour)
-	return to.Add(-h.c.Every), to, nil
+	return to.Add(-h.config.Every), to, nil
 }

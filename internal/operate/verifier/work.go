@@ -43,7 +43,7 @@ func (w *work) verifyAll(ctx context.Context) map[string]Result {
 			bytes[name] += int64(p.Bytes)
 		}
 	}
-	streams := w.c.Streams.All()
+	streams := w.config.Streams.All()
 	slices.SortFunc(streams, func(a, b stream.Stream) int {
 		return cmp.Or(cmp.Compare(bytes[a.Name], bytes[b.Name]), cmp.Compare(a.Name, b.Name))
 	})
@@ -75,7 +75,7 @@ func (w *work) verify(ctx context.Context, s stream.Stream) Result {
 	w.mu.Lock()
 	packed, direct := w.lines.packed[s.Name], w.lines.direct[s.Name]
 	w.mu.Unlock()
-	config := w.config(s, w.from, w.to)
+	config := w.verification(s, w.from, w.to)
 	config.Packed, config.Direct = each(packed), each(direct)
 	if state, ok := w.inspection.Streams[s.Name]; ok {
 		config.Queue = &state
@@ -87,7 +87,7 @@ func (w *work) verify(ctx context.Context, s stream.Stream) Result {
 	}
 	if err != nil {
 		err = late(ctx, err)
-		w.c.Log.ErrorContext(ctx, logUnverified, "stream", s.Name, "error", err)
+		w.config.Log.ErrorContext(ctx, logUnverified, "stream", s.Name, "error", err)
 		return Result{err: err}
 	}
 	w.writeManifests(ctx, s, report)
@@ -105,18 +105,18 @@ func (w *work) verify(ctx context.Context, s stream.Stream) Result {
 		}
 	}
 	if more := len(report.Findings) - maxLogged; more > 0 {
-		w.c.Log.ErrorContext(ctx, logMore, "stream", s.Name, "count", more)
+		w.config.Log.ErrorContext(ctx, logMore, "stream", s.Name, "count", more)
 	}
-	w.c.Log.InfoContext(ctx, logVerified, "stream", s.Name, "from", w.from, "to", w.to, "records", r.Records, "bytes", r.Bytes,
+	w.config.Log.InfoContext(ctx, logVerified, "stream", s.Name, "from", w.from, "to", w.to, "records", r.Records, "bytes", r.Bytes,
 		"objects", r.Objects, "inFlight", report.InFlight.Records, "missing", r.Missing, "differences", r.Differences)
 	return r
 }
 
-// config returns the configuration of a verification without logs.
-func (w *work) config(s stream.Stream, from, to time.Time) verify.Config {
+// verification returns the configuration of a verification without logs.
+func (w *work) verification(s stream.Stream, from, to time.Time) verify.Config {
 	return verify.Config{
 		Stream: s.Name, Format: s.Format, HoldsGzip: s.HoldsGzip(), Buffer: time.Duration(s.BufferSeconds) * time.Second, From: from, To: to, Settle: w.settle(s),
-		Objects: w.c.Objects, Summaries: w.c.Manifests != nil, Now: w.c.Now,
+		Objects: w.config.Objects, Summaries: w.config.Manifests != nil, Now: w.config.Now,
 	}
 }
 
@@ -124,14 +124,14 @@ func (w *work) config(s stream.Stream, from, to time.Time) verify.Config {
 // in hours that have been over for Lag.
 func (w *work) settle(s stream.Stream) time.Duration {
 	over := w.to.Add(time.Hour - 1).Truncate(time.Hour)
-	if !w.c.Now().Before(over.Add(Lag)) {
+	if !w.config.Now().Before(over.Add(Lag)) {
 		return 0
 	}
-	return w.c.Settle(s)
+	return w.config.Settle(s)
 }
 
 func (w *work) log(ctx context.Context, streamName string, f verify.Finding) {
-	w.c.Log.ErrorContext(ctx, logDiffers, "stream", streamName, "kind", f.Kind, "hop", f.Hop, "object", f.Object, "offset", f.Offset,
+	w.config.Log.ErrorContext(ctx, logDiffers, "stream", streamName, "kind", f.Kind, "hop", f.Hop, "object", f.Object, "offset", f.Offset,
 		"bytes", f.Bytes, "records", f.Records, "loggedAt", f.LoggedAt, "firstSequence", f.FirstSequence, "lastSequence", f.LastSequence, "reason", f.Detail)
 }
 
@@ -149,7 +149,7 @@ func (w *work) sumUp(results map[string]Result) error {
 		sum.Differences += r.Differences
 	}
 	if len(unverified) == 0 || len(unverified) < len(results) {
-		w.c.Observe(sum)
+		w.config.Observe(sum)
 	}
 	problems := w.problems
 	if len(unverified) > 0 {

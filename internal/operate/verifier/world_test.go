@@ -21,6 +21,7 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/verifier"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/metric"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
@@ -84,7 +85,7 @@ func newWorld(t testing.TB, streams ...string) *world {
 		entries = append(entries, fmt.Sprintf(`{"name":%q}`, name))
 	}
 	w.config = verifier.Config{
-		Streams: parse(t, entries...), Every: time.Hour, Objects: bucket.New(w.client, s3test.Bucket), Settle: remote.Settle,
+		Streams: parse(t, entries...), Verifier: env.Verifier{Every: time.Hour}, Objects: bucket.New(w.client, s3test.Bucket), Settle: remote.Settle,
 		Inspect:     func(context.Context) (drain.Inspection, error) { return w.queues, nil },
 		PackedLines: w.linesOf(&w.lines),
 		DirectLines: w.linesOf(&w.direct),
