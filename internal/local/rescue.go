@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 )
 
@@ -27,7 +28,7 @@ func (p *Pipeline) rescue(ctx context.Context) error {
 				p.o.Log.Error("records not rescued", "stream", name, "error", err)
 			}
 		}
-		sleep(ctx, progressCheck)
+		backoff.Sleep(ctx, progressCheck)
 	}
 }
 

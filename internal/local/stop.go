@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 )
 
 const (
@@ -78,21 +79,11 @@ func (p *Pipeline) progress(ctx context.Context, doing string, left func() (int6
 		case time.Since(since) > stuckAfter:
 			return errors.Join(errStuck, err)
 		}
-		sleep(ctx, progressCheck)
+		backoff.Sleep(ctx, progressCheck)
 	}
 }
 
 var errStuck = fmt.Errorf("no progress for %v", stuckAfter)
-
-// sleep waits for d, or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
-}
 
 // emptyQueue runs the drainer until Redis holds no record.
 func (p *Pipeline) emptyQueue(ctx context.Context) error {

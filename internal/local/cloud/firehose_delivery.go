@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
@@ -108,7 +109,7 @@ func (d *deliveryStream) run(ctx context.Context) {
 			return
 		case err != nil:
 			d.firehose.Log.WarnContext(ctx, "object not written", "stream", d.name, "error", err)
-			sleep(ctx, redeliver)
+			backoff.Sleep(ctx, redeliver)
 			continue
 		case more:
 			continue
@@ -169,6 +170,6 @@ func (d *deliveryStream) take(ctx context.Context) (*buffer, DeliveryStream, err
 		if err := ctx.Err(); err != nil {
 			return nil, DeliveryStream{}, err
 		}
-		sleep(ctx, time.Millisecond)
+		backoff.Sleep(ctx, time.Millisecond)
 	}
 }

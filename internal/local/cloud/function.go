@@ -63,13 +63,3 @@ func (f *Function) Invoke(ctx context.Context, event []byte) (answer []byte, err
 func (f *Function) ARN() string {
 	return "arn:aws:lambda:" + Region + ":" + Account + ":function:" + f.Name
 }
-
-// sleep waits for d, or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
-}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 	"github.com/google/uuid"
 	"golang.org/x/sync/semaphore"
 )
@@ -224,7 +225,7 @@ func (p *poller) await(ctx context.Context) bool {
 		end, grown := p.shard.spool.tail()
 		if waiting := end - p.position.Load(); waiting > 0 {
 			if waiting < int64(p.mapping.BatchBytes)/2 {
-				sleep(ctx, p.mapping.Window)
+				backoff.Sleep(ctx, p.mapping.Window)
 			}
 			return ctx.Err() == nil
 		}
@@ -237,7 +238,7 @@ func (p *poller) await(ctx context.Context) bool {
 }
 
 func (p *poller) backOff(ctx context.Context) {
-	sleep(ctx, min(p.mapping.Backoff<<min(p.failures-1, 6), 50*p.mapping.Backoff))
+	backoff.Sleep(ctx, min(p.mapping.Backoff<<min(p.failures-1, 6), 50*p.mapping.Backoff))
 }
 
 // read returns the event of a part, of at most maxBytes.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -149,7 +150,7 @@ func (p Plan) advice() string {
 		if c.Kind == bySetting {
 			name, _, _ := strings.Cut(strings.TrimLeft(c.Lift, `"`), "=")
 			name, _, _ = strings.Cut(name, `"`)
-			fmt.Fprintf(&b, " (%s)", orDefault(name, "cacheNodeType"))
+			fmt.Fprintf(&b, " (%s)", cmp.Or(name, "cacheNodeType"))
 		}
 		b.WriteString("\n")
 	}
@@ -166,13 +167,6 @@ func (p Plan) perRequest() float64 {
 	}
 	log := p.Load.requests() * bill.MonthSeconds * (accessLogBytes + logBytesPerRecord) / bill.GiB * bill.LogGiB
 	return p.API.Dollars + p.Ingest.Dollars + log
-}
-
-func orDefault(s, byDefault string) string {
-	if s == "" {
-		return byDefault
-	}
-	return s
 }
 
 // many returns a number with its noun.

@@ -7,13 +7,13 @@ package post
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	cryptorand "crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 )
 
 // Body is the body of one request.
@@ -143,7 +145,7 @@ func (c *Client) repeat(ctx context.Context, b Body) (Receipt, error) {
 		}
 		var refusal *Refusal
 		answered := errors.As(err, &refusal)
-		if answered && !refusal.mayPass() || errors.Is(err, errForeign) || attempt >= orDefault(c.MaxAttempts, 10) || !c.wait(ctx, attempt, refusal) {
+		if answered && !refusal.mayPass() || errors.Is(err, errForeign) || attempt >= cmp.Or(c.MaxAttempts, 10) || !c.wait(ctx, attempt, refusal) {
 			return Receipt{Retries: attempt - 1}, fmt.Errorf("posting to %s: %w", b.Stream, err)
 		}
 	}
@@ -207,19 +209,11 @@ func (c *Client) post(ctx context.Context, b Body, wire []byte) (id string, err 
 // wait waits with full jitter before the next attempt. It returns false if ctx ends
 // first.
 func (c *Client) wait(ctx context.Context, attempt int, refusal *Refusal) bool {
-	bound := min(orDefault(c.BaseDelay, 200*time.Millisecond)<<min(attempt-1, 20), orDefault(c.MaxDelay, 10*time.Second))
-	delay := rand.N(bound) + 1 // #nosec G404 -- a pause, no secret.
+	delay := backoff.Jitter(attempt-1, cmp.Or(c.BaseDelay, 200*time.Millisecond), cmp.Or(c.MaxDelay, 10*time.Second))
 	if refusal != nil {
 		delay += refusal.retryAfter
 	}
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
+	return backoff.Sleep(ctx, delay)
 }
 
 func compress(b []byte) ([]byte, error) {
@@ -232,11 +226,4 @@ func compress(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	return out.Bytes(), nil
-}
-
-func orDefault[T int | time.Duration](value, byDefault T) T {
-	if value <= 0 {
-		return byDefault
-	}
-	return value
 }

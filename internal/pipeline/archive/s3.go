@@ -8,12 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 )
 
 // s3API is the part of the S3 client that the store uses.
@@ -51,7 +51,7 @@ const (
 // earlier try of the same call. The other upload may be aborted, so that 409 does
 // not mean that the object is stored: Create tries again until ctx ends.
 func (s s3Store) Create(ctx context.Context, key string, body []byte) error {
-	for pause := conflictPause; ; pause = min(2*pause, maxConflictPause) {
+	for conflicts := 0; ; conflicts++ {
 		err := s.put(ctx, key, body, aws.String("*"))
 		switch statusOf(err) {
 		case http.StatusPreconditionFailed:
@@ -60,9 +60,7 @@ func (s s3Store) Create(ctx context.Context, key string, body []byte) error {
 		default:
 			return err
 		}
-		select {
-		case <-time.After(rand.N(pause)): // #nosec G404 -- not a secret
-		case <-ctx.Done():
+		if !backoff.Sleep(ctx, backoff.Jitter(conflicts, conflictPause, maxConflictPause)) {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -70,11 +71,11 @@ type Queue struct {
 // does, and each command reconnects when necessary.
 func Open(o Options) (*Queue, error) {
 	ingest := env.Defaults(env.ParseIngest)
-	o.PushTimeout = orDefault(o.PushTimeout, ingest.PushTimeout)
-	o.WakeInterval = orDefault(o.WakeInterval, ingest.Wake.Interval)
-	o.RememberFor = orDefault(o.RememberFor, ingest.IdempotencyWindow)
-	o.CountersSettle = orDefault(o.CountersSettle, 15*time.Minute)
-	o.IdleTimeout = orDefault(o.IdleTimeout, 90*time.Second)
+	o.PushTimeout = cmp.Or(o.PushTimeout, ingest.PushTimeout)
+	o.WakeInterval = cmp.Or(o.WakeInterval, ingest.Wake.Interval)
+	o.RememberFor = cmp.Or(o.RememberFor, ingest.IdempotencyWindow)
+	o.CountersSettle = cmp.Or(o.CountersSettle, 15*time.Minute)
+	o.IdleTimeout = cmp.Or(o.IdleTimeout, 90*time.Second)
 	address, cluster, err := parseURL(o.URL)
 	if err != nil {
 		return nil, err
@@ -85,13 +86,6 @@ func Open(o Options) (*Queue, error) {
 		return nil, errors.New("opening the queue: the Redis URL is malformed")
 	}
 	return &Queue{client: client, options: o}, nil
-}
-
-func orDefault(value, byDefault time.Duration) time.Duration {
-	if value <= 0 {
-		return byDefault
-	}
-	return value
 }
 
 // Close closes all connections.

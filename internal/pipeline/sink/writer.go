@@ -1,11 +1,14 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
+	"github.com/data-sink/data-sink/internal/pipeline/deadline"
 )
 
 const (
@@ -50,6 +53,7 @@ type Writer struct {
 // progress.
 func (w *Writer) Put(ctx context.Context, stream string, entries []Entry) Result {
 	d := newDelivery(w.Limits, entries)
+	base, limit := cmp.Or(w.BaseDelay, defaultBaseDelay), cmp.Or(w.MaxDelay, defaultMaxDelay)
 	idle := 0 // successive calls that settled no entry
 	for d.unsettled() > 0 && ctx.Err() == nil {
 		failures, err := w.Service.Put(ctx, stream, d.take())
@@ -66,8 +70,9 @@ func (w *Writer) Put(ctx context.Context, stream string, entries []Entry) Result
 		if w.MaxAttempts > 0 && idle >= w.MaxAttempts {
 			break
 		}
-		pause := rand.N(w.maxDelay(idle)) // #nosec G404 -- not a secret
-		if !wait(ctx, pause) {
+		pause := backoff.Jitter(max(idle-1, 0), base, limit)
+		// A wait until the deadline would leave no time to give the entries back.
+		if deadline.Left(ctx, 0) <= pause || !backoff.Sleep(ctx, pause) {
 			break
 		}
 	}
@@ -76,41 +81,6 @@ func (w *Writer) Put(ctx context.Context, stream string, entries []Entry) Result
 		result.Err = fmt.Errorf("putting %d entries to %s: %w", left, stream, cause(ctx, d.lastErr))
 	}
 	return result
-}
-
-// maxDelay is the longest wait after idle successive calls that settled no entry.
-func (w *Writer) maxDelay(idle int) time.Duration {
-	delay, limit := w.BaseDelay, w.MaxDelay
-	if delay <= 0 {
-		delay = defaultBaseDelay
-	}
-	if limit <= 0 {
-		limit = defaultMaxDelay
-	}
-	for range idle - 1 {
-		if delay > limit/2 {
-			return limit
-		}
-		delay *= 2
-	}
-	return min(delay, limit)
-}
-
-// wait waits for delay and reports whether it passed before ctx ended. If the
-// deadline of ctx would come first, wait returns false at once: the caller needs
-// the remaining time to give the entries back.
-func wait(ctx context.Context, delay time.Duration) bool {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= delay {
-		return false
-	}
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }
 
 // cause joins the reasons for which entries are left.

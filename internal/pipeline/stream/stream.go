@@ -3,6 +3,7 @@
 package stream
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -93,32 +94,24 @@ type Stream struct {
 
 // withDefaults returns s with its defaults. No other code applies defaults.
 func (s Stream) withDefaults() Stream {
-	s.Format = orDefault(s.Format, Lines)
-	s.Tap = orDefault(s.Tap, TapOn)
+	s.Format = cmp.Or(s.Format, Lines)
+	s.Tap = cmp.Or(s.Tap, TapOn)
 	if s.HasTap() {
-		s.Capacity = orDefault(s.Capacity, Provisioned)
-		s.RetentionHours = orDefault(s.RetentionHours, 24)
+		s.Capacity = cmp.Or(s.Capacity, Provisioned)
+		s.RetentionHours = cmp.Or(s.RetentionHours, 24)
 	}
 	if s.Capacity == Provisioned {
-		s.Shards = orDefault(s.Shards, 1)
+		s.Shards = cmp.Or(s.Shards, 1)
 	}
-	s.BufferSeconds = orDefault(s.BufferSeconds, 60)
-	s.BufferMiB = orDefault(s.BufferMiB, 64)
+	s.BufferSeconds = cmp.Or(s.BufferSeconds, 60)
+	s.BufferMiB = cmp.Or(s.BufferMiB, 64)
 	compression := Gzip
 	if s.Format == Raw {
 		compression = None
 	}
-	s.Compression = orDefault(s.Compression, compression)
-	s.Overflow = orDefault(s.Overflow, ToArchive)
+	s.Compression = cmp.Or(s.Compression, compression)
+	s.Overflow = cmp.Or(s.Overflow, ToArchive)
 	return s
-}
-
-func orDefault[T comparable](value, byDefault T) T {
-	var zero T
-	if value == zero {
-		return byDefault
-	}
-	return value
 }
 
 // gzipSuffix is the end of a name by which readers know a gzip file.
