@@ -146,7 +146,7 @@ func TestTheDailyRequestAsksIngestForItsHealth(t *testing.T) {
 		t.Errorf("schedule %v", schedule)
 	}
 	handler := ingest.New(ingest.Config{
-		Ingest: env.Defaults(env.ParseIngest), Streams: mustParse(t, fourStreams), Queue: &surroundings{}, Archive: kept{}, Waker: &surroundings{}, Logger: slog.New(slog.DiscardHandler),
+		Ingest: env.Defaults(env.ParseIngest), Streams: mustParse(t, fourStreams), Queue: &surroundings{}, Archive: kept{}, Waker: &surroundings{}, Log: slog.New(slog.DiscardHandler),
 		Credentials: basicauth.NewCache(func(context.Context) ([]byte, error) { return []byte(`{"datasink":"hunter2"}`), nil }, time.Minute, time.Minute),
 	})
 	answer, err := handler.Invoke(t.Context(), []byte(rendered(at(schedule, "Target", "Input"))))

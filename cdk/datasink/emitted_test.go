@@ -144,7 +144,7 @@ func emitted(t *testing.T, deployment string, bad bool) []metrictest.Point {
 	window := metric.NewWindow(writer)
 	clients := basicauth.NewCache(func(context.Context) ([]byte, error) { return []byte(`{"datasink":"hunter2"}`), nil }, time.Minute, time.Minute)
 	ingests := ingest.New(ingest.Config{
-		Ingest: env.Defaults(env.ParseIngest), Streams: set, Credentials: clients, Queue: around(), Archive: kept{}, Waker: around(), Logger: silent,
+		Ingest: env.Defaults(env.ParseIngest), Streams: set, Credentials: clients, Queue: around(), Archive: kept{}, Waker: around(), Log: silent,
 		Observe: ingest.Metrics{Window: window}.Observe,
 	})
 	post := `{"rawPath":"/archives/orders","headers":{"authorization":"Basic ` + base64.StdEncoding.EncodeToString([]byte("datasink:hunter2")) +

@@ -68,7 +68,7 @@ func newHandler(ctx context.Context, p *function.Process) (*ingest.Handler, erro
 		Queue:       records,
 		Archive:     archive.New(archive.NewS3(s3.NewFromConfig(cfg), e.ArchiveBucket), e.Name),
 		Waker:       wake.New(sqs.NewFromConfig(cfg, wake.DualStack(e.DualStack)), e.Wake.QueueURL),
-		Logger:      p.Log,
+		Log:         p.Log,
 		Observe:     ingest.Metrics{Window: window}.Observe,
 	}), nil
 }

@@ -78,7 +78,7 @@ func (p *Pipeline) setHandlers(streams *stream.Set) {
 		TotalClaims: 4, Observe: p.o.Observe.Drain,
 	})
 	ingester := ingest.New(ingest.Config{
-		Ingest: ingestEnv(p.o), Streams: streams, Credentials: f.credentials, Archive: objects, Waker: wakes, Logger: p.direct.logger(p.log("ingest")),
+		Ingest: ingestEnv(p.o), Streams: streams, Credentials: f.credentials, Archive: objects, Waker: wakes, Log: p.direct.logger(p.log("ingest")),
 		Queue: wrap(p.o.Seams.IngestQueue, f.queue), Observe: wrap(p.o.Seams.Outcomes, p.o.Observe.Ingest),
 	})
 	bridges := bridge.New(bridge.Config{

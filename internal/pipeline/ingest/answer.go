@@ -27,12 +27,15 @@ var statuses = map[string]int{
 	"unavailable":            http.StatusServiceUnavailable,
 }
 
-// refusal is an error answer. It has a code for programs and a detail for people.
+// refusal is an error that is the answer to a request. It has a code for programs and
+// a detail for people.
 type refusal struct {
 	code, detail string
 	// header and value are an additional header of the answer. Both can be empty.
 	header, value string
 }
+
+func (f *refusal) Error() string { return f.detail }
 
 // retryAfter is the Retry-After of a 503, in seconds.
 const retryAfter = "5"
@@ -74,20 +77,20 @@ func unavailable(detail string) refusal {
 	return refusal{code: "unavailable", detail: detail, header: "Retry-After", value: retryAfter}
 }
 
-func methodNotAllowed(allow string) refusal {
-	return refusal{code: "method_not_allowed", detail: "the path does not support this method", header: "Allow", value: allow}
+func methodNotAllowed(allow string) *refusal {
+	return &refusal{code: "method_not_allowed", detail: "the path does not support this method", header: "Allow", value: allow}
 }
 
 // tooLarge returns the refusal of a body of a size over limit. form is "received"
 // or "decoded".
-func tooLarge(form, size string, limit int) refusal {
-	return refusal{code: "body_too_large", detail: fmt.Sprintf("the body has %s as %s; the limit is %d bytes", size, form, limit)}
+func tooLarge(form, size string, limit int) *refusal {
+	return &refusal{code: "body_too_large", detail: fmt.Sprintf("the body has %s as %s; the limit is %d bytes", size, form, limit)}
 }
 
 // overBacklog returns the refusal of a batch that is larger than the bound on its
 // stream's backlog, so that a retry could never succeed.
-func overBacklog(maxBacklogMiB int) refusal {
-	return refusal{code: "body_too_large", detail: fmt.Sprintf("the batch is larger than the backlog of its stream may be; the limit is %d MiB", maxBacklogMiB)}
+func overBacklog(maxBacklogMiB int) *refusal {
+	return &refusal{code: "body_too_large", detail: fmt.Sprintf("the batch is larger than the backlog of its stream may be; the limit is %d MiB", maxBacklogMiB)}
 }
 
 // problem is the body of an error answer as defined by RFC 9457. The type is the

@@ -29,7 +29,7 @@ func TestEveryRefusalHasAStatus(t *testing.T) {
 	used := make(map[string]bool)
 	for _, f := range []*refusal{
 		&notFound, &unknownStream, &forbidden, &unauthorized, &emptyBody, &noLines, &tooManyLines, &badPartitionKey, &badIdempotencyKey, &keyReused, &notALinesStream,
-		&unsupportedEncoding, &unsupportedType, &badEncoding, &badBase64, &compressedText, &alteredBody, &noCredentials, &notStored, &backlogFull, &unhealthy, &m, &large, &over,
+		&unsupportedEncoding, &unsupportedType, &badEncoding, &badBase64, &compressedText, &alteredBody, &noCredentials, &notStored, &backlogFull, &unhealthy, m, large, over,
 	} {
 		used[f.code] = true
 		if statuses[f.code] == 0 {

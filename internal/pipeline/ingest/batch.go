@@ -24,7 +24,7 @@ var errBatchSlow = errors.New("not pushing: the earlier parts of the batch took 
 const envelopeOverhead = 64
 
 // cut counts the lines of a batch, or returns a refusal.
-func (p *submission) cut() *refusal {
+func (p *submission) cut() error {
 	p.lines, p.queued, p.queuedBytes = countLines(p.body)
 	bound := int64(p.stream.MaxBacklogMiB) << 20
 	switch {
@@ -33,8 +33,7 @@ func (p *submission) cut() *refusal {
 	case p.lines > maxLines:
 		return &tooManyLines
 	case bound > 0 && p.stream.Overflow == stream.Refuse && p.envelopeBytes() > bound:
-		f := overBacklog(p.stream.MaxBacklogMiB)
-		return &f
+		return overBacklog(p.stream.MaxBacklogMiB)
 	}
 	return nil
 }
@@ -51,14 +50,14 @@ func (p *submission) envelopeBytes() int64 {
 // idempotency key this comes first: if the archive fails, nothing has been pushed
 // that a repeated batch would push again. With a key it comes last: the push checks
 // the key before anything is kept, and does not push anything twice.
-func (h *Handler) keepLines(ctx context.Context, p *submission, o *Outcome) *refusal {
-	steps := []func(context.Context, *submission, *Outcome) *refusal{h.keepOversize, h.keepQueued}
+func (h *Handler) keepLines(ctx context.Context, p *submission, o *Outcome) error {
+	steps := []func(context.Context, *submission, *Outcome) error{h.keepOversize, h.keepQueued}
 	if p.key != nil {
 		slices.Reverse(steps)
 	}
 	for _, step := range steps {
-		if refused := step(ctx, p, o); refused != nil {
-			return refused
+		if err := step(ctx, p, o); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -66,7 +65,7 @@ func (h *Handler) keepLines(ctx context.Context, p *submission, o *Outcome) *ref
 
 // keepQueued pushes the lines that fit the tap in parts. The lines from the first
 // part on that the queue does not accept become one direct record.
-func (h *Handler) keepQueued(ctx context.Context, p *submission, o *Outcome) *refusal {
+func (h *Handler) keepQueued(ctx context.Context, p *submission, o *Outcome) error {
 	left, err := h.pushLines(ctx, p, o)
 	if err == nil {
 		return nil
@@ -76,7 +75,7 @@ func (h *Handler) keepQueued(ctx context.Context, p *submission, o *Outcome) *re
 }
 
 // keepOversize writes each line that is too large for the tap as a direct record.
-func (h *Handler) keepOversize(ctx context.Context, p *submission, o *Outcome) *refusal {
+func (h *Handler) keepOversize(ctx context.Context, p *submission, o *Outcome) error {
 	if p.queued == p.lines {
 		return nil
 	}
@@ -90,8 +89,8 @@ func (h *Handler) keepOversize(ctx context.Context, p *submission, o *Outcome) *
 		if !isOversize(line) {
 			continue
 		}
-		if refused := h.toArchive(ctx, p.stream, p.record(lineID(p.id, index), line), 1, archive.Oversize, nil, o); refused != nil {
-			return refused
+		if err := h.toArchive(ctx, p.stream, p.record(lineID(p.id, index), line), 1, archive.Oversize, nil, o); err != nil {
+			return err
 		}
 	}
 }

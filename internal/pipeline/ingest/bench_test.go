@@ -48,7 +48,7 @@ func benchHandler(tb testing.TB) *Handler {
 	}
 	return New(Config{
 		Ingest:  env.Defaults(env.ParseIngest),
-		Streams: streams, Queue: noQueue{}, Archive: noArchive{}, Waker: noWaker{}, Logger: slog.New(slog.DiscardHandler),
+		Streams: streams, Queue: noQueue{}, Archive: noArchive{}, Waker: noWaker{}, Log: slog.New(slog.DiscardHandler),
 		Credentials: basicauth.NewCache(func(context.Context) ([]byte, error) { return []byte(`{"datasink":"hunter2"}`), nil }, time.Minute, time.Hour),
 	})
 }

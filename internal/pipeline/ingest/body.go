@@ -12,49 +12,49 @@ import (
 // errMalformedBody means that the body of the event is not a JSON string.
 var errMalformedBody = errors.New("parsing the event: malformed body")
 
-// body returns the body in the form that the stream's format keeps, or a refusal.
-// The body does not alias the event. A body of a raw stream is never decoded.
-func (h *Handler) body(r *request, format stream.Format) ([]byte, *refusal, error) {
-	received, refused, err := r.received(h.config.MaxBodyBytes)
-	if refused != nil || err != nil {
-		return nil, refused, err
+// body returns the body in the form that the stream's format keeps. The error is a
+// refusal or errMalformedBody. The body does not alias the event. A body of a raw
+// stream is never decoded.
+func (h *Handler) body(r *request, format stream.Format) ([]byte, error) {
+	received, err := r.received(h.config.MaxBodyBytes)
+	if err != nil {
+		return nil, err
 	}
 	coding, supported := codingOf(r.contentEncoding)
 	compressed := coding != identity || !supported && format == stream.Raw
 	switch {
 	case !r.isBase64 && len(received) > 0 && compressed:
-		return nil, &compressedText, nil
+		return nil, &compressedText
 	case !r.isBase64 && r.lengthDiffers(len(received)):
-		return nil, &alteredBody, nil
+		return nil, &alteredBody
 	case len(received) == 0:
-		return nil, &emptyBody, nil
+		return nil, &emptyBody
 	case !supported && format == stream.Lines:
-		return nil, &unsupportedEncoding, nil
+		return nil, &unsupportedEncoding
 	case format == stream.Raw:
-		return received, nil, nil
+		return received, nil
 	}
 	decoded, err := h.unpacker.unpack(coding, received)
 	var large *tooLargeError
 	switch {
 	case errors.As(err, &large):
-		f := tooLarge("decoded", large.Error(), h.config.MaxDecodedBytes)
-		return nil, &f, nil
+		return nil, tooLarge("decoded", large.Error(), h.config.MaxDecodedBytes)
 	case err != nil:
-		return nil, &badEncoding, nil
+		return nil, &badEncoding
 	case len(decoded) == 0:
-		return nil, &emptyBody, nil
+		return nil, &emptyBody
 	}
-	return decoded, nil, nil
+	return decoded, nil
 }
 
 // received returns the body as the client sent it, or a refusal if it is larger
 // than limit. The limit is checked before anything is decoded.
-func (r *request) received(limit int) ([]byte, *refusal, error) {
+func (r *request) received(limit int) ([]byte, error) {
 	body := r.body
 	if r.bodyAsIs && !r.isBase64 {
 		text, _, ok := unescape(body, len(body))
 		if !ok {
-			return nil, nil, errMalformedBody
+			return nil, errMalformedBody
 		}
 		body = text
 	}
@@ -63,22 +63,21 @@ func (r *request) received(limit int) ([]byte, *refusal, error) {
 		size = base64.StdEncoding.DecodedLen(size) - bytes.Count(body[max(0, size-2):], []byte("="))
 	}
 	if size > limit {
-		f := tooLarge("received", strconv.Itoa(size)+" bytes", limit)
-		return nil, &f, nil
+		return nil, tooLarge("received", strconv.Itoa(size)+" bytes", limit)
 	}
 	if !r.isBase64 {
 		if r.bodyAsIs && len(body) == len(r.body) { // body may alias the event
 			body = bytes.Clone(body)
 		}
-		return body, nil, nil
+		return body, nil
 	}
 	decoded := make([]byte, base64.StdEncoding.DecodedLen(len(body)))
 	n, err := base64.StdEncoding.Decode(decoded, body)
 	// The decoder skips line ends, which are not valid here. Then n differs from size.
 	if err != nil || n != size || len(body)%4 != 0 {
-		return nil, &badBase64, nil
+		return nil, &badBase64
 	}
-	return decoded[:n], nil, nil
+	return decoded[:n], nil
 }
 
 // lengthDiffers reports whether the client stated a body length other than size

@@ -140,12 +140,12 @@ func newService(tb testing.TB, change ...func(*service)) *service {
 	}
 	s.config = ingest.Config{
 		Ingest: env.Defaults(env.ParseIngest), Streams: streams, Queue: s.queue, Archive: s.archive,
-		Waker:  fakeWaker(func(context.Context, string, time.Duration) error { return nil }),
-		Now:    func() time.Time { return s.now },
-		Logger: slog.New(slog.NewJSONHandler(&s.logs, nil)),
+		Waker: fakeWaker(func(context.Context, string, time.Duration) error { return nil }),
+		Now:   func() time.Time { return s.now },
+		Log:   slog.New(slog.NewJSONHandler(&s.logs, nil)),
 	}
 	cache := basicauth.NewCache(func(ctx context.Context) ([]byte, error) { return s.secret(ctx) }, time.Minute, time.Hour)
-	cache.OnFailure = ingest.LogRefreshFailures(s.config.Logger)
+	cache.OnFailure = ingest.LogRefreshFailures(s.config.Log)
 	s.config.Credentials = cache
 	for _, c := range change {
 		c(s)

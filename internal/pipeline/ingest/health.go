@@ -12,8 +12,7 @@ const healthTimeout = 2 * time.Second
 // and the queue or the archive accepts records.
 func (h *Handler) health(ctx context.Context, r *request) ([]byte, error) {
 	if string(r.method) != "GET" {
-		m := methodNotAllowed("GET")
-		return h.refuse(r, Outcome{}, &m)
+		return h.refuse(r, Outcome{}, methodNotAllowed("GET"))
 	}
 	if within(ctx, h.config.Credentials.Ready) && (h.queueWorks(ctx) || within(ctx, h.config.Archive.Check)) {
 		return []byte(healthy), nil

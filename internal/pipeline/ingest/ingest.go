@@ -11,6 +11,7 @@ package ingest
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -60,7 +61,7 @@ type credentials interface {
 }
 
 // Config is the environment and the parts of a Handler. All are required except Now,
-// Logger and Observe. Of the environment, the handler reads the limits of bodies,
+// Log and Observe. Of the environment, the handler reads the limits of bodies,
 // PushTimeout, BypassQueue and Wake.Interval, which is the delivery delay of a
 // wake-up and must be the queue's minimum interval between two wake-ups of one
 // stream.
@@ -74,8 +75,8 @@ type Config struct {
 
 	// Now is the clock for ReceivedAt. Default time.Now.
 	Now func() time.Time
-	// Logger receives warnings and errors. Default slog.Default.
-	Logger *slog.Logger
+	// Log receives warnings and errors. Default slog.Default.
+	Log *slog.Logger
 	// Observe, if set, is called for every request except successful requests of
 	// /health. It is called before the answer, and by several goroutines at once.
 	Observe func(Outcome)
@@ -95,12 +96,12 @@ func New(c Config) *Handler {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
+	if c.Log == nil {
+		c.Log = slog.Default()
 	}
 	h := &Handler{config: c, unpacker: newUnpacker(c.MaxDecodedBytes), breakers: make(map[string]*breaker)}
 	for _, name := range c.Streams.Names() {
-		h.breakers[name] = newBreaker(name, time.Now, c.Logger)
+		h.breakers[name] = newBreaker(name, time.Now, c.Log)
 	}
 	return h
 }
@@ -131,12 +132,11 @@ func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 // size and its lines. After the checks it stores the records.
 func (h *Handler) post(ctx context.Context, r *request) ([]byte, error) {
 	if string(r.method) != "POST" {
-		m := methodNotAllowed("POST")
-		return h.refuse(r, Outcome{}, &m)
+		return h.refuse(r, Outcome{}, methodNotAllowed("POST"))
 	}
-	client, refused := h.authenticate(ctx, r)
-	if refused != nil {
-		return h.refuse(r, Outcome{}, refused)
+	client, err := h.authenticate(ctx, r)
+	if err != nil {
+		return h.refuse(r, Outcome{}, err)
 	}
 	name, isBatch := r.target()
 	if !client.MayWrite(name) {
@@ -149,17 +149,14 @@ func (h *Handler) post(ctx context.Context, r *request) ([]byte, error) {
 		return h.refuse(r, Outcome{}, &unknownStream)
 	}
 	o := Outcome{Stream: s.Name}
-	posted, refused, err := h.read(r, client, s, isBatch)
+	posted, err := h.read(r, client, s, isBatch)
+	if err == nil {
+		err = h.keep(ctx, posted, &o)
+	}
 	if err != nil {
-		return nil, err
-	}
-	if refused == nil {
-		refused = h.keep(ctx, posted, &o)
-	}
-	if refused != nil {
 		o.Records, o.Replayed = 0, 0
-		h.logRefusal(ctx, client, s.Name, refused)
-		return h.refuse(r, o, refused)
+		h.logRefusal(ctx, client, s.Name, err)
+		return h.refuse(r, o, err)
 	}
 	o.Bytes = len(posted.body)
 	if o.Undeclared = r.isUndeclared(posted.body, s.Format); o.Undeclared {
@@ -190,48 +187,53 @@ func (p *submission) record(id string, body []byte) envelope.Record {
 	return envelope.Record{Stream: p.stream.Name, ReceivedAt: p.receivedAt, ID: id, PartitionKey: p.partitionKey, Body: body}
 }
 
-// read returns the content of a request, or a refusal. An error means that the
+// read returns the content of a request. The error is a refusal, or means that the
 // event is malformed.
-func (h *Handler) read(r *request, client basicauth.Client, s stream.Stream, isBatch bool) (*submission, *refusal, error) {
+func (h *Handler) read(r *request, client basicauth.Client, s stream.Stream, isBatch bool) (*submission, error) {
 	if isBatch && s.Format != stream.Lines {
-		return nil, &notALinesStream, nil
+		return nil, &notALinesStream
 	}
 	partitionKey, ok := r.partitionKey()
 	if !ok {
-		return nil, &badPartitionKey, nil
+		return nil, &badPartitionKey
 	}
 	key, ok := r.idempotencyKey()
 	if !ok {
-		return nil, &badIdempotencyKey, nil
+		return nil, &badIdempotencyKey
 	}
 	if isBatch && r.isJSON() {
-		return nil, &unsupportedType, nil
+		return nil, &unsupportedType
 	}
-	body, refused, err := h.body(r, s.Format)
-	if refused != nil || err != nil {
-		return nil, refused, err
+	body, err := h.body(r, s.Format)
+	if err != nil {
+		return nil, err
 	}
 	p := &submission{stream: s, receivedAt: h.config.Now(), partitionKey: partitionKey, body: body}
 	if isBatch {
-		if refused := p.cut(); refused != nil {
-			return nil, refused, nil
+		if err := p.cut(); err != nil {
+			return nil, err
 		}
 	}
 	if key != nil {
 		p.key = identify(client.Name, s.Name, key, isBatch, body)
 	}
 	if p.id, err = newID(p.key); err != nil {
-		return nil, nil, fmt.Errorf("making an id: %w", err)
+		return nil, fmt.Errorf("making an id: %w", err)
 	}
 	if isBatch {
 		binary.BigEndian.PutUint16(p.id[14:], 0)
 	}
 	p.idText = p.id.String()
-	return p, nil, nil
+	return p, nil
 }
 
-func (h *Handler) refuse(r *request, o Outcome, f *refusal) ([]byte, error) {
-	o.Refused = f.code
+// refuse answers a request with a refusal. It returns any other error.
+func (h *Handler) refuse(r *request, o Outcome, err error) ([]byte, error) {
+	var refused *refusal
+	if !errors.As(err, &refused) {
+		return nil, err
+	}
+	o.Refused = refused.code
 	h.done(o)
-	return f.response(string(r.requestID))
+	return refused.response(string(r.requestID))
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
+	"github.com/data-sink/data-sink/internal/pipeline/deadline"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -29,7 +31,7 @@ const (
 
 // keep makes the records of a request durable, or returns a refusal. It records the
 // outcome in o.
-func (h *Handler) keep(ctx context.Context, p *submission, o *Outcome) *refusal {
+func (h *Handler) keep(ctx context.Context, p *submission, o *Outcome) error {
 	if p.lines > 0 {
 		return h.keepLines(ctx, p, o)
 	}
@@ -54,7 +56,7 @@ func (h *Handler) keep(ctx context.Context, p *submission, o *Outcome) *refusal 
 
 // notQueued writes a direct record with n records that the queue has not accepted
 // because of err, or returns a refusal.
-func (h *Handler) notQueued(ctx context.Context, p *submission, r envelope.Record, n int, err error, o *Outcome) *refusal {
+func (h *Handler) notQueued(ctx context.Context, p *submission, r envelope.Record, n int, err error, o *Outcome) error {
 	switch {
 	case errors.Is(err, queue.ErrKeyReused):
 		return &keyReused
@@ -92,7 +94,7 @@ func (h *Handler) try(ctx context.Context, stream string, o *Outcome, push func(
 		return errBypassed
 	}
 	return h.breakers[stream].do(ctx, func() error {
-		pushCtx, cancel := withTimeout(ctx, h.config.PushTimeout, archiveMargin)
+		pushCtx, cancel := context.WithTimeout(ctx, min(h.config.PushTimeout, deadline.Left(ctx, archiveMargin)))
 		defer cancel()
 		start := time.Now()
 		err := retryTransient(pushCtx, push)
@@ -114,9 +116,7 @@ func retryTransient(ctx context.Context, push func(context.Context) error) error
 		if !queue.IsTransient(err) {
 			return err
 		}
-		select {
-		case <-time.After(transientPause):
-		case <-ctx.Done():
+		if !backoff.Sleep(ctx, transientPause) {
 			return err
 		}
 	}
@@ -124,8 +124,8 @@ func retryTransient(ctx context.Context, push func(context.Context) error) error
 
 // toArchive writes r, which holds n records, as a direct record. cause is the error
 // that led to it, if any.
-func (h *Handler) toArchive(ctx context.Context, s stream.Stream, r envelope.Record, n int, why archive.Reason, cause error, o *Outcome) *refusal {
-	archiveCtx, cancel := withTimeout(ctx, archiveTimeout, answerMargin)
+func (h *Handler) toArchive(ctx context.Context, s stream.Stream, r envelope.Record, n int, why archive.Reason, cause error, o *Outcome) error {
+	archiveCtx, cancel := context.WithTimeout(ctx, min(archiveTimeout, deadline.Left(ctx, answerMargin)))
 	defer cancel()
 	key, err := h.config.Archive.Put(archiveCtx, s, r, why)
 	attrs := []slog.Attr{
@@ -135,14 +135,14 @@ func (h *Handler) toArchive(ctx context.Context, s stream.Stream, r envelope.Rec
 		attrs = append(attrs, slog.String("cause", cause.Error()))
 	}
 	if err != nil {
-		h.config.Logger.LogAttrs(ctx, slog.LevelError, archiveFailed, append(attrs, slog.String("error", err.Error()))...)
+		h.config.Log.LogAttrs(ctx, slog.LevelError, archiveFailed, append(attrs, slog.String("error", err.Error()))...)
 		return &notStored
 	}
 	level := slog.LevelWarn
 	if why == archive.Oversize {
 		level = slog.LevelInfo // expected for such a record
 	}
-	h.config.Logger.LogAttrs(ctx, level, recordArchived, append(attrs, slog.String("hash", archive.Hash(s.Format, r.Body)), slog.String("key", key))...)
+	h.config.Log.LogAttrs(ctx, level, recordArchived, append(attrs, slog.String("hash", archive.Hash(s.Format, r.Body)), slog.String("key", key))...)
 	o.archived(why, n)
 	o.Records += n
 	return nil
@@ -151,19 +151,9 @@ func (h *Handler) toArchive(ctx context.Context, s stream.Stream, r envelope.Rec
 // wake sends a wake-up that is due. An error is only logged, because the record is
 // already durable and the schedule drains queues without wake-ups.
 func (h *Handler) wake(ctx context.Context, name string) {
-	wakeCtx, cancel := withTimeout(ctx, wakeTimeout, answerMargin)
+	wakeCtx, cancel := context.WithTimeout(ctx, min(wakeTimeout, deadline.Left(ctx, answerMargin)))
 	defer cancel()
 	if err := h.config.Waker.Wake(wakeCtx, name, h.config.Wake.Interval); err != nil {
-		h.config.Logger.WarnContext(ctx, wakeFailed, "stream", name, "error", err)
+		h.config.Log.WarnContext(ctx, wakeFailed, "stream", name, "error", err)
 	}
-}
-
-// withTimeout bounds a step by timeout and by the invocation's deadline less
-// margin. If less than twice the margin is left, the step gets half of the time.
-func withTimeout(ctx context.Context, timeout, margin time.Duration) (context.Context, context.CancelFunc) {
-	if deadline, ok := ctx.Deadline(); ok {
-		left := time.Until(deadline)
-		timeout = min(timeout, left-min(margin, left/2))
-	}
-	return context.WithTimeout(ctx, timeout)
 }

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -31,67 +32,25 @@ func LogRefreshFailures(logger *slog.Logger) func(context.Context, error) {
 	}
 }
 
-// authenticate returns the client of a request, or a refusal.
-func (h *Handler) authenticate(ctx context.Context, r *request) (basicauth.Client, *refusal) {
-	authorization := string(r.authorization)
-	client, ok, err := h.config.Credentials.Check(ctx, authorization)
-	switch {
-	case err != nil:
-		if h.logged.first(h.config.Now(), credentialsUnusable, true) {
-			h.config.Logger.ErrorContext(ctx, credentialsUnusable, "error", err)
-		}
-		return client, &noCredentials
-	case !ok:
-		// Known and unknown names are both logged, so the time of the answer does not
-		// reveal which clients exist.
-		name := client.Name
-		if name == "" {
-			name = masked(authorization)
-		}
-		if h.logged.first(h.config.Now(), authenticationFailed+" "+name, client.Name != "") {
-			h.config.Logger.WarnContext(ctx, authenticationFailed, "client", name, "known", client.Name != "")
-		}
-		return client, &unauthorized
-	}
-	return client, nil
-}
-
-// maskedLen is the number of bytes of an unknown user name that are logged. It is
-// small because the name can be a password or a token in the wrong field.
-const maskedLen = 4
-
-// masked returns the part of an unknown user name that is safe to log.
-func masked(authorization string) string {
-	user, _, ok := basicauth.ParseHeader(authorization)
-	if !ok {
-		return "(none)"
-	}
-	return strings.Map(func(r rune) rune {
-		if r <= ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, user[:min(len(user), maskedLen)]) + "…"
-}
-
 // logRefusal logs that a client's records are refused, because clients can ignore
 // the answer. stream is empty if no stream of that name exists.
-func (h *Handler) logRefusal(ctx context.Context, client basicauth.Client, stream string, f *refusal) {
-	if !h.logged.first(h.config.Now(), strings.Join([]string{recordRefused, client.Name, stream, f.code}, " "), true) {
+func (h *Handler) logRefusal(ctx context.Context, client basicauth.Client, stream string, err error) {
+	var f *refusal
+	if !errors.As(err, &f) || !h.logged.first(h.config.Now(), strings.Join([]string{recordRefused, client.Name, stream, f.code}, " "), true) {
 		return
 	}
 	attrs := []slog.Attr{slog.String("client", client.Name), slog.String("code", f.code), slog.String("detail", f.detail)}
 	if stream != "" {
 		attrs = append(attrs, slog.String("stream", stream))
 	}
-	h.config.Logger.LogAttrs(ctx, slog.LevelWarn, recordRefused, attrs...)
+	h.config.Log.LogAttrs(ctx, slog.LevelWarn, recordRefused, attrs...)
 }
 
 // logUndeclared logs that a client sends compressed bodies without a
 // Content-Encoding, which are archived as they are.
 func (h *Handler) logUndeclared(ctx context.Context, client basicauth.Client, stream string) {
 	if h.logged.first(h.config.Now(), undeclaredEncoding+" "+client.Name, true) {
-		h.config.Logger.WarnContext(ctx, undeclaredEncoding, "client", client.Name, "stream", stream)
+		h.config.Log.WarnContext(ctx, undeclaredEncoding, "client", client.Name, "stream", stream)
 	}
 }
 

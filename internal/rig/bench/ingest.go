@@ -52,7 +52,7 @@ func (noWaker) Wake(context.Context, string, time.Duration) error { return nil }
 // ingestConfig returns the configuration of a handler, without a queue.
 func ingestConfig() ingest.Config {
 	return ingest.Config{
-		Ingest: env.Defaults(env.ParseIngest), Streams: streams(1), Archive: noArchive{}, Waker: noWaker{}, Logger: slog.New(slog.DiscardHandler),
+		Ingest: env.Defaults(env.ParseIngest), Streams: streams(1), Archive: noArchive{}, Waker: noWaker{}, Log: slog.New(slog.DiscardHandler),
 		Credentials: basicauth.NewCache(func(context.Context) ([]byte, error) { return []byte(clientsSecret), nil }, time.Minute, time.Hour),
 	}
 }
