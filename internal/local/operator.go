@@ -91,15 +91,18 @@ func (p *Pipeline) lags() (map[string]endpoints.Lag, error) {
 	p.mappings.mu.Lock()
 	mappings := maps.Clone(p.mappings.byStream)
 	p.mappings.mu.Unlock()
-	lags := make(map[string]endpoints.Lag, len(mappings))
-	for name, m := range mappings {
-		behind, err := m.Lag()
-		if err != nil {
-			return nil, fmt.Errorf("reading the lag of %s: %w", name, err)
+	lags := make(map[string]endpoints.Lag)
+	for _, name := range p.streams.Load().Names() {
+		lag := endpoints.Lag{Firehose: p.firehose.Freshness(stream.ResourceName(p.o.Deployment, name)).Seconds()}
+		if m := mappings[name]; m != nil {
+			behind, err := m.Lag()
+			if err != nil {
+				return nil, fmt.Errorf("reading the lag of %s: %w", name, err)
+			}
+			seconds := behind.Seconds()
+			lag.Bridge = &seconds
 		}
-		lags[name] = endpoints.Lag{
-			Bridge: behind.Seconds(), Firehose: p.firehose.Freshness(stream.ResourceName(p.o.Deployment, name)).Seconds(),
-		}
+		lags[name] = lag
 	}
 	return lags, nil
 }

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -59,12 +60,24 @@ func (p *Pipeline) openServices() error {
 // openStream opens a stream's Kinesis stream and delivery stream.
 func (p *Pipeline) openStream(s stream.Stream) error {
 	name := stream.ResourceName(p.o.Deployment, s.Name)
-	if err := p.kinesis.Open(name, cloud.StreamOptionsOf(s)); err != nil {
-		return err
+	if p.isTapped(s) {
+		if err := p.kinesis.Open(name, cloud.StreamOptionsOf(s)); err != nil {
+			return err
+		}
 	}
 	delivery := cloud.DeliveryStreamOf(s)
 	delivery.BufferFor = p.o.Flush
 	return p.firehose.Open(name, delivery)
+}
+
+// isTapped reports whether a stream has a Kinesis stream: it has a tap, or the data
+// folder has the records of an earlier tap, which the bridge still delivers.
+func (p *Pipeline) isTapped(s stream.Stream) bool {
+	if s.HasTap() {
+		return true
+	}
+	_, err := p.data.Stat("kinesis/" + stream.ResourceName(p.o.Deployment, s.Name))
+	return err == nil
 }
 
 // deliver is Firehose's way into the archive.
@@ -106,11 +119,11 @@ type mappings struct {
 }
 
 // openMapping returns the mapping of a stream, which is new unless it was opened
-// before.
+// before. A stream without a tap has none.
 func (p *Pipeline) openMapping(s stream.Stream) (m *cloud.Mapping, isNew bool, err error) {
 	p.mappings.mu.Lock()
 	defer p.mappings.mu.Unlock()
-	if m := p.mappings.byStream[s.Name]; m != nil {
+	if m := p.mappings.byStream[s.Name]; m != nil || !p.isTapped(s) {
 		return m, false, nil
 	}
 	if p.mappings.byStream == nil {
@@ -124,7 +137,7 @@ func (p *Pipeline) openMapping(s stream.Stream) (m *cloud.Mapping, isNew bool, e
 		Function: p.functions.bridge, FunctionARN: p.functions.bridge.ARN(),
 		BatchBytes: bridgeBatchBytes, Window: p.o.Window, MaxRetries: p.o.MaxRetries,
 		// As on AWS, an hour before the record would expire.
-		MaxAge:    time.Duration(s.RetentionHours-1) * time.Hour,
+		MaxAge:    time.Duration(cmp.Or(s.RetentionHours, 24)-1) * time.Hour,
 		OnFailure: p.bucket, Memory: p.mappings.memory, Log: p.o.Log,
 	})
 	if err != nil {

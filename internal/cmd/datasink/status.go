@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -23,7 +24,8 @@ func (*statusVerb) Help() string {
   OLDEST       age of the oldest record in the queue and in claims
   IN/S, OUT/S  records accepted and forwarded a second
   CLAIMED      records in claims of drainers, and the number of claims
-  BRIDGE       how far the bridge is behind the tap; 0s if it has read all records
+  BRIDGE       how far the bridge is behind the tap; 0s if it has read all records; a
+               dash if the stream has no tap
   FIREHOSE     age of the oldest record in the Firehose
   DIRECT       direct records of the last hour, by objects: they are not on the tap
   DEAD         dead letters that were not redriven: records under failed/ and aws/lambda/
@@ -40,6 +42,10 @@ that there is no data point: nothing reads the tap, or the Firehose delivers not
 A Firehose delivers nothing if it is empty, and also if it cannot write at all.
 CloudWatch is read at most once a minute, because it charges for each metric. If it does
 not answer, the exit code is still 0, because no record passes through it.
+
+For each stream whose tap is ending, a line below the table says whether the tap is
+empty: the bridge has read all of its records, and in the newest minute that CloudWatch
+knows none arrived.
 
 A count of dead
 letters with a plus sign is a lower bound: only the first objects were read.
@@ -82,7 +88,9 @@ func (v *statusVerb) Run(ctx context.Context, c console) error {
 		if err := context.Cause(ctx); err != nil {
 			return endOfWatch(err, v.Watch)
 		}
-		if err := v.print(c, statusOf(before, now, archived, behind), append(problemsOf(t.Describe(), now, archived, behind), lossesOf(now)...), now.at); err != nil {
+		rows := statusOf(before, now, archived, behind)
+		below := slices.Concat(problemsOf(t.Describe(), now, archived, behind), lossesOf(now), tapsOf(rows))
+		if err := v.print(c, rows, below, now.at); err != nil {
 			return err
 		}
 		if !v.Watch {

@@ -15,6 +15,7 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/failed"
 	"github.com/data-sink/data-sink/internal/operate/remote"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -35,6 +36,8 @@ type queues struct {
 	streams, orphans map[string]queue.State
 	// unreadable has the reason for each stream whose state cannot be read.
 	unreadable map[string]string
+	// taps has the streams that do not feed a tap.
+	taps map[string]stream.Tap
 	// err is set if no state is known.
 	err error
 }
@@ -46,7 +49,7 @@ func (s *statusReader) inspect(ctx context.Context) queues {
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
 	inspection, err := s.target.Inspect(ctx)
-	return queues{at: time.Now(), streams: inspection.Streams, orphans: inspection.Orphans, unreadable: inspection.Errors, err: err}
+	return queues{at: time.Now(), streams: inspection.Streams, orphans: inspection.Orphans, unreadable: inspection.Errors, taps: inspection.Taps, err: err}
 }
 
 // archived is the state of the archive.

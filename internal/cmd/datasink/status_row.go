@@ -8,6 +8,7 @@ import (
 
 	"github.com/data-sink/data-sink/internal/operate/remote"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // streamStatus is the state of a stream. The fields of a part that is unknown are
@@ -16,6 +17,10 @@ type streamStatus struct {
 	Stream string `json:"stream"`
 	// Orphan is set for a stream that is not in the deployment's streams.json.
 	Orphan bool `json:"orphan,omitempty"`
+	// Tap is "ending" or false for a stream that does not feed a tap, and TapEmpty says
+	// whether the bridge has read all records of a tap that is ending.
+	Tap      stream.Tap `json:"tap,omitempty"`
+	TapEmpty *bool      `json:"tapEmpty,omitempty"`
 	*queueStatus
 	*rates
 	remote.Lag
@@ -51,7 +56,11 @@ type objectStatus struct {
 func statusOf(before, now queues, a archived, behind lags) []streamStatus {
 	seconds := now.at.Sub(before.at).Seconds()
 	row := func(name string, orphan bool, then, current map[string]queue.State) streamStatus {
-		r := streamStatus{Stream: name, Orphan: orphan, Lag: behind.streams[name]}
+		r := streamStatus{Stream: name, Orphan: orphan, Tap: now.taps[name], Lag: behind.streams[name]}
+		if r.Tap == stream.TapEnding {
+			empty := r.TapIsEmpty()
+			r.TapEmpty = &empty
+		}
 		state, known := current[name]
 		if known || now.err == nil && orphan { // an orphan without a state has only dead letters
 			q := queueStatus{Queued: state.Depth, Claims: state.Claims, Claimed: state.ClaimedRecords}
@@ -116,7 +125,10 @@ func totalOf(rows []streamStatus) streamStatus {
 	total.Lag = remote.Lag{Bridge: new(float64), Firehose: new(float64)}
 	for _, r := range rows {
 		if !r.Orphan {
-			total.Bridge, total.Firehose = larger(total.Bridge, r.Bridge), larger(total.Firehose, r.Firehose)
+			total.Firehose = larger(total.Firehose, r.Firehose)
+			if r.Tap != stream.TapOff {
+				total.Bridge = larger(total.Bridge, r.Bridge)
+			}
 		}
 		if r.queueStatus == nil {
 			total.queueStatus = nil
@@ -164,6 +176,9 @@ func (r streamStatus) cells(now time.Time) []string {
 	if r.Orphan {
 		row[0] += " *"
 		row[6], row[7] = "-", "-" // The deployment has no bridge and no Firehose for it.
+	}
+	if r.Tap == stream.TapOff {
+		row[6] = "-"
 	}
 	if r.queueStatus != nil {
 		row[1], row[2], row[5] = fmt.Sprint(r.Queued), "-", fmt.Sprintf("%d (%d)", r.Claimed, r.Claims)

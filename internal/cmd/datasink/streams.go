@@ -41,16 +41,22 @@ func (v *streamsLsVerb) Run(_ context.Context, c console) error {
 	}
 	var rows [][]string
 	for _, s := range set.All() {
-		capacity := string(s.Capacity)
-		if s.Capacity == stream.Provisioned {
+		capacity, retention := string(s.Capacity), fmt.Sprintf("%d h", s.RetentionHours)
+		switch {
+		case !s.HasTap():
+			capacity, retention = "no tap", "-"
+		case s.Capacity == stream.Provisioned:
 			capacity = counted(s.Shards, "shard")
+		}
+		if s.Tap == stream.TapEnding {
+			capacity += ", ending"
 		}
 		state := "active"
 		if s.Retired {
 			state = "retired"
 		}
 		rows = append(rows, []string{
-			s.Name, state, string(s.Format), capacity, fmt.Sprintf("%d h", s.RetentionHours),
+			s.Name, state, string(s.Format), capacity, retention,
 			fmt.Sprintf("%d s, %d MiB", s.BufferSeconds, s.BufferMiB), string(s.Compression),
 		})
 	}
@@ -93,6 +99,7 @@ func (v *streamsRetireVerb) Run(_ context.Context, c console) error {
 type streamsAddVerb struct {
 	Stream         string `arg:"" name:"name" help:"Name of the new stream."`
 	Format         string `help:"lines or raw. Defaults to lines."`
+	NoTap          bool   `help:"Give the stream no Kinesis stream: its records go to Firehose without a tap."`
 	Capacity       string `help:"provisioned or on-demand. Defaults to provisioned."`
 	Shards         int    `help:"Number of shards of a provisioned stream. Defaults to 1."`
 	RetentionHours int    `help:"Hours for which the tap keeps a record. Defaults to 24."`
@@ -116,15 +123,20 @@ file does not change. If the result would not be valid, the file is not written.
 Examples:
 
   datasink streams add page-views --capacity on-demand
+  datasink streams add audit --no-tap
   datasink streams add legacy --format raw --dry-run`
 }
 
 func (v *streamsAddVerb) entry() stream.Stream {
-	return stream.Stream{
+	s := stream.Stream{
 		Name: v.Stream, Format: stream.Format(v.Format), Capacity: stream.Capacity(v.Capacity), Shards: v.Shards, RetentionHours: v.RetentionHours,
 		BufferSeconds: v.BufferSeconds, BufferMiB: v.BufferMiB, Compression: stream.Compression(v.Compression), Extension: v.Extension,
 		MaxBacklogMiB: v.MaxBacklogMiB, Overflow: stream.Overflow(v.Overflow),
 	}
+	if v.NoTap {
+		s.Tap = stream.TapOff
+	}
+	return s
 }
 
 // Run adds a stream.
@@ -164,12 +176,16 @@ func (v *streamsAddVerb) print(c console, s stream.Stream) error {
 		shards = "on demand"
 	}
 	fmt.Fprintf(c.out, "The next deploy (make deploy) adds:\n")
-	err := printTable(c.out, []string{"  RESOURCE", "NAME", ""}, [][]string{
+	rows := [][]string{
 		{"  nested stack", s.Name, "contains the resources below"},
-		{"  Kinesis stream", resource, fmt.Sprintf("%s, retention %d h", shards, s.RetentionHours)},
 		{"  Firehose stream", resource, fmt.Sprintf("writes an object every %d s or %d MiB, compression %s", s.BufferSeconds, s.BufferMiB, s.Compression)},
-		{"  event source mapping", resource, "to " + v.Name + "-bridge"},
-	})
+	}
+	if s.HasTap() {
+		rows = append(rows,
+			[]string{"  Kinesis stream", resource, fmt.Sprintf("%s, retention %d h", shards, s.RetentionHours)},
+			[]string{"  event source mapping", resource, "to " + v.Name + "-bridge"})
+	}
+	err := printTable(c.out, []string{"  RESOURCE", "NAME", ""}, rows)
 	fmt.Fprintf(c.out, "Clients send to POST /archives/%s; the objects are under %s/.\n", s.Name, s.Name)
 	return err
 }

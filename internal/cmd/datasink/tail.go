@@ -8,7 +8,9 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/data-sink/data-sink/internal/operate/deployment"
 	"github.com/data-sink/data-sink/internal/operate/tap"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 type tailVerb struct {
@@ -67,6 +69,9 @@ func (v *tailVerb) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
+	if err := v.checkTap(ctx, c, t); err != nil {
+		return err
+	}
 	print, n := v.printer(c), 0
 	err = t.Tap(ctx, v.Stream, tap.Window{From: v.Since.Time, Until: v.Until.Time, After: after}, func(r tap.Record) error {
 		if err := print(r); err != nil {
@@ -104,6 +109,29 @@ func (v *tailVerb) check() (after map[string]string, err error) {
 		after[shard] = sequence
 	}
 	return after, checkStream(v.Stream)
+}
+
+// errNoTap is returned for a stream whose tap has nothing to read.
+var errNoTap = errors.New("there is nothing to tail")
+
+// checkTap returns an error if the stream has no tap, or if its tap is ending and
+// --since does not ask for the records that are still on it. If the drainer does not
+// answer, the tap is read.
+func (v *tailVerb) checkTap(ctx context.Context, c console, t deployment.Target) error {
+	inspection, err := t.Inspect(ctx)
+	if err != nil {
+		return context.Cause(ctx)
+	}
+	switch inspection.Taps[v.Stream] {
+	case stream.TapOff:
+		return fmt.Errorf(`%w: %s has "tap": false in streams.json, so that its records go to Firehose without a tap; read them in the archive`, errNoTap, v.Stream)
+	case stream.TapEnding:
+		if v.Since.IsZero() {
+			return fmt.Errorf(`%w: %s has "tap": "ending" in streams.json, so that no new records arrive on its tap; use --since to read the records that are on it`, errNoTap, v.Stream)
+		}
+		fmt.Fprintf(c.err, "datasink: the tap of %s is ending: no new records arrive on it\n", v.Stream)
+	}
+	return nil
 }
 
 func (v *tailVerb) printer(c console) func(tap.Record) error {

@@ -24,9 +24,9 @@ import (
 
 type verifyVerb struct {
 	Stream   []string      `help:"Streams to verify. Defaults to all."`
-	From     moment        `default:"1h" help:"Start of the period to verify, by the time at which the bridge sent the records."`
+	From     moment        `default:"1h" help:"Start of the period to verify, by the time at which the records were sent to Firehose."`
 	To       moment        `default:"now" help:"End of the period."`
-	Tap      bool          `help:"Also read the tap and compare it with the bridge's log. The command shares the read limits of the tap with the bridge, and holds one entry for each record in memory."`
+	Tap      bool          `help:"Also read the tap, if the stream has one, and compare it with the bridge's log. The command shares the read limits of the tap with the bridge, and holds one entry for each record in memory."`
 	Manifest bool          `help:"Write the manifests of the complete hours in the period that are over and have no difference."`
 	Settle   time.Duration `help:"Age at which a record that is not in the archive counts as missing instead of in flight. Defaults to the Firehose buffer time of the stream plus five minutes."`
 	JSON     bool          `name:"json" group:"output" help:"Print a JSON array with a report for each stream."`
@@ -40,8 +40,8 @@ func (*verifyVerb) Help() string {
 	return `The command compares the hops of the pipeline. The counters of the queue must add up.
 With --tap the bridge must have sent every record of the tap. Each object of the
 hours in the period must be, decompressed, a concatenation of packed records that
-the bridge logged, and each packed record must be in the archive once, in an object
-of its time. Each direct record (oversize, fallback, overflow) that ingest logged
+the bridge or, for a stream without a tap, the drainer logged, and each packed record
+must be in the archive once, in an object of its time. Each direct record (oversize, fallback, overflow) that ingest logged
 must be in the archive.
 
 With --manifest the command writes a list of the objects of each complete hour to
@@ -53,7 +53,7 @@ Each difference is printed with its kind, hop, object and bytes. The kinds are
 missing, twice, changed, misplaced, unknown, unreadable, unbalanced and lost. The
 exit code is 3 if there is a difference, and 1 if something could not be verified.
 
-The command needs the logs of the bridge and of ingest for the period. Their
+The command needs the logs of the drainer, the bridge and ingest for the period. Their
 retention is a setting of the stack.
 
 Times are in UTC: 2026-11-22T23:05, 2026-11-22T10, a date, now, or a duration before now
@@ -215,7 +215,7 @@ func (v *verifyVerb) verify(ctx context.Context, c console, t deployment.Target,
 	} else if state, ok := inspection.Orphans[name]; ok {
 		config.Queue = &state
 	}
-	if v.Tap {
+	if v.Tap && inspection.Taps[name] != stream.TapOff {
 		config.Tap = func(ctx context.Context, from, to time.Time, each func(tap.Record) error) error {
 			return t.Tap(ctx, name, tap.Window{From: from, Until: to}, each)
 		}

@@ -10,12 +10,13 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// StreamOptionsOf returns the options of a stream's Kinesis stream.
+// StreamOptionsOf returns the options of a stream's Kinesis stream. A stream without a
+// tap gets one open shard, from which the records of an earlier tap are read.
 func StreamOptionsOf(s stream.Stream) StreamOptions {
 	if s.Capacity == stream.OnDemand {
 		return StreamOptions{Shards: onDemandShards, OnDemand: true, RetentionHours: s.RetentionHours}
 	}
-	return StreamOptions{Shards: s.Shards, RetentionHours: s.RetentionHours}
+	return StreamOptions{Shards: max(s.Shards, 1), RetentionHours: s.RetentionHours}
 }
 
 // OpenKinesis opens the streams, with the records that earlier processes left.

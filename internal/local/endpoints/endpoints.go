@@ -14,10 +14,11 @@ const (
 )
 
 // Lag is how far the bridge and the Firehose of a stream are behind, in seconds: the
-// age of the oldest record that each of them has not delivered, or 0.
+// age of the oldest record that each of them has not delivered, or 0. A stream that
+// never had a tap has no bridge.
 type Lag struct {
-	Bridge   float64 `json:"bridgeLagSeconds"`
-	Firehose float64 `json:"firehoseFreshnessSeconds"`
+	Bridge   *float64 `json:"bridgeLagSeconds,omitempty"`
+	Firehose float64  `json:"firehoseFreshnessSeconds"`
 }
 
 // Endpoints says where a pipeline listens. All URLs are loopback URLs.

@@ -20,6 +20,15 @@ type Lag struct {
 	Bridge *float64 `json:"bridgeLagSeconds,omitempty"`
 	// Firehose is the age of the oldest record in the Firehose.
 	Firehose *float64 `json:"firehoseFreshnessSeconds,omitempty"`
+	// Incoming is the number of records that arrived on the tap in the newest minute
+	// for which it is known.
+	Incoming *float64 `json:"-"`
+}
+
+// TapIsEmpty reports whether the bridge has read all records of the tap, and none
+// arrived since. A tap of which the lag is unknown is not known to be empty.
+func (l Lag) TapIsEmpty() bool {
+	return l.Bridge != nil && *l.Bridge == 0 && (l.Incoming == nil || *l.Incoming == 0)
 }
 
 const (
@@ -36,20 +45,21 @@ const (
 // GetRecords, so it can be larger than the lag of the bridge.
 func Lags(ctx context.Context, client cloudwatch.GetMetricDataAPIClient, deployment string, streams []string) (map[string]Lag, error) {
 	lags := make(map[string]Lag, len(streams))
-	for some := range slices.Chunk(streams, maxQueries/2) {
+	for some := range slices.Chunk(streams, maxQueries/3) {
 		var queries []types.MetricDataQuery
 		for i, name := range some {
 			resource := stream.ResourceName(deployment, name)
 			queries = append(queries,
-				newestOf(bridgeID(i), "AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", "StreamName", resource),
-				newestOf(firehoseID(i), "AWS/Firehose", "DeliveryToS3.DataFreshness", "DeliveryStreamName", resource))
+				newestOf(bridgeID(i), "AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", "StreamName", resource, "Maximum"),
+				newestOf(firehoseID(i), "AWS/Firehose", "DeliveryToS3.DataFreshness", "DeliveryStreamName", resource, "Maximum"),
+				newestOf(incomingID(i), "AWS/Kinesis", "IncomingRecords", "StreamName", resource, "Sum"))
 		}
 		newest, err := newestPoints(ctx, client, queries)
 		if err != nil {
 			return nil, fmt.Errorf("reading metrics of %s: %w", deployment, err)
 		}
 		for i, name := range some {
-			l := Lag{Bridge: newest[bridgeID(i)], Firehose: newest[firehoseID(i)]}
+			l := Lag{Bridge: newest[bridgeID(i)], Firehose: newest[firehoseID(i)], Incoming: newest[incomingID(i)]}
 			if l.Bridge != nil {
 				*l.Bridge /= 1000
 			}
@@ -61,14 +71,15 @@ func Lags(ctx context.Context, client cloudwatch.GetMetricDataAPIClient, deploym
 
 func bridgeID(i int) string   { return fmt.Sprintf("bridge%d", i) }
 func firehoseID(i int) string { return fmt.Sprintf("firehose%d", i) }
+func incomingID(i int) string { return fmt.Sprintf("incoming%d", i) }
 
-func newestOf(id, namespace, metric, dimension, value string) types.MetricDataQuery {
+func newestOf(id, namespace, metric, dimension, value, statistic string) types.MetricDataQuery {
 	return types.MetricDataQuery{Id: &id, MetricStat: &types.MetricStat{
 		Metric: &types.Metric{
 			Namespace: &namespace, MetricName: &metric,
 			Dimensions: []types.Dimension{{Name: &dimension, Value: &value}},
 		},
-		Period: aws.Int32(60), Stat: aws.String("Maximum"),
+		Period: aws.Int32(60), Stat: &statistic,
 	}}
 }
 

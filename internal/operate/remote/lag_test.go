@@ -94,13 +94,14 @@ func TestLagsAreTheNewestDataPoints(t *testing.T) {
 		"AWS/Kinesis GetRecords.IteratorAgeMilliseconds StreamName sink.orders":    {1500, 9000},
 		"AWS/Firehose DeliveryToS3.DataFreshness DeliveryStreamName sink.orders":   {61},
 		"AWS/Kinesis GetRecords.IteratorAgeMilliseconds StreamName sink.views":     {0},
+		"AWS/Kinesis IncomingRecords StreamName sink.views":                        {3},
 		"AWS/Kinesis GetRecords.IteratorAgeMilliseconds StreamName other.orders":   {7},
 		"AWS/Firehose DeliveryToS3.DataFreshness DeliveryStreamName datasink.idle": {7},
 	}}
 	got, err := remote.Lags(t.Context(), serve(t, m), "sink", []string{"orders", "views", "idle"})
 	want := map[string]remote.Lag{
 		"orders": {Bridge: aws.Float64(1.5), Firehose: aws.Float64(61)},
-		"views":  {Bridge: aws.Float64(0)},
+		"views":  {Bridge: aws.Float64(0), Incoming: aws.Float64(3)},
 		"idle":   {},
 	}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
@@ -108,6 +109,24 @@ func TestLagsAreTheNewestDataPoints(t *testing.T) {
 	}
 	if m.calls != 2 {
 		t.Errorf("%d calls, want one for each of 2 pages", m.calls)
+	}
+}
+
+func TestATapIsEmptyIfAllIsReadAndNothingArrives(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		bridge, incoming *float64
+		want             bool
+	}{
+		{nil, nil, false},
+		{aws.Float64(0.1), nil, false},
+		{aws.Float64(0), aws.Float64(1), false},
+		{aws.Float64(0), aws.Float64(0), true},
+		{aws.Float64(0), nil, true},
+	} {
+		if got := (remote.Lag{Bridge: tt.bridge, Incoming: tt.incoming}).TapIsEmpty(); got != tt.want {
+			t.Errorf("bridge %v, incoming %v: empty %v, want %v", tt.bridge, tt.incoming, got, tt.want)
+		}
 	}
 }
 

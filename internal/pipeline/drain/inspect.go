@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // Inspection is the answer to an InspectEvent.
@@ -13,6 +14,9 @@ type Inspection struct {
 	// of other streams.
 	Streams map[string]queue.State `json:"streams"`
 	Orphans map[string]queue.State `json:"orphans,omitempty"`
+	// Taps has the streams whose records the drainer puts to Firehose: those without a
+	// tap, and those whose tap is ending.
+	Taps map[string]stream.Tap `json:"taps,omitempty"`
 	// Errors says why the state of a stream cannot be read. Such a stream is in
 	// neither of the other maps.
 	Errors map[string]string `json:"errors,omitempty"`
@@ -28,11 +32,15 @@ func (h *Handler) inspect(ctx context.Context) (Inspection, error) {
 	if found == nil {
 		found = make(map[string][]string)
 	}
-	for _, name := range h.config.Streams.Names() {
-		found[name] = nil
+	taps := make(map[string]stream.Tap)
+	for _, s := range h.config.Streams.All() {
+		found[s.Name] = nil
+		if !s.FeedsTap() {
+			taps[s.Name] = s.Tap
+		}
 	}
 	answer := Inspection{
-		Streams: make(map[string]queue.State), Orphans: make(map[string]queue.State), Errors: make(map[string]string),
+		Streams: make(map[string]queue.State), Orphans: make(map[string]queue.State), Errors: make(map[string]string), Taps: taps,
 	}
 	for name := range found {
 		state, err := h.config.Queue.Inspect(ctx, name)
