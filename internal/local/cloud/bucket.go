@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
@@ -186,7 +187,7 @@ func (b *Bucket) move(temporary, key string, c Conditions) error {
 	// The folder is made within the bucket's folder, so that no link leads out.
 	if dir := filepath.Dir(path); dir != "." {
 		if err := b.objects.MkdirAll(dir, 0o700); err != nil {
-			return err
+			return b.keyError(key, err)
 		}
 	}
 	b.commit.Lock()
@@ -203,7 +204,15 @@ func (b *Bucket) move(temporary, key string, c Conditions) error {
 	if err := b.root.Chtimes(temporary, b.stamp, b.stamp); err != nil {
 		return err
 	}
-	return b.root.Rename(temporary, filepath.Join(b.dir, path))
+	return b.keyError(key, b.root.Rename(temporary, filepath.Join(b.dir, path)))
+}
+
+// keyError returns err, or an InvalidArgument if isNoPath.
+func (b *Bucket) keyError(key string, err error) error {
+	if b.isNoPath(key, err) {
+		return newError(InvalidArgument, "the key cannot be a file name beside those of the other objects")
+	}
+	return err
 }
 
 // Check writes a file and removes it.
@@ -237,10 +246,33 @@ func (b *Bucket) stat(key string) (Object, error) {
 	switch {
 	case err == nil && info.Mode().IsRegular():
 		return describe(key, info), nil
-	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, errNotDirectory):
+	case err == nil, errors.Is(err, fs.ErrNotExist), b.isNoPath(key, err):
 		return Object{}, missing
 	}
 	return Object{}, err
+}
+
+// isNoPath reports whether err, of a call with the file of key, means that there can
+// be no such file: a part of its path is too long, an object or a link, or the file is
+// a folder.
+func (b *Bucket) isNoPath(key string, err error) bool {
+	for _, reason := range []error{syscall.ENOTDIR, syscall.EISDIR, syscall.EEXIST, syscall.ENOTEMPTY, syscall.ENAMETOOLONG} {
+		if errors.Is(err, reason) {
+			return true
+		}
+	}
+	return err != nil && b.hasLink(filepath.FromSlash(key))
+}
+
+// hasLink reports whether a file or one of the folders above it is a link. os.Root has
+// no error of its own for a link that leads out.
+func (b *Bucket) hasLink(path string) bool {
+	for ; path != "."; path = filepath.Dir(path) {
+		if info, err := b.objects.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func isCode(err error, code string) bool {

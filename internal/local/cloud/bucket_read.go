@@ -9,11 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 )
-
-// errNotDirectory is the error of a path through a file.
-const errNotDirectory = syscall.ENOTDIR
 
 // GetObject opens an object for reading. The caller closes the file.
 func (b *Bucket) GetObject(ctx context.Context, key string) (file *os.File, object Object, err error) {
@@ -150,7 +146,7 @@ func (b *Bucket) Keys(prefix string) ([]string, error) {
 	}
 	var keys []string
 	err := fs.WalkDir(b.objects.FS(), start, func(path string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotDirectory) {
+		if errors.Is(err, fs.ErrNotExist) || b.isNoPath(path, err) {
 			return nil
 		}
 		if err != nil {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -144,12 +146,32 @@ func TestS3RangesAndConditions(t *testing.T) {
 
 func TestS3AnswersWithItsOwnErrors(t *testing.T) {
 	t.Parallel()
-	_, _, url := serveBucket(t)
+	bucket, root, url := serveBucket(t)
+	if err := bucket.Put(t.Context(), "folder/object", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(t.TempDir(), filepath.Join(root, "link")); err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("x", 300)
 	for _, tt := range []struct {
 		method, path string
 		status       int
 		code         string
 	}{
+		// A client would repeat a request that got a 500.
+		{"PUT", "/archive/folder", 400, "InvalidArgument"},
+		{"PUT", "/archive/folder/object/x", 400, "InvalidArgument"},
+		{"PUT", "/archive/" + long, 400, "InvalidArgument"},
+		{"PUT", "/archive/" + long + "/x", 400, "InvalidArgument"},
+		{"PUT", "/archive/link/x", 400, "InvalidArgument"},
+		{"GET", "/archive/" + long, 404, "NoSuchKey"},
+		{"GET", "/archive/folder/object/x", 404, "NoSuchKey"},
+		{"GET", "/archive/link", 404, "NoSuchKey"},
+		{"GET", "/archive/link/x", 404, "NoSuchKey"},
+		{"DELETE", "/archive/link/x", 204, ""},
+		{"GET", "/archive?list-type=2&prefix=link/", 200, ""},
+		{"GET", "/archive?list-type=2&prefix=" + long + "/", 200, ""},
 		{"GET", "/archive/none", 404, "NoSuchKey"},
 		{"HEAD", "/archive/none", 404, ""},
 		{"GET", "/archive/%2e%2e/lock", 404, "NoSuchKey"},
