@@ -144,6 +144,7 @@ sam-bridge: ## beside `make sam`: hand the bridge a batch of STREAM
 .PHONY: scan
 scan: $(TOOLS)/lint/installed synth ## check the synthesized templates with cfn-lint and checkov
 	cd cdk && ../$(TOOLS)/lint/bin/cfn-lint
+	$(TOOLS)/lint/bin/cfn-lint internal/rig/consumer/function.yaml
 	cd cdk && ../$(TOOLS)/lint/bin/checkov --config-file .checkov.yaml
 
 .PHONY: deploy

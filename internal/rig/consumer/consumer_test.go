@@ -3,9 +3,11 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,6 +17,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/data-sink/data-sink/internal/local"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/data-sink/data-sink/internal/rig/readmetest"
@@ -22,8 +28,9 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the examples in internal/operate/tap/README.md")
 
-// start runs a local pipeline with the stream orders, and posts records to it.
-func start(t *testing.T, shards int, bodies ...string) (kinesisURL string) {
+// start runs a local pipeline with the stream orders. post posts records to it, and
+// returns the number of all records.
+func start(t *testing.T, shards int) (kinesisURL string, post func(bodies ...string) int) {
 	t.Helper()
 	set, err := stream.Parse(fmt.Appendf(nil, `{"streams":[{"name":"orders","shards":%d}]}`, shards))
 	if err != nil {
@@ -41,21 +48,26 @@ func start(t *testing.T, shards int, bodies ...string) (kinesisURL string) {
 			t.Error(err)
 		}
 	})
-	for _, body := range bodies {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+p.Addr().String()+"/archives/orders?partition_key="+body, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
+	all := 0
+	return "http://" + p.AWSAddr().String(), func(bodies ...string) int {
+		t.Helper()
+		for _, body := range bodies {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+p.Addr().String()+"/archives/orders?partition_key="+body, strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.SetBasicAuth("u", "p")
+			response, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := response.Body.Close(); err != nil || response.StatusCode != http.StatusAccepted {
+				t.Fatalf("POST = %d, %v", response.StatusCode, err)
+			}
+			all++
 		}
-		r.SetBasicAuth("u", "p")
-		response, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := response.Body.Close(); err != nil || response.StatusCode != http.StatusAccepted {
-			t.Fatalf("POST = %d, %v", response.StatusCode, err)
-		}
+		return all
 	}
-	return "http://" + p.AWSAddr().String()
 }
 
 // tool returns the path of an installed tool.
@@ -71,42 +83,111 @@ func tool(t *testing.T, path string) string {
 	return path
 }
 
-// TestConsumersReadTheTap runs both examples against the local pipeline.
-func TestConsumersReadTheTap(t *testing.T) {
-	t.Parallel()
+// consumers returns the command line of each consumer.
+func consumers(t *testing.T) map[string][]string {
+	t.Helper()
 	binary := filepath.Join(t.TempDir(), "consumer")
 	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	for name, command := range map[string][]string{
-		"Go":    {binary},
-		"boto3": {tool(t, ".tools/clients/bin/python"), "consumer.py"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			url := start(t, 2, "one", "two", "three")
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			cmd := exec.CommandContext(ctx, command[0], append(command[1:], "datasink.orders")...)
-			cmd.Env = append(withoutAWS(os.Environ()), exported(t, url)...)
-			var failure strings.Builder
-			cmd.Stderr = &failure
-			out, err := cmd.StdoutPipe()
+	script, err := filepath.Abs("consumer.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string][]string{"Go": {binary}, "boto3": {tool(t, ".tools/clients/bin/python"), script}}
+}
+
+// consume runs a consumer in a folder until it has printed n lines and saved the
+// positions. It returns the lines.
+func consume(t *testing.T, command []string, dir, url string, n int, positions map[string]string) (lines []string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, command[0], append(command[1:], "datasink.orders")...)
+	cmd.Dir, cmd.Env = dir, append(withoutAWS(os.Environ()), exported(t, url)...)
+	var failure strings.Builder
+	cmd.Stderr = &failure
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for scanner := bufio.NewScanner(out); len(lines) < n && scanner.Scan(); {
+		lines = append(lines, scanner.Text())
+	}
+	var saved map[string]string
+	for ctx.Err() == nil && !maps.Equal(saved, positions) {
+		saved = nil
+		if content, err := os.ReadFile(filepath.Join(dir, "datasink.orders.json")); err == nil {
+			if err := json.Unmarshal(content, &saved); err != nil {
+				t.Fatalf("the positions %q: %v", content, err)
+			}
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	cancel()
+	_ = cmd.Wait() // It was killed.
+	if !maps.Equal(saved, positions) {
+		t.Fatalf("the consumer printed %q and saved %v, want %v\n%s", lines, saved, positions, failure.String())
+	}
+	return lines
+}
+
+// lastRecords returns the sequence number of the last record of each shard, when the
+// stream has n records.
+func lastRecords(t *testing.T, url string, n int) map[string]string {
+	t.Helper()
+	client := kinesis.New(kinesis.Options{Region: "us-east-1", BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider("any", "any", "")})
+	shards, err := client.ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: aws.String("datasink.orders")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		last, count := make(map[string]string), 0
+		for _, s := range shards.Shards {
+			first, err := client.GetShardIterator(t.Context(), &kinesis.GetShardIteratorInput{StreamName: aws.String("datasink.orders"), ShardId: s.ShardId, ShardIteratorType: types.ShardIteratorTypeTrimHorizon})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := cmd.Start(); err != nil {
+			page, err := client.GetRecords(t.Context(), &kinesis.GetRecordsInput{ShardIterator: first.ShardIterator})
+			if err != nil {
 				t.Fatal(err)
 			}
-			var lines []string
-			for scanner := bufio.NewScanner(out); len(lines) < 3 && scanner.Scan(); {
-				lines = append(lines, scanner.Text())
+			for _, r := range page.Records {
+				last[*s.ShardId] = *r.SequenceNumber
+				count++
 			}
-			cancel()
-			_ = cmd.Wait() // It was killed.
-			slices.Sort(lines)
-			if want := []string{"one one", "three three", "two two"}; !slices.Equal(lines, want) {
-				t.Errorf("the consumer printed %q, want %q\n%s", lines, want, failure.String())
+		}
+		if count == n {
+			return last
+		}
+	}
+	t.Fatalf("waited a minute for %d records on the tap", n)
+	return nil
+}
+
+// TestConsumersContinue runs both examples twice against the local pipeline.
+func TestConsumersContinue(t *testing.T) {
+	t.Parallel()
+	for name, command := range consumers(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url, post := start(t, 2)
+			dir := t.TempDir()
+			for _, bodies := range [][]string{{"one", "two", "three"}, {"four", "five"}} {
+				post(bodies...)
+				lines := consume(t, command, dir, url, len(bodies), lastRecords(t, url, post()))
+				want := make([]string, len(bodies))
+				for i, body := range bodies {
+					want[i] = body + " " + body
+				}
+				slices.Sort(lines)
+				slices.Sort(want)
+				if !slices.Equal(lines, want) {
+					t.Errorf("the consumer printed %q, want %q", lines, want)
+				}
 			}
 		})
 	}
@@ -150,7 +231,8 @@ func TestExampleOfTheRootREADME(t *testing.T) {
 	if !begun || !ended || !strings.Contains(code, localURL) {
 		t.Fatalf("README.md has no Python code that reads from %s", localURL)
 	}
-	url := start(t, 1, "one", "two")
+	url, post := start(t, 1)
+	post("one", "two")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for { // The records reach the tap some time after the answer.
@@ -173,7 +255,7 @@ func TestExampleOfTheRootREADME(t *testing.T) {
 
 func TestTheExamplesAreInTheREADME(t *testing.T) {
 	t.Parallel()
-	for name, most := range map[string]int{"main.go": 50, "consumer.py": 25} {
+	for name, most := range map[string]int{"main.go": 145, "consumer.py": 60, "function.yaml": 80} {
 		content, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
