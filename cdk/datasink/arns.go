@@ -5,6 +5,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // arn returns the ARN of a resource in the account and Region of the stack. Grants by
@@ -29,6 +30,11 @@ func streamsARN(stack awscdk.Stack, s settings.Settings) *string {
 // firehosesARN returns the pattern of the Firehoses of this deployment only.
 func firehosesARN(stack awscdk.Stack, s settings.Settings) *string {
 	return arn(stack, "firehose", "deliverystream", s.Name+".*", awscdk.ArnFormat_SLASH_RESOURCE_NAME)
+}
+
+// firehoseARN returns the ARN of the Firehose of a stream.
+func firehoseARN(stack awscdk.Stack, deployment, name string) *string {
+	return arn(stack, "firehose", "deliverystream", stream.ResourceName(deployment, name), awscdk.ArnFormat_SLASH_RESOURCE_NAME)
 }
 
 // logGroupARNs returns the two ARNs of a log group. The IAM reference names the group

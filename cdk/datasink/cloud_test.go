@@ -47,8 +47,8 @@ func TestOutputs(t *testing.T) {
 func TestTheNestedStacksNameTheirStreams(t *testing.T) {
 	a := synth(t, nil, tapsOfAllKinds)
 	for name, want := range map[string]map[string]string{
-		"orders": {"FirehoseArn": "${Firehose.Arn}", "KinesisStreamArn": "${Tap.Arn}"},
-		"quiet":  {"FirehoseArn": "${Firehose.Arn}"},
+		"orders": {"FirehoseArn": "arn:${AWS::Partition}:firehose:" + account + ":deliverystream/datasink.orders", "KinesisStreamArn": "${Tap.Arn}"},
+		"quiet":  {"FirehoseArn": "arn:${AWS::Partition}:firehose:" + account + ":deliverystream/datasink.quiet"},
 	} {
 		if diff := cmp.Diff(want, outputs(a.nested[name])); diff != "" {
 			t.Errorf("outputs of %s differ (-want +got):\n%s", name, diff)

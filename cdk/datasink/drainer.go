@@ -54,7 +54,7 @@ func drainedFirehoses(stack awscdk.Stack, d deployment) []*string {
 	var arns []*string
 	for _, name := range d.streams.Names() {
 		if s, _ := d.streams.Lookup(name); !s.FeedsTap() {
-			arns = append(arns, arn(stack, "firehose", "deliverystream", stream.ResourceName(d.Name, name), awscdk.ArnFormat_SLASH_RESOURCE_NAME))
+			arns = append(arns, firehoseARN(stack, d.Name, name))
 		}
 	}
 	if len(arns) > maxNamedFirehoses {

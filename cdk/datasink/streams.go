@@ -47,7 +47,7 @@ func newStream(scope constructs.Construct, d settings.Settings, s stream.Stream,
 		Description: jsii.String("Data Sink " + d.Name + ": stream " + s.Name),
 	})
 	firehose := newFirehose(nested, d, s, to)
-	outputs := []output{{"FirehoseArn", firehose.AttrArn(), "The Firehose that writes to the archive"}}
+	outputs := []output{{"FirehoseArn", firehoseARN(nested, d.Name, s.Name), "The Firehose that writes to the archive"}}
 	alarms := streamAlarms
 	if s.HasTap() {
 		tap := newTap(nested, d, s)

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/data-sink/data-sink/internal/operate/manifest"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -109,31 +110,49 @@ func (d *deployment) notified(t *testing.T, keys ...string) map[string]bool {
 	t.Helper()
 	got := make(map[string]bool)
 	await(t, swept, "notifications", func() error {
-		out, err := d.cloud.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &d.subscriber, MaxNumberOfMessages: 10})
-		if err != nil {
-			return err
-		}
-		for _, m := range out.Messages {
-			var envelope struct{ Message string }
-			var event struct {
-				Detail struct{ Object struct{ Key string } }
+		for {
+			received := d.receive(t)
+			for _, key := range received {
+				got[key] = true
 			}
-			if err := errors.Join(json.Unmarshal([]byte(*m.Body), &envelope), json.Unmarshal([]byte(envelope.Message), &event)); err != nil {
-				t.Fatalf("%v: %s", err, *m.Body)
-			}
-			got[event.Detail.Object.Key] = true
-			if _, err := d.cloud.sqs.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &d.subscriber, ReceiptHandle: m.ReceiptHandle}); err != nil {
-				return err
+			if len(received) == 0 {
+				break
 			}
 		}
 		for _, key := range keys {
 			if !got[key] {
-				return fmt.Errorf("no notification of %s among those of %v", key, slices.Sorted(maps.Keys(got)))
+				return fmt.Errorf("no notification of %s among those of %d keys", key, len(got))
 			}
 		}
 		return nil
 	})
 	return got
+}
+
+// receive receives notifications, and returns the keys of their objects.
+func (d *deployment) receive(t *testing.T) []string {
+	t.Helper()
+	out, err := d.cloud.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &d.subscriber, MaxNumberOfMessages: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	var done []types.DeleteMessageBatchRequestEntry
+	for _, m := range out.Messages {
+		var envelope struct{ Message string }
+		var event struct{ Detail struct{ Object struct{ Key string } } }
+		if err := errors.Join(json.Unmarshal([]byte(*m.Body), &envelope), json.Unmarshal([]byte(envelope.Message), &event)); err != nil {
+			t.Fatalf("%v: %s", err, *m.Body)
+		}
+		keys = append(keys, event.Detail.Object.Key)
+		done = append(done, types.DeleteMessageBatchRequestEntry{Id: aws.String(fmt.Sprint(len(done))), ReceiptHandle: m.ReceiptHandle})
+	}
+	if len(done) > 0 {
+		if _, err := d.cloud.sqs.DeleteMessageBatch(t.Context(), &sqs.DeleteMessageBatchInput{QueueUrl: &d.subscriber, Entries: done}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return keys
 }
 
 // testNotifications sends a record, whose object must be notified. A dead letter must not.

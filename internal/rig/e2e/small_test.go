@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // TestSmallProfile deploys the stack with profile=small: a function URL, IPv6 egress and
@@ -23,6 +24,8 @@ func TestSmallProfile(t *testing.T) {
 		{"deploy the small profile", (*deployment).testDeploySmall},
 		{"accept by the function URL", (*deployment).testAcceptByURL},
 		{"refuse by the function URL", (*deployment).testRefuseByURL},
+		{"a stream without a tap", (*deployment).testWithoutTap},
+		{"change a tap", (*deployment).testChangeTap},
 		{"tables", (*deployment).testTables},
 		{"outputs of a stream", (*deployment).testNestedOutputs},
 		{"notifications", (*deployment).testNotifications},
@@ -32,10 +35,8 @@ func TestSmallProfile(t *testing.T) {
 }
 
 func (d *deployment) testDeploySmall(t *testing.T) {
-	d.cdk.synth(t, d.streamsFile(t), "profile=small", "verifyHours=1", "lake=true", "objectsTopic=true")
-	rewriteForEmulator(t, d.cdk.assembly)
-	d.connect(t, d.cdk.deployAssembly(t))
-	d.client.url = d.functionURL(t)
+	d.streams.Streams = append(d.streams.Streams, stream.Stream{Name: tapless, Tap: stream.TapOff})
+	d.deploySmall(t)
 	d.takeUser(t)
 	kinds := d.resources(t)
 	if kinds["AWS::Lambda::Url"] != 1 || kinds["AWS::ElastiCache::User"] != 1 {
@@ -44,6 +45,15 @@ func (d *deployment) testDeploySmall(t *testing.T) {
 	if n := kinds["AWS::ApiGatewayV2::Api"]; n > 0 {
 		t.Errorf("%d APIs beside the function URL", n)
 	}
+}
+
+// deploySmall deploys the small profile with the present streams.
+func (d *deployment) deploySmall(t *testing.T) {
+	t.Helper()
+	d.cdk.synth(t, d.streamsFile(t), "profile=small", "verifyHours=1", "lake=true", "objectsTopic=true")
+	rewriteForEmulator(t, d.cdk.assembly)
+	d.connect(t, d.cdk.deployAssembly(t))
+	d.client.url = d.functionURL(t)
 }
 
 // functionURL returns the address at which the emulator serves the function URL: by its
