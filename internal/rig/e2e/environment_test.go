@@ -11,7 +11,7 @@ import (
 )
 
 func (d *deployment) testIngestEnvironment(t *testing.T) {
-	d.testEnvironment(t, d.outputs.IngestFunction, env.Settings(env.ParseIngest), d.mustQueue)
+	d.testEnvironment(t, d.outputs.IngestFunction, env.Settings(env.ParseIngest), map[string]lack{env.RedisSecret: {d.mustQueue, "NOAUTH"}})
 }
 
 func (d *deployment) testBridgeEnvironment(t *testing.T) {
@@ -19,22 +19,32 @@ func (d *deployment) testBridgeEnvironment(t *testing.T) {
 }
 
 func (d *deployment) testDrainerEnvironment(t *testing.T) {
-	d.testEnvironment(t, d.outputs.DrainerFunction, env.Settings(env.ParseDrainer), d.sweep)
+	d.testEnvironment(t, d.outputs.DrainerFunction, env.Settings(env.ParseDrainer), map[string]lack{env.RedisSecret: {d.sweep, "NOAUTH"}})
 }
 
 func (d *deployment) testVerifierEnvironment(t *testing.T) {
-	d.testEnvironment(t, d.outputs.VerifierFunction, env.Settings(env.ParseVerifier), nil)
+	d.testEnvironment(t, d.outputs.VerifierFunction, env.Settings(env.ParseVerifier), map[string]lack{
+		// All records of this deployment went through the bridge.
+		env.BridgeLog: {d.mustBeEqual, "differences"},
+	})
+}
+
+// lack is what fails without a variable that has a default: probe returns an error with
+// the text want.
+type lack struct {
+	probe func(*testing.T) error
+	want  string
 }
 
 // testEnvironment removes one variable after another from a function. Without a
 // variable that has no default, the function must not start, and must name the
-// variable. Without the name of Redis' secret, Redis must refuse the function, which
-// probe detects. All other variables must be deployed with their defaults, so that
-// removing them changes nothing.
-func (d *deployment) testEnvironment(t *testing.T, name string, settings []env.Setting, probe func(*testing.T) error) {
+// variable. Other variables must be deployed with their defaults, so that removing them
+// changes nothing, or lacks must have what fails without them.
+func (d *deployment) testEnvironment(t *testing.T, name string, settings []env.Setting, lacks map[string]lack) {
 	deployed := d.deployed(t, name)
 	for _, s := range settings {
 		value, ok := deployed.variables[s.Name]
+		lacking, tested := lacks[s.Name]
 		lost := deployed
 		lost.variables = maps.Clone(deployed.variables)
 		delete(lost.variables, s.Name)
@@ -46,10 +56,10 @@ func (d *deployment) testEnvironment(t *testing.T, name string, settings []env.S
 			if i := d.cloud.invoke(t, name, "{}"); !strings.Contains(i.failure, s.Name+": missing") {
 				t.Errorf("%s without %s: %s %s", name, s.Name, i.failure, i.answer)
 			}
-		case s.Name == env.RedisSecret && probe != nil:
+		case tested:
 			d.cloud.restart(t, name, lost)
-			if err := probe(t); err == nil || !strings.Contains(err.Error(), "NOAUTH") {
-				t.Errorf("%s without %s: %v, want Redis to refuse it", name, s.Name, err)
+			if err := lacking.probe(t); err == nil || !strings.Contains(err.Error(), lacking.want) {
+				t.Errorf("%s without %s: %v, want an error with %q", name, s.Name, err, lacking.want)
 			}
 		case value != s.Default:
 			t.Errorf("%s has %s=%s, which is not the default %s: this test does not know what fails without it", name, s.Name, value, s.Default)

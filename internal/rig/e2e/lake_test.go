@@ -140,7 +140,9 @@ func (d *deployment) receive(t *testing.T) []string {
 	var done []types.DeleteMessageBatchRequestEntry
 	for _, m := range out.Messages {
 		var envelope struct{ Message string }
-		var event struct{ Detail struct{ Object struct{ Key string } } }
+		var event struct {
+			Detail struct{ Object struct{ Key string } }
+		}
 		if err := errors.Join(json.Unmarshal([]byte(*m.Body), &envelope), json.Unmarshal([]byte(envelope.Message), &event)); err != nil {
 			t.Fatalf("%v: %s", err, *m.Body)
 		}

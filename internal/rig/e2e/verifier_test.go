@@ -86,6 +86,21 @@ func (d *deployment) verify(t *testing.T) (verifier.Answer, invocation) {
 	return answer, i
 }
 
+// mustBeEqual returns an error if the verifier fails or finds a difference.
+func (d *deployment) mustBeEqual(t *testing.T) error {
+	t.Helper()
+	answer, i := d.verify(t)
+	if i.failure != "" {
+		return errors.New(i.failure)
+	}
+	for name, r := range answer.Streams {
+		if r.Differences > 0 {
+			return fmt.Errorf("%s: %d differences", name, r.Differences)
+		}
+	}
+	return nil
+}
+
 // archivedByFirehose returns the key of an object of a stream that Firehose wrote.
 func (d *deployment) archivedByFirehose(t *testing.T, name string) string {
 	t.Helper()
