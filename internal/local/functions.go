@@ -75,7 +75,7 @@ func (p *Pipeline) setHandlers(streams *stream.Set) {
 		Queue:       wrap(p.o.Seams.DrainerQueue, f.queue),
 		Kinesis:     &sink.Writer{Service: wrap(p.o.Seams.Kinesis, sink.Service(p.kinesis)), Limits: sink.KinesisLimits, MaxAttempts: 4},
 		Firehose:    &sink.Writer{Service: wrap(p.o.Seams.Firehose, sink.Service(p.firehose)), Limits: sink.FirehoseLimits, MaxAttempts: 4},
-		TotalClaims: 4, Observe: p.o.Observe.Drain,
+		TotalClaims: 4,
 	})
 	ingester := ingest.New(ingest.Config{
 		Ingest: ingestEnv(p.o), Streams: streams, Credentials: f.credentials, Archive: objects, Waker: wakes, Log: p.direct.logger(p.log("ingest")),
@@ -84,7 +84,6 @@ func (p *Pipeline) setHandlers(streams *stream.Set) {
 	bridges := bridge.New(bridge.Config{
 		Bridge: env.Bridge{Base: env.Base{Name: p.o.Deployment}}, Streams: streams, Archive: objects, Log: p.packed.logger(p.log("bridge")),
 		Firehose: &sink.Writer{Service: wrap(p.o.Seams.Firehose, sink.Service(p.firehose)), Limits: sink.FirehoseLimits},
-		Observe:  p.o.Observe.Bridge,
 	})
 	f.drainHandler.set(drainer.Invoke)
 	f.ingestHandler.set(ingester.Invoke)

@@ -23,8 +23,6 @@ import (
 	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/local/gateway"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
-	"github.com/data-sink/data-sink/internal/pipeline/bridge"
-	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/ingest"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
@@ -101,10 +99,8 @@ type Options struct {
 // Observers are called for what happens to records. Each may be nil. They are
 // called concurrently and must return quickly.
 type Observers struct {
-	// Ingest, Drain and Bridge are the observers of the three handlers.
+	// Ingest is the observer of ingest's handler.
 	Ingest func(ingest.Outcome)
-	Drain  func(drain.Summary)
-	Bridge func(bridge.Summary)
 	// Written is called for each object that Firehose has written.
 	Written func(key string, bytes int64)
 }

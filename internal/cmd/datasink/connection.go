@@ -128,6 +128,20 @@ func (p *poster) client(api deployment.API) *post.Client {
 	return &post.Client{URL: api.URL, User: api.User, Password: api.Password, HTTP: post.NewHTTP(p.Concurrency), MaxAttempts: p.Attempts}
 }
 
+// resentError returns the error of a verb that has sent old records again.
+func resentError(c console, sent, refused int, err error) error {
+	switch {
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(c.err, "datasink: interrupted; the same command continues where it stopped")
+		return exit(exitInterrupted)
+	case err != nil:
+		return err
+	case refused > 0:
+		return fmt.Errorf("%d of %s not accepted", refused, counted(refused+sent, "record"))
+	}
+	return nil
+}
+
 // interruptible returns a context that the first SIGINT or SIGTERM cancels. The
 // second signal ends the process.
 func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {

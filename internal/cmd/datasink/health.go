@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/operate/deployment"
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 )
 
 type healthVerb struct {
@@ -43,8 +44,8 @@ func (v *healthVerb) Run(ctx context.Context, _ console) error {
 		if err == nil || time.Now().After(deadline) {
 			return err
 		}
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
-			return err
+		if !backoff.Sleep(ctx, 200*time.Millisecond) {
+			return context.Cause(ctx)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/operate/deployment"
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 )
 
 type logsVerb struct {
@@ -75,8 +76,8 @@ func (v *logsVerb) Run(ctx context.Context, c console) error {
 		if !v.Follow {
 			return nil
 		}
-		if err := pause(ctx, v.Interval); err != nil {
-			return endOfWatch(err, true)
+		if !backoff.Sleep(ctx, v.Interval) {
+			return endOfWatch(context.Cause(ctx), true)
 		}
 		// A line may arrive late. Older lines cannot come again.
 		if late := now.Add(-lateness); late.After(from) {

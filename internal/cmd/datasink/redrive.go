@@ -166,14 +166,5 @@ func (v *failedRedriveVerb) finish(c console, n redriven, err error) error {
 			}
 		}
 	}
-	switch {
-	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(c.err, "datasink: interrupted; the same command continues where it stopped")
-		return exit(exitInterrupted)
-	case err != nil:
-		return err
-	case n.Refused > 0:
-		return fmt.Errorf("%d of %s not accepted", n.Refused, counted(n.Refused+n.Sent, "record"))
-	}
-	return nil
+	return resentError(c, n.Sent, n.Refused, err)
 }

@@ -206,14 +206,5 @@ func (v *replayVerb) finish(c console, n replayed, err error) error {
 			fmt.Fprintf(c.out, "skipped %s that were replayed before; --again replays them\n", counted(n.Before, "object"))
 		}
 	}
-	switch {
-	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(c.err, "datasink: interrupted; the same command continues where it stopped")
-		return exit(exitInterrupted)
-	case err != nil:
-		return err
-	case n.Refused > 0:
-		return fmt.Errorf("%d of %s not accepted", n.Refused, counted(n.Refused+n.Sent, "record"))
-	}
-	return nil
+	return resentError(c, n.Sent, n.Refused, err)
 }

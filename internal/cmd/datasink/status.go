@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 )
 
 type statusVerb struct {
@@ -79,8 +81,8 @@ func (v *statusVerb) Run(ctx context.Context, c console) error {
 	reader := statusReader{target: t, known: known, counts: make(map[string]int)}
 	before := reader.inspect(ctx)
 	for {
-		if err := pause(ctx, v.Interval); err != nil {
-			return endOfWatch(err, v.Watch)
+		if !backoff.Sleep(ctx, v.Interval) {
+			return endOfWatch(context.Cause(ctx), v.Watch)
 		}
 		now := reader.inspect(ctx)
 		archived := reader.readArchive(ctx, now)
@@ -109,17 +111,6 @@ func endOfWatch(err error, watch bool) error {
 		return nil
 	}
 	return err
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
 }
 
 // print writes the rows and the problems. With --json the problems go to c.err.

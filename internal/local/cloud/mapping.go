@@ -55,21 +55,9 @@ type MappingOptions struct {
 	// Backoff is the wait after the first failure. It doubles with each further
 	// failure in a row, up to 50 times its value. The default is 100 ms.
 	Backoff time.Duration
-	// Observe, if set, is called after each invocation.
-	Observe func(Delivery)
 	// Now is the clock. The default is time.Now.
 	Now func() time.Time
 	Log *slog.Logger
-}
-
-// Delivery is one invocation of a mapping's function.
-type Delivery struct {
-	Stream, Shard string
-	// Event is the event, which the observer must not keep.
-	Event []byte
-	// Records is the number of records in the event. The function has accepted the
-	// first Accepted of them.
-	Records, Accepted int
 }
 
 // Mapping is an event source mapping from one Kinesis stream to a function. It

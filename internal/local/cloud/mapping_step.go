@@ -35,9 +35,6 @@ func (p *poller) step(ctx context.Context) error {
 		return nil
 	}
 	accepted, err := m.invoke(ctx, event)
-	if m.Observe != nil {
-		m.Observe(Delivery{Stream: m.Stream, Shard: p.shard.id, Event: event.json, Records: len(batch), Accepted: accepted})
-	}
 	if accepted > 0 {
 		if err := p.passed(batch[accepted-1]); err != nil {
 			return err

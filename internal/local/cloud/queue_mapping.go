@@ -36,9 +36,7 @@ type QueueMappingOptions struct {
 	// MaxReceives is the number of deliveries after which a message becomes a dead
 	// letter.
 	MaxReceives int
-	// DeadLetter, if set, is called with a message that has become a dead letter.
-	DeadLetter func(Message)
-	Log        *slog.Logger
+	Log         *slog.Logger
 }
 
 // QueueMapping is the event source mapping from an SQS queue to a function. Batch
@@ -86,9 +84,6 @@ func (m *QueueMapping) deliver(ctx context.Context, message Message) {
 		m.Log.ErrorContext(ctx, "wake-up is a dead letter", "body", message.Body, "error", err)
 		m.dead.Add(1)
 		m.Queue.Delete(message.ID)
-		if m.DeadLetter != nil {
-			m.DeadLetter(message)
-		}
 	}
 }
 

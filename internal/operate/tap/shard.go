@@ -3,11 +3,11 @@ package tap
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 )
 
 // shard is the position in one shard.
@@ -41,7 +41,8 @@ func (s *shard) read(ctx context.Context) error {
 			iterator, err = s.iterator(ctx)
 			continue
 		case isThrottled(err):
-			err = pause(ctx, pauseRefused)
+			backoff.Sleep(ctx, pauseRefused)
+			err = context.Cause(ctx)
 			continue
 		case err != nil:
 			return err
@@ -62,8 +63,8 @@ func (s *shard) read(ctx context.Context) error {
 			}
 			wait = pauseAtEnd
 		}
-		if err := pause(ctx, wait); err != nil {
-			return err
+		if !backoff.Sleep(ctx, wait) {
+			return context.Cause(ctx)
 		}
 	}
 	return err
@@ -86,8 +87,8 @@ func (s *shard) iterator(ctx context.Context) (*string, error) {
 		if !isThrottled(err) {
 			return nil, err
 		}
-		if err := pause(ctx, pauseRefused); err != nil {
-			return nil, err
+		if !backoff.Sleep(ctx, pauseRefused) {
+			return nil, context.Cause(ctx)
 		}
 	}
 }
@@ -116,15 +117,4 @@ func (s *shard) give(ctx context.Context, records []types.Record) (passed bool, 
 // isOver reports whether no record of the window can arrive any more.
 func (s *shard) isOver() bool {
 	return !s.window.Until.IsZero() && !s.now().Before(s.window.Until)
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
 }

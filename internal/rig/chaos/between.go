@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 )
 
 // betweenFaults are the faults between the functions and the services: of the links,
@@ -200,7 +201,7 @@ func (s *suite) isEmpty(ctx context.Context) bool {
 // within waits until ready returns true, and reports whether it did so before the
 // time-out.
 func within(ctx context.Context, timeout time.Duration, ready func() bool) bool {
-	for end := time.Now().Add(timeout); time.Now().Before(end) && ctx.Err() == nil; sleep(ctx, 10*time.Millisecond) {
+	for end := time.Now().Add(timeout); time.Now().Before(end) && ctx.Err() == nil; backoff.Sleep(ctx, 10*time.Millisecond) {
 		if ready() {
 			return true
 		}

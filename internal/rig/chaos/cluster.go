@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 	"github.com/data-sink/data-sink/internal/rig/redistest"
 )
 
@@ -85,7 +86,7 @@ func moveKeys(ctx context.Context, from, to *redisNode, slot int, random *rand.R
 		return 0, fmt.Errorf("moving slot %d: %w", slot, err)
 	}
 	for {
-		sleep(ctx, time.Duration(10+random.IntN(90))*time.Millisecond)
+		backoff.Sleep(ctx, time.Duration(10+random.IntN(90))*time.Millisecond)
 		keys, err := from.client.ClusterGetKeysInSlot(ctx, slot, 1).Result()
 		if err != nil {
 			return moved, fmt.Errorf("moving slot %d: %w", slot, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 )
 
@@ -46,7 +47,7 @@ func (i *isolation) poison(ctx context.Context, p *IsolationPhase) error {
 	var pushed atomic.Int64
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		for ; ctx.Err() == nil; sleep(ctx, time.Second/time.Duration(i.options.Rate)) {
+		for ; ctx.Err() == nil; backoff.Sleep(ctx, time.Second/time.Duration(i.options.Rate)) {
 			if i.push(ctx, []byte{undecodableMark}) {
 				pushed.Add(1)
 			}
@@ -65,7 +66,7 @@ func (i *isolation) poison(ctx context.Context, p *IsolationPhase) error {
 // records of a call are invalid, the call itself may be at fault, and the drainer
 // keeps them for an hour. The first healthy record of a call decides it.
 func (i *isolation) settle(ctx context.Context) error {
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); sleep(ctx, 200*time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); backoff.Sleep(ctx, 200*time.Millisecond) {
 		state, err := i.redis.queue.Inspect(ctx, i.victim.Name)
 		if err != nil {
 			return fmt.Errorf("inspecting the queue: %w", err)

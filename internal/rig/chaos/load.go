@@ -13,6 +13,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 )
@@ -74,7 +75,7 @@ func (l *load) feed(ctx context.Context) {
 		rate := l.rate.Load()
 		if int64(l.ledger.ackedCount()) >= l.goal.Load() {
 			if rate == 0 {
-				sleep(ctx, time.Millisecond)
+				backoff.Sleep(ctx, time.Millisecond)
 				continue
 			}
 			rate = max(1, rate/4)
@@ -86,7 +87,7 @@ func (l *load) feed(ctx context.Context) {
 			}
 			next = next.Add(time.Second / time.Duration(rate))
 			if wait := time.Until(next); wait > time.Millisecond {
-				sleep(ctx, wait)
+				backoff.Sleep(ctx, wait)
 			}
 		}
 		select {
@@ -203,6 +204,6 @@ func compressed(b []byte) []byte {
 func (l *load) await(ctx context.Context) {
 	l.rate.Store(0)
 	for ctx.Err() == nil && int64(l.ledger.ackedCount()) < l.goal.Load() {
-		sleep(ctx, time.Millisecond)
+		backoff.Sleep(ctx, time.Millisecond)
 	}
 }

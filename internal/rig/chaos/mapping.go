@@ -138,13 +138,3 @@ func (b *bridgeInvoker) repeated(left []events.KinesisEventRecord, err error) in
 	}
 	return len(left)
 }
-
-// sleep waits for d or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
-}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 
 	"github.com/data-sink/data-sink/internal/local/cloud"
 )
@@ -158,15 +159,15 @@ func (s *suite) outage(ctx context.Context, o OutageOptions, f *OutageFigures, d
 	go func() {
 		posts <- s.steady(loadCtx, o.Rate, 1, func(int) (record, string) { return s.ledger.nextHealthy(), authorization })
 	}()
-	sleep(ctx, o.Before/2)
+	backoff.Sleep(ctx, o.Before/2)
 	_, endTrouble := s.aws.makeTrouble(cloud.ServiceKinesis, 1, cloud.Fault{Throttle: 1})
-	sleep(ctx, o.Before/2)
+	backoff.Sleep(ctx, o.Before/2)
 	if err := down(s.redis); err != nil {
 		return err
 	}
 	gone := time.Now()
 	s.log.printf("Redis is %s", f.Redis)
-	sleep(ctx, o.Down)
+	backoff.Sleep(ctx, o.Down)
 	returned := time.Now()
 	if err := back(s.redis); err != nil {
 		return err
@@ -177,7 +178,7 @@ func (s *suite) outage(ctx context.Context, o OutageOptions, f *OutageFigures, d
 	}
 	endTrouble()
 	s.log.printf("Redis is back with a backlog of %d records", f.Backlog)
-	sleep(ctx, o.After)
+	backoff.Sleep(ctx, o.After)
 	endLoad()
 	all := <-posts
 	if err := s.drain(ctx); err != nil {

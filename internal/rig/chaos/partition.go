@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 )
 
 const (
@@ -125,7 +127,7 @@ func (s *suite) partition(minReplicas int, lasts time.Duration) func(context.Con
 			return false, err
 		}
 		w := s.partitions.begin(minReplicas)
-		sleep(ctx, replicationTime)
+		backoff.Sleep(ctx, replicationTime)
 		s.claims.partitioned(true)
 		s.redis.replication.losing.Store(true)
 		w.partitioned = time.Now()
@@ -134,7 +136,7 @@ func (s *suite) partition(minReplicas int, lasts time.Duration) func(context.Con
 			return false, err
 		}
 		w.backlog = int(queued) + s.claims.settledInPartition()
-		sleep(ctx, lasts)
+		backoff.Sleep(ctx, lasts)
 		if err := replica.client.Do(ctx, "REPLICAOF", "NO", "ONE").Err(); err != nil {
 			return false, fmt.Errorf("promoting the replica: %w", err)
 		}

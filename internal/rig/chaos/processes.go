@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 )
 
@@ -84,7 +85,7 @@ func (s *suite) freezeAt(at step) func(context.Context, *rand.Rand) (bool, error
 	return func(ctx context.Context, _ *rand.Rand) (bool, error) {
 		done := s.springOn(ctx, at, false, func(p *lambdatest.Process) {
 			p.Freeze()
-			sleep(ctx, lease+4*sweepInterval)
+			backoff.Sleep(ctx, lease+4*sweepInterval)
 			p.Thaw()
 		})
 		return done, ctx.Err()
@@ -92,13 +93,13 @@ func (s *suite) freezeAt(at step) func(context.Context, *rand.Rand) (bool, error
 }
 
 func (s *suite) expireLease(ctx context.Context, _ *rand.Rand) (bool, error) {
-	done := s.spring(ctx, beforeAck, false, func(string) { sleep(ctx, lease+4*sweepInterval) })
+	done := s.spring(ctx, beforeAck, false, func(string) { backoff.Sleep(ctx, lease+4*sweepInterval) })
 	return done, ctx.Err()
 }
 
 // killIngest kills a process at a random moment of its work.
 func (s *suite) killIngest(ctx context.Context, random *rand.Rand) (bool, error) {
-	sleep(ctx, time.Duration(random.IntN(300))*time.Millisecond)
+	backoff.Sleep(ctx, time.Duration(random.IntN(300))*time.Millisecond)
 	all := s.functions.ingest.Processes()
 	if len(all) == 0 {
 		return false, ctx.Err()

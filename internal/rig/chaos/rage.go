@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -113,5 +114,5 @@ func (s *suite) track(ctx context.Context, faults []planned, around func(during 
 
 // hold waits for as long as a fault between functions and services lasts.
 func hold(ctx context.Context, random *rand.Rand) {
-	sleep(ctx, 300*time.Millisecond+time.Duration(random.IntN(400))*time.Millisecond)
+	backoff.Sleep(ctx, 300*time.Millisecond+time.Duration(random.IntN(400))*time.Millisecond)
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 )
 
 // refusal is the state of a Firehose that refuses one record for a while: the first
@@ -52,7 +54,7 @@ const refusalTime = 2 * bridgeTimeout
 // bridge. Its shard waits, and the other shards must not.
 func (s *suite) refuseRecord(ctx context.Context, _ *rand.Rand) (bool, error) {
 	s.aws.refusal.arm(true)
-	sleep(ctx, refusalTime)
+	backoff.Sleep(ctx, refusalTime)
 	met := s.aws.refusal.arm(false)
 	s.log.printf("Firehose refused one record %d times", met)
 	return met > 1, ctx.Err()

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 	"github.com/data-sink/data-sink/internal/pipeline/env"
 )
 
@@ -117,9 +118,9 @@ func (s *rotation) run(ctx context.Context) error {
 	s.amongStrangers(ctx)
 	s.log.printf("Secrets Manager is unreachable")
 	s.links.secretsMgr.cut()
-	s.note(s.whilePosting(ctx, func(ctx context.Context) { sleep(ctx, s.report.Down/2) }), &s.report.Refusing)
+	s.note(s.whilePosting(ctx, func(ctx context.Context) { backoff.Sleep(ctx, s.report.Down/2) }), &s.report.Refusing)
 	err := s.links.secretsMgr.reopen(blackHoleToxic)
-	s.note(s.whilePosting(ctx, func(ctx context.Context) { sleep(ctx, s.report.Down/2) }), &s.report.Silent)
+	s.note(s.whilePosting(ctx, func(ctx context.Context) { backoff.Sleep(ctx, s.report.Down/2) }), &s.report.Silent)
 	s.functions.ingest.Renew()
 	s.report.Cold, _ = s.load.post(s.ledger.nextHealthy(), basic(clientName, "third"))
 	if err := errors.Join(err, s.links.secretsMgr.restore(), ctx.Err()); err != nil {
@@ -192,20 +193,20 @@ func (s *rotation) note(posts []post, into *Latency) {
 // rotate adds a password, lets one machine after the other use it, and revokes the
 // old one, which is still tried.
 func (s *rotation) rotate(ctx context.Context) {
-	sleep(ctx, s.options.Step)
+	backoff.Sleep(ctx, s.options.Step)
 	s.live("first", "second")
 	s.log.printf("added a second password")
 	for i := range machines {
 		s.give(i, "second")
-		sleep(ctx, s.options.Step/machines)
+		backoff.Sleep(ctx, s.options.Step/machines)
 	}
 	var revoked time.Time
 	tries := s.whileTrying(ctx, "first", func(ctx context.Context) {
-		sleep(ctx, s.options.Step/2)
+		backoff.Sleep(ctx, s.options.Step/2)
 		s.live("second")
 		revoked = time.Now()
 		s.log.printf("revoked the first password")
-		sleep(ctx, s.options.MaxAge+s.options.Step)
+		backoff.Sleep(ctx, s.options.MaxAge+s.options.Step)
 	})
 	for _, p := range tries {
 		switch p.status {
@@ -223,12 +224,12 @@ func (s *rotation) rotate(ctx context.Context) {
 func (s *rotation) amongStrangers(ctx context.Context) {
 	tries := s.whileTrying(ctx, "wrong", func(ctx context.Context) {
 		s.note(s.whilePosting(ctx, func(ctx context.Context) {
-			sleep(ctx, s.options.Step)
+			backoff.Sleep(ctx, s.options.Step)
 			s.live("second", "third")
 			s.log.printf("added a third password, beside strangers")
-			sleep(ctx, s.options.MaxAge)
+			backoff.Sleep(ctx, s.options.MaxAge)
 			s.giveAll("third")
-			sleep(ctx, s.options.Step)
+			backoff.Sleep(ctx, s.options.Step)
 		}), &s.report.Beside)
 	})
 	s.live("third")

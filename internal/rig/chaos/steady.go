@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 )
 
 // post is one request of a steady load and its answer.
@@ -32,7 +34,7 @@ func (s *suite) steady(ctx context.Context, rate, burst int, next func(at int) (
 	begun := time.Now()
 	for i := 0; ; i++ {
 		due := begun.Add(time.Duration(i-i%burst) * time.Second / time.Duration(rate))
-		sleep(ctx, time.Until(due))
+		backoff.Sleep(ctx, time.Until(due))
 		if ctx.Err() != nil {
 			break
 		}

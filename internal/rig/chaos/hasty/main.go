@@ -6,12 +6,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -19,6 +15,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/env"
+	"github.com/data-sink/data-sink/internal/pipeline/function"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -40,19 +37,12 @@ func (q hastyQueue) Claim(ctx context.Context, stream, id string, lease time.Dur
 // Ack does nothing, because Claim has acknowledged the claim already.
 func (q hastyQueue) Ack(context.Context, queue.Claim, []int) (bool, error) { return true, nil }
 
-func main() {
-	handler, err := newHandler(context.Background())
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	lambda.Start(handler)
-}
+func main() { function.Main(newHandler) }
 
-func newHandler(ctx context.Context) (lambda.Handler, error) {
-	e, envErr := env.ParseDrainer(os.Getenv)
+func newHandler(ctx context.Context, p *function.Process) (*drain.Handler, error) {
+	e, envErr := env.ParseDrainer(p.Getenv)
 	streams, streamsErr := stream.Load(e.Streams)
-	cfg, awsErr := config.LoadDefaultConfig(ctx)
+	cfg, awsErr := p.AWS(ctx)
 	q, queueErr := queue.Open(queue.Options{Deployment: e.Name, URL: e.Redis.URL, WakeInterval: e.Wake.Interval})
 	if err := errors.Join(envErr, streamsErr, awsErr, queueErr); err != nil {
 		return nil, err
