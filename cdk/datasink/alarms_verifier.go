@@ -10,7 +10,7 @@ const verifySlack = 2
 var verifierAlarms = []alarm{
 	{
 		id:    "archive-differs",
-		means: "The archive does not have what the bridge sent there, or the counters of a queue do not add up.",
+		means: "The archive does not have what was sent to Firehose, or the counters of a queue do not add up.",
 		first: "search the verifier's log for archive_differs: it has stream, kind, object, bytes and reason. If the alarm firehose-freshness of that stream is on, fix its cause. Then run datasink verify for the hours in the stream_verified line.",
 
 		namespace: metric.Namespace, metric: metric.Differences.Name, statistic: "Maximum", targets: theService,

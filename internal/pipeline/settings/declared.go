@@ -138,13 +138,13 @@ var declared = []Setting{
 	},
 	{
 		Name: "vpcId",
-		Meaning: "ID of an existing VPC, whose private subnets are used. They must reach S3, SQS, Kinesis and Secrets Manager through endpoints or NAT. " +
-			"By default the stack creates a VPC with two Availability Zones and without NAT. Its three interface endpoints cost about $44 a month.",
+		Meaning: "ID of an existing VPC, whose private subnets are used. They must reach S3, SQS, Secrets Manager, Kinesis and, for streams without a tap, Firehose through endpoints or NAT. " +
+			"By default the stack creates a VPC with two Availability Zones and without NAT. Its three interface endpoints cost about $44 a month; if some streams have a tap and others do not, a fourth costs $15.",
 		read: matching(func(s *Settings) *string { return &s.VPCID }, `^vpc-[0-9a-f]{8,17}$`, "the ID of a VPC as in vpc-0123456789abcdef0"),
 	},
 	dependent(Setting{
 		Name: "egress",
-		Meaning: "How ingest and the drainer reach SQS, Kinesis and Secrets Manager from the VPC of the stack. `endpoints`: interface endpoints in both zones. `endpoint`: in one zone, $22 a month less; if that zone fails, wake-ups and secrets fail with it. " +
+		Meaning: "How ingest and the drainer reach SQS, Kinesis, Firehose and Secrets Manager from the VPC of the stack. `endpoints`: interface endpoints in both zones. `endpoint`: in one zone, $22 a month less; if that zone fails, wake-ups and secrets fail with it. " +
 			"`ipv6`: an egress-only internet gateway, $44 a month less; the functions can then open connections to port 443 of any IPv6 address. `both`: for the time of a change.",
 		read: oneOf(func(s *Settings) *string { return &s.Egress }, EgressEndpoints, EgressEndpoint, EgressIPv6, EgressBoth),
 	}, "`endpoints`; `ipv6` with `profile=small`", small(EgressEndpoints, EgressIPv6)),
