@@ -99,6 +99,9 @@ func (e *tooLargeError) Error() string {
 // wasteRatio bytes for each byte that it wrote. Such a body costs CPU time without
 // a result. No encoder needs as many: a gzip member of one byte has 21 bytes. The
 // slack covers what a decoder has read ahead and decoded but not yet returned.
+//
+// The number of blocks has no bound of its own: an encoder that is flushed after each
+// line writes as many, and as small, blocks as a body that is made to be expensive.
 const (
 	wasteSlack = 256 << 10
 	wasteRatio = 32
