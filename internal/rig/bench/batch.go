@@ -2,15 +2,12 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/data-sink/data-sink/internal/pipeline/envelope"
-	"github.com/data-sink/data-sink/internal/pipeline/ingest"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 )
 
@@ -37,15 +34,10 @@ var batches = []struct {
 // ingestBatch measures the lines a second that one client sends in batches. The
 // floor pushes the lines of the body with one RPUSH.
 func ingestBatch(l *lab, rounds int) ([]figure, error) {
-	q, err := l.openQueue(l.redis.URL, time.Hour)
+	accept, err := l.queueing(l.redis.URL, noWaker{})
 	if err != nil {
 		return nil, err
 	}
-	config := ingestConfig()
-	config.Queue = q
-	h := ingest.New(config)
-	ctx, cancel := invocation(3600)
-	defer cancel()
 	client := l.floorClient("tcp", l.redis.Addr)
 	push := func(stream string, body []byte) error {
 		lines := bytes.Split(bytes.TrimSuffix(body, []byte("\n")), []byte("\n"))
@@ -53,64 +45,27 @@ func ingestBatch(l *lab, rounds int) ([]figure, error) {
 		for i, line := range lines {
 			values[i] = line
 		}
-		return client.RPush(context.Background(), queueKey(stream), values...).Err()
+		return client.RPush(l.ctx, queueKey(stream), values...).Err()
 	}
-	var all []figure
+	var pairs [][2]side
 	for _, b := range batches {
-		event := batchEvent(batchBody(b.size))
-		rate := func(call func() error) side {
-			return func() ([]measure, error) {
-				n := max(l.few(200), 2)
-				began := time.Now()
-				for range n {
-					if err := call(); err != nil {
-						return nil, err
-					}
-				}
-				perSecond := float64(n*batchLines) / time.Since(began).Seconds()
-				return []measure{{"ingest.batch" + b.suffix, "lines/s", perSecond}}, l.empty("")
-			}
-		}
-		figures, err := compare(rounds, rate(func() error { return invokeOurs(ctx, h, event) }), rate(func() error {
-			_, err := invokeFloor(event, push)
-			return err
-		}))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, figures...)
+		event, name := batchEvent(batchBody(b.size)), "ingest.batch"+b.suffix
+		pairs = append(pairs, [2]side{
+			l.rateOf(name, "lines/s", l.few(200), batchLines, func() error { return accept(event) }),
+			l.rateOf(name, "lines/s", l.few(200), batchLines, func() error { return invokeFloor(event, push) }),
+		})
 	}
-	return all, nil
+	return compareAll(rounds, pairs...)
 }
 
 // ingestBatchCPU measures the time of a line without Redis. The floor decodes the
 // event.
 func ingestBatchCPU(l *lab, rounds int) ([]figure, error) {
-	config := ingestConfig()
-	config.Queue = noQueue{}
-	h := ingest.New(config)
-	ctx, cancel := invocation(3600)
-	defer cancel()
-	var all []figure
+	var pairs [][2]side
 	for _, b := range batches {
-		event := batchEvent(batchBody(b.size))
-		perLine := func(call func() error) side {
-			return func() ([]measure, error) {
-				ns, allocs, err := cost(max(l.few(200), 2), call)
-				name := "ingest.batch.cpu" + b.suffix
-				return []measure{{name, "ns", ns / batchLines}, {name + ".allocs", "allocs", allocs / batchLines}}, err
-			}
-		}
-		figures, err := compare(rounds, perLine(func() error { return invokeOurs(ctx, h, event) }), perLine(func() error {
-			_, err := decodeWithJSONParser(event)
-			return err
-		}))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, figures...)
+		pairs = append(pairs, l.compareDecoding("ingest.batch.cpu"+b.suffix, 200, batchLines, batchEvent(batchBody(b.size))))
 	}
-	return all, nil
+	return compareAll(rounds, pairs...)
 }
 
 // keyedEvent returns the event of a POST with an idempotency key, and a function that
@@ -129,24 +84,17 @@ func keyedEvent(body []byte) (event []byte, next func()) {
 // ingestKey measures a request with a new idempotency key. The floor is the same
 // request without a key.
 func ingestKey(l *lab, rounds int) ([]figure, error) {
-	q, err := l.openQueue(l.redis.URL, time.Hour)
+	accept, err := l.queueing(l.redis.URL, noWaker{})
 	if err != nil {
 		return nil, err
 	}
-	config := ingestConfig()
-	config.Queue = q
-	h := ingest.New(config)
-	ctx, cancel := invocation(3600)
-	defer cancel()
 	plain := postEvent(jsonBody(1<<10), true)
 	keyed, next := keyedEvent(jsonBody(1 << 10))
 	before := func() error {
 		next()
 		return nil
 	}
-	return l.compareLatency(rounds, "ingest.invoke.key", 500, before, func() error { return invokeOurs(ctx, h, keyed) }, func() error {
-		return invokeOurs(ctx, h, plain)
-	})
+	return l.compareLatency(rounds, "ingest.invoke.key", 500, before, func() error { return accept(keyed) }, func() error { return accept(plain) })
 }
 
 // keyMemory measures the memory of Redis for a remembered key. The floor is a field
@@ -156,16 +104,12 @@ func keyMemory(l *lab, rounds int) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	encoded, err := envelope.Encode(envelope.Record{Stream: orders, ReceivedAt: time.Now(), ID: newID(), Body: []byte("x")})
-	if err != nil {
-		return nil, err
-	}
-	ctx := context.Background()
+	encoded := envelopeOf(orders, []byte("x"))
 	// A short run has enough keys for a real hash table, but not for a stable figure.
 	n := max(l.few(queue.RememberedKeys/2), 1000)
 	perKey := func(add func(key queue.IdempotencyKey) error) side {
 		return func() ([]measure, error) {
-			before, err := usedMemory(ctx, l)
+			before, err := l.usedMemory()
 			if err != nil {
 				return nil, err
 			}
@@ -176,24 +120,24 @@ func keyMemory(l *lab, rounds int) ([]figure, error) {
 					return nil, err
 				}
 			}
-			if err := l.raw.Del(ctx, queueKey(orders)).Err(); err != nil { // the records
+			if err := l.raw.Del(l.ctx, queueKey(orders)).Err(); err != nil { // the records
 				return nil, err
 			}
-			after, err := usedMemory(ctx, l)
+			after, err := l.usedMemory()
 			return []measure{{"ingest.key.memory", "B", (after - before) / float64(n)}}, errors.Join(err, l.empty(""))
 		}
 	}
 	return compare(rounds, perKey(func(key queue.IdempotencyKey) error {
-		_, err := q.PushPart(ctx, orders, queue.Part{Envelopes: [][]byte{encoded}, Key: &key}, 0)
+		_, err := q.PushPart(l.ctx, orders, queue.Part{Envelopes: [][]byte{encoded}, Key: &key}, 0)
 		return err
 	}), perKey(func(key queue.IdempotencyKey) error {
-		return l.raw.HSet(ctx, "floor", key.Digest[:], append(key.Fingerprint[:], '1')).Err()
+		return l.raw.HSet(l.ctx, "floor", key.Digest[:], append(key.Fingerprint[:], '1')).Err()
 	}))
 }
 
 // usedMemory returns used_memory of Redis.
-func usedMemory(ctx context.Context, l *lab) (float64, error) {
-	info, err := l.raw.Info(ctx, "memory").Result()
+func (l *lab) usedMemory() (float64, error) {
+	info, err := l.raw.Info(l.ctx, "memory").Result()
 	if err != nil {
 		return 0, err
 	}
@@ -210,27 +154,23 @@ func neighbourP99(l *lab, rounds int) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx := context.Background()
-	encoded, err := envelope.Encode(envelope.Record{Stream: orders, ReceivedAt: time.Now(), ID: newID(), Body: jsonBody(1 << 10)})
-	if err != nil {
-		return nil, err
-	}
+	encoded := envelopeOf(orders, jsonBody(1<<10))
 	part := queue.Part{Envelopes: make([][]byte, batchLines)}
 	for i := range part.Envelopes {
 		part.Envelopes[i] = encoded
 	}
 	pushPart := func() error {
-		_, err := q.PushPart(ctx, orders, part, 0)
+		_, err := q.PushPart(l.ctx, orders, part, 0)
 		return err
 	}
 	claims := 0
 	claim := func() error {
 		claims++
-		c, err := q.Claim(ctx, orders, strconv.Itoa(claims), time.Minute, batchLines, queue.MaxPartBytes)
+		c, err := q.Claim(l.ctx, orders, strconv.Itoa(claims), time.Minute, batchLines, queue.MaxPartBytes)
 		if err != nil || len(c.Envelopes) == 0 {
 			return err
 		}
-		_, err = q.Ack(ctx, c, nil)
+		_, err = q.Ack(l.ctx, c, nil)
 		return err
 	}
 	calls := max(l.few(500), 20)
@@ -259,7 +199,7 @@ func neighbourP99(l *lab, rounds int) ([]figure, error) {
 			defer ticker.Stop()
 			for len(took) < calls {
 				due := <-ticker.C
-				if _, err := q.Push(ctx, streamName(1), encoded, 0); err != nil {
+				if _, err := q.Push(l.ctx, streamName(1), encoded, 0); err != nil {
 					return nil, err
 				}
 				took = append(took, time.Since(due).Seconds()*1e6) // with the delay by the call before

@@ -30,34 +30,15 @@ func bridgeRate(l *lab, rounds int) ([]figure, error) {
 	config := l.config()
 	config.HTTPClient = plainBody{config.HTTPClient}
 	client := firehose.NewFromConfig(config)
-	var all []figure
-	for _, c := range []struct {
-		name string
-		size int
-	}{{"bridge.rate", 1 << 10}, {"bridge.rate.200b", 200}} {
-		event, _ := kinesisEvent(c.size)
+	sides := func(name string, size int) [2]side {
+		event, _ := kinesisEvent(size)
 		mb := float64(len(event)) / 1e6
-		side := func(call func() error) side {
-			return func() ([]measure, error) {
-				n := max(2, l.few(20))
-				took, err := wall(func() error {
-					for range n {
-						if err := call(); err != nil {
-							return err
-						}
-					}
-					return nil
-				})
-				return []measure{{c.name, "MB/s", mb * float64(n) / took.Seconds()}}, err
-			}
+		return [2]side{
+			l.rateOf(name, "MB/s", l.few(20), mb, func() error { return bridgeOurs(h, event) }),
+			l.rateOf(name, "MB/s", l.few(20), mb, func() error { return bridgeFloor(client, event) }),
 		}
-		figures, err := compare(rounds, side(func() error { return bridgeOurs(h, event) }), side(func() error { return bridgeFloor(client, event) }))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, figures...)
 	}
-	return all, nil
+	return compareAll(rounds, sides("bridge.rate", 1<<10), sides("bridge.rate.200b", 200))
 }
 
 func bridgeOurs(h *bridge.Handler, event []byte) error {

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 
 	"github.com/buger/jsonparser"
-	"github.com/go-json-experiment/json"
 )
 
 // request is what a floor needs from an API Gateway event.
@@ -55,30 +54,6 @@ func decodeWithJSONParser(event []byte) (request, error) {
 }
 
 var wanted = [][]string{{"headers", "authorization"}, {"pathParameters", "stream"}, {"isBase64Encoded"}, {"body"}}
-
-// decodeWithJSONv2 uses the implementation of encoding/json/v2.
-func decodeWithJSONv2(event []byte) (request, error) {
-	var e struct {
-		Headers struct {
-			Authorization string `json:"authorization"`
-		} `json:"headers"`
-		PathParameters struct {
-			Stream string `json:"stream"`
-		} `json:"pathParameters"`
-		IsBase64Encoded bool   `json:"isBase64Encoded"`
-		Body            string `json:"body"`
-	}
-	if err := json.Unmarshal(event, &e); err != nil {
-		return request{}, err
-	}
-	r := request{stream: []byte(e.PathParameters.Stream), authorization: []byte(e.Headers.Authorization), body: []byte(e.Body)}
-	if e.IsBase64Encoded {
-		body, err := base64.StdEncoding.DecodeString(e.Body)
-		r.body = body
-		return r, err
-	}
-	return r, nil
-}
 
 // kinesisRecords is what a floor needs from a Kinesis event.
 type kinesisRecords struct {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/base64"
 	"testing"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -48,4 +50,28 @@ func BenchmarkFloorDecoder(b *testing.B) {
 			})
 		}
 	}
+}
+
+// decodeWithJSONv2 uses the implementation of encoding/json/v2.
+func decodeWithJSONv2(event []byte) (request, error) {
+	var e struct {
+		Headers struct {
+			Authorization string `json:"authorization"`
+		} `json:"headers"`
+		PathParameters struct {
+			Stream string `json:"stream"`
+		} `json:"pathParameters"`
+		IsBase64Encoded bool   `json:"isBase64Encoded"`
+		Body            string `json:"body"`
+	}
+	if err := json.Unmarshal(event, &e); err != nil {
+		return request{}, err
+	}
+	r := request{stream: []byte(e.PathParameters.Stream), authorization: []byte(e.Headers.Authorization), body: []byte(e.Body)}
+	if e.IsBase64Encoded {
+		body, err := base64.StdEncoding.DecodeString(e.Body)
+		r.body = body
+		return r, err
+	}
+	return r, nil
 }

@@ -16,35 +16,22 @@ func envelopes(l *lab, rounds int) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	side := func(name string, call func() error) side {
-		return func() ([]measure, error) {
-			ns, allocs, err := cost(l.few(50_000), call)
-			return []measure{{name, "ns", ns}, {name + ".allocs", "allocs", allocs}}, err
-		}
-	}
 	clone := func() error {
 		runtime.KeepAlive(bytes.Clone(encoded)) // or the compiler removes the copy
 		return nil
 	}
-	var all []figure
-	for _, c := range []struct {
-		name string
-		call func() error
-	}{
-		{"envelope.encode", func() error {
-			_, err := envelope.Encode(record)
-			return err
-		}},
-		{"envelope.decode", func() error {
-			_, err := envelope.Decode(encoded)
-			return err
-		}},
-	} {
-		figures, err := compare(rounds, side(c.name, c.call), side(c.name, clone))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, figures...)
+	encode := func() error {
+		_, err := envelope.Encode(record)
+		return err
 	}
-	return all, nil
+	decode := func() error {
+		_, err := envelope.Decode(encoded)
+		return err
+	}
+	n := l.few(50_000)
+	return compareAll(
+		rounds,
+		[2]side{costOf("envelope.encode", n, 1, encode), costOf("envelope.encode", n, 1, clone)},
+		[2]side{costOf("envelope.decode", n, 1, decode), costOf("envelope.decode", n, 1, clone)},
+	)
 }

@@ -71,13 +71,33 @@ func invocation(seconds int) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), time.Duration(seconds)*time.Second)
 }
 
-// invokeOurs serves one request and checks the answer.
-func invokeOurs(ctx context.Context, h *ingest.Handler, event []byte) error {
-	out, err := h.Invoke(ctx, event)
-	if err == nil && !bytes.HasPrefix(out, []byte(`{"statusCode":202`)) {
-		err = errUnexpected
+// accepting returns a function that serves an event with a handler of ingest and checks
+// that it accepts the request.
+func (l *lab) accepting(c ingest.Config) func(event []byte) error {
+	h := ingest.New(c)
+	return func(event []byte) error {
+		out, err := h.Invoke(l.ctx, event)
+		if err == nil && !bytes.HasPrefix(out, []byte(`{"statusCode":202`)) {
+			err = errUnexpected
+		}
+		return err
 	}
-	return err
+}
+
+// queueing is accepting with a queue in the Redis at a URL.
+func (l *lab) queueing(url string, waker waker) (func(event []byte) error, error) {
+	q, err := l.openQueue(url, time.Hour)
+	if err != nil {
+		return nil, err
+	}
+	c := ingestConfig()
+	c.Queue, c.Waker = q, waker
+	return l.accepting(c), nil
+}
+
+// waker is what ingest uses of package wake.
+type waker interface {
+	Wake(ctx context.Context, stream string, delay time.Duration) error
 }
 
 // floorDigest is the digest of the credentials that the floor accepts.
@@ -85,18 +105,15 @@ var floorDigest = sha256.Sum256([]byte("Basic ZGF0YXNpbms6aHVudGVyMg=="))
 
 // invokeFloor does the least that can answer a request: decode the event, check a
 // digest, push the body.
-func invokeFloor(event []byte, push func(stream string, body []byte) error) ([]byte, error) {
+func invokeFloor(event []byte, push func(stream string, body []byte) error) error {
 	r, err := decodeWithJSONParser(event)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if digest := sha256.Sum256(r.authorization); subtle.ConstantTimeCompare(digest[:], floorDigest[:]) != 1 {
-		return nil, errUnexpected
+		return errUnexpected
 	}
-	if err := push(string(r.stream), r.body); err != nil {
-		return nil, err
-	}
-	return []byte(`{"statusCode":202,"body":"{}"}`), nil
+	return push(string(r.stream), r.body)
 }
 
 func ingestInvoke(l *lab, rounds int) ([]figure, error) {
@@ -108,92 +125,60 @@ func ingestInvokeUnix(l *lab, rounds int) ([]figure, error) {
 }
 
 func compareInvoke(l *lab, rounds int, name, url, network, addr string) ([]figure, error) {
-	event := postEvent(jsonBody(1<<10), true)
-	q, err := l.openQueue(url, time.Hour)
+	event, client := postEvent(jsonBody(1<<10), true), l.floorClient(network, addr)
+	accept, err := l.queueing(url, noWaker{})
 	if err != nil {
 		return nil, err
 	}
-	config := ingestConfig()
-	config.Queue = q
-	h := ingest.New(config)
-	ctx, cancel := invocation(3600)
-	defer cancel()
-	client := l.floorClient(network, addr)
-	push := func(stream string, body []byte) error {
-		return client.RPush(context.Background(), queueKey(stream), body).Err()
-	}
-	return l.compareLatency(rounds, name, 500, nil, func() error { return invokeOurs(ctx, h, event) }, func() error {
-		_, err := invokeFloor(event, push)
-		return err
+	return l.compareLatency(rounds, name, 500, nil, func() error { return accept(event) }, func() error {
+		return invokeFloor(event, func(stream string, body []byte) error { return client.RPush(l.ctx, queueKey(stream), body).Err() })
 	})
 }
 
 // ingestInvokeWake measures the request whose push makes a wake-up due, which is one
 // a second and stream.
 func ingestInvokeWake(l *lab, rounds int) ([]figure, error) {
-	event := postEvent(jsonBody(1<<10), true)
-	q, err := l.openQueue(l.redis.URL, time.Hour)
+	event, client, wakeUp := postEvent(jsonBody(1<<10), true), l.floorClient("tcp", l.redis.Addr), `{"stream":"orders"}`
+	queueURL, wakeUps := l.aws.URL+"/wake", sqs.NewFromConfig(l.config())
+	accept, err := l.queueing(l.redis.URL, wake.New(wakeUps, queueURL))
 	if err != nil {
 		return nil, err
 	}
-	queueURL, client := l.aws.URL+"/wake", sqs.NewFromConfig(l.config())
-	config := ingestConfig()
-	config.Queue, config.Waker = q, wake.New(client, queueURL)
-	h := ingest.New(config)
-	ctx, cancel := invocation(3600)
-	defer cancel()
 	// Deleting the key makes the wake-up of the next push due.
-	due := func() error { return l.raw.Del(context.Background(), deployment+":{"+orders+"}:wake").Err() }
-
-	plain, wakeUp := l.floorClient("tcp", l.redis.Addr), `{"stream":"orders"}`
+	due := func() error { return l.raw.Del(l.ctx, deployment+":{"+orders+"}:wake").Err() }
 	push := func(stream string, body []byte) error {
-		if err := plain.RPush(context.Background(), queueKey(stream), body).Err(); err != nil {
+		if err := client.RPush(l.ctx, queueKey(stream), body).Err(); err != nil {
 			return err
 		}
-		_, err := client.SendMessage(context.Background(), &sqs.SendMessageInput{QueueUrl: &queueURL, MessageBody: &wakeUp, DelaySeconds: 1})
+		_, err := wakeUps.SendMessage(l.ctx, &sqs.SendMessageInput{QueueUrl: &queueURL, MessageBody: &wakeUp, DelaySeconds: 1})
 		return err
 	}
-	return l.compareLatency(rounds, "ingest.invoke.wake", 100, due, func() error { return invokeOurs(ctx, h, event) }, func() error {
-		_, err := invokeFloor(event, push)
-		return err
-	})
+	return l.compareLatency(rounds, "ingest.invoke.wake", 100, due, func() error { return accept(event) }, func() error { return invokeFloor(event, push) })
 }
 
 // ingestCPU measures a request without Redis. The floor is the fastest decoder
 // alone.
 func ingestCPU(l *lab, rounds int) ([]figure, error) {
-	config := ingestConfig()
-	config.Queue = noQueue{}
-	h := ingest.New(config)
-	ctx, cancel := invocation(3600)
-	defer cancel()
-	var all []figure
-	for _, c := range []struct {
-		name  string
-		n     int
-		event []byte
-	}{
-		{"ingest.cpu", 5000, postEvent(randomBody(1<<10), false)},
-		{"ingest.cpu.text", 5000, postEvent(jsonBody(1<<10), true)},
-		{"ingest.cpu.1mb", 50, postEvent(randomBody(1_000_000), false)},
-		{"ingest.cpu.1mb.text", 50, postEvent(jsonBody(1_000_000), true)},
-	} {
-		counted := func(call func() error) side {
-			return func() ([]measure, error) {
-				ns, allocs, err := cost(max(l.few(c.n), 2), call)
-				return []measure{{c.name, "ns", ns}, {c.name + ".allocs", "allocs", allocs}}, err
-			}
-		}
-		figures, err := compare(rounds,
-			counted(func() error { return invokeOurs(ctx, h, c.event) }),
-			counted(func() error {
-				_, err := decodeWithJSONParser(c.event)
-				return err
-			}))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, figures...)
+	return compareAll(
+		rounds,
+		l.compareDecoding("ingest.cpu", 5000, 1, postEvent(randomBody(1<<10), false)),
+		l.compareDecoding("ingest.cpu.text", 5000, 1, postEvent(jsonBody(1<<10), true)),
+		l.compareDecoding("ingest.cpu.1mb", 50, 1, postEvent(randomBody(1_000_000), false)),
+		l.compareDecoding("ingest.cpu.1mb.text", 50, 1, postEvent(jsonBody(1_000_000), true)),
+	)
+}
+
+// compareDecoding returns sides that serve an event with a number of records n times
+// without Redis, and that decode it.
+func (l *lab) compareDecoding(name string, n, records int, event []byte) [2]side {
+	c := ingestConfig()
+	c.Queue = noQueue{}
+	accept := l.accepting(c)
+	return [2]side{
+		costOf(name, l.few(n), records, func() error { return accept(event) }),
+		costOf(name, l.few(n), records, func() error {
+			_, err := decodeWithJSONParser(event)
+			return err
+		}),
 	}
-	return all, nil
 }

@@ -33,6 +33,9 @@ const (
 // answers PutRecords and PutRecordBatch immediately, and the bootstraps.
 type lab struct {
 	short bool
+	// ctx has a deadline, as the context of an invocation has.
+	ctx  context.Context
+	stop context.CancelFunc
 	// dir is a temporary folder.
 	dir   string
 	redis *redistest.Server
@@ -56,6 +59,7 @@ const (
 
 func newLab(short bool) (_ *lab, err error) {
 	l := &lab{short: short, endpoint: new(endpoint)}
+	l.ctx, l.stop = invocation(24 * 3600)
 	defer func() {
 		if err != nil {
 			l.close()
@@ -91,6 +95,7 @@ func newLab(short bool) (_ *lab, err error) {
 }
 
 func (l *lab) close() {
+	l.stop()
 	if l.aws != nil {
 		l.aws.Close()
 	}
@@ -147,7 +152,6 @@ func queueKey(stream string) string { return deployment + ":{" + stream + "}:que
 // about twenty times as fast.
 func (l *lab) fill(key string, n int, value func(i int) []byte) error {
 	const most, mostBytes = 1000, 4 << 20 // limits of one command
-	ctx := context.Background()
 	for i := 0; i < n; {
 		var values []any
 		for bytes := 0; i < n && len(values) < most && bytes < mostBytes; i++ {
@@ -155,7 +159,7 @@ func (l *lab) fill(key string, n int, value func(i int) []byte) error {
 			values = append(values, v)
 			bytes += len(v)
 		}
-		if err := l.raw.RPush(ctx, key, values...).Err(); err != nil {
+		if err := l.raw.RPush(l.ctx, key, values...).Err(); err != nil {
 			return fmt.Errorf("filling %s: %w", key, err)
 		}
 	}
@@ -165,9 +169,8 @@ func (l *lab) fill(key string, n int, value func(i int) []byte) error {
 // empty deletes everything in Redis. If key is not empty, it first checks that the
 // list at key is empty.
 func (l *lab) empty(key string) error {
-	ctx := context.Background()
 	if key != "" {
-		left, err := l.raw.LLen(ctx, key).Result()
+		left, err := l.raw.LLen(l.ctx, key).Result()
 		if err != nil {
 			return fmt.Errorf("counting the records that are left: %w", err)
 		}
@@ -175,7 +178,7 @@ func (l *lab) empty(key string) error {
 			return fmt.Errorf("%d records are left in %s", left, key)
 		}
 	}
-	return l.raw.FlushAll(ctx).Err()
+	return l.raw.FlushAll(l.ctx).Err()
 }
 
 // envelopeOf returns the envelope of a record with a body.

@@ -168,6 +168,43 @@ func cost(n int, call func() error) (ns, allocs float64, err error) {
 	return float64(took.Nanoseconds()) / float64(n), float64(after.Mallocs-before.Mallocs) / float64(n), nil
 }
 
+// costOf returns a side that measures the CPU time and the allocations of n calls, each
+// of which does a number of jobs, and reports those of one job.
+func costOf(name string, n, jobs int, call func() error) side {
+	return func() ([]measure, error) {
+		ns, allocs, err := cost(max(n, 2), call)
+		return []measure{{name, "ns", ns / float64(jobs)}, {name + ".allocs", "allocs", allocs / float64(jobs)}}, err
+	}
+}
+
+// rateOf returns a side that measures n calls and reports the amount that they process
+// in a second. It empties Redis afterwards.
+func (l *lab) rateOf(name, unit string, n int, amount float64, call func() error) side {
+	return func() ([]measure, error) {
+		began := time.Now()
+		for range max(n, 2) {
+			if err := call(); err != nil {
+				return nil, err
+			}
+		}
+		rate := amount * float64(max(n, 2)) / time.Since(began).Seconds()
+		return []measure{{name, unit, rate}}, l.empty("")
+	}
+}
+
+// compareAll is compare for several pairs of sides, one pair after the other.
+func compareAll(rounds int, pairs ...[2]side) ([]figure, error) {
+	var all []figure
+	for _, p := range pairs {
+		figures, err := compare(rounds, p[0], p[1])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, figures...)
+	}
+	return all, nil
+}
+
 // cpuTime returns the CPU time that this process has used.
 func cpuTime() time.Duration {
 	var usage syscall.Rusage
@@ -203,10 +240,4 @@ func writeSamples(name string, figures []figure) error {
 		return fmt.Errorf("writing the samples: %w", err)
 	}
 	return nil
-}
-
-func wall(job func() error) (time.Duration, error) {
-	began := time.Now()
-	err := job()
-	return time.Since(began), err
 }
