@@ -20,6 +20,8 @@ const keptBytes = 32 << 20
 type keptLog struct {
 	root          *os.Root
 	name, message string
+	// observe, if set, is called with each line. It must not keep the line.
+	observe func(line []byte)
 
 	mu   sync.Mutex
 	file *os.File
@@ -58,6 +60,9 @@ func (l *keptLog) Write(line []byte) (int, error) {
 		if err := errors.Join(l.file.Close(), l.root.Rename(l.path(), l.oldPath()), l.open()); err != nil {
 			return 0, err
 		}
+	}
+	if l.observe != nil {
+		l.observe(line)
 	}
 	n, err := l.file.Write(line)
 	l.size += int64(n)

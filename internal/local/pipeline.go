@@ -119,6 +119,9 @@ type Seams struct {
 	Deliver func(cloud.WriteObject) cloud.WriteObject
 	// Invoke wraps the handler of the function ingest, drainer or bridge.
 	Invoke func(function string, handler cloud.Handler) cloud.Handler
+	// Packed, if set, is called for each packed record that Firehose accepted. It must
+	// return quickly.
+	Packed func(pack.Line)
 	// API wraps the HTTP API that listens at an address.
 	API func(listener net.Addr, api http.Handler) http.Handler
 }
@@ -238,6 +241,13 @@ func (p *Pipeline) open(ctx context.Context) error {
 	}
 	if p.packed, err = openKeptLog(p.data, "packed", pack.LogPacked); err != nil {
 		return err
+	}
+	if packed := p.o.Seams.Packed; packed != nil {
+		p.packed.observe = func(line []byte) {
+			if l, ok, err := pack.ParseLine(line); ok && err == nil {
+				packed(l)
+			}
+		}
 	}
 	if p.direct, err = openKeptLog(p.data, "direct", archive.LogArchived); err != nil {
 		return err

@@ -45,9 +45,10 @@ func (b *balance) add(o balance) {
 // the next one has. Page.mu is held.
 func (m *meter) balance() balance {
 	archived, deadAtBridge := m.crossing.archived(), m.deadAtBridge.Load()
-	bridged := max(m.bridged.Load(), archived+deadAtBridge)
+	drained := m.drained.Load() // past the tap
+	bridged := max(m.bridged.Load()+drained, archived+deadAtBridge)
 	forwarded, deadAtDrainer := m.forwarded.Load(), m.deadAtDrainer.Load()
-	tapped := max(m.tapped.Load(), bridged, forwarded)
+	tapped := max(m.tapped.Load()+drained, bridged, forwarded)
 	direct := m.direct.Load()
 	found := m.found.Load()
 	queued := m.pushed.Load() + found

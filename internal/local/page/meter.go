@@ -17,16 +17,16 @@ type meter struct {
 	stream atomic.Pointer[stream.Stream]
 
 	// Records that the queue accepted, direct records, records that a drainer
-	// acknowledged, records that the tap accepted, entries that it throttled, and
-	// records that the bridge settled.
-	pushed, direct, forwarded, tapped, throttled, bridged atomic.Int64
+	// acknowledged, records that the tap accepted, entries that it throttled, records
+	// that the bridge settled, and records that the drainer put to Firehose.
+	pushed, direct, forwarded, tapped, throttled, bridged, drained atomic.Int64
 	// Dead letters of the drainer and of the bridge.
 	deadAtDrainer, deadAtBridge atomic.Int64
 	// found is the number of records in the queue when the pipeline started.
 	found atomic.Int64
 	// settling is the number of records that are being acknowledged.
 	settling atomic.Int64
-	// slowest is the longest time from receipt to tap since the last sample, in ns.
+	// slowest is the longest time from receipt to tap or Firehose since the last sample, in ns.
 	slowest atomic.Int64
 	// touched says that the queue has changed since it was read, waits that it held
 	// or should have held records then.
@@ -50,10 +50,10 @@ type meter struct {
 const missingSamples = 3
 
 // hops are counters at one moment.
-type hops struct{ accepted, direct, forwarded, tapped, bridged, archived int64 }
+type hops struct{ accepted, direct, forwarded, tapped, bridged, drained, archived int64 }
 
 // rates are records a second.
-type rates struct{ accepted, direct, forwarded, tapped, bridged, archived float64 }
+type rates struct{ accepted, direct, forwarded, tapped, bridged, drained, archived float64 }
 
 // history is the last minutes of a stream: values of one second each.
 type history struct{ depth, accepted, direct, forwarded, latency, age series }
@@ -68,7 +68,7 @@ func newMeter(s stream.Stream) *meter {
 func (m *meter) hops() hops {
 	return hops{
 		accepted: m.pushed.Load() + m.direct.Load(), direct: m.direct.Load(), forwarded: m.forwarded.Load(),
-		tapped: m.tapped.Load(), bridged: m.bridged.Load(), archived: m.crossing.archived() + m.direct.Load(),
+		tapped: m.tapped.Load(), bridged: m.bridged.Load(), drained: m.drained.Load(), archived: m.crossing.archived() + m.direct.Load(),
 	}
 }
 
@@ -88,7 +88,7 @@ func (m *meter) sample(now time.Time, elapsed float64) {
 	rate := func(now, before int64) float64 { return float64(now-before) / elapsed }
 	m.rates = rates{
 		accepted: rate(h.accepted, b.accepted), direct: rate(h.direct, b.direct), forwarded: rate(h.forwarded, b.forwarded),
-		tapped: rate(h.tapped, b.tapped), bridged: rate(h.bridged, b.bridged), archived: rate(h.archived, b.archived),
+		tapped: rate(h.tapped, b.tapped), bridged: rate(h.bridged, b.bridged), drained: rate(h.drained, b.drained), archived: rate(h.archived, b.archived),
 	}
 	m.before = h
 	m.past.direct.add(float64(h.direct - b.direct))
@@ -132,7 +132,7 @@ type crossingBatch struct{ records, bytes int64 }
 // longestLine limits the batches in the line. Further ones are merged with the last.
 const longestLine = 4096
 
-// took adds a batch that the bridge has sent to Firehose. A batch that failed can
+// took adds a batch that the bridge or the drainer has sent to Firehose. A batch that failed can
 // have bytes without records.
 func (c *crossing) took(records, bytes int64) {
 	c.mu.Lock()

@@ -229,6 +229,7 @@ func (p *Page) Seams() local.Seams {
 		DrainerQueue: func(q local.Queue) local.Queue { return &watchedQueue{Queue: q, page: p, drainer: true} },
 		Kinesis:      p.watchKinesis,
 		Firehose:     p.watchFirehose,
+		Packed:       p.watchPacked,
 		Archive:      p.watchArchive,
 		Deliver:      p.watchDeliver,
 		Invoke:       p.watchFunction,

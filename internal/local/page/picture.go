@@ -20,6 +20,8 @@ type picture struct {
 	Links         []link
 	Bypass        string // the path of direct records
 	BypassClass   string
+	Untapped      string // the path of records without a tap; empty for none
+	UntappedClass string
 }
 
 // box is a part of the pipeline with its number.
@@ -73,6 +75,19 @@ func paint(form string, parts []part, columns int, direct float64) picture {
 		pic.Bypass = around(from.X+boxWidth, from.Y+boxHeight/2, to.X+boxWidth, to.Y+boxHeight/2, detour-6, 0)
 	}
 	return pic
+}
+
+// passTap adds the path from the drainer to Firehose, for records without a tap: below
+// the boxes of one row, or straight down between rows.
+func (pic *picture) passTap(rate float64) {
+	from, to := pic.Boxes[4], pic.Boxes[7]
+	pic.UntappedClass = "bypass " + pace(rate)
+	if from.Y == to.Y {
+		pic.Height += detour
+		pic.Untapped = around(from.X+boxWidth/2, from.Y+boxHeight, to.X+boxWidth/2, to.Y+boxHeight, 0, detour-4)
+		return
+	}
+	pic.Untapped = fmt.Sprintf("M%d %d L%d %d", from.X+boxWidth/2, from.Y+boxHeight, to.X+boxWidth/2, to.Y)
 }
 
 func join(a, b box, rate float64) link {

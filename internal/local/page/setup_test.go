@@ -46,7 +46,7 @@ func startUntil(t *testing.T, change func(*local.Options)) (home string, stop fu
 		change(&o)
 	}
 	under, firehose := o.Seams.DrainerQueue, o.Seams.Firehose
-	live := page.New(page.Options{Streams: streams, Data: o.Data, User: o.User, Password: o.Password, Log: quiet})
+	live := page.New(page.Options{Streams: o.Streams, Data: o.Data, User: o.User, Password: o.Password, Log: quiet})
 	o.Seams = live.Seams()
 	if under != nil {
 		watch := o.Seams.DrainerQueue

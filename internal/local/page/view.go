@@ -3,7 +3,10 @@ package page
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // view is the data of the templates.
@@ -36,6 +39,7 @@ type faultView struct {
 type streamView struct {
 	Name, Href                             string
 	Chosen, Retired                        bool
+	Tap                                    string // a note if the stream does not feed a tap
 	Depth, In, Out, Age, Accepted, Archive string
 	Spark                                  string
 }
@@ -121,6 +125,7 @@ func (p *Page) totals() totals {
 		t.rates.forwarded += m.rates.forwarded
 		t.rates.tapped += m.rates.tapped
 		t.rates.bridged += m.rates.bridged
+		t.rates.drained += m.rates.drained
 		t.rates.archived += m.rates.archived
 	}
 	return t
@@ -164,7 +169,13 @@ func (p *Page) pictures(t totals) []picture {
 	if !p.redis.downSince.IsZero() {
 		parts[3].note, parts[3].class = "unreachable", "broken"
 	}
-	return []picture{paint("wide", parts, len(parts), t.rates.direct), paint("narrow", parts, 3, t.rates.direct)}
+	pictures := []picture{paint("wide", parts, len(parts), t.rates.direct), paint("narrow", parts, 3, t.rates.direct)}
+	if slices.ContainsFunc(p.all(), func(m *meter) bool { return !m.stream.Load().FeedsTap() }) {
+		for i := range pictures {
+			pictures[i].passTap(t.rates.drained)
+		}
+	}
+	return pictures
 }
 
 func waiting(depth int64) string {
@@ -183,11 +194,22 @@ func (m *meter) view(q query, now time.Time) streamView {
 	}
 	name, b := m.name, m.balance()
 	return streamView{
-		Name: name, Href: query{stream: name}.href(), Chosen: name == q.stream, Retired: m.stream.Load().Retired,
+		Name: name, Href: query{stream: name}.href(), Chosen: name == q.stream, Retired: m.stream.Load().Retired, Tap: tapNote(*m.stream.Load()),
 		Depth: records(last(depth)), In: perSecond(m.rates.accepted), Out: perSecond(m.rates.forwarded),
 		Age: seconds(m.age(now).Seconds()), Accepted: count(b.accepted), Archive: count(b.archive),
 		Spark: points(accepted, float64(most), sparkHeight),
 	}
+}
+
+// tapNote says that a stream has no tap or that its tap is ending.
+func tapNote(s stream.Stream) string {
+	switch s.Tap {
+	case stream.TapOff:
+		return "no tap"
+	case stream.TapEnding:
+		return "tap ending"
+	}
+	return ""
 }
 
 // sparkHeight is the height of the small plot in a row of the table.
@@ -207,7 +229,7 @@ func (m *meter) plots() []plot {
 		draw("depth", "Depth", "records in the queue and in claims", about, records, trace{"now", m.past.depth.all()}),
 		draw("rate", "Rate", "records a second into and out of the queue", about, perSecond,
 			trace{"in", m.past.accepted.all()}, trace{"out", m.past.forwarded.all()}),
-		draw("latency", "Latency", "from receipt to the tap, the maximum of each second", about, seconds, trace{"now", m.past.latency.all()}),
+		draw("latency", "Latency", "from receipt to the tap or Firehose, the maximum of each second", about, seconds, trace{"now", m.past.latency.all()}),
 		draw("age", "Age", "of the oldest record in the queue", about, seconds, trace{"now", m.past.age.all()}),
 	}
 }

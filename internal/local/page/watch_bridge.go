@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
@@ -38,6 +39,14 @@ func (f *watchedFirehose) Put(ctx context.Context, stream string, entries []sink
 		sent.bytes.Add(accepted)
 	}
 	return failures, err
+}
+
+// watchPacked counts the records that the drainer put to Firehose without the tap.
+func (p *Page) watchPacked(l pack.Line) {
+	if m := p.meter(l.Stream); m != nil && !l.FromTap() {
+		m.drained.Add(int64(l.Records))
+		m.crossing.took(int64(l.Records), int64(l.Bytes))
+	}
 }
 
 // The parts of a Kinesis event that the page searches for. The key and the data of a
