@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
@@ -48,8 +50,9 @@ func (l *lab) newDrainer(url string, streams *stream.Set) (*drain.Handler, error
 	limits.CallBytes = e.PutBytes
 	return drain.New(drain.Config{
 		Drainer: e, Streams: streams, Queue: q, Archive: noArchive{}, Waker: noWaker{},
-		Kinesis: &sink.Writer{Service: sink.NewKinesis(kinesis.NewFromConfig(l.config())), Limits: limits, MaxAttempts: 4},
-		Log:     slog.New(slog.DiscardHandler),
+		Kinesis:  &sink.Writer{Service: sink.NewKinesis(kinesis.NewFromConfig(l.config())), Limits: limits, MaxAttempts: 4},
+		Firehose: &sink.Writer{Service: sink.NewFirehose(firehose.NewFromConfig(l.config())), Limits: sink.FirehoseLimits, MaxAttempts: 4},
+		Log:      slog.New(slog.DiscardHandler),
 	}), nil
 }
 
@@ -64,24 +67,28 @@ func compareDrain(l *lab, rounds int, name, url, network, addr string, n, size i
 	filled := func(value []byte) error {
 		return l.fill(queueKey(orders), n, func(int) []byte { return value })
 	}
-	ours := l.rate(name, n, func() error { return filled(envelopeOf(orders, body)) }, func() error {
-		ctx, cancel := invocation(55)
-		defer cancel()
-		_, err := h.Invoke(ctx, []byte(drain.SweepEvent))
-		return err
-	})
+	ours := l.rate(name, n, n, func() error { return filled(envelopeOf(orders, body)) }, func() error { return sweep(h) })
 	f := newFloorDrainer(l, network, addr)
-	floor := l.rate(name, n, func() error { return filled(body) }, f.drain)
+	floor := l.rate(name, n, n, func() error { return filled(body) }, f.drain)
 	return compare(rounds, ours, floor)
 }
 
-// rate returns a side that drains n records from Redis to the endpoint.
-func (l *lab) rate(name string, n int, fill, drain func() error) side {
+// sweep drains all queues in one invocation.
+func sweep(h *drain.Handler) error {
+	ctx, cancel := invocation(55)
+	defer cancel()
+	_, err := h.Invoke(ctx, []byte(drain.SweepEvent))
+	return err
+}
+
+// rate returns a side that drains n records from Redis to the endpoint, where arrive
+// records arrive.
+func (l *lab) rate(name string, n, arrive int, fill, drain func() error) side {
 	return func() ([]measure, error) {
 		if err := fill(); err != nil {
 			return nil, err
 		}
-		took, cpu, err := l.arrival(n, drain)
+		took, cpu, err := l.arrival(arrive, drain)
 		if err != nil {
 			return nil, err
 		}
@@ -124,19 +131,34 @@ var floorClaim string
 // once.
 type floorDrainer struct {
 	redis   *redis.Client
-	kinesis *kinesis.Client
 	claim   *redis.Script
 	workers int
-	stream  string
+	put     func(ctx context.Context, records []string) error
 }
 
+// floorRecords is the number of records in a claim of a floorDrainer, and of a full
+// claim of the drainer.
+const floorRecords = 500
+
+// newFloorDrainer returns a floorDrainer that puts to Kinesis.
 func newFloorDrainer(l *lab, network, addr string) *floorDrainer {
+	client, name, key := kinesis.NewFromConfig(l.floorConfig()), stream.ResourceName(deployment, orders), "019ab1c2-7e5f-7cc1-98c4-dc0c0c07398f"
+	put := func(ctx context.Context, records []string) error {
+		entries := make([]types.PutRecordsRequestEntry, len(records))
+		for i, r := range records {
+			entries[i] = types.PutRecordsRequestEntry{PartitionKey: &key, Data: []byte(r)}
+		}
+		_, err := client.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: &name, Records: entries})
+		return err
+	}
+	return &floorDrainer{redis: l.floorClient(network, addr), claim: redis.NewScript(floorClaim), workers: 8, put: put}
+}
+
+// floorConfig is the configuration of the clients of the floors.
+func (l *lab) floorConfig() aws.Config {
 	config := l.config()
 	config.HTTPClient = plainBody{config.HTTPClient}
-	return &floorDrainer{
-		redis: l.floorClient(network, addr), kinesis: kinesis.NewFromConfig(config),
-		claim: redis.NewScript(floorClaim), workers: 8, stream: stream.ResourceName(deployment, orders),
-	}
+	return config
 }
 
 func (f *floorDrainer) drain() error {
@@ -150,18 +172,13 @@ func (f *floorDrainer) drain() error {
 }
 
 func (f *floorDrainer) work(ctx context.Context, worker int) error {
-	key := "019ab1c2-7e5f-7cc1-98c4-dc0c0c07398f"
 	claim := fmt.Sprintf("%s:claim:%d", queueKey(orders), worker)
 	for {
-		records, err := f.claim.Run(ctx, f.redis, []string{queueKey(orders), claim}, 500).StringSlice()
+		records, err := f.claim.Run(ctx, f.redis, []string{queueKey(orders), claim}, floorRecords).StringSlice()
 		if err != nil || len(records) == 0 {
 			return err
 		}
-		entries := make([]types.PutRecordsRequestEntry, len(records))
-		for i, r := range records {
-			entries[i] = types.PutRecordsRequestEntry{PartitionKey: &key, Data: []byte(r)}
-		}
-		if _, err := f.kinesis.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: &f.stream, Records: entries}); err != nil {
+		if err := f.put(ctx, records); err != nil {
 			return err
 		}
 		if err := f.redis.Del(ctx, claim).Err(); err != nil {

@@ -48,6 +48,7 @@ func rows() []row {
 		{"drain.rate", 8, drainRate},
 		{"drain.rate.unix", 6, drainRateUnix},
 		{"drain.small", 8, drainSmall},
+		{"drain.direct", 8, drainDirect},
 		{"bridge.rate", 12, bridgeRate},
 		{"bridge.billed", 1, bridgeBilled},
 		{"envelope", 20, envelopes},
