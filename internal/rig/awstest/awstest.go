@@ -114,7 +114,9 @@ func (s *Server) openStreams(o Options) error {
 	if o.Streams != nil {
 		for _, one := range o.Streams.All() {
 			name := stream.ResourceName(o.Deployment, one.Name)
-			kinesis.Streams[name] = cloud.StreamOptionsOf(one)
+			if one.HasTap() {
+				kinesis.Streams[name] = cloud.StreamOptionsOf(one)
+			}
 			delivery := cloud.DeliveryStreamOf(one)
 			delivery.BufferBytes, delivery.BufferFor = cmp.Or(o.BufferBytes, math.MaxInt64), 0
 			firehose.Streams[name] = delivery

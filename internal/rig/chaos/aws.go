@@ -82,7 +82,7 @@ func startAWS(dir string, seed uint64, t *traps) (*awsAccount, error) {
 // inject decides the fault of a call. Traps have precedence over troubles.
 func (a *awsAccount) inject(c cloud.Call) cloud.Fault {
 	before, after := beforePut, afterPut
-	if c.Service == cloud.ServiceFirehose {
+	if strings.HasPrefix(c.Caller, bridgeCaller) {
 		before, after = beforeFirehose, afterFirehose
 	}
 	if c.Operation == "PutRecords" || c.Operation == "PutRecordBatch" {

@@ -222,6 +222,9 @@ func (i *isolation) phase(ctx context.Context, name string, do func(context.Cont
 func (i *isolation) arrived(ctx context.Context) (map[int]time.Time, error) {
 	at := make(map[int]time.Time)
 	for _, one := range streamList {
+		if !one.FeedsTap() {
+			continue
+		}
 		description, err := i.aws.Kinesis.Describe(ctx, "ListShards", stream.ResourceName(deployment, one.Name))
 		if err != nil {
 			return nil, err

@@ -41,10 +41,10 @@ func (l *ledger) next() record {
 	return makeRecord(l.seed, n)
 }
 
-// nextHealthy issues a new record that can be delivered.
+// nextHealthy issues a new record that can be delivered by the tap.
 func (l *ledger) nextHealthy() record {
 	for {
-		if r := l.next(); r.kind == healthy {
+		if r := l.next(); r.kind == healthy && r.stream.FeedsTap() {
 			return r
 		}
 	}

@@ -21,9 +21,12 @@ const (
 	batchPause  = 20 * time.Millisecond // after a failure; it doubles with each further one
 )
 
-// openMappings opens the event source mappings of all streams to the bridge.
+// openMappings opens the event source mappings of all streams with a tap to the bridge.
 func (s *suite) openMappings() error {
 	for _, one := range streamList {
+		if !one.HasTap() {
+			continue
+		}
 		m, err := s.aws.OpenMapping(cloud.MappingOptions{
 			Stream: stream.ResourceName(deployment, one.Name), Window: batchWindow, Backoff: batchPause,
 			Function: &bridgeInvoker{suite: s, stream: one, heads: make(map[string]head)},

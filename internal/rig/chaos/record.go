@@ -77,6 +77,9 @@ func makeRecord(seed uint64, n int) record {
 	r := record{n: n, stream: streamList[n%len(streamList)]}
 	if n%poisonEvery == poisonEvery/2 {
 		r.kind = invalid + kind(n/poisonEvery%2)
+		if r.kind == invalid && !r.stream.FeedsTap() {
+			r.kind = healthy // Firehose has no partition keys.
+		}
 	}
 	mark := ""
 	if n%unarchivableEvery == unarchivableAt {

@@ -7,13 +7,16 @@ import (
 // deployment is the name of the suite's deployment.
 const deployment = "chaos"
 
-// streamsJSON has one stream of each kind. The backlog bound of page-views produces
-// overflow records.
+// streamsJSON has one stream of each kind, half of them with a tap that the drainer
+// feeds. The backlog bound of page-views produces overflow records.
 const streamsJSON = `{
   "streams": [
     {"name": "orders", "shards": 2},
     {"name": "page-views", "compression": "none", "maxBacklogMiB": 1},
-    {"name": "scans", "format": "raw"}
+    {"name": "scans", "format": "raw"},
+    {"name": "audit", "tap": false},
+    {"name": "clicks", "tap": "ending"},
+    {"name": "blobs", "format": "raw", "tap": false}
   ]
 }`
 

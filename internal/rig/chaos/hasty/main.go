@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -49,8 +50,9 @@ func newHandler(ctx context.Context, p *function.Process) (*drain.Handler, error
 	}
 	return drain.New(drain.Config{
 		Drainer: e, Streams: streams, Queue: hastyQueue{q},
-		Kinesis: &sink.Writer{Service: sink.NewKinesis(kinesis.NewFromConfig(cfg)), Limits: sink.KinesisLimits, MaxAttempts: 4},
-		Archive: archive.New(archive.NewS3(s3.NewFromConfig(cfg), e.ArchiveBucket), e.Name),
-		Waker:   wake.New(sqs.NewFromConfig(cfg), e.Wake.QueueURL),
+		Kinesis:  &sink.Writer{Service: sink.NewKinesis(kinesis.NewFromConfig(cfg)), Limits: sink.KinesisLimits, MaxAttempts: 4},
+		Firehose: &sink.Writer{Service: sink.NewFirehose(firehose.NewFromConfig(cfg)), Limits: sink.FirehoseLimits, MaxAttempts: 4},
+		Archive:  archive.New(archive.NewS3(s3.NewFromConfig(cfg), e.ArchiveBucket), e.Name),
+		Waker:    wake.New(sqs.NewFromConfig(cfg), e.Wake.QueueURL),
 	}), nil
 }
