@@ -148,8 +148,9 @@ func (p *progress) bar(c console, title string, total int64, bytes bool) *bar {
 	if b.known {
 		after = append(after, decor.OnComplete(decor.Name(" left "), ""), decor.OnComplete(decor.AverageETA(decor.ET_STYLE_MMSS), ""))
 	}
+	// A terminal echoes Ctrl-C at the cursor, so each line starts with a carriage return.
 	b.bar = b.container.AddBar(total,
-		mpb.PrependDecorators(decor.Name(printable(title)), decor.Any(count, decor.WCSyncSpace)),
+		mpb.PrependDecorators(decor.Name("\r"+printable(title)), decor.Any(count, decor.WCSyncSpace)),
 		mpb.AppendDecorators(after...),
 	)
 	return b

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -11,7 +12,7 @@ import (
 	"unsafe"
 )
 
-// openTerminal opens a pseudo-terminal.
+// openTerminal opens a pseudo-terminal of 24 rows and 100 columns.
 func openTerminal(t *testing.T) (master, slave *os.File) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
@@ -28,6 +29,10 @@ func openTerminal(t *testing.T) (master, slave *os.File) {
 	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
+	}
+	size := [4]uint16{24, 100}
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, slave.Fd(), syscall.TIOCSWINSZ, uintptr(unsafe.Pointer(&size))); errno != 0 {
+		t.Fatal(errno)
 	}
 	return master, slave
 }
@@ -87,6 +92,21 @@ func TestATerminalGetsNoControlCharacters(t *testing.T) {
 	}
 	if got := d.operate(t, "", "tail", "orders", "--since=1h", "--limit=1", "--json"); decoded[struct{ Body string }](t, got).Body != hostile {
 		t.Errorf("tail --json wrote %s", got.out)
+	}
+}
+
+// The terminal echoes Ctrl-C at the cursor. If a line of the progress bar started there,
+// its beginning would stay on the screen.
+func TestEachLineOfAProgressBarStartsAtTheLeft(t *testing.T) {
+	t.Parallel()
+	d := start(t, t.TempDir())
+	file := filepath.Join(t.TempDir(), "order.json")
+	if err := os.WriteFile(file, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := onTerminal(t, "send", "orders", file, "--data="+d.data)
+	if n := strings.Count(text, "orders 2 B"); n == 0 || n != strings.Count(text, "\rorders 2 B") {
+		t.Errorf("the bar was drawn %d times, not always from the left: %q", n, text)
 	}
 }
 
