@@ -37,7 +37,7 @@ func (v *failedDiscardVerb) Run(ctx context.Context, c console) error {
 	if strings.TrimSpace(v.Reason) == "" {
 		return errors.New("--reason: want a text")
 	}
-	t, err := v.find(ctx, c)
+	t, err := v.findToWrite(ctx, c)
 	if err != nil {
 		return err
 	}

@@ -114,6 +114,8 @@ func TestWrongUsageIsExitCode2(t *testing.T) {
 		{[]string{"streams", "add", "x", "--streams=absent"}, "no such file"},
 		{[]string{"streams", "retire", "ok", bad}, "streams[1].shards"},
 		{[]string{"streams", "retire", "missing", streams}, "no such stream"},
+		{[]string{"failed", "discard", "--reason=a test", "failed/drainer/orders/x.ndjson"}, "no deployment"},
+		{[]string{"verify", "--manifest"}, "no deployment"},
 	} {
 		c := command(t, tt.args...)
 		c.Env = append(c.Env, "AWS_REGION=eu-west-1", "AWS_PROFILE=production", "AWS_ENDPOINT_URL=http://127.0.0.1:1")

@@ -91,7 +91,11 @@ func (v *verifyVerb) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	t, err := v.find(ctx, c)
+	find := v.find
+	if v.Manifest {
+		find = v.findToWrite
+	}
+	t, err := find(ctx, c)
 	if err != nil {
 		return err
 	}
