@@ -46,8 +46,8 @@ unit: redis chromium $(AXE)/node_modules/axe-core ruby $(TOOLS)/schemathesis/ins
 	go test -timeout 20m ./cdk/...
 
 .PHONY: e2e
-e2e: redis $(TOOLS)/ministack/installed $(TOOLS)/sam/installed cdk/$(CDK) ## deploy the default stack onto a local AWS emulator and send records through it
-	go test $(RACE) -tags e2e -count 1 -timeout 20m ./internal/rig/e2e/...
+e2e: redis $(TOOLS)/ministack/installed $(TOOLS)/sam/installed $(TOOLS)/clients/installed cdk/$(CDK) ## deploy the default stack onto a local AWS emulator and send records through it
+	go test $(RACE) -tags e2e -count 1 -timeout 30m ./internal/rig/e2e/...
 
 .PHONY: race
 race: ## run `make unit` under the race detector

@@ -39,6 +39,11 @@ func ministackPython(tb testing.TB) string {
 	return tool(tb, "E2E_MINISTACK_PYTHON", ".tools/ministack/bin/python")
 }
 
+// clientsPython returns the Python that has boto3, beside which is the AWS CLI.
+func clientsPython(tb testing.TB) string {
+	return tool(tb, "E2E_CLIENTS_PYTHON", ".tools/clients/bin/python")
+}
+
 // cdkCommand returns the pinned CDK CLI.
 func cdkCommand(tb testing.TB) string {
 	return tool(tb, "E2E_CDK", "cdk/node_modules/.bin/cdk")
