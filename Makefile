@@ -40,7 +40,7 @@ build: ## build the command and the functions into .build
 test: unit e2e ## install what the tests need, then run all of them
 
 .PHONY: unit
-unit: redis chromium $(AXE)/node_modules/axe-core ruby $(TOOLS)/schemathesis/installed $(TOOLS)/clients/installed $(TOOLS)/sql/installed ## run all tests but the end-to-end deployment
+unit: redis chromium $(AXE)/node_modules/axe-core ruby $(TOOLS)/schemathesis/installed $(TOOLS)/clients/installed $(TOOLS)/sql/installed $(TOOLS)/duckdb/installed ## run all tests but the end-to-end deployment
 	go test $(RACE) -timeout 20m $$(go list ./... | grep -v '/cdk')
 	@# Without the race detector: the JSII runtime's own Close races with itself.
 	go test -timeout 20m ./cdk/...
@@ -235,6 +235,7 @@ ministack_PACKAGES := ministack==1.5.33 cbor2==6.2.1 # the CloudWatch API needs 
 clients_PACKAGES := boto3==1.44.8 awscli==1.46.3 minio==7.2.20
 schemathesis_PACKAGES := schemathesis==4.32.5
 sql_PACKAGES := duckdb==2.0.1 chdb==4.4.0 sqlfluff==4.5.0
+duckdb_PACKAGES := duckdb==1.5.5 duckdb-extension-httpfs==1.5.5 # the newest version whose extension is on PyPI
 sam_PACKAGES := aws-sam-cli==1.170.0
 lint_PACKAGES := cfn-lint==1.58.0 checkov==3.3.30
 

@@ -17,6 +17,7 @@ type sqlVerb struct {
 	GzipLines bool     `help:"All bodies of the raw stream are gzip members of lines."`
 	Manifest  moment   `help:"Read an hour by its manifests, which datasink verify --manifest writes. Only for duckdb and redshift."`
 	Day       moment   `default:"now" help:"Day of the query at the end."`
+	S3        bool     `name:"s3" help:"Read a local pipeline by its S3 API, not in its data folder. Only for clickhouse and duckdb."`
 	Execute   bool     `name:"run" help:"Run the statements with the program duckdb. Only for duckdb."`
 	connection
 	streamsFile
@@ -31,7 +32,7 @@ semicolon. The last one is a query on the data of one day.
 Columns of the stream in streams.json, or of --view, make a second, typed view. A value
 of another type is NULL.
 
-For a local pipeline the statements read the data folder. If an engine cannot read the
+For a local pipeline the statements read the data folder, or with --s3 the S3 API. If an engine cannot read the
 stream, the command says why.
 
 Examples:
@@ -81,10 +82,17 @@ func (v *sqlVerb) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	statements, err := sql.Statements(v.For, sql.Table{
+	table := sql.Table{
 		Stream: s, Deployment: t.Deployment(), Bucket: place.Bucket, Region: place.Region, Account: place.Account, Topic: place.Topic, Folder: place.Folder,
 		Columns: columns, GzipLines: v.GzipLines, Day: v.Day.Time.In(time.UTC), Hour: v.Manifest.Time,
-	})
+	}
+	if v.S3 {
+		if place.Endpoint == "" {
+			return usage("--s3: only for a local pipeline with an S3 API")
+		}
+		table.Folder, table.Endpoint, table.AccessKey, table.SecretKey = "", place.Endpoint, place.AccessKey, place.SecretKey
+	}
+	statements, err := sql.Statements(v.For, table)
 	if err != nil {
 		return err
 	}

@@ -88,11 +88,13 @@ var ErrNoTarget = errors.New("no deployment")
 
 // Place is where other programs find the archive.
 type Place struct {
-	// Bucket, Region, Account and Topic are of a deployment in AWS. Topic is the ARN of
+	// Bucket, Region, Account and Topic are those of a deployment in AWS. Topic is the ARN of
 	// the SNS topic that announces objects; empty for none.
 	Bucket, Region, Account, Topic string
-	// Folder is the folder of the archive of a local pipeline.
-	Folder string
+	// Folder is the folder of the archive of a local pipeline. Endpoint is the URL of its
+	// S3 API, which has the archive in Bucket; empty for none. Requests are signed with
+	// the keys, which are any text if the pipeline accepts all.
+	Folder, Endpoint, AccessKey, SecretKey string
 }
 
 // ErrNotLocal is returned for a part that the local pipeline does not have.

@@ -3,6 +3,7 @@ package deployment
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -142,7 +143,7 @@ func (l *local) Place(context.Context) (Place, error) {
 	if err != nil {
 		return Place{}, fmt.Errorf("finding the archive: %w", err)
 	}
-	return Place{Folder: folder}, nil
+	return Place{Folder: folder, Bucket: l.Bucket, Endpoint: l.S3URL, AccessKey: cmp.Or(l.AccessKey, "any"), SecretKey: cmp.Or(l.SecretKey, "any")}, nil
 }
 
 func (l *local) Direct(ctx context.Context, streamName string, from, to time.Time, each func(archive.Line) error) error {

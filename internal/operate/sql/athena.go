@@ -10,7 +10,7 @@ import (
 )
 
 func athena(t Table) ([]string, error) {
-	if t.Folder != "" {
+	if t.isLocal() {
 		return nil, errLocal
 	}
 	if !t.hasGzipNames() {
@@ -54,7 +54,7 @@ func hiveProperties(properties map[string]string) string {
 }
 
 func trino(t Table) ([]string, error) {
-	if t.Folder != "" {
+	if t.isLocal() {
 		return nil, errLocal
 	}
 	if !t.hasGzipNames() {

@@ -10,7 +10,11 @@ import (
 func clickhouse(t Table) ([]string, error) {
 	pattern := "dt=*/hour=*/*"
 	source := fmt.Sprintf("file(%s, 'LineAsString', 'body String'%s)", clickhouseText(t.folder()+pattern), t.clickhouseCompression())
-	if t.Folder == "" {
+	switch {
+	case t.Endpoint != "":
+		source = fmt.Sprintf("s3(%s, %s, %s, 'LineAsString', 'body String'%s)", clickhouseText(t.Endpoint+"/"+t.Bucket+"/"+t.Stream.Name+"/"+pattern),
+			clickhouseText(t.AccessKey), clickhouseText(t.SecretKey), t.clickhouseCompression())
+	case t.Folder == "":
 		host := "s3." + t.Region + ".amazonaws.com"
 		if strings.HasPrefix(t.Region, "cn-") {
 			host += ".cn"

@@ -11,11 +11,15 @@ import (
 // stream before it skips other days.
 func duckdb(t Table) ([]string, error) {
 	var statements []string
-	if t.Folder == "" {
-		statements = append(statements,
-			"INSTALL httpfs", "INSTALL aws", "LOAD httpfs", "LOAD aws",
-			fmt.Sprintf("CREATE SECRET IF NOT EXISTS %s (TYPE s3, PROVIDER credential_chain, REGION %s, SCOPE %s)",
-				double(t.database()), text(t.Region), text("s3://"+t.Bucket)))
+	switch scope := text("s3://" + t.Bucket); {
+	case t.Endpoint != "":
+		scheme, host, _ := strings.Cut(t.Endpoint, "://")
+		statements = append(statements, "INSTALL httpfs", "LOAD httpfs",
+			fmt.Sprintf("CREATE OR REPLACE SECRET %s (TYPE s3, KEY_ID %s, SECRET %s, REGION 'us-east-1', ENDPOINT %s, URL_STYLE 'path', USE_SSL %t, SCOPE %s)",
+				double(t.database()), text(t.AccessKey), text(t.SecretKey), text(host), scheme == "https", scope))
+	case t.Folder == "":
+		statements = append(statements, "INSTALL httpfs", "INSTALL aws", "LOAD httpfs", "LOAD aws",
+			fmt.Sprintf("CREATE SECRET IF NOT EXISTS %s (TYPE s3, PROVIDER credential_chain, REGION %s, SCOPE %s)", double(t.database()), text(t.Region), scope))
 	}
 	compression := ""
 	if t.isRaw() {

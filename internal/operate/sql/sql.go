@@ -26,6 +26,9 @@ type Table struct {
 	// of the archive of a local pipeline; if it is set, the others are not used.
 	Bucket, Region, Account string
 	Folder                  string
+	// Endpoint is the URL of the S3 API of a local pipeline, with the keys that it
+	// accepts. If it is set, the archive is Bucket at this endpoint.
+	Endpoint, AccessKey, SecretKey string
 	// Topic is the ARN of the SNS topic that announces objects; empty for none.
 	Topic string
 	// Columns are the columns of a typed view; none for no view.
@@ -57,6 +60,8 @@ func HasViews(engine string) bool { return engine != "redshift" && engine != "sp
 var (
 	// errLocal is the reason why an engine cannot read a local pipeline.
 	errLocal = errors.New("it runs outside of this machine, and cannot read a local pipeline")
+	// errEndpoint is the reason why Spark cannot read the S3 API of a local pipeline.
+	errEndpoint = errors.New("its S3 client is configured outside of SQL: let it read the folder")
 	// errSuffix is the reason why an engine cannot read gzip members.
 	errSuffix = errors.New(`it knows compression by the end of a name alone: give the stream the extension ".gz"`)
 )
@@ -98,6 +103,9 @@ func (t Table) check() error {
 	}
 	return nil
 }
+
+// isLocal reports whether the archive is that of a local pipeline.
+func (t Table) isLocal() bool { return t.Folder != "" || t.Endpoint != "" }
 
 // isRaw reports whether the objects are gzip members. Not all of their names need
 // end in ".gz": the stream may have got its extension later.

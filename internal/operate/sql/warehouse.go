@@ -12,7 +12,7 @@ import (
 // user of the integration must be in the trust policy of the role, and, with a
 // topic, in the policy of the topic, before the pipe is created.
 func snowflake(t Table) ([]string, error) {
-	if t.Folder != "" {
+	if t.isLocal() {
 		return nil, errLocal
 	}
 	compression := "AUTO"
@@ -90,6 +90,9 @@ func snowflakeColumn(c stream.Column) string {
 }
 
 func spark(t Table) ([]string, error) {
+	if t.Endpoint != "" {
+		return nil, errEndpoint
+	}
 	if !t.hasGzipNames() {
 		return nil, errSuffix
 	}
@@ -105,7 +108,7 @@ func spark(t Table) ([]string, error) {
 
 // redshift loads an hour by its manifest, by default the first hour of Day.
 func redshift(t Table) ([]string, error) {
-	if t.Folder != "" {
+	if t.isLocal() {
 		return nil, errLocal
 	}
 	hour := t.Hour
