@@ -18,7 +18,9 @@ type sqlVerb struct {
 	Manifest  moment   `help:"Read an hour by its manifests, which datasink verify --manifest writes. Only for duckdb and redshift."`
 	Day       moment   `default:"now" help:"Day of the query at the end."`
 	S3        bool     `name:"s3" help:"Read a local pipeline by its S3 API, not in its data folder. Only for clickhouse and duckdb."`
-	Execute   bool     `name:"run" help:"Run the statements with the program duckdb. Only for duckdb."`
+	Execute   bool     `name:"run" help:"Run the statements: with the program duckdb, or by the API of Athena. Only for athena and duckdb."`
+	Workgroup string   `default:"primary" help:"With --run, workgroup of Athena."`
+	Results   string   `placeholder:"s3://BUCKET/FOLDER/" help:"With --run, place of Athena's results. Defaults to that of the workgroup."`
 	connection
 	streamsFile
 }
@@ -40,6 +42,7 @@ Examples:
   datasink sql orders --for duckdb
   datasink sql orders --for duckdb --run
   datasink sql orders --for duckdb --manifest 2026-11-22T07
+  datasink sql orders --for athena --run --results s3://my-athena-results/
   datasink sql orders --for athena --view customer=/customer/id:bigint --view at=/at:timestamp`
 }
 
@@ -47,8 +50,8 @@ Examples:
 func (v *sqlVerb) Run(ctx context.Context, c console) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
-	if v.Execute && v.For != "duckdb" {
-		return usage("--run: works only with --for duckdb")
+	if v.Execute && v.For != "duckdb" && v.For != "athena" {
+		return usage("--run: works only with --for athena and duckdb")
 	}
 	if !v.Manifest.IsZero() && !sql.HasManifests(v.For) {
 		return usage("--manifest: not for %s", v.For)
@@ -100,6 +103,18 @@ func (v *sqlVerb) Run(ctx context.Context, c console) error {
 	if !v.Execute {
 		_, err := fmt.Fprint(c.out, script)
 		return err
+	}
+	if v.For == "athena" {
+		var rows [][]string
+		_, statements[0], _ = strings.Cut(statements[0], "\n") // The first line is a comment.
+		err := t.Athena(ctx, v.Workgroup, v.Results, statements, func(row []string) error {
+			rows = append(rows, row)
+			return nil
+		})
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		return printTable(c.out, rows[0], rows[1:])
 	}
 	duckdb := exec.CommandContext(ctx, "duckdb")
 	duckdb.Stdin, duckdb.Stdout, duckdb.Stderr = strings.NewReader(script), c.out, c.err

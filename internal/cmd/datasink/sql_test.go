@@ -22,7 +22,7 @@ func TestSQLReadsTheFolderOfALocalPipeline(t *testing.T) {
 		{"legacy-archives --for=duckdb", "--gzip-lines"},
 		{"none --for=duckdb", "has no stream none"},
 		{"orders --for=spark --view=a=/b", "--view"},
-		{"orders --for=athena --run", "--run"},
+		{"orders --for=spark --run", "--run"},
 	} {
 		r := d.operate(t, "", append([]string{"sql", "--streams=" + streams}, strings.Fields(tt.args)...)...)
 		if r.code != 1 || !strings.Contains(r.err, tt.want) {

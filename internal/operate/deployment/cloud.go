@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/athena"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -138,6 +139,10 @@ func (c *cloud) Place(ctx context.Context) (Place, error) {
 		return Place{}, err
 	}
 	return Place{Bucket: bucket, Region: c.cfg.Region, Account: c.account, Topic: topic}, nil
+}
+
+func (c *cloud) Athena(ctx context.Context, workgroup, results string, statements []string, row func([]string) error) error {
+	return remote.Athena{Client: athena.NewFromConfig(c.cfg), Workgroup: workgroup, Results: results}.Run(ctx, statements, row)
 }
 
 func (c *cloud) Clients(ctx context.Context) (*clients.Store, error) {

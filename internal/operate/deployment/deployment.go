@@ -50,6 +50,8 @@ type Target interface {
 	Archive(ctx context.Context) (Archive, error)
 	// Place returns where other programs find the archive.
 	Place(ctx context.Context) (Place, error)
+	// Athena runs SQL statements in a workgroup, see remote.Athena.
+	Athena(ctx context.Context, workgroup, results string, statements []string, row func([]string) error) error
 	// Inspect returns the state of every queue.
 	Inspect(ctx context.Context) (drain.Inspection, error)
 	// Lags returns how far the bridge and the Firehose of each of the streams are behind.

@@ -146,6 +146,11 @@ func (l *local) Place(context.Context) (Place, error) {
 	return Place{Folder: folder, Bucket: l.Bucket, Endpoint: l.S3URL, AccessKey: cmp.Or(l.AccessKey, "any"), SecretKey: cmp.Or(l.SecretKey, "any")}, nil
 }
 
+// Athena returns ErrNotLocal.
+func (l *local) Athena(context.Context, string, string, []string, func([]string) error) error {
+	return fmt.Errorf("opening Athena: %w", ErrNotLocal)
+}
+
 func (l *local) Direct(ctx context.Context, streamName string, from, to time.Time, each func(archive.Line) error) error {
 	return l.lines(ctx, "/direct", directLines(streamName, from, to, each))
 }
