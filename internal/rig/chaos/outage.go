@@ -173,7 +173,11 @@ func (s *suite) outage(ctx context.Context, o OutageOptions, f *OutageFigures, d
 		return err
 	}
 	var err error
-	if f.Backlog, err = s.queued(ctx); err != nil {
+	// A server that was frozen first accepts the connections that waited for it.
+	for f.Backlog, err = s.queued(ctx); err != nil && time.Since(returned) < maxDrainTime; f.Backlog, err = s.queued(ctx) {
+		backoff.Sleep(ctx, 100*time.Millisecond)
+	}
+	if err != nil {
 		return err
 	}
 	endTrouble()
