@@ -55,7 +55,13 @@ func (n *redisNode) close() {
 // in memory, a server syncs every write to its append-only file before it replies, so
 // that it can be killed without loss.
 func startRedis(ctx context.Context, dir string, set settings) (*redisServer, error) {
-	args := []string{"--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0"}
+	args := []string{
+		"--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0",
+		// A link opens its connections to Redis one after another and without a
+		// time-out. With a full accept queue, a frozen Redis would hold up the link for
+		// seconds after it is back, by the retransmissions of one SYN.
+		"--tcp-backlog", "4096",
+	}
 	if !set.inMemory {
 		args = append(args, "--appendonly", "yes", "--appendfsync", "always")
 	}
