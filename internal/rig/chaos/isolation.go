@@ -118,7 +118,7 @@ func Isolation(ctx context.Context, o IsolationOptions) (IsolationReport, error)
 	}
 	err := inLab(ctx, o.Lab, set, func(s *suite) error {
 		victim := streamList[0]
-		i := &isolation{suite: s, options: o, victim: victim, resource: stream.ResourceName(deployment, victim.Name), waker: s.newWaker(), read: make(map[string]string)}
+		i := &isolation{suite: s, options: o, victim: victim, resource: stream.ResourceName(deployment, victim.Name), waker: s.newWaker()}
 		s.warm(warmProcesses, authorization)
 		defer s.pull(ctx, s.deliverWakeUps, s.schedule)()
 		for _, phase := range []struct {
@@ -146,8 +146,6 @@ type isolation struct {
 	victim   stream.Stream
 	resource string // of the victim, in Kinesis
 	waker    *wake.Waker
-	// read has the sequence number of the last record that was read, by shard.
-	read map[string]string
 }
 
 // wakeInterval is the stack's wake interval.
@@ -217,51 +215,23 @@ func (i *isolation) phase(ctx context.Context, name string, do func(context.Cont
 	return p, nil
 }
 
-// arrived reads the records that have reached Kinesis since the last call, and
-// returns when each of the suite's records arrived first.
+// arrived returns when each record of the healthy streams arrived in Kinesis first.
 func (i *isolation) arrived(ctx context.Context) (map[int]time.Time, error) {
 	at := make(map[int]time.Time)
 	for _, one := range streamList {
-		if !one.FeedsTap() {
+		if one.Name == i.victim.Name || !one.FeedsTap() {
 			continue
 		}
-		description, err := i.aws.Kinesis.Describe(ctx, "ListShards", stream.ResourceName(deployment, one.Name))
+		records, err := i.aws.Records(ctx, stream.ResourceName(deployment, one.Name))
 		if err != nil {
 			return nil, err
 		}
-		for _, shard := range description.Shards {
-			err := i.readShard(ctx, description.Name, shard.ID, func(r cloud.Record) {
-				n, _, ok := parseHeader(r.Data)
-				if _, known := at[n]; ok && !known {
-					at[n] = r.ArrivedAt
-				}
-			})
-			if err != nil {
-				return nil, err
+		for _, r := range records {
+			n, _, ok := parseHeader(r.Data)
+			if first, known := at[n]; ok && (!known || r.ArrivedAt.Before(first)) {
+				at[n] = r.ArrivedAt
 			}
 		}
 	}
 	return at, nil
-}
-
-// readShard reads a shard from where the last call ended to its end.
-func (i *isolation) readShard(ctx context.Context, name, shard string, each func(cloud.Record)) error {
-	key := name + "/" + shard
-	start := cloud.IteratorStart{Type: cloud.TrimHorizon}
-	if last := i.read[key]; last != "" {
-		start = cloud.IteratorStart{Type: cloud.AfterSequenceNumber, SequenceNumber: last}
-	}
-	iterator, err := i.aws.Kinesis.GetShardIterator(ctx, name, shard, start)
-	for err == nil {
-		var page cloud.Page
-		if page, err = i.aws.Kinesis.GetRecords(ctx, iterator, 0); err != nil || len(page.Records) == 0 {
-			break
-		}
-		for _, r := range page.Records {
-			each(r)
-			i.read[key] = r.SequenceNumber
-		}
-		iterator = page.NextIterator
-	}
-	return err
 }

@@ -2,28 +2,20 @@ package chaos
 
 import (
 	"bufio"
-	"fmt"
 	"net"
 	"strings"
 	"sync"
 	"time"
 )
 
-// proxy is a proxy between one client and Redis, or one node of a cluster. It
-// forwards everything and watches the claims. At a step with a trap it stops until
-// the trap has done its work.
+// proxy is a relay between one client and Redis, or one node of a cluster. It watches
+// the claims. At a step with a trap it stops until the trap has done its work.
 type proxy struct {
 	watch
-	upstream string
+	*relay
 	// nodes, in a cluster, replaces the port of each node by the port of its proxy,
 	// so that the client connects to the proxies.
 	nodes *strings.Replacer
-
-	listener net.Listener
-	wg       sync.WaitGroup
-	mu       sync.Mutex // guards conns
-	conns    map[net.Conn]bool
-	closed   bool
 }
 
 // watch configures what a proxy watches.
@@ -37,80 +29,18 @@ type watch struct {
 	traps   *traps
 }
 
-func (w *proxy) listen() error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return fmt.Errorf("listening for %s: %w", w.caller, err)
-	}
-	w.listener, w.conns = l, make(map[net.Conn]bool)
-	return nil
-}
-
-// accept serves connections until close.
-func (w *proxy) accept() {
-	w.wg.Go(func() {
-		for {
-			conn, err := w.listener.Accept()
-			if err != nil {
-				return // closed
-			}
-			w.wg.Go(func() { w.serve(conn) })
-		}
-	})
-}
-
-func (w *proxy) addr() string { return w.listener.Addr().String() }
-
-// close closes all connections and waits until their goroutines have ended.
-func (w *proxy) close() {
-	_ = w.listener.Close()
-	w.mu.Lock()
-	w.closed = true
-	for conn := range w.conns {
-		_ = conn.Close()
-	}
-	w.mu.Unlock()
-	w.wg.Wait()
-}
-
-// keep registers a connection, so that close closes it.
-func (w *proxy) keep(conn net.Conn) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.conns[conn] = true
-	if w.closed {
-		_ = conn.Close()
-	}
-}
-
-func (w *proxy) forget(conn net.Conn) {
-	_ = conn.Close()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.conns, conn)
-}
-
-// serve forwards requests and replies until one side closes its connection or a trap
-// drops it.
-func (w *proxy) serve(drainer net.Conn) {
-	w.keep(drainer)
-	defer w.forget(drainer)
-	redis, err := net.DialTimeout("tcp", w.upstream, time.Second)
-	if err != nil {
-		return
-	}
-	w.keep(redis)
-	defer w.forget(redis)
+// carryCommands forwards requests and replies until one side closes its connection or
+// a trap drops it.
+func (w *proxy) carryCommands(p *pair) {
 	asked := make(chan command, 1024) // in the order of the replies
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		w.forwardRequests(drainer, redis, asked)
+		w.forwardRequests(p.client, p.upstream, asked)
 		close(asked)
-		_ = redis.Close()
+		_ = p.upstream.Close()
 	})
-	w.forwardReplies(redis, drainer, asked)
-	_ = drainer.Close()
-	_ = redis.Close()
+	w.forwardReplies(p.upstream, p.client, asked)
+	p.close()
 	for range asked { // wait until forwardRequests has ended too
 	}
 	wg.Wait()
@@ -204,11 +134,13 @@ func startProxies(as watch, upstreams, nodes []string) (proxies, error) {
 	var all proxies
 	var ports []string
 	for i, upstream := range upstreams {
-		w := &proxy{watch: as, upstream: upstream}
-		if err := w.listen(); err != nil {
+		r, err := listenRelay(upstream)
+		if err != nil {
 			all.close()
 			return nil, err
 		}
+		w := &proxy{watch: as, relay: r}
+		r.carry = w.carryCommands
 		all = append(all, w)
 		// The port of a node ends a line in the layout of the cluster and in
 		// redirections.
@@ -220,7 +152,7 @@ func startProxies(as watch, upstreams, nodes []string) (proxies, error) {
 		if len(all) > 1 {
 			w.nodes = strings.NewReplacer(ports...)
 		}
-		w.accept()
+		w.accept(nil)
 	}
 	return all, nil
 }

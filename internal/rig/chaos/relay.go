@@ -17,6 +17,8 @@ import (
 type relay struct {
 	listener net.Listener
 	wg       sync.WaitGroup
+	// carry forwards between the two connections of a pair until one ends.
+	carry func(*pair)
 	// losing reports whether the relay discards everything that it receives.
 	losing atomic.Bool
 
@@ -39,16 +41,31 @@ func (p *pair) close() {
 	_ = p.upstream.Close()
 }
 
-// startRelay starts a relay to upstream. certificate may be nil.
-func startRelay(upstream string, certificate *tls.Certificate) (*relay, error) {
+// listenRelay returns a relay to upstream that listens, and accepts no connection yet.
+func listenRelay(upstream string) (*relay, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("starting a relay to %s: %w", upstream, err)
 	}
 	r := &relay{listener: l, upstream: upstream, pairs: make(map[*pair]bool)}
+	r.carry = r.carryBytes
+	return r, nil
+}
+
+// startRelay starts a relay to upstream. certificate may be nil.
+func startRelay(upstream string, certificate *tls.Certificate) (*relay, error) {
+	r, err := listenRelay(upstream)
+	if err == nil {
+		r.accept(certificate)
+	}
+	return r, err
+}
+
+// accept serves connections until close.
+func (r *relay) accept(certificate *tls.Certificate) {
 	r.wg.Go(func() {
 		for {
-			raw, err := l.Accept()
+			raw, err := r.listener.Accept()
 			if err != nil {
 				return // closed
 			}
@@ -59,12 +76,11 @@ func startRelay(upstream string, certificate *tls.Certificate) (*relay, error) {
 			r.wg.Go(func() { r.serve(raw, client) })
 		}
 	})
-	return r, nil
 }
 
 func (r *relay) addr() string { return r.listener.Addr().String() }
 
-// serve forwards bytes in both directions until one side closes its connection.
+// serve connects a client to the upstream until one side closes its connection.
 func (r *relay) serve(raw, client net.Conn) {
 	r.mu.Lock()
 	address := r.upstream
@@ -82,13 +98,19 @@ func (r *relay) serve(raw, client net.Conn) {
 		p.close()
 	}
 	r.mu.Unlock()
-	var wg sync.WaitGroup
-	wg.Go(func() { r.forward(p, client, upstream) })
-	r.forward(p, upstream, client)
-	wg.Wait()
+	r.carry(p)
+	p.close()
 	r.mu.Lock()
 	delete(r.pairs, p)
 	r.mu.Unlock()
+}
+
+// carryBytes forwards bytes in both directions.
+func (r *relay) carryBytes(p *pair) {
+	var wg sync.WaitGroup
+	wg.Go(func() { r.forward(p, p.client, p.upstream) })
+	r.forward(p, p.upstream, p.client)
+	wg.Wait()
 }
 
 func (r *relay) forward(p *pair, from, to net.Conn) {
