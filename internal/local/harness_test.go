@@ -2,7 +2,10 @@ package local_test
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -11,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/data-sink/data-sink/internal/local"
+	"github.com/data-sink/data-sink/internal/local/endpoints"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -23,6 +27,19 @@ func s3Client(url string) *s3.Client {
 		Region: "us-east-1", BaseEndpoint: &url, UsePathStyle: true,
 		Credentials: credentials.NewStaticCredentialsProvider("any", "any", ""),
 	})
+}
+
+// readEndpoints reads where the pipeline with a data folder listens.
+func readEndpoints(tb testing.TB, data string) (e endpoints.Endpoints) {
+	tb.Helper()
+	content, err := os.ReadFile(filepath.Join(data, endpoints.File))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := json.Unmarshal(content, &e); err != nil {
+		tb.Fatal(err)
+	}
+	return e
 }
 
 // waitFor fails the test if the condition does not become true.

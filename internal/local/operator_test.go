@@ -2,7 +2,6 @@ package local_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -147,14 +146,7 @@ func TestTheTapFromNowOnGivesWhatComes(t *testing.T) {
 func TestTheOperatorsPortWantsItsToken(t *testing.T) {
 	t.Parallel()
 	_, _, data := operated(t)
-	content, err := os.ReadFile(filepath.Join(data, endpoints.File))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var e endpoints.Endpoints
-	if err := json.Unmarshal(content, &e); err != nil {
-		t.Fatal(err)
-	}
+	e := readEndpoints(t, data)
 	for _, tt := range []struct {
 		name, path, token string
 		header, value     string

@@ -7,16 +7,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/chromedp/chromedp"
-	"github.com/data-sink/data-sink/internal/local/endpoints"
 	"github.com/data-sink/data-sink/internal/rig/s3test"
 	"github.com/google/go-cmp/cmp"
 )
@@ -81,14 +78,7 @@ async function attack() {
 func TestAWebPageGetsNothing(t *testing.T) {
 	t.Parallel()
 	p, _, data := operated(t)
-	content, err := os.ReadFile(filepath.Join(data, endpoints.File))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var e endpoints.Endpoints
-	if err := json.Unmarshal(content, &e); err != nil {
-		t.Fatal(err)
-	}
+	e := readEndpoints(t, data)
 	client := s3Client(e.S3URL)
 	key := "orders/kept"
 	if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: bucket, Key: &key, Body: strings.NewReader("<script>document.title='run'</script>kept")}); err != nil {

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -26,7 +28,7 @@ func TestMappingSplitsABatchThatFails(t *testing.T) {
 		}
 		return len(data), nil
 	}}
-	failed := &store{}
+	failed, dir := openBucket(t)
 	f := c.function()
 	deliver(t, openMapping(t, cloud.MappingOptions{Kinesis: k, Function: f, FunctionARN: f.ARN(), MaxRetries: 2, OnFailure: failed}))
 	calls, taken := c.seen()
@@ -43,7 +45,7 @@ func TestMappingSplitsABatchThatFails(t *testing.T) {
 	if alone != 3 {
 		t.Errorf("the bad record came alone %d times, want once and two retries", alone)
 	}
-	objects := failed.all()
+	objects := s3test.Objects(t, dir)
 	if len(objects) != 1 {
 		t.Fatalf("%d objects of discarded batches, want 1", len(objects))
 	}
@@ -53,7 +55,7 @@ func TestMappingSplitsABatchThatFails(t *testing.T) {
 }
 
 // checkDiscarded checks the form in which AWS keeps a batch.
-func checkDiscarded(t *testing.T, key string, body []byte, condition string, f *cloud.Function, data ...string) {
+func checkDiscarded(t *testing.T, key, body, condition string, f *cloud.Function, data ...string) {
 	t.Helper()
 	if matched, err := filepath.Match("aws/lambda/*/"+shard0+"/20??/??/??/20??-??-??T??.??.??-*", key); !matched || err != nil {
 		t.Errorf("key %q", key)
@@ -69,7 +71,7 @@ func checkDiscarded(t *testing.T, key string, body []byte, condition string, f *
 		} `json:"KinesisBatchInfo"`
 		Payload string
 	}
-	if err := json.Unmarshal(body, &record); err != nil {
+	if err := json.Unmarshal([]byte(body), &record); err != nil {
 		t.Fatal(err)
 	}
 	if record.RequestContext.Condition != condition || record.RequestContext.FunctionArn != f.ARN() {
@@ -113,7 +115,7 @@ func TestMappingDiscardsByAge(t *testing.T) {
 		}
 		return len(data), nil
 	}}
-	failed := &store{}
+	failed, dir := openBucket(t)
 	f := c.function()
 	deliver(t, openMapping(t, cloud.MappingOptions{
 		Kinesis: k, Function: f, FunctionARN: f.ARN(), MaxAge: time.Hour, OnFailure: failed, Now: func() time.Time { return now },
@@ -121,10 +123,10 @@ func TestMappingDiscardsByAge(t *testing.T) {
 	if _, taken := c.seen(); !cmp.Equal(taken, numbers(3, 6)) {
 		t.Errorf("taken %v, want the young ones", taken)
 	}
-	for key, body := range failed.all() {
+	for key, body := range s3test.Objects(t, dir) {
 		checkDiscarded(t, key, body, "RecordAgeExceeded", f, "0", "1", "2")
 	}
-	if n := len(failed.all()); n != 1 {
+	if n := len(s3test.Objects(t, dir)); n != 1 {
 		t.Errorf("%d objects of discarded batches, want 1", n)
 	}
 }
@@ -133,16 +135,27 @@ func TestMappingRetriesWhileItsDestinationRefuses(t *testing.T) {
 	t.Parallel()
 	k := oneShard(t)
 	put(t, k, "s", numbered(0, 2)...)
-	failed := &store{err: errors.New("no space")}
+	full := atomic.Bool{}
+	full.Store(true)
+	dir := t.TempDir()
+	failed, err := cloud.OpenBucket("archive", openRoot(t, dir), "archive", &cloud.Faults{Inject: func(cloud.Call) cloud.Fault {
+		if full.Load() {
+			return cloud.Fault{Fail: cloud.Status500}
+		}
+		return cloud.Fault{}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	c := &consumer{}
 	c.take = func(call int, data []string) (int, error) {
 		if call == 10 {
-			failed.fail(nil)
+			full.Store(false)
 		}
 		return 0, nil
 	}
 	deliver(t, openMapping(t, cloud.MappingOptions{Kinesis: k, Function: c.function(), MaxRetries: 1, OnFailure: failed}))
-	if n := len(failed.all()); n != 1 {
+	if n := len(s3test.Objects(t, filepath.Join(dir, "archive"))); n != 1 {
 		t.Errorf("%d objects of discarded batches, want 1", n)
 	}
 	if calls, _ := c.seen(); len(calls) != 10 {
@@ -155,12 +168,12 @@ func TestMappingTreatsAWrongAnswerAsAnError(t *testing.T) {
 	for _, answer := range []string{`{"batchItemFailures":[{"itemIdentifier":"1"}]}`, `{"batchItemFailures":[{"itemIdentifier":""}]}`, `no JSON`} {
 		k := oneShard(t)
 		put(t, k, "s", numbered(0, 2)...)
-		failed := &store{}
+		failed, dir := openBucket(t)
 		f := &cloud.Function{Name: "bridge", Timeout: time.Minute, Handler: func(context.Context, []byte) ([]byte, error) {
 			return []byte(answer), nil
 		}}
 		deliver(t, openMapping(t, cloud.MappingOptions{Kinesis: k, Function: f, MaxRetries: 1, OnFailure: failed}))
-		if n := len(failed.all()); n != 2 {
+		if n := len(s3test.Objects(t, dir)); n != 2 {
 			t.Errorf("answer %s: %d objects of discarded batches, want 2", answer, n)
 		}
 	}

@@ -14,54 +14,9 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/data-sink/data-sink/internal/local/cloud"
-	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/google/go-cmp/cmp"
 )
-
-// store is an archive in memory.
-type store struct {
-	mu      sync.Mutex
-	objects map[string][]byte
-	err     error
-}
-
-var _ archive.Store = (*store)(nil)
-
-func (s *store) Put(_ context.Context, key string, body []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err != nil {
-		return s.err
-	}
-	if s.objects == nil {
-		s.objects = make(map[string][]byte)
-	}
-	s.objects[key] = bytes.Clone(body)
-	return nil
-}
-
-func (s *store) Create(ctx context.Context, key string, body []byte) error {
-	return s.Put(ctx, key, body)
-}
-
-func (s *store) Check(context.Context) error { return nil }
-
-func (s *store) fail(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.err = err
-}
-
-func (s *store) all() map[string][]byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	copied := make(map[string][]byte, len(s.objects))
-	for key, body := range s.objects {
-		copied[key] = body
-	}
-	return copied
-}
 
 // consumer is the function of a mapping. It records the events, and accepts as many
 // records as take says.
@@ -130,7 +85,7 @@ func openMapping(t *testing.T, o cloud.MappingOptions) *cloud.Mapping {
 		o.Dir = newRoot(t)
 	}
 	if o.OnFailure == nil {
-		o.OnFailure = &store{}
+		o.OnFailure, _ = openBucket(t)
 	}
 	m, err := cloud.OpenMapping(o)
 	if err != nil {
