@@ -18,7 +18,7 @@ import (
 // bridgeBatchBytes those of one event.
 const (
 	bridgeMemory     = 8 << 20
-	bridgeBatchBytes = 4 << 20
+	bridgeBatchBytes = 1 << 20
 )
 
 // openServices opens Kinesis and Firehose with their streams.
