@@ -197,7 +197,7 @@ func TestALargeCacheHasNoAlarmForEachNode(t *testing.T) {
 	}
 }
 
-func TestAlarmsOfTwoDeploymentsNeverMeet(t *testing.T) {
+func TestTheAlarmsOfTwoDeploymentsHaveDifferentNames(t *testing.T) {
 	taken := make(map[string]string)
 	for deployment, stream := range map[string]string{"a": "wake", "a-wake": "b", "a-b": "a"} {
 		a := synth(t, map[string]any{"name": deployment}, `{"streams": [{"name": "`+stream+`"}]}`)
@@ -227,7 +227,7 @@ func TestEveryAlarmSaysWhatItMeansAndWhatToDo(t *testing.T) {
 			t.Errorf("%s: %s", a.id, a.description())
 		}
 		if len(a.description()) > 1024 {
-			t.Errorf("%s: the description has %d characters, CloudWatch takes 1,024", a.id, len(a.description()))
+			t.Errorf("%s: the description has %d characters, CloudWatch accepts 1,024", a.id, len(a.description()))
 		}
 		if !strings.Contains(runbook(), "| `"+a.id+"` | "+a.condition()+" | "+a.means+" | "+a.first+" |") {
 			t.Errorf("the runbook has no %s", a.id)

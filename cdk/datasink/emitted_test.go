@@ -105,7 +105,7 @@ func (s *surroundings) Put(context.Context, string, []sink.Entry) sink.Result {
 
 func (s *surroundings) Wake(context.Context, string, time.Duration) error { return s.err() }
 
-// kept is an archive that takes everything.
+// kept is an archive that accepts everything.
 type kept struct{}
 
 func (kept) Put(context.Context, stream.Stream, envelope.Record, archive.Reason) (string, error) {

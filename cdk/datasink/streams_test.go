@@ -71,7 +71,8 @@ func TestTheExtensionOfObjects(t *testing.T) {
 	}
 }
 
-// A record's Firehose folder and the one that ingest writes to are the same.
+// TestFirehoseAndIngestShareFolders checks that Firehose and ingest write to the same folder
+// of an hour.
 func TestFirehoseAndIngestShareFolders(t *testing.T) {
 	prefix := fmt.Sprint(at(only(t, synth(t, nil, fourStreams).nested["orders"], "AWS::KinesisFirehose::DeliveryStream").Properties, "ExtendedS3DestinationConfiguration", "Prefix"))
 	expanded := strings.NewReplacer("!{timestamp:yyyy-MM-dd}", noon.Format("2006-01-02"), "!{timestamp:HH}", noon.Format("15")).Replace(prefix)
@@ -101,14 +102,14 @@ func TestTheMappingFromEachTapToTheBridge(t *testing.T) {
 		if destination != "${Archive.Arn}" || function != "${Bridge.Arn}" {
 			t.Errorf("%s: what fails goes to %s, records to %s", name, destination, function)
 		}
-		// It goes first when a stream goes, or the bridge would miss its Firehose.
+		// CloudFormation deletes the mapping before the Firehose, to which the bridge sends.
 		if !slices.Contains(list(mapping.DependsOn), "Firehose") {
 			t.Errorf("the mapping of %s depends on %v, want the Firehose", name, mapping.DependsOn)
 		}
 	}
 }
 
-// parameter is what the root gives for a nested stack's parameter.
+// parameter returns the value that the root passes to a parameter of a nested stack.
 func parameter(t *testing.T, a assembly, name string, ref any) string {
 	t.Helper()
 	for _, r := range ofType(a.root, "AWS::CloudFormation::Stack") {
@@ -117,14 +118,14 @@ func parameter(t *testing.T, a assembly, name string, ref any) string {
 			return plain(rendered(at(r.Properties, "Parameters", id)))
 		}
 	}
-	t.Fatalf("no nested stack of %s", name)
+	t.Fatalf("there is no nested stack of %s", name)
 	panic("unreachable")
 }
 
-func TestOnlyARetiredStreamTakesItsTapWithIt(t *testing.T) {
-	standing := only(t, synth(t, nil, `{"streams": [{"name": "orders"}]}`).nested["orders"], "AWS::Kinesis::Stream")
-	if standing.DeletionPolicy != "RetainExceptOnCreate" || standing.UpdateReplacePolicy != "Retain" {
-		t.Errorf("a stream's tap: deletion %s, replacement %s, want both to retain it", standing.DeletionPolicy, standing.UpdateReplacePolicy)
+func TestOnlyTheTapOfARetiredStreamIsDeleted(t *testing.T) {
+	live := only(t, synth(t, nil, `{"streams": [{"name": "orders"}]}`).nested["orders"], "AWS::Kinesis::Stream")
+	if live.DeletionPolicy != "RetainExceptOnCreate" || live.UpdateReplacePolicy != "Retain" {
+		t.Errorf("a stream's tap: deletion %s, replacement %s, want both to retain it", live.DeletionPolicy, live.UpdateReplacePolicy)
 	}
 	nested := synth(t, nil, `{"streams": [{"name": "orders", "retired": true}]}`).nested["orders"]
 	retired := only(t, nested, "AWS::Kinesis::Stream")
@@ -132,7 +133,7 @@ func TestOnlyARetiredStreamTakesItsTapWithIt(t *testing.T) {
 		t.Errorf("a retired stream's tap: deletion %s, want Delete", retired.DeletionPolicy)
 	}
 	// CloudFormation ignores a new deletion policy that comes alone.
-	if cmp.Equal(standing.Properties, retired.Properties) {
+	if cmp.Equal(live.Properties, retired.Properties) {
 		t.Error("retiring changes no property, so that CloudFormation would miss the new deletion policy")
 	}
 	if len(ofType(nested, "AWS::Lambda::EventSourceMapping")) != 1 || len(ofType(nested, "AWS::KinesisFirehose::DeliveryStream")) != 1 {
@@ -140,7 +141,7 @@ func TestOnlyARetiredStreamTakesItsTapWithIt(t *testing.T) {
 	}
 }
 
-func TestNamesOfTwoDeploymentsNeverMeet(t *testing.T) {
+func TestTwoDeploymentsHaveDifferentNames(t *testing.T) {
 	one := synth(t, map[string]any{"name": "a"}, `{"streams": [{"name": "b-c"}]}`).nested["b-c"]
 	other := synth(t, map[string]any{"name": "a-b"}, `{"streams": [{"name": "c"}]}`).nested["c"]
 	for _, kind := range []struct{ kind, name string }{{"AWS::Kinesis::Stream", "Name"}, {"AWS::KinesisFirehose::DeliveryStream", "DeliveryStreamName"}} {
@@ -168,7 +169,7 @@ func TestReorderingStreamsChangesNothing(t *testing.T) {
 	}
 }
 
-// files are the contents of an assembly's templates.
+// files returns the contents of the templates of an assembly.
 func files(t *testing.T, a assembly) map[string]string {
 	t.Helper()
 	contents := make(map[string]string)
@@ -178,7 +179,7 @@ func files(t *testing.T, a assembly) map[string]string {
 	return contents
 }
 
-// many is a streams.json of n streams with the plainest entries.
+// many returns a streams.json with n streams that have only a name.
 func many(n int) string {
 	entries := make([]string, n)
 	for i := range entries {
@@ -193,8 +194,8 @@ func TestAddingAStreamOnlyAdds(t *testing.T) {
 	onlyOrder(t, before, after, changes(t, before, after))
 }
 
-// Past as many streams as Kinesis creates at once, streams wait for each other.
-// CloudFormation takes a new order for no change of a resource.
+// With more streams than Kinesis creates at once, the nested stacks wait for each other.
+// CloudFormation does not regard a new order as a change of a resource.
 func TestAddingAStreamToManyReordersAtMostOneOther(t *testing.T) {
 	before := synth(t, nil, many(20))
 	after := synth(t, nil, strings.Replace(many(20), `{"streams": [`, `{"streams": [{"name": "bids"}, `, 1))
@@ -218,8 +219,8 @@ func onlyOrder(t *testing.T, before, after assembly, changed map[string]bool) {
 	}
 }
 
-// changes are the resources of before that are others in after, but for the
-// code of the functions; their nested stacks must be the same to the byte.
+// changes returns the resources of before that differ in after, without the code of the
+// functions. The nested stacks must not differ in a byte.
 func changes(t *testing.T, before, after assembly) map[string]bool {
 	t.Helper()
 	changed := make(map[string]bool)

@@ -75,7 +75,7 @@ func TestTheDrainerPutsOnlyToFirehosesOfStreamsThatFeedNoTap(t *testing.T) {
 		{"all have a tap", fourStreams, []string{streams}, nil},
 		{"mixed", tapsOfAllKinds, []string{streams}, []string{firehoses + "datasink.ending", firehoses + "datasink.quiet"}},
 		{"none has a tap", noTaps, nil, []string{firehoses + "datasink.quiet", firehoses + "datasink.silent"}},
-		// So many ARNs would not fit into the policy of a role.
+		// The ARNs would not fit into the policy of a role.
 		{"too many to name", strings.ReplaceAll(many(maxNamedFirehoses+1), `"}`, `", "tap": false}`), nil, []string{firehoses + "datasink.*"}},
 	} {
 		drainer := allowed(t, synth(t, nil, tt.streams))["DrainerRole"]

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// synthesized has the folders of all assemblies so far, by their input.
+// synthesized has the folders of all assemblies that were synthesized, by their input.
 var synthesized = make(map[string]string)
 
 // object is a JSON object of a template.
@@ -59,7 +59,7 @@ type assembly struct {
 	nested map[string]template
 }
 
-// all are the templates, the root first.
+// all returns the templates, the root first.
 func (a assembly) all() []template {
 	list := []template{a.root}
 	for _, name := range slices.Sorted(maps.Keys(a.nested)) {
@@ -195,7 +195,7 @@ func readTemplate(t testing.TB, dir, file string) template {
 	return parsed
 }
 
-// ofType are the resources of a type by their logical ids.
+// ofType returns the resources of a type by their logical IDs.
 func ofType(tpl template, kind string) map[string]resource {
 	found := make(map[string]resource)
 	for id, r := range tpl.Resources {
@@ -206,7 +206,7 @@ func ofType(tpl template, kind string) map[string]resource {
 	return found
 }
 
-// only is the one resource of a type.
+// only returns the only resource of a type.
 func only(t testing.TB, tpl template, kind string) resource {
 	t.Helper()
 	found := ofType(tpl, kind)
@@ -219,7 +219,7 @@ func only(t testing.TB, tpl template, kind string) resource {
 	panic("unreachable")
 }
 
-// at follows a path of keys into nested objects; nil where it ends early.
+// at returns the value at a path of keys in nested objects, or nil if there is none.
 func at(value any, path ...string) any {
 	for _, key := range path {
 		m, ok := value.(object)
@@ -231,7 +231,7 @@ func at(value any, path ...string) any {
 	return value
 }
 
-// numeric is a value that must be a number.
+// numeric returns a value, which must be a number.
 func numeric(t testing.TB, value any) float64 {
 	t.Helper()
 	n, ok := value.(float64)
