@@ -15,7 +15,6 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/ingest"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
-	"github.com/go-json-experiment/json"
 )
 
 // watchKinesis counts the records that the tap accepts, and throttles them.
@@ -66,9 +65,15 @@ func (k *watchedKinesis) Put(ctx context.Context, stream string, entries []sink.
 	return refused, nil
 }
 
-// watchOutcomes counts direct records: the object of a batch can hold many.
+// watchOutcomes counts requests, and direct records: the object of a batch can hold
+// many.
 func (p *Page) watchOutcomes(next func(ingest.Outcome)) func(ingest.Outcome) {
 	return func(o ingest.Outcome) {
+		p.answered.Add(1)
+		p.nanoseconds.Add(int64(o.Took))
+		if o.Refused != "" {
+			p.refused.Add(1)
+		}
 		if m := p.meter(o.Stream); m != nil {
 			for _, n := range o.Archived {
 				m.direct.Add(int64(n))
@@ -170,12 +175,9 @@ func (c *contentLength) length() int64 {
 	return c.total
 }
 
-// watchFunction counts invocations of ingest and of the bridge, and kills those of
-// the drainer.
+// watchFunction counts the invocations of the bridge, and kills those of the drainer.
 func (p *Page) watchFunction(function string, h cloud.Handler) cloud.Handler {
 	switch function {
-	case "ingest":
-		return p.watchIngest(h)
 	case "bridge":
 		return p.watchBridge(h)
 	case "drainer":
@@ -191,23 +193,4 @@ func (p *Page) watchFunction(function string, h cloud.Handler) cloud.Handler {
 		return killable
 	}
 	return h
-}
-
-func (p *Page) watchIngest(h cloud.Handler) cloud.Handler {
-	return func(ctx context.Context, event []byte) ([]byte, error) {
-		began := time.Now()
-		answer, err := h(ctx, event)
-		var response struct {
-			StatusCode int `json:"statusCode"`
-		}
-		if err == nil && json.Unmarshal(answer, &response) == nil && response.StatusCode == 200 {
-			return answer, nil // GET /health
-		}
-		p.answered.Add(1)
-		p.nanoseconds.Add(int64(time.Since(began)))
-		if response.StatusCode != 202 {
-			p.refused.Add(1)
-		}
-		return answer, err
-	}
 }

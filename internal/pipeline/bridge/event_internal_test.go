@@ -69,22 +69,22 @@ func TestDecodeRefuses(t *testing.T) {
 		t.Fatalf("decoding %s: %v", good, err)
 	}
 	for _, tt := range []struct{ event, want string }{
-		{"", "EOF"},
-		{"[]", "a JSON [, want {"},
+		{"", "want {"},
+		{"[]", "want {"},
 		{`"Records"`, "want {"},
-		{good[:len(good)-1], "EOF"},
-		{good + good, "data after the JSON object"},
-		{`{"records":[]}`, "no Records"},
-		{`{"Records":{}}`, "a JSON {, want ["},
-		{`{"Records":[7]}`, "record 0: at byte"},
-		{`{"Records":[null]}`, "record 0: no data"},
-		{strings.Replace(good, `"YQ=="`, `null`, 1), "record 0: no data"},
-		{strings.Replace(good, `"YQ=="`, `7`, 1), "record 0: at byte 32: a JSON number, want a string"},
-		{strings.Replace(good, `"data"`, `"Data"`, 1), "record 0: no data"},
-		{strings.Replace(good, `"1"`, `""`, 1), "record 0: no data"},
-		{strings.Replace(good, `"arn"`, `""`, 1), "record 0: no data"},
-		{strings.Replace(good, `"kinesis":`, `"kinesis"`, 1), "record 0: "},
-		{strings.Replace(good, `"data":`, `"nested":[[[`, 1), "record 0: "},
+		{good[:len(good)-1], "after 1 records: malformed at byte 84 of 84: want }"},
+		{good + good, "want the end"},
+		{`{"records":[]}`, "want Records"},
+		{`{"Records":{}}`, "want ["},
+		{`{"Records":[7]}`, "after 0 records: malformed at byte 12 of 15: want {"},
+		{`{"Records":[null]}`, "want data, sequence number and stream"},
+		{strings.Replace(good, `"YQ=="`, `null`, 1), "want data, sequence number and stream"},
+		{strings.Replace(good, `"YQ=="`, `7`, 1), "after 0 records: malformed at byte 31 of "},
+		{strings.Replace(good, `"data"`, `"Data"`, 1), "want data, sequence number and stream"},
+		{strings.Replace(good, `"1"`, `""`, 1), "want data, sequence number and stream"},
+		{strings.Replace(good, `"arn"`, `""`, 1), "want data, sequence number and stream"},
+		{strings.Replace(good, `"kinesis":`, `"kinesis"`, 1), "after 0 records: malformed"},
+		{strings.Replace(good, `"data":`, `"nested":[[[`, 1), "after 0 records: malformed"},
 	} {
 		if _, err := decode(nil, []byte(tt.event)); err == nil || !strings.HasPrefix(err.Error(), "decoding event of ") || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("decode(%s) = %v, want %q in it", tt.event, err, tt.want)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/pipeline/walk"
 )
 
 // errMalformedBody means that the body of the event is not a JSON string.
@@ -52,7 +53,7 @@ func (h *Handler) body(r *request, format stream.Format) ([]byte, error) {
 func (r *request) received(limit int) ([]byte, error) {
 	body := r.body
 	if r.bodyAsIs && !r.isBase64 {
-		text, _, ok := unescape(body, len(body))
+		text, _, ok := walk.Unescape(body, len(body))
 		if !ok {
 			return nil, errMalformedBody
 		}

@@ -52,6 +52,8 @@ type Outcome struct {
 	Undeclared bool
 	// Pushes holds the duration of each push that was tried.
 	Pushes []time.Duration
+	// Took is the duration of the request.
+	Took time.Duration
 }
 
 // archived counts n direct records.
@@ -63,7 +65,8 @@ func (o *Outcome) archived(why archive.Reason, n int) {
 }
 
 // done counts a request's outcome and passes it to the observer.
-func (h *Handler) done(o Outcome) {
+func (h *Handler) done(r *request, o Outcome) {
+	o.Took = time.Since(r.began)
 	h.counter.add(o)
 	if h.config.Observe != nil {
 		h.config.Observe(o)

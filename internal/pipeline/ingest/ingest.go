@@ -111,10 +111,12 @@ func New(c Config) *Handler {
 // every other failure is an answer. The event must not change until Invoke returns.
 // Invoke does not retain it.
 func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
+	began := time.Now()
 	r, err := parseRequest(event)
 	if err != nil {
 		return nil, fmt.Errorf("parsing the event: %w", err)
 	}
+	r.began = began
 	switch r.route() {
 	case healthRoute:
 		return h.health(ctx, &r)
@@ -162,7 +164,7 @@ func (h *Handler) post(ctx context.Context, r *request) ([]byte, error) {
 	if o.Undeclared = r.isUndeclared(posted.body, s.Format); o.Undeclared {
 		h.logUndeclared(ctx, client, s.Name)
 	}
-	h.done(o)
+	h.done(r, o)
 	return accepted(posted.idText, posted.lines, o.Replayed > 0 && o.Records == 0), nil
 }
 
@@ -234,6 +236,6 @@ func (h *Handler) refuse(r *request, o Outcome, err error) ([]byte, error) {
 		return nil, err
 	}
 	o.Refused = refused.code
-	h.done(o)
+	h.done(r, o)
 	return refused.response(string(r.requestID))
 }

@@ -2,6 +2,9 @@ package ingest
 
 import (
 	"bytes"
+	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/walk"
 )
 
 // request holds the fields of an API Gateway HTTP API event (payload format 2.0)
@@ -18,6 +21,8 @@ type request struct {
 	// decoding.
 	body               []byte
 	bodyAsIs, isBase64 bool
+
+	began time.Time // when the invocation began
 }
 
 // parseRequest extracts the fields of a request from an event in one pass, without
@@ -29,57 +34,45 @@ type request struct {
 // duplicate fields is used.
 func parseRequest(event []byte) (request, error) {
 	var r request
-	s := scanner{b: event}
-	if s.space(); s.peek() != '{' {
-		s.fail("an object")
+	s := walk.New(event)
+	if first := bytes.TrimLeft(event, " \t\r\n"); len(first) == 0 || first[0] != '{' {
+		s.Fail("an object")
 	}
-	s.object(func(name []byte) {
+	s.Object(func(name []byte) {
 		switch string(name) {
 		case "routeKey":
-			s.text(&r.routeKey)
+			s.Text(&r.routeKey)
 		case "rawPath":
-			s.text(&r.path)
+			s.Text(&r.path)
 		case "rawQueryString":
-			s.text(&r.query)
+			s.Text(&r.query)
 		case "headers":
-			s.object(func(name []byte) { r.header(&s, name) })
+			s.Object(func(name []byte) { r.header(s, name) })
 		case "pathParameters":
-			s.object(func(name []byte) { s.textIf(string(name) == "stream", &r.stream) })
+			s.Object(func(name []byte) { s.TextIf(string(name) == "stream", &r.stream) })
 		case "requestContext":
-			s.object(func(name []byte) { r.context(&s, name) })
+			s.Object(func(name []byte) { r.context(s, name) })
 		case "isBase64Encoded":
-			s.boolean(&r.isBase64)
+			s.Bool(&r.isBase64)
 		case "body":
-			r.readBody(&s)
+			r.readBody(s)
 		default:
-			s.skip()
+			s.Skip()
 		}
 	})
-	if s.space(); s.err == nil && s.i < len(s.b) {
-		s.fail("the end")
-	}
-	return r, s.err
+	s.End()
+	return r, s.Err()
 }
 
 // readBody reads the body. A body without escapes, such as base64, is only
 // searched for its end, which is fast.
-func (r *request) readBody(s *scanner) {
+func (r *request) readBody(s *walk.Walker) {
 	if r.bodyAsIs { // the event has a duplicate body
-		if _, _, ok := unescape(r.body, 0); !ok {
-			s.fail("a well-formed body before this")
+		if _, _, ok := walk.Unescape(r.body, 0); !ok {
+			s.Fail("a well-formed body before this")
 		}
 	}
-	if s.space(); s.peek() == '"' {
-		rest := s.b[s.i+1:]
-		end := bytes.IndexByte(rest, '"')
-		if end >= 0 && bytes.IndexByte(rest[:end], '\\') < 0 {
-			r.body, r.bodyAsIs = rest[:end:end], true
-			s.i += end + 2
-			return
-		}
-	}
-	s.longText(&r.body, len(s.b)-s.i)
-	r.bodyAsIs = false
+	r.bodyAsIs = s.Plain(&r.body)
 }
 
 // Names of the headers in lower case.
@@ -92,34 +85,34 @@ var (
 	idempotencyKeyName   = []byte("idempotency-key")
 )
 
-func (r *request) header(s *scanner, name []byte) {
+func (r *request) header(s *walk.Walker, name []byte) {
 	switch {
 	case bytes.EqualFold(name, authorizationName):
-		s.text(&r.authorization)
+		s.Text(&r.authorization)
 	case bytes.EqualFold(name, contentTypeName):
-		s.text(&r.contentType)
+		s.Text(&r.contentType)
 	case bytes.EqualFold(name, contentEncodingName):
-		s.text(&r.contentEncoding)
+		s.Text(&r.contentEncoding)
 	case bytes.EqualFold(name, contentLengthName):
-		s.text(&r.contentLength)
+		s.Text(&r.contentLength)
 	case bytes.EqualFold(name, transferEncodingName):
-		s.text(&r.transferEncoding)
+		s.Text(&r.transferEncoding)
 	case bytes.EqualFold(name, idempotencyKeyName):
-		s.text(&r.idempotency)
+		s.Text(&r.idempotency)
 	default:
-		s.skip()
+		s.Skip()
 	}
 }
 
-func (r *request) context(s *scanner, name []byte) {
+func (r *request) context(s *walk.Walker, name []byte) {
 	switch string(name) {
 	case "requestId":
-		s.text(&r.requestID)
+		s.Text(&r.requestID)
 	case "stage":
-		s.text(&r.stage)
+		s.Text(&r.stage)
 	case "http":
-		s.object(func(name []byte) { s.textIf(string(name) == "method", &r.method) })
+		s.Object(func(name []byte) { s.TextIf(string(name) == "method", &r.method) })
 	default:
-		s.skip()
+		s.Skip()
 	}
 }

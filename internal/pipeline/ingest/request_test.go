@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/data-sink/data-sink/internal/pipeline/walk"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
@@ -43,7 +44,7 @@ func parse(event []byte) (wanted, error) {
 	}
 	body := r.body
 	if r.bodyAsIs {
-		text, _, ok := unescape(body, 0)
+		text, _, ok := walk.Unescape(body, 0)
 		if !ok {
 			return wanted{}, errors.New("malformed body")
 		}

@@ -1,16 +1,16 @@
-package ingest
+package walk
 
 import (
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// unescape returns the text of a JSON string. raw begins after the opening quote,
+// Unescape returns the text of a JSON string. raw begins after the opening quote,
 // and n is the position of the closing quote, or len(raw) if there is none.
 // Invalid UTF-8 and unpaired surrogates become U+FFFD, as in encoding/json.
-// unescape reports false if the string is malformed. The text aliases raw if they
+// Unescape reports false if the string is malformed. The text aliases raw if they
 // are equal. Otherwise it has an initial capacity of room.
-func unescape(raw []byte, room int) (text []byte, n int, ok bool) {
+func Unescape(raw []byte, room int) (text []byte, n int, ok bool) {
 	n = plainPrefix(raw)
 	if n == len(raw) || raw[n] == '"' {
 		return raw[:n:n], n, true
