@@ -2,11 +2,8 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"io"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,7 +14,10 @@ import (
 	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/function"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/rig/awstest"
 	"github.com/data-sink/data-sink/internal/rig/metrictest"
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -56,35 +56,25 @@ func TestEveryProblemOfTheStreamsIsListed(t *testing.T) {
 	}
 }
 
-// TestTheFunctionAsWired sends an event through the handler and the real clients
-// to a Firehose on loopback whose first answer is a failure.
+// TestTheFunctionAsWired sends an event through the handler and the real clients to a
+// Firehose whose first answer is a failure.
 func TestTheFunctionAsWired(t *testing.T) {
-	type request struct {
-		DeliveryStreamName string
-		Records            []struct{ Data []byte }
+	streams, err := stream.Load("../../streams.json")
+	if err != nil {
+		t.Fatal(err)
 	}
-	var requests []request
-	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var got request
-		if err := json.NewDecoder(r.Body).Decode(&got); err != nil || r.Header.Get("X-Amz-Target") != "Firehose_20150804.PutRecordBatch" {
-			t.Errorf("%s %s: %v", r.Method, r.Header.Get("X-Amz-Target"), err)
-		}
-		requests = append(requests, got)
-		if len(requests) == 1 {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			_, _ = io.WriteString(w, `{"__type":"ServiceUnavailableException"}`)
-			return
-		}
-		_, _ = io.WriteString(w, `{"FailedPutCount":0,"RequestResponses":[{"RecordId":"1"}]}`)
-	}))
-	t.Cleanup(service.Close)
-	absent := filepath.Join(t.TempDir(), "absent")
-	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": service.URL, "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key",
-		"AWS_CONFIG_FILE": absent, "AWS_SHARED_CREDENTIALS_FILE": absent, "AWS_EC2_METADATA_DISABLED": "true",
-	} {
-		t.Setenv(name, value)
-	}
+	dir := t.TempDir()
+	var calls []cloud.Call
+	aws := awstest.StartForTest(t, awstest.Options{
+		Dir: dir, Buckets: []string{"bucket"}, Deployment: "datasink", Streams: streams,
+		Faults: &cloud.Faults{Inject: func(c cloud.Call) (f cloud.Fault) {
+			if calls = append(calls, c); len(calls) == 1 {
+				f.Fail = cloud.Status500
+			}
+			return f
+		}},
+	})
+	awstest.Setenv(t, aws.URL)
 	vars := map[string]string{env.Name: "datasink", env.ArchiveBucket: "bucket", env.Streams: "../../streams.json"}
 	var metrics bytes.Buffer
 	h, err := newHandler(t.Context(), &function.Process{Getenv: getenv(vars), Log: slog.New(slog.DiscardHandler), Metrics: &metrics})
@@ -96,9 +86,14 @@ func TestTheFunctionAsWired(t *testing.T) {
 	if err != nil || string(answer) != `{"batchItemFailures":[]}` {
 		t.Fatalf("Invoke = %s, %v, want no failures", answer, err)
 	}
-	one := request{DeliveryStreamName: "datasink.orders", Records: []struct{ Data []byte }{{[]byte("a\n")}}}
-	if diff := cmp.Diff([]request{one, one}, requests); diff != "" {
-		t.Errorf("requests, the second a repetition of the first (-want +got):\n%s", diff)
+	if len(calls) != 2 || calls[0] != calls[1] || calls[0].Operation != "PutRecordBatch" || calls[0].Resource != "datasink.orders" {
+		t.Errorf("calls %+v, want one and its repetition", calls)
+	}
+	if err := aws.Firehose.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := s3test.Joined(s3test.Objects(t, filepath.Join(dir, "bucket"))); got != "a\n" {
+		t.Errorf("the archive contains %q, want one line", got)
 	}
 	got := slices.DeleteFunc(metrictest.Texts(metrictest.Read(t, metrics.Bytes())), func(text string) bool {
 		return strings.HasPrefix(text, "FirehoseAge ") // depends on the clock

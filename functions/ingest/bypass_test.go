@@ -1,21 +1,19 @@
 package main
 
 import (
-	"compress/gzip"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
-	"net/http"
-	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/function"
@@ -23,20 +21,23 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/rig/awstest"
 	"github.com/data-sink/data-sink/internal/rig/redistest"
+	"github.com/data-sink/data-sink/internal/rig/s3test"
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 )
 
 // deployment is a deployment whose Redis changes under load. It counts each body
-// that a client sent with 202, that the tap got and that became a direct record.
+// that a client sent with 202 and that the tap got, and each object of a direct record.
 type deployment struct {
-	tb                     testing.TB
-	aws                    *httptest.Server
-	streams                *stream.Set
-	ingest                 atomic.Pointer[version]
-	mu                     sync.Mutex
-	accepted, tap, archive map[string]int
+	tb                    testing.TB
+	aws                   *awstest.Server
+	archive               string // the folder of the objects
+	streams               *stream.Set
+	ingest                atomic.Pointer[version]
+	mu                    sync.Mutex
+	accepted, tap, direct map[string]int
 }
 
 // version is a deployed function. Its requests hold the lock for reading.
@@ -51,36 +52,21 @@ func newDeployment(t *testing.T) *deployment {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &deployment{tb: t, streams: streams, accepted: make(map[string]int), tap: make(map[string]int), archive: make(map[string]int)}
-	d.aws = httptest.NewServer(http.HandlerFunc(d.serveAWS))
-	t.Cleanup(d.aws.Close)
-	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": d.aws.URL, "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
-		"AWS_CONFIG_FILE": "absent", "AWS_SHARED_CREDENTIALS_FILE": "absent",
-	} {
-		t.Setenv(name, value)
+	dir := t.TempDir()
+	d := &deployment{
+		tb: t, archive: filepath.Join(dir, "bucket"), streams: streams,
+		accepted: make(map[string]int), tap: make(map[string]int), direct: make(map[string]int),
 	}
+	d.aws = awstest.StartForTest(t, awstest.Options{
+		Dir: dir, Buckets: []string{"bucket"}, Queues: []string{"/queue"}, Secrets: map[string]string{"clients": `{"datasink":"hunter2"}`},
+		Faults: &cloud.Faults{Observe: func(c cloud.Call, o cloud.Outcome) {
+			if c.Operation == "PutObject" && o.Stored > 0 {
+				d.count(d.direct, c.Resource)
+			}
+		}},
+	})
+	awstest.Setenv(t, d.aws.URL)
 	return d
-}
-
-func (d *deployment) serveAWS(w http.ResponseWriter, r *http.Request) {
-	switch {
-	case r.Method == http.MethodPut:
-		object, err := gzip.NewReader(r.Body)
-		if err != nil {
-			d.tb.Error(err)
-			return
-		}
-		body, err := io.ReadAll(object)
-		if err != nil {
-			d.tb.Error(err)
-		}
-		d.count(d.archive, strings.TrimSuffix(string(body), "\n"))
-	case r.Header.Get("X-Amz-Target") == "secretsmanager.GetSecretValue":
-		_ = json.NewEncoder(w).Encode(map[string]string{"SecretString": `{"datasink":"hunter2"}`})
-	default:
-		_, _ = io.WriteString(w, `{}`)
-	}
 }
 
 func (d *deployment) count(bodies map[string]int, body string) {
@@ -201,11 +187,11 @@ func TestRedisIsReplacedUnderLoad(t *testing.T) {
 	d.await(d.accepted, 500)
 
 	d.deploy(older.URL, true)
-	d.await(d.archive, 100)
+	d.await(d.direct, 100)
 	d.empty(older.URL)
 
 	d.deploy(newer.URL, true)
-	d.await(d.archive, 100)
+	d.await(d.direct, 100)
 
 	d.deploy(newer.URL, false)
 	d.await(d.accepted, 500)
@@ -214,14 +200,14 @@ func TestRedisIsReplacedUnderLoad(t *testing.T) {
 	d.empty(older.URL)
 
 	arrived := maps.Clone(d.tap)
-	for body, n := range d.archive {
-		arrived[body] += n
+	for _, body := range s3test.Objects(t, d.archive) {
+		arrived[strings.TrimSuffix(body, "\n")]++
 	}
 	if diff := cmp.Diff(d.accepted, arrived); diff != "" {
 		t.Errorf("bodies accepted and arrived (-want +got):\n%s", diff)
 	}
-	if len(d.tap) < 500 || len(d.archive) < 200 {
-		t.Errorf("%d records on the tap and %d direct records, want both ways used", len(d.tap), len(d.archive))
+	if len(d.tap) < 500 || len(d.direct) < 200 {
+		t.Errorf("%d records on the tap and %d direct records, want both ways used", len(d.tap), len(d.direct))
 	}
 	for _, server := range []*redistest.Server{older, newer} {
 		options, err := redis.ParseURL(server.URL)

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/function"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/rig/awstest"
 	"github.com/data-sink/data-sink/internal/rig/redistest"
 )
 
@@ -48,47 +48,30 @@ func lookup(settings map[string]string) func(string) string {
 	return func(name string) string { return settings[name] }
 }
 
-// fakeAWS answers as Secrets Manager, S3 and SQS. It counts the objects put to S3.
-type fakeAWS struct {
-	secrets map[string]string // nil: Secrets Manager is unavailable
-	objects int
-}
-
-func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var in struct {
-		SecretID string `json:"SecretId"`
-	}
-	switch target := r.Header.Get("X-Amz-Target"); {
-	case r.Method == http.MethodPut:
-		f.objects++
-	case target == "secretsmanager.GetSecretValue" && f.secrets != nil:
-		if json.NewDecoder(r.Body).Decode(&in) != nil || f.secrets[in.SecretID] == "" {
-			w.WriteHeader(http.StatusBadRequest)
-			return
-		}
-		_ = json.NewEncoder(w).Encode(map[string]string{"SecretString": f.secrets[in.SecretID]})
-	case strings.HasPrefix(target, "AmazonSQS."):
-		_, _ = w.Write([]byte(`{}`))
-	default:
-		w.WriteHeader(http.StatusBadRequest)
-	}
-}
-
-// start starts the function with a fake AWS and a real Redis.
-func start(t *testing.T, aws *fakeAWS, redisURL string) (post func() int, logs *bytes.Buffer) {
+// startAWS starts an AWS with the secrets.
+func startAWS(t *testing.T, secrets map[string]string) *awstest.Server {
 	t.Helper()
-	server := httptest.NewServer(aws)
-	t.Cleanup(server.Close)
-	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": server.URL, "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_MAX_ATTEMPTS": "1",
-		"AWS_CONFIG_FILE": "absent", "AWS_SHARED_CREDENTIALS_FILE": "absent",
-	} {
-		t.Setenv(name, value)
+	return awstest.StartForTest(t, awstest.Options{Dir: t.TempDir(), Buckets: []string{"bucket"}, Queues: []string{"/queue"}, Secrets: secrets})
+}
+
+// objects returns the number of objects in the archive.
+func objects(t *testing.T, aws *awstest.Server) int {
+	t.Helper()
+	keys, err := aws.Buckets["bucket"].Keys("")
+	if err != nil {
+		t.Fatal(err)
 	}
+	return len(keys)
+}
+
+// start starts the function with a real Redis.
+func start(t *testing.T, aws *awstest.Server, redisURL string) (post func() int, logs *bytes.Buffer) {
+	t.Helper()
+	awstest.Setenv(t, aws.URL)
 	logs = new(bytes.Buffer)
 	h, err := newHandler(t.Context(), &function.Process{Getenv: lookup(map[string]string{
 		env.Name: "datasink", env.Streams: "../../streams.json", env.ArchiveBucket: "bucket", env.RedisURL: redisURL, env.RedisSecret: "redis",
-		env.WakeQueueURL: server.URL + "/queue", env.ClientsSecret: "clients", env.PushTimeout: "2s",
+		env.WakeQueueURL: aws.URL + "/queue", env.ClientsSecret: "clients", env.PushTimeout: "2s",
 	}), Log: slog.New(slog.NewTextHandler(logs, nil)), Metrics: io.Discard})
 	if err != nil {
 		t.Fatal(err)
@@ -110,10 +93,10 @@ func start(t *testing.T, aws *fakeAWS, redisURL string) (post func() int, logs *
 
 func TestARecordReachesRedis(t *testing.T) {
 	redis := redistest.Start(t, "--requirepass", "Zecret")
-	aws := &fakeAWS{secrets: map[string]string{"clients": `{"datasink":"hunter2"}`, "redis": "Zecret"}}
+	aws := startAWS(t, map[string]string{"clients": `{"datasink":"hunter2"}`, "redis": "Zecret"})
 	post, logs := start(t, aws, redis.URL)
-	if status := post(); status != http.StatusAccepted || aws.objects != 0 {
-		t.Errorf("status = %d with %d objects in S3, want 202 and the record in Redis", status, aws.objects)
+	if status := post(); status != http.StatusAccepted || objects(t, aws) != 0 {
+		t.Errorf("status = %d with %d objects in S3, want 202 and the record in Redis", status, objects(t, aws))
 	}
 	if logs.Len() != 0 {
 		t.Errorf("logged %s", logs)
@@ -131,10 +114,10 @@ func TestARecordReachesRedis(t *testing.T) {
 // A record that Redis refuses for lack of a permission becomes a direct record, and the log names the permission.
 func TestMissingPermissionsAreLogged(t *testing.T) {
 	redis := redistest.Start(t, "--user", "default", "on", ">Zecret", "~*", "+@all", "-rpush")
-	aws := &fakeAWS{secrets: map[string]string{"clients": `{"datasink":"hunter2"}`, "redis": "Zecret"}}
+	aws := startAWS(t, map[string]string{"clients": `{"datasink":"hunter2"}`, "redis": "Zecret"})
 	post, logs := start(t, aws, redis.URL)
-	if status := post(); status != http.StatusAccepted || aws.objects != 1 {
-		t.Errorf("status = %d with %d objects in S3, want 202 and a direct record", status, aws.objects)
+	if status := post(); status != http.StatusAccepted || objects(t, aws) != 1 {
+		t.Errorf("status = %d with %d objects in S3, want 202 and a direct record", status, objects(t, aws))
 	}
 	if want := "redis_permissions_missing"; strings.Count(logs.String(), want) != 1 || !strings.Contains(logs.String(), "RPUSH") {
 		t.Errorf("want one line %s that names RPUSH in the log:\n%s", want, logs)
@@ -144,7 +127,7 @@ func TestMissingPermissionsAreLogged(t *testing.T) {
 // The function starts and answers 503 while Secrets Manager is unavailable.
 func TestInitNeedsNoAvailableService(t *testing.T) {
 	redis := redistest.Start(t, "--requirepass", "Zecret")
-	aws := &fakeAWS{}
+	aws := startAWS(t, nil)
 	post, logs := start(t, aws, redis.URL)
 	if status := post(); status != http.StatusServiceUnavailable {
 		t.Errorf("status without clients = %d, want 503", status)
@@ -158,12 +141,12 @@ func TestInitNeedsNoAvailableService(t *testing.T) {
 
 func TestWithoutRedisCredentialsRecordsGoToTheArchive(t *testing.T) {
 	redis := redistest.Start(t, "--requirepass", "Zecret")
-	aws := &fakeAWS{secrets: map[string]string{"clients": `{"datasink":"hunter2"}`}}
+	aws := startAWS(t, map[string]string{"clients": `{"datasink":"hunter2"}`})
 	post, _ := start(t, aws, redis.URL)
-	if status := post(); status != http.StatusAccepted || aws.objects != 1 {
-		t.Errorf("status = %d with %d objects in S3, want 202 and one", status, aws.objects)
+	if status := post(); status != http.StatusAccepted || objects(t, aws) != 1 {
+		t.Errorf("status = %d with %d objects in S3, want 202 and one", status, objects(t, aws))
 	}
-	aws.secrets["redis"] = "Zecret"
+	aws.Secrets.Set("redis", "Zecret")
 	depth := func() int64 {
 		if status := post(); status != http.StatusAccepted {
 			t.Errorf("status = %d, want 202", status)
@@ -190,9 +173,9 @@ func TestWithoutRedisCredentialsRecordsGoToTheArchive(t *testing.T) {
 // min-replicas-to-write demands.
 func TestTooFewReplicasMakeADirectRecord(t *testing.T) {
 	redis := redistest.Start(t, "--requirepass", "Zecret", "--min-replicas-to-write", "1")
-	aws := &fakeAWS{secrets: map[string]string{"clients": `{"datasink":"hunter2"}`, "redis": "Zecret"}}
+	aws := startAWS(t, map[string]string{"clients": `{"datasink":"hunter2"}`, "redis": "Zecret"})
 	post, _ := start(t, aws, redis.URL)
-	if status := post(); status != http.StatusAccepted || aws.objects != 1 {
-		t.Errorf("status = %d with %d objects in S3, want 202 and one", status, aws.objects)
+	if status := post(); status != http.StatusAccepted || objects(t, aws) != 1 {
+		t.Errorf("status = %d with %d objects in S3, want 202 and one", status, objects(t, aws))
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
 	"sync"
@@ -58,8 +57,7 @@ func TestAnEnvironmentThatIsShutDownWritesItsCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	redis := redistest.Start(t)
-	aws := httptest.NewServer(&fakeAWS{secrets: map[string]string{"clients": `{"datasink":"hunter2"}`}})
-	t.Cleanup(aws.Close)
+	aws := startAWS(t, map[string]string{"clients": `{"datasink":"hunter2"}`})
 	var printed output
 	f := lambdatest.New(lambdatest.Options{
 		Name: "datasink-ingest", Bootstrap: bootstrap, Dir: dir, Output: &printed,

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +17,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/function"
+	"github.com/data-sink/data-sink/internal/rig/awstest"
 	"github.com/data-sink/data-sink/internal/rig/metrictest"
 )
 
@@ -124,13 +124,7 @@ func TestTheFunctionAsWired(t *testing.T) {
 	}
 	service := httptest.NewServer(a)
 	t.Cleanup(service.Close)
-	absent := filepath.Join(t.TempDir(), "absent")
-	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": service.URL, "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key",
-		"AWS_CONFIG_FILE": absent, "AWS_SHARED_CREDENTIALS_FILE": absent, "AWS_EC2_METADATA_DISABLED": "true",
-	} {
-		t.Setenv(name, value)
-	}
+	awstest.Setenv(t, service.URL)
 	vars := map[string]string{
 		env.Name: "datasink", env.ArchiveBucket: "archive", env.Streams: "../../streams.json",
 		env.DrainerFunction: "datasink-drainer", env.DrainerLog: "/datasink/drainer", env.BridgeLog: "/datasink/bridge", env.IngestLog: "/datasink/ingest", env.VerifyEvery: "24h",

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/local/cloud"
@@ -60,6 +61,17 @@ type Server struct {
 	root    *os.Root
 	stop    context.CancelFunc
 	running sync.WaitGroup
+}
+
+// StartForTest is Start until the test ends, with an error that fails the test.
+func StartForTest(tb testing.TB, o Options) *Server {
+	tb.Helper()
+	s, err := Start(o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(s.Close)
+	return s
 }
 
 // Start runs the endpoint until Close.
@@ -173,6 +185,18 @@ func (s *Server) OpenMapping(o cloud.MappingOptions) (*cloud.Mapping, error) {
 	}
 	o.Kinesis, o.Dir, o.Log = s.Kinesis, dir, slog.New(slog.DiscardHandler)
 	return cloud.OpenMapping(o)
+}
+
+// Setenv sets the environment from which the AWS SDK takes the URL of AWS, the Region
+// and credentials, until the test ends. The test must not be parallel.
+func Setenv(tb testing.TB, url string) {
+	tb.Helper()
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": url, "AWS_REGION": cloud.Region, "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_MAX_ATTEMPTS": "1",
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
+	} {
+		tb.Setenv(name, value)
+	}
 }
 
 // Close ends the endpoint and cuts its connections. Objects stay.
