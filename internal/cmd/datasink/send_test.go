@@ -103,7 +103,7 @@ func TestWrongUsageIsExitCode2(t *testing.T) {
 		{[]string{"status", "--name=no.name"}, "no.name"},
 		{[]string{"health", "--url=https://sink.example?x=1"}, "without a query"},
 		{[]string{"sql", "missing", "--for=duckdb", streams}, "has no stream missing"},
-		{[]string{"sql", "orders", "--for=athena", "--run", streams}, "only with --for duckdb"},
+		{[]string{"sql", "orders", "--for=trino", "--run", streams}, "only with --for athena and duckdb"},
 		{[]string{"sql", "orders", "--for=duckdb", "--view=x", streams}, "--view: "},
 		{[]string{"dev", bad}, "streams[1].shards"},
 		{[]string{"verify", bad}, "streams[1].shards"},
