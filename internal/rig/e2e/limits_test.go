@@ -32,7 +32,7 @@ var notEmulated = []struct {
 	{"Firehose's compression", []string{"cdk/datasink.TestTheFirehoseOfEachStream", "internal/local/cloud.TestFirehoseJoinsRecordsIntoObjects"}},
 	{"throttling of single records", []string{"internal/local/cloud.TestKinesisThrottlesEachShard", "internal/pipeline/sink.TestOnlyFailedEntriesAreSentAgainAndCallsAreToppedUp"}},
 	{"the permissions of Firehose, of the mappings, of the schedule and of Lambda itself", []string{"cdk/datasink.TestEachRoleMayDoItsOwnActionsOnItsOwnResources"}},
-	{"resources that a deleted nested stack retains", []string{"cdk/datasink.TestOnlyARetiredStreamTakesItsTapWithIt"}},
+	{"resources that a deleted nested stack retains", []string{"cdk/datasink.TestOnlyTheTapOfARetiredStreamIsDeleted"}},
 }
 
 // TestWhatIsNotEmulatedIsShownElsewhere checks that the listed tests exist.
