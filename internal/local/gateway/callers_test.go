@@ -181,22 +181,22 @@ func TestSlowClientsTimeOut(t *testing.T) {
 // a moment.
 func TestSlowStrangersDoNotHoldUpOthers(t *testing.T) {
 	t.Parallel()
-	g := newAPI(t, nil)
+	// Only a server that ends slow clients while others wait answers within an hour.
+	f := function(func(context.Context, []byte) ([]byte, error) { return []byte(`{"statusCode":202}`), nil })
+	server := httptest.NewServer(gateway.New(gateway.Config{Function: f, BodyTimeout: time.Hour, Log: quiet}))
+	t.Cleanup(server.Close)
 	for range 8 { // Together they announce more than is admitted at once.
-		c, err := net.Dial("tcp", strings.TrimPrefix(g.url, "http://"))
+		c, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = c.Close() })
 		fmt.Fprintf(c, "POST /archives/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 4500000\r\n\r\nonly this")
 	}
-	begun := time.Now()
+	client := &http.Client{Timeout: 5 * time.Minute}
 	for range 3 {
-		if status, _, _ := apitest.Do(t, http.DefaultClient, apitest.Request(t, "POST", g.url+"/archives/orders", "", bytes.NewReader(make([]byte, 4_500_000)))); status != 202 {
+		if status, _, _ := apitest.Do(t, client, apitest.Request(t, "POST", server.URL+"/archives/orders", "", bytes.NewReader(make([]byte, 4_500_000)))); status != 202 {
 			t.Errorf("status %d, want 202", status)
 		}
-	}
-	if took := time.Since(begun); took > 30*time.Second {
-		t.Errorf("three requests took %v behind clients that do not send", took)
 	}
 }
