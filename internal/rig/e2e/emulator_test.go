@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/rig/redistest"
 )
 
@@ -79,13 +80,15 @@ func startEmulator(tb testing.TB, c certificate, redisPort string) *emulator {
 		"--bind", "127.0.0.1:"+port, "--certfile", c.cert, "--keyfile", c.key, "--keep-alive", "75", "--workers", "0")
 	cmd.Dir = tb.TempDir()
 	e.dir = cmd.Dir
-	// Functions inherit this environment, which has the endpoint and the CA.
+	// Functions inherit this environment, which has the endpoint and the CA. A push that
+	// takes long on a busy machine must not make a direct record.
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "TMPDIR=" + cmd.Dir, "PYTHONDONTWRITEBYTECODE=1",
 		"PYTHONPATH=" + filepath.Join(root(tb), "internal/rig/e2e/testdata"),
 		"AUTH=true", "GATEWAY_PORT=" + port, "USE_SSL=1", "MINISTACK_SSL_CERT=" + c.cert, "MINISTACK_SSL_KEY=" + c.key,
 		"REDIS_HOST=localhost", "REDIS_PORT=" + redisPort,
 		"AWS_ENDPOINT_URL=" + e.endpoint, "AWS_ENDPOINT_URL_S3=" + e.s3Endpoint, "SSL_CERT_FILE=" + c.ca, "AWS_CA_BUNDLE=" + c.ca,
+		env.PushTimeout + "=5s",
 	}
 	e.process = start(tb, cmd)
 	tb.Cleanup(func() {
