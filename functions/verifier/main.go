@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -29,7 +31,11 @@ func main() { function.Main(newHandler) }
 func newHandler(ctx context.Context, p *function.Process) (*verifier.Handler, error) {
 	settings, envErr := env.ParseVerifier(p.Getenv)
 	streams, streamsErr := stream.Load(settings.Streams)
-	if err := errors.Join(envErr, streamsErr); err != nil {
+	var logErr error
+	if streamsErr == nil && settings.BridgeLog == "" && slices.ContainsFunc(streams.All(), stream.Stream.HasTap) {
+		logErr = fmt.Errorf("%s: missing: the bridge delivers the records of streams with a tap", env.BridgeLog)
+	}
+	if err := errors.Join(envErr, streamsErr, logErr); err != nil {
 		return nil, err
 	}
 	cfg, err := p.AWS(ctx)

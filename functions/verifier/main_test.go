@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -34,6 +36,25 @@ func TestEverySettingThatIsMissingIsListed(t *testing.T) {
 	for _, want := range []string{env.Name + ": missing", env.ArchiveBucket + ": missing", env.DrainerFunction + ": missing", env.DrainerLog + ": missing", env.IngestLog + ": missing", "open streams.json"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not say %q:\n%v", want, err)
+		}
+	}
+}
+
+// Without the log of the bridge, a verifier would miss what the bridge delivered.
+func TestTheLogOfTheBridgeIsNeededForATap(t *testing.T) {
+	t.Parallel()
+	tapless := filepath.Join(t.TempDir(), "streams.json")
+	if err := os.WriteFile(tapless, []byte(`{"streams":[{"name":"orders","tap":false}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for streams, want := range map[string]string{"../../streams.json": env.BridgeLog + ": missing", tapless: ""} {
+		vars := map[string]string{
+			env.Name: "datasink", env.ArchiveBucket: "archive", env.Streams: streams,
+			env.DrainerFunction: "datasink-drainer", env.DrainerLog: "/datasink/drainer", env.IngestLog: "/datasink/ingest",
+		}
+		_, err := newHandler(t.Context(), &function.Process{Getenv: getenv(vars), Log: slog.New(slog.DiscardHandler), Metrics: io.Discard})
+		if got := fmt.Sprint(err); want == "" && err != nil || !strings.Contains(got, want) {
+			t.Errorf("%s: error %v, want %q", streams, err, want)
 		}
 	}
 }
