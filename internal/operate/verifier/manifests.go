@@ -24,7 +24,8 @@ type pending struct {
 }
 
 // writeManifests writes the manifests of the complete hours of the window, and
-// notes the earlier hours that are pending.
+// notes the earlier hours that are pending. An hour that is not settled gets no
+// manifest, and is not pending.
 func (w *work) writeManifests(ctx context.Context, s stream.Stream, report *verify.Report) {
 	if w.config.Manifests == nil {
 		return
@@ -35,11 +36,15 @@ func (w *work) writeManifests(ctx context.Context, s stream.Stream, report *veri
 		w.noteManifest(ctx, s.Name, err)
 		return
 	}
-	for at, objects := range report.CompleteHours(w.from, w.to) {
+	to := w.to
+	if w.settled.Before(to) {
+		to = w.settled
+	}
+	for at, objects := range report.CompleteHours(w.from, to) {
 		w.writeManifest(ctx, s.Name, at, hours[at], objects)
 	}
 	open := make(map[time.Time]bool)
-	for at := begin; at.Before(w.from); at = at.Add(time.Hour) {
+	for at := begin; at.Before(w.from) && !at.Add(time.Hour).After(w.settled); at = at.Add(time.Hour) {
 		open[at] = !hours[at].Exists
 	}
 	for o, err := range w.config.Objects.Hours(ctx, s.Name+"/", begin, w.from) {
@@ -47,7 +52,8 @@ func (w *work) writeManifests(ctx context.Context, s stream.Stream, report *veri
 			w.noteManifest(ctx, s.Name, err)
 			return
 		}
-		if at, ok := bucket.Hour(o.Key); ok && !hours[at].Keys[o.Key] {
+		at, _ := bucket.Hour(o.Key)
+		if _, ok := open[at]; ok && !hours[at].Keys[o.Key] {
 			open[at] = true
 		}
 	}

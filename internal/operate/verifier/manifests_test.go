@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -156,6 +157,41 @@ func TestAnHourWithADifferenceGetsItsManifestLater(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{key("orders", 0), key("orders", 1), key("orders", 2)}, urls(w.manifest(".json"))); diff != "" {
 		t.Errorf("objects differ (-want +got):\n%s", diff)
+	}
+}
+
+// TestOnlyASettledHourGetsAManifest asks for hours that have not been over for Lag, as the
+// window and as hours before the window.
+func TestOnlyASettledHourGetsAManifest(t *testing.T) {
+	t.Parallel()
+	hour := func(n int) string { return base.Add(time.Duration(n) * time.Hour).Format(time.RFC3339) }
+	for _, event := range []string{
+		fmt.Sprintf(`{"from":%q,"to":%q}`, hour(0), hour(1)),
+		fmt.Sprintf(`{"from":%q,"to":%q}`, hour(0), hour(3)),
+		fmt.Sprintf(`{"from":%q,"to":%q}`, hour(1), hour(2)),
+		fmt.Sprintf(`{"scheduledAt":%q}`, hour(2)),
+	} {
+		w := listed(t)
+		for _, tt := range []struct {
+			now  time.Duration
+			want []string
+		}{
+			{30 * time.Minute, nil}, {time.Hour + verifier.Lag - time.Second, nil}, {time.Hour + verifier.Lag, []string{".json", ".txt"}},
+		} {
+			w.config.Now = func() time.Time { return base.Add(tt.now) }
+			if _, err := w.invoke(t.Context(), event); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, w.names(base)); diff != "" {
+				t.Errorf("%s, %v after the hour began: manifests differ (-want +got):\n%s", event, tt.now, diff)
+			}
+			if names := w.names(base.Add(time.Hour)); len(names) > 0 {
+				t.Errorf("%s, %v after the hour began: manifests %v of the next hour", event, tt.now, names)
+			}
+		}
+		if diff := cmp.Diff([]string{key("orders", 0), key("orders", 1)}, urls(w.manifest(".json"))); diff != "" {
+			t.Errorf("%s: objects differ (-want +got):\n%s", event, diff)
+		}
 	}
 }
 

@@ -141,7 +141,7 @@ func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, deadline.Left(ctx, margin), errTooMuch)
 	defer cancel()
-	w := &work{Handler: h, from: from, to: to, malformed: make(map[string]bool), pending: make(map[time.Time][]pending)}
+	w := &work{Handler: h, from: from, to: to, settled: h.config.Now().UTC().Add(-Lag), malformed: make(map[string]bool), pending: make(map[time.Time][]pending)}
 	if w.lines, err = w.readLogs(ctx, from, to); err != nil {
 		return nil, fmt.Errorf("verifying %s to %s: %w", from.Format(time.RFC3339), to.Format(time.RFC3339), late(ctx, err))
 	}

@@ -18,7 +18,10 @@ import (
 // work is one invocation.
 type work struct {
 	*Handler
-	from, to   time.Time
+	from, to time.Time
+	// settled is the time until which the hours can have manifests: Lag before the
+	// invocation began to read the logs.
+	settled    time.Time
 	inspection drain.Inspection
 	// problems are errors that concern no single stream. malformed has the messages
 	// of malformed lines that were logged.
