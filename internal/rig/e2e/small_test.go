@@ -27,6 +27,7 @@ func TestSmallProfile(t *testing.T) {
 		{"a stream without a tap", (*deployment).testWithoutTap},
 		{"change a tap", (*deployment).testChangeTap},
 		{"tables", (*deployment).testTables},
+		{"run statements in Athena", (*deployment).testAthena},
 		{"outputs of a stream", (*deployment).testNestedOutputs},
 		{"notifications", (*deployment).testNotifications},
 		{"manifest of an hour", (*deployment).testManifest},
