@@ -113,6 +113,7 @@ func (v *verifyVerb) Run(ctx context.Context, c console) error {
 	}
 	reports, equal := []*verify.Report{}, true
 	for _, name := range names {
+		began := time.Now()
 		r, err := v.verify(ctx, c, t, archive, inspection, name)
 		if err != nil {
 			return fmt.Errorf("verifying %s: %w", name, err)
@@ -121,7 +122,7 @@ func (v *verifyVerb) Run(ctx context.Context, c console) error {
 			uninspected = errors.Join(uninspected, fmt.Errorf("inspecting the queue of %s: %s", name, reason))
 		}
 		if v.Manifest {
-			if err := v.writeManifests(ctx, c, t, archive, r); err != nil {
+			if err := v.writeManifests(ctx, c, t, archive, r, began); err != nil {
 				return err
 			}
 		}
@@ -244,15 +245,15 @@ func (v *verifyVerb) verify(ctx context.Context, c console, t deployment.Target,
 	return report, err
 }
 
-// writeManifests writes the manifests of the hours of a report that are over for as
-// long as a record takes to the archive.
-func (v *verifyVerb) writeManifests(ctx context.Context, c console, t deployment.Target, a deployment.Archive, r *verify.Report) error {
+// writeManifests writes the manifests of the hours of a report that had been over, when
+// the verification began, for as long as a record takes to the archive.
+func (v *verifyVerb) writeManifests(ctx context.Context, c console, t deployment.Target, a deployment.Archive, r *verify.Report, began time.Time) error {
 	s, _, err := v.streamsFile.stream(r.Stream)
 	if err != nil {
 		return err
 	}
 	to := r.To
-	if over := time.Now().UTC().Add(-t.Settle(s)); over.Before(to) {
+	if over := began.UTC().Add(-t.Settle(s)); over.Before(to) {
 		to = over
 	}
 	list := &manifest.Archive{Bucket: a.Bucket, Store: a.Store}

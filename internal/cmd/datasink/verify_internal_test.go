@@ -2,16 +2,19 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/deployment"
 	"github.com/data-sink/data-sink/internal/operate/verify"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/data-sink/data-sink/internal/rig/s3test"
 	"github.com/google/go-cmp/cmp"
 )
@@ -47,6 +50,48 @@ func TestStreamsAreKnownWithoutRedis(t *testing.T) {
 	const want = `no stream "order" in this deployment; its streams are: older, orders`
 	if _, err := v.names(t.Context(), a, drain.Inspection{}, listed); err == nil || err.Error() != want {
 		t.Errorf("names of an unknown stream = %v, want %s", err, want)
+	}
+}
+
+// settling is a target whose records take a minute to the archive.
+type settling struct{ deployment.Target }
+
+func (settling) Settle(stream.Stream) time.Duration { return time.Minute }
+
+// TestManifestsEndWhereTheVerificationBegan has a report of two hours. The second hour was
+// not over, or not settled, when the verification began.
+func TestManifestsEndWhereTheVerificationBegan(t *testing.T) {
+	t.Parallel()
+	client := s3test.Start(t, s3test.Options{})
+	a := deployment.Archive{Bucket: bucket.New(client, s3test.Bucket), Store: archive.NewS3(client, s3test.Bucket)}
+	v := verifyVerb{streamsFile: streamsFile{Streams: filepath.Join(t.TempDir(), "streams.json")}}
+	if err := os.WriteFile(v.Streams, []byte(`{"streams":[{"name":"orders"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	first := time.Date(2026, 11, 22, 7, 0, 0, 0, time.UTC)
+	r := &verify.Report{Stream: "orders", From: first, To: first.Add(2 * time.Hour)}
+	for _, tt := range []struct {
+		began time.Time
+		want  []string
+	}{
+		{first.Add(90 * time.Minute), []string{"hour=07.json", "hour=07.txt"}},
+		{first.Add(2 * time.Hour), []string{"hour=07.json", "hour=07.txt"}},
+		{first.Add(2*time.Hour + time.Minute), []string{"hour=07.json", "hour=07.txt", "hour=08.json", "hour=08.txt"}},
+	} {
+		if err := v.writeManifests(t.Context(), console{err: io.Discard}, settling{}, a, r, tt.began); err != nil {
+			t.Fatal(err)
+		}
+		const folder = "_manifests/orders/dt=2026-11-22/"
+		var got []string
+		for o, err := range a.List(t.Context(), folder) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, strings.TrimPrefix(o.Key, folder))
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("verification from %s: manifests differ (-want +got):\n%s", tt.began, diff)
+		}
 	}
 }
 
