@@ -116,7 +116,7 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 	watch, unwatch := context.WithCancel(ctx)
 	defer unwatch()
 	go live.Run(watch)
-	go v.reload(watch, c, pipeline, loaded)
+	go v.reload(watch, c, pipeline, live, loaded)
 	v.announce(c, pipeline, streams)
 
 	select {
@@ -190,7 +190,13 @@ func (v *devVerb) announce(c console, p *local.Pipeline, streams *stream.Set) {
 	default:
 		fmt.Fprintln(&text, "live page none: --addr is not a loopback address; --page-addr serves the page")
 	}
-	fmt.Fprintf(&text, "client    %s, password %s\n", v.User, v.Password)
+	user := quoted(v.User + ":" + v.Password)
+	if v.Password == "" { // The file of clients has only its hash. curl asks for the password.
+		user = quoted(v.User)
+		fmt.Fprintf(&text, "client    %s, whose password is stored as a hash; --password sets a new one\n", v.User)
+	} else {
+		fmt.Fprintf(&text, "client    %s, password %s\n", v.User, v.Password)
+	}
 	fmt.Fprintf(&text, "streams   %s\n", strings.Join(streams.Names(), ", "))
 	fmt.Fprintf(&text, "Redis     %s\n", redis)
 	fmt.Fprintf(&text, "archive   %s\n", folder)
@@ -208,7 +214,7 @@ func (v *devVerb) announce(c console, p *local.Pipeline, streams *stream.Set) {
 		if s.HasGzipNames() {
 			read = "gunzip -c"
 		}
-		fmt.Fprintf(&text, "\nSend a record:\n\n  curl -u %s -d '{\"hello\":\"world\"}' %s/archives/%s\n", quoted(v.User+":"+v.Password), url, s.Name)
+		fmt.Fprintf(&text, "\nSend a record:\n\n  curl -u %s -d '{\"hello\":\"world\"}' %s/archives/%s\n", user, url, s.Name)
 		fmt.Fprintf(&text, "\nand read it, %v later:\n\n  %s %s\n\n", v.Flush+time.Second, read, quoted(folder)+"/"+s.Name+"/dt=*/hour=*/*"+quoted(s.Suffix()))
 		break
 	}
