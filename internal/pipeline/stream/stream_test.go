@@ -196,8 +196,9 @@ func TestSuffixIsTheExtension(t *testing.T) {
 		suffix               string
 		gzipNames, holdsGzip bool
 	}{
-		`{"name":"a"}`:                                            {".gz", true, false},
-		`{"name":"a","extension":".json.gz"}`:                     {".json.gz", true, false},
+		`{"name":"a"}`:                        {".gz", true, false},
+		`{"name":"a","extension":".json.gz"}`: {".json.gz", true, false},
+
 		`{"name":"a","compression":"none","extension":".ndjson"}`: {".ndjson", false, false},
 		`{"name":"a","format":"raw"}`:                             {"", false, false},
 		`{"name":"a","format":"raw","extension":".gz"}`:           {".gz", true, true},
