@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"sync"
 )
 
 // keptBytes is the size at which a keptLog begins a new file. It keeps two files.
@@ -23,14 +22,19 @@ type keptLog struct {
 	// observe, if set, is called with each line. It must not keep the line.
 	observe func(line []byte)
 
-	mu   sync.Mutex
-	file *os.File
-	size int64
+	file RotatingFile
 }
 
 func openKeptLog(root *os.Root, name, message string) (*keptLog, error) {
 	l := &keptLog{root: root, name: name, message: message}
-	if err := l.open(); err != nil {
+	l.file = RotatingFile{
+		Open: func() (*os.File, error) {
+			return root.OpenFile(l.path(), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+		},
+		Rotate: func() error { return root.Rename(l.path(), l.oldPath()) },
+		Limit:  keptBytes,
+	}
+	if err := l.file.open(); err != nil {
 		return nil, fmt.Errorf("opening the log of %s lines: %w", name, err)
 	}
 	return l, nil
@@ -39,34 +43,12 @@ func openKeptLog(root *os.Root, name, message string) (*keptLog, error) {
 func (l *keptLog) path() string    { return l.name + ".ndjson" }
 func (l *keptLog) oldPath() string { return l.name + ".old.ndjson" }
 
-func (l *keptLog) open() error {
-	f, err := l.root.OpenFile(l.path(), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return errors.Join(err, f.Close())
-	}
-	l.file, l.size = f, info.Size()
-	return nil
-}
-
 // Write appends one line.
 func (l *keptLog) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.size > keptBytes {
-		if err := errors.Join(l.file.Close(), l.root.Rename(l.path(), l.oldPath()), l.open()); err != nil {
-			return 0, err
-		}
-	}
 	if l.observe != nil {
 		l.observe(line)
 	}
-	n, err := l.file.Write(line)
-	l.size += int64(n)
-	return n, err
+	return l.file.Write(line)
 }
 
 // copyTo writes all lines that are kept, the oldest line first.
@@ -86,11 +68,7 @@ func (l *keptLog) copyTo(w io.Writer) {
 	}
 }
 
-func (l *keptLog) close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.file.Close()
-}
+func (l *keptLog) close() error { return l.file.Close() }
 
 // logger returns a logger that writes to log, and keeps the lines with the
 // message.

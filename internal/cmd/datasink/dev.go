@@ -92,7 +92,7 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 
-	file := &logFile{dir: v.Data}
+	file := newLogFile(v.Data)
 	defer func() { _ = file.Close() }() // The lines are written.
 	log := slog.New(slog.NewMultiHandler(
 		slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level}),
