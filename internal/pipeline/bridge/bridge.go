@@ -72,6 +72,9 @@ func New(c Config) *Handler {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	if c.Observe == nil {
+		c.Observe = func(Summary) {}
+	}
 	return &Handler{config: c}
 }
 

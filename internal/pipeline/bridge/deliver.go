@@ -38,6 +38,23 @@ type Summary struct {
 	// Blocked is how long Firehose has refused the record with which the batch
 	// begins; 0 if the record is settled or was sent for the first time.
 	Blocked time.Duration
+
+	settled []record // the records before the first undelivered one
+}
+
+// SettledSince returns the number of settled records that arrived on the tap at t or
+// later, to the millisecond. A settled record was accepted by Firehose or became a
+// dead letter, and is not redelivered. SettledSince may be called only until Observe
+// returns, because the records alias the event.
+func (s *Summary) SettledSince(t time.Time) int {
+	t = t.Truncate(time.Millisecond)
+	n := 0
+	for i := range s.settled {
+		if !s.settled[i].arrivedAt().Before(t) {
+			n++
+		}
+	}
+	return n
 }
 
 // attempt is the work on one batch in one invocation.
@@ -69,12 +86,11 @@ func (h *Handler) deliver(ctx context.Context, b *batch) (first int) {
 	} else {
 		h.heads.settled(b.shard())
 	}
-	if h.config.Observe != nil {
-		if arrived := b.records[0].arrivedAt(); !arrived.IsZero() {
-			a.summary.Age = h.config.Now().Sub(arrived)
-		}
-		h.config.Observe(a.summary)
+	a.summary.settled = b.records[:first]
+	if arrived := b.records[0].arrivedAt(); !arrived.IsZero() {
+		a.summary.Age = h.config.Now().Sub(arrived)
 	}
+	h.config.Observe(a.summary)
 	return first
 }
 
