@@ -22,6 +22,9 @@ type deliveryStream struct {
 	sealed []*buffer
 	busy   bool          // a sealed buffer is being written
 	wake   chan struct{} // holds a value when run has something to do
+	// accepted and written are the bytes of records since the delivery stream was
+	// opened: those that calls have put, and those of them that are in objects.
+	accepted, written int64
 }
 
 func (d *deliveryStream) configure(stream DeliveryStream) {
@@ -41,9 +44,11 @@ func (d *deliveryStream) put(entries []sink.Entry) error {
 		d.open = b
 		d.poke()
 	}
+	before := d.open.bytes
 	if err := d.open.append(entries); err != nil {
 		return err
 	}
+	d.accepted += d.open.bytes - before
 	if d.open.bytes >= d.BufferBytes {
 		d.sealLocked()
 	}
@@ -99,6 +104,19 @@ func (f *Firehose) Freshness(stream string) time.Duration {
 	return 0
 }
 
+// Progress returns the number of bytes of records that a delivery stream has accepted
+// since it was opened, and how many of them are in objects. Objects have the records in
+// the order in which they were accepted. The buffers of an earlier process do not count.
+func (f *Firehose) Progress(stream string) (accepted, written int64) {
+	d := f.stream(stream)
+	if d == nil {
+		return 0, 0
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.accepted, d.written
+}
+
 // run writes objects until ctx ends.
 func (d *deliveryStream) run(ctx context.Context) {
 	for ctx.Err() == nil {
@@ -149,6 +167,7 @@ func (d *deliveryStream) deliverOne(ctx context.Context) (more bool, err error) 
 		return true, fmt.Errorf("delivering to %s: %w", d.name, err)
 	}
 	d.sealed = d.sealed[1:]
+	d.written += b.bytes
 	return true, nil
 }
 

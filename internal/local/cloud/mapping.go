@@ -156,6 +156,30 @@ func (m *Mapping) Behind() int64 {
 	return behind
 }
 
+// Waiting is the number of records in the stream that the function has not accepted. It
+// reads them all.
+func (m *Mapping) Waiting() (records int64, err error) {
+	for _, p := range m.pollers {
+		n, err := p.waiting()
+		if err != nil {
+			return 0, fmt.Errorf("counting the records of %s: %w", m.Stream, err)
+		}
+		records += n
+	}
+	return records, nil
+}
+
+func (p *poller) waiting() (records int64, err error) {
+	r := p.shard.readFrom(p.position.Load())
+	defer r.close()
+	for {
+		if _, _, ok, err := r.next(); err != nil || !ok {
+			return records, err
+		}
+		records++
+	}
+}
+
 // Lag is the age of the oldest record that the function has not accepted; 0 if there
 // is none.
 func (m *Mapping) Lag() (time.Duration, error) {

@@ -41,7 +41,7 @@ func TestRawBodiesStayAsTheyAre(t *testing.T) {
 func TestRetiredStreamsDrain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	if first := invoke(t, b.Handler, t.Context(), event([]sent{{"datasink.gone", "1", []byte("a"), arrival}})); first != "" || string(b.firehose.bytes()) != "a\n" {
+	if first := invoke(t, b.Handler, t.Context(), event([]sent{{"datasink.gone", "1", []byte("a")}})); first != "" || string(b.firehose.bytes()) != "a\n" {
 		t.Errorf("undelivered from %q on, Firehose accepted %q, want all delivered", first, b.firehose.took)
 	}
 }
@@ -55,7 +55,7 @@ func TestNothingToDo(t *testing.T) {
 		}
 	}
 	b := setup(t)
-	list := []sent{{"datasink.legacy", "1", []byte{}, arrival}}
+	list := []sent{{"datasink.legacy", "1", []byte{}}}
 	if first := invoke(t, b.Handler, t.Context(), event(list)); first != "" || len(b.firehose.took) > 0 {
 		t.Errorf("a raw record of no bytes: undelivered from %q on, Firehose accepted %q, want nothing", first, b.firehose.took)
 	}
@@ -65,7 +65,7 @@ func TestStreamThatIsNotInTheSetIsKept(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"datasink.removed", "other.orders", "orders", "datasink.", "datasinkxorders", ""} {
 		b := setup(t)
-		list := append(records("a"), sent{name, "2", []byte("b"), arrival})
+		list := append(records("a"), sent{name, "2", []byte("b")})
 		answer, err := b.Invoke(t.Context(), event(list))
 		if err == nil || !strings.Contains(err.Error(), "stream/"+name+": not a stream of datasink") || answer != nil {
 			t.Errorf("stream %q: Invoke = %s, %v, want an error that names it", name, answer, err)
@@ -79,10 +79,10 @@ func TestStreamThatIsNotInTheSetIsKept(t *testing.T) {
 func TestSeveralStreamsInOneEvent(t *testing.T) {
 	t.Parallel()
 	list := []sent{
-		{"datasink.orders", "9", []byte("a"), arrival},
-		{"datasink.legacy", "8", []byte("b"), arrival},
-		{"datasink.legacy", "7", []byte("c"), arrival},
-		{"datasink.orders", "6", []byte("d"), arrival},
+		{"datasink.orders", "9", []byte("a")},
+		{"datasink.legacy", "8", []byte("b")},
+		{"datasink.legacy", "7", []byte("c")},
+		{"datasink.orders", "6", []byte("d")},
 	}
 	b := setup(t)
 	if first := invoke(t, b.Handler, t.Context(), event(list)); first != "" || string(b.firehose.bytes()) != "a\nbcd\n" {

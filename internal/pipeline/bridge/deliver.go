@@ -27,9 +27,10 @@ type Summary struct {
 	Records, Bytes, Packed int
 	// DeadLettered is the number of records that became dead letters.
 	DeadLettered int
-	// Undelivered is the number of records that will be redelivered. Records counts
-	// those of them that Firehose has accepted nevertheless.
-	Undelivered int
+	// Settled is the number of records that are delivered or dead letters and will not
+	// be redelivered. Undelivered is the number of records that will be redelivered.
+	// Records counts those of them that Firehose has accepted nevertheless.
+	Settled, Undelivered int
 	// Calls, Retried and Throttled are the sums of those of sink.Result.
 	Calls, Retried, Throttled int
 	// Age is the time from the arrival of the batch's first record on the tap until
@@ -38,23 +39,6 @@ type Summary struct {
 	// Blocked is how long Firehose has refused the record with which the batch
 	// begins; 0 if the record is settled or was sent for the first time.
 	Blocked time.Duration
-
-	settled []record // the records before the first undelivered one
-}
-
-// SettledSince returns the number of settled records that arrived on the tap at t or
-// later, to the millisecond. A settled record was accepted by Firehose or became a
-// dead letter, and is not redelivered. SettledSince may be called only until Observe
-// returns, because the records alias the event.
-func (s *Summary) SettledSince(t time.Time) int {
-	t = t.Truncate(time.Millisecond)
-	n := 0
-	for i := range s.settled {
-		if !s.settled[i].arrivedAt().Before(t) {
-			n++
-		}
-	}
-	return n
 }
 
 // attempt is the work on one batch in one invocation.
@@ -80,13 +64,13 @@ func (h *Handler) deliver(ctx context.Context, b *batch) (first int) {
 	} else {
 		first = a.settle(ctx, b.parts)
 	}
+	a.summary.Settled, a.summary.Undelivered = first, len(b.records)-first
 	if first < len(b.records) {
 		h.heads.left(b.shard(), string(b.records[first].sequence), h.config.Now())
 		a.logUndelivered(ctx, first, again && first == 0, head)
 	} else {
 		h.heads.settled(b.shard())
 	}
-	a.summary.settled = b.records[:first]
 	if arrived := b.records[0].arrivedAt(); !arrived.IsZero() {
 		a.summary.Age = h.config.Now().Sub(arrived)
 	}
@@ -95,7 +79,6 @@ func (h *Handler) deliver(ctx context.Context, b *batch) (first int) {
 }
 
 func (a *attempt) logUndelivered(ctx context.Context, first int, blocked bool, head head) {
-	a.summary.Undelivered = len(a.records) - first
 	attributes := []any{
 		"stream", a.stream.Name, "records", a.summary.Undelivered,
 		"firstSequence", string(a.records[first].sequence), "error", a.err,

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/bridge"
-	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/google/go-cmp/cmp"
@@ -88,40 +87,10 @@ func TestTheNextRunDeliversTheRest(t *testing.T) {
 	}
 	pair := stream.MaxFramedBytes
 	want := []bridge.Summary{
-		{Stream: "orders", Records: 6, Bytes: 3 * pair, Packed: 3, Undelivered: 6, Calls: 3, Retried: 2, Throttled: 4, Age: 10500 * time.Millisecond},
-		{Stream: "orders", Records: 6, Bytes: 3 * pair, Packed: 3, Age: 10500 * time.Millisecond},
+		{Stream: "orders", Records: 6, Bytes: 3 * pair, Packed: 3, Settled: 4, Undelivered: 6, Calls: 3, Retried: 2, Throttled: 4, Age: 10500 * time.Millisecond},
+		{Stream: "orders", Records: 6, Bytes: 3 * pair, Packed: 3, Settled: 6, Age: 10500 * time.Millisecond},
 	}
-	if diff := cmp.Diff(want, b.summaries, onlyFields); diff != "" {
+	if diff := cmp.Diff(want, b.summaries); diff != "" {
 		t.Errorf("summaries differ (-want +got):\n%s", diff)
-	}
-}
-
-func TestSettledSinceCountsRecordsByArrival(t *testing.T) {
-	t.Parallel()
-	var settled []int
-	observe := func(s bridge.Summary) {
-		for _, since := range []time.Time{{}, arrival, arrival.Add(time.Microsecond), arrival.Add(time.Millisecond), arrival.Add(time.Hour)} {
-			settled = append(settled, s.SettledSince(since))
-		}
-	}
-	b := &bench{now: now}
-	h := bridge.New(bridge.Config{
-		Bridge: env.Bridge{Base: env.Base{Name: "datasink"}}, Streams: streams(t), Firehose: &b.firehose, Archive: &b.failed, Log: silent,
-		Now: func() time.Time { return now }, Observe: observe,
-	})
-	half := bytes.Repeat([]byte("x"), stream.MaxFramedBytes/2-1)
-	list := []sent{
-		record(0, []byte("first")),
-		record(1, bytes.Repeat([]byte("x"), stream.MaxFramedBytes+1)), // becomes a dead letter
-		record(2, half), record(3, half), // fill a Firehose record
-		record(4, []byte("left")),
-	}
-	for i := range list[1:] {
-		list[1+i].arrived = arrival.Add(time.Minute)
-	}
-	b.firehose.refuse = func([]sink.Entry) sink.Result { return sink.Result{Left: []int{2}, Err: errors.New("unreachable")} }
-	invoke(t, h, t.Context(), event(list))
-	if diff := cmp.Diff([]int{4, 4, 4, 3, 0}, settled); diff != "" {
-		t.Errorf("settled records by arrival (-want +got):\n%s", diff)
 	}
 }

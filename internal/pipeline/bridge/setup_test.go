@@ -21,7 +21,6 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
-	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 var (
@@ -119,9 +118,6 @@ func streams(tb testing.TB) *stream.Set {
 	return set
 }
 
-// onlyFields compares summaries without the records that SettledSince counts.
-var onlyFields = cmpopts.IgnoreUnexported(bridge.Summary{})
-
 // silent discards the log.
 var silent = slog.New(slog.DiscardHandler)
 
@@ -138,13 +134,12 @@ func (c chance) once(n int) bool { return c.IntN(n) == 0 }
 type sent struct {
 	stream, sequence string
 	body             []byte
-	arrived          time.Time
 }
 
 // record returns the record at a position. The sequence numbers of ten records
 // or more are not in the order of their text.
 func record(position int, body []byte) sent {
-	return sent{stream: "datasink.orders", sequence: fmt.Sprint(position + 1), body: body, arrived: arrival}
+	return sent{stream: "datasink.orders", sequence: fmt.Sprint(position + 1), body: body}
 }
 
 func records(bodies ...string) []sent {
@@ -161,7 +156,7 @@ func event(list []sent) []byte {
 	for _, r := range list {
 		records = append(records, cloud.EventRecord{
 			Stream: r.stream, Shard: "shardId-000000000007",
-			Record: cloud.Record{SequenceNumber: r.sequence, PartitionKey: "019ab1c2-0000-7000-8000-000000000001", ArrivedAt: r.arrived, Data: r.body},
+			Record: cloud.Record{SequenceNumber: r.sequence, PartitionKey: "019ab1c2-0000-7000-8000-000000000001", ArrivedAt: arrival, Data: r.body},
 		})
 	}
 	return cloud.KinesisEvent(records...)
