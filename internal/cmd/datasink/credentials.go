@@ -75,9 +75,7 @@ func agesText(created []passwordCreated, now time.Time) string {
 
 // Run lists clients.
 func (v *credentialsLsVerb) Run(ctx context.Context, c console) error {
-	ctx, stop := interruptible(ctx)
-	defer stop()
-	t, err := v.find(ctx, c)
+	t, err := v.find(ctx, c, toRead)
 	if err != nil {
 		return err
 	}
@@ -197,9 +195,7 @@ type newPassword struct {
 // because it read the secret a moment ago or cannot read it now.
 // before, if not nil, is called with the deployment first.
 func (v *newPassword) give(ctx context.Context, c console, before func(deployment.Target), add func(s *clients.Secret, password string) error) error {
-	ctx, stop := interruptible(ctx)
-	defer stop()
-	t, err := v.findToWrite(ctx, c)
+	t, err := v.find(ctx, c, toWrite)
 	if err != nil {
 		return err
 	}

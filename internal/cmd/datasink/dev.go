@@ -89,6 +89,7 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 	if v.Verbose {
 		level = slog.LevelInfo
 	}
+	alive := context.WithoutCancel(ctx) // A signal must not end what delivers the accepted records.
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 
@@ -104,7 +105,7 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 		events := &devEvents{out: c.out, now: time.Now}
 		observe = local.Observers{Ingest: events.accepted, Written: events.written}
 	}
-	pipeline, err := local.Start(ctx, local.Options{
+	pipeline, err := local.Start(alive, local.Options{
 		Streams: streams, Data: v.Data, Addr: v.Addr, S3Addr: v.S3Addr, OperatorAddr: v.Operator, RedisURL: v.RedisURL,
 		AWSAddr: v.AWSAddr, AWSAddrOptional: v.AWSAddr == defaultAWSAddr, AccessKey: v.AccessKey, SecretKey: v.SecretKey, CORSOrigins: v.CORSOrigins,
 		PageAddr: v.PageAddr, User: v.User, Password: v.Password, Clients: client.read, ClientsFile: client.path, Ready: client.write, Flush: v.Flush, Throttle: v.Throttle,
@@ -113,7 +114,7 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	watch, unwatch := context.WithCancel(ctx)
+	watch, unwatch := context.WithCancel(alive)
 	defer unwatch()
 	go live.Run(watch)
 	go v.reload(watch, c, pipeline, live, loaded)
@@ -127,7 +128,7 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 	go exitOnSecond(signals, time.Now(), c)
 	unwatch()
 	live.Heal() // An injected fault would keep records from the archive.
-	if err := pipeline.Stop(context.WithoutCancel(ctx)); err != nil {
+	if err := pipeline.Stop(alive); err != nil {
 		return fmt.Errorf("stopping: %w", err)
 	}
 	fmt.Fprintln(c.err, "datasink: every accepted record is in the archive")

@@ -32,16 +32,10 @@ Example:
 
 // Run discards records.
 func (v *failedDiscardVerb) Run(ctx context.Context, c console) error {
-	ctx, stop := interruptible(ctx)
-	defer stop()
 	if strings.TrimSpace(v.Reason) == "" {
 		return errors.New("--reason: want a text")
 	}
-	t, err := v.findToWrite(ctx, c)
-	if err != nil {
-		return err
-	}
-	archive, err := t.Archive(ctx)
+	_, archive, err := v.findArchive(ctx, c, toWrite)
 	if err != nil {
 		return err
 	}

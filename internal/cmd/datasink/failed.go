@@ -145,13 +145,7 @@ type failedObject struct {
 
 // Run lists objects.
 func (v *failedLsVerb) Run(ctx context.Context, c console) error {
-	ctx, stop := interruptible(ctx)
-	defer stop()
-	t, err := v.find(ctx, c)
-	if err != nil {
-		return err
-	}
-	bucket, err := t.Archive(ctx)
+	_, bucket, err := v.findArchive(ctx, c, toRead)
 	if err != nil {
 		return err
 	}

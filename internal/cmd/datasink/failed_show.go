@@ -34,13 +34,7 @@ const shownBody = 200
 
 // Run shows records.
 func (v *failedShowVerb) Run(ctx context.Context, c console) error {
-	ctx, stop := interruptible(ctx)
-	defer stop()
-	t, err := v.find(ctx, c)
-	if err != nil {
-		return err
-	}
-	bucket, err := t.Archive(ctx)
+	_, bucket, err := v.findArchive(ctx, c, toRead)
 	if err != nil {
 		return err
 	}

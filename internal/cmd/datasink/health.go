@@ -36,8 +36,6 @@ func (v *healthVerb) Run(ctx context.Context, _ console) error {
 	if u, err := url.Parse(v.URL); v.URL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "") {
 		return usage("--url=%q: want http://HOST or https://HOST, without credentials and without a query", v.URL)
 	}
-	ctx, stop := interruptible(ctx)
-	defer stop()
 	client := &http.Client{Timeout: v.Timeout}
 	for deadline := time.Now().Add(v.Wait); ; {
 		err := v.health(ctx, client)

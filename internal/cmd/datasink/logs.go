@@ -51,9 +51,7 @@ func (v *logsVerb) Run(ctx context.Context, c console) error {
 			return err
 		}
 	}
-	ctx, stop := interruptible(ctx)
-	defer stop()
-	t, err := v.find(ctx, c)
+	t, err := v.find(ctx, c, toRead)
 	if err != nil {
 		return err
 	}

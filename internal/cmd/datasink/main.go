@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 )
@@ -56,8 +58,12 @@ func main() {
 	os.Exit(run(context.Background(), os.Args[1:], console{out: forTerminal(os.Stdout), err: forTerminal(os.Stderr)}))
 }
 
-// run executes a command line and returns the exit code.
+// run executes a command line and returns the exit code. The first SIGINT or SIGTERM
+// ends the context of the verb; the second one ends the process.
 func run(ctx context.Context, args []string, c console) int {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
 	parser := newParser(ctx, c)
 	verb, err := parser.Parse(args)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/data-sink/data-sink/internal/operate/deployment"
 	"github.com/data-sink/data-sink/internal/operate/failed"
 	"github.com/data-sink/data-sink/internal/operate/post"
 )
@@ -21,10 +20,9 @@ type failedRedriveVerb struct {
 	progress
 	failedFilter
 	poster
-	connection
 }
 
-// Validate checks the flags of both embedded structs.
+// Validate checks the flags of both embedded structs. Kong calls it.
 func (v *failedRedriveVerb) Validate() error {
 	return errors.Join(v.failedFilter.Validate(), v.poster.Validate())
 }
@@ -67,9 +65,7 @@ type redriven struct {
 
 // Run redrives objects.
 func (v *failedRedriveVerb) Run(ctx context.Context, c console) error {
-	ctx, stop := interruptible(ctx)
-	defer stop()
-	t, client, err := v.open(ctx, c)
+	t, client, err := v.findToPost(ctx, c, v.DryRun)
 	if err != nil {
 		return err
 	}
@@ -124,14 +120,6 @@ func (v *failedRedriveVerb) Run(ctx context.Context, c console) error {
 func isOfAll(err error) bool {
 	var refusal *post.Refusal
 	return errors.As(err, &refusal) && refusal.Status == http.StatusUnauthorized
-}
-
-func (v *failedRedriveVerb) open(ctx context.Context, c console) (deployment.Target, *post.Client, error) {
-	if v.DryRun {
-		t, err := v.find(ctx, c)
-		return t, nil, err
-	}
-	return v.findToPost(ctx, c, &v.connection)
 }
 
 func (n *redriven) note(c console, b *bar, record failed.Record, result failed.Result) {

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/operate/bucket"
-	"github.com/data-sink/data-sink/internal/operate/deployment"
-	"github.com/data-sink/data-sink/internal/operate/post"
 	"github.com/data-sink/data-sink/internal/operate/replay"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
@@ -26,7 +24,6 @@ type replayVerb struct {
 	JSON   bool   `name:"json" group:"output" help:"Print the final count as JSON."`
 	progress
 	poster
-	connection
 	streamsFile
 }
 
@@ -73,13 +70,11 @@ const gzipOver = 256 << 10
 
 // Run replays.
 func (v *replayVerb) Run(ctx context.Context, c console) error {
-	ctx, stop := interruptible(ctx)
-	defer stop()
 	r := &replay.Replayer{Concurrency: v.Concurrency, Into: v.Into}
 	if err := v.setForms(r); err != nil {
 		return err
 	}
-	t, client, err := v.open(ctx, c)
+	t, client, err := v.findToPost(ctx, c, v.DryRun)
 	if err != nil {
 		return err
 	}
@@ -131,14 +126,6 @@ func (v *replayVerb) Run(ctx context.Context, c console) error {
 	b.end()
 	err = errors.Join(err, state.close(err == nil && n.Refused == 0))
 	return v.finish(c, n, err)
-}
-
-func (v *replayVerb) open(ctx context.Context, c console) (deployment.Target, *post.Client, error) {
-	if v.DryRun {
-		t, err := v.find(ctx, c)
-		return t, nil, err
-	}
-	return v.findToPost(ctx, c, &v.connection)
 }
 
 // setForms checks the arguments, and sets the fields of a Replayer that depend on the

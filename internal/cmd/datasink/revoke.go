@@ -36,9 +36,7 @@ var errNotConfirmed = errors.New("nothing was changed")
 
 // Run revokes passwords, or removes the client.
 func (v *credentialsRevokeVerb) Run(ctx context.Context, c console) error {
-	ctx, stop := interruptible(ctx)
-	defer stop()
-	t, err := v.findToWrite(ctx, c)
+	t, err := v.find(ctx, c, toWrite)
 	if err != nil {
 		return err
 	}

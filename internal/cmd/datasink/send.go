@@ -24,7 +24,6 @@ type sendVerb struct {
 	JSON         bool     `name:"json" group:"output" help:"Print the final count as JSON."`
 	progress
 	poster
-	connection
 }
 
 // Help shows with datasink send --help.
@@ -53,8 +52,6 @@ func (v *sendVerb) Run(ctx context.Context, c console) error {
 	if err := v.check(); err != nil {
 		return err
 	}
-	ctx, stop := interruptible(ctx)
-	defer stop()
 	client, err := v.client(ctx, c)
 	if err != nil {
 		return err
@@ -131,7 +128,7 @@ func (v *sendVerb) client(ctx context.Context, c console) (*post.Client, error) 
 		}
 		return v.poster.client(deployment.API{URL: v.URL, User: user, Password: v.Password}), nil
 	}
-	_, client, err := v.findToPost(ctx, c, &v.connection)
+	_, client, err := v.findToPost(ctx, c, false)
 	return client, err
 }
 

@@ -48,8 +48,6 @@ Examples:
 
 // Run prints the statements, or runs them.
 func (v *sqlVerb) Run(ctx context.Context, c console) error {
-	ctx, stop := interruptible(ctx)
-	defer stop()
 	if v.Execute && v.For != "duckdb" && v.For != "athena" {
 		return usage("--run: works only with --for athena and duckdb")
 	}
@@ -77,7 +75,7 @@ func (v *sqlVerb) Run(ctx context.Context, c console) error {
 		}
 		columns = append(columns, column)
 	}
-	t, err := v.find(ctx, c)
+	t, err := v.find(ctx, c, toRead)
 	if err != nil {
 		return err
 	}

@@ -68,9 +68,7 @@ func (v *statusVerb) Run(ctx context.Context, c console) error {
 	if v.Interval < 100*time.Millisecond {
 		return usage("--interval=%v: want 100ms or more", v.Interval)
 	}
-	ctx, stop := interruptible(ctx)
-	defer stop()
-	t, err := v.find(ctx, c)
+	t, err := v.find(ctx, c, toRead)
 	if err != nil {
 		return err
 	}

@@ -63,9 +63,7 @@ func (v *tailVerb) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := interruptible(ctx)
-	defer stop()
-	t, err := v.find(ctx, c)
+	t, err := v.find(ctx, c, toRead)
 	if err != nil {
 		return err
 	}

@@ -23,15 +23,6 @@ func checkStream(name string) error {
 	return nil
 }
 
-// loadStreams reads a streams.json. Every error is a usageError, as with checkFile.
-func loadStreams(name string) (*stream.Set, error) {
-	set, err := stream.Load(name)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	return set, nil
-}
-
 // checkFile returns a usageError if a file cannot be read. The name "-" is standard
 // input.
 func checkFile(name string) error {

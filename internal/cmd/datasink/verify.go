@@ -82,8 +82,6 @@ func (v *verifyVerb) Validate() error {
 // Run verifies streams one after another. If the queues cannot be inspected, the
 // rest is verified, and Run returns the reason at the end.
 func (v *verifyVerb) Run(ctx context.Context, c console) error {
-	ctx, stop := interruptible(ctx)
-	defer stop()
 	if !v.From.Before(v.To.Time) {
 		return usage("--from: want a time before --to")
 	}
@@ -91,15 +89,7 @@ func (v *verifyVerb) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	find := v.find
-	if v.Manifest {
-		find = v.findToWrite
-	}
-	t, err := find(ctx, c)
-	if err != nil {
-		return err
-	}
-	archive, err := t.Archive(ctx)
+	t, archive, err := v.findArchive(ctx, c, v.Manifest)
 	if err != nil {
 		return err
 	}

@@ -38,9 +38,6 @@ type cloud struct {
 }
 
 func openCloud(ctx context.Context, o Options) (*cloud, error) {
-	if err := stream.ValidateDeployment(o.Name); err != nil {
-		return nil, err
-	}
 	cfg, id, err := account.Open(ctx, o.Profile, o.Region)
 	if errors.Is(err, account.ErrNoRegion) {
 		return nil, fmt.Errorf("%w: no local pipeline runs in %s, and %w", ErrNoTarget, o.Data, err)
