@@ -49,10 +49,11 @@ For each stream whose tap is ending, a line below the table says whether the tap
 empty: the bridge has read all of its records, and in the newest minute that CloudWatch
 knows none arrived.
 
-A count of dead
-letters with a plus sign is a lower bound: only the first objects were read.
+A count of dead letters with a plus sign is a lower bound: only the first objects were
+read, or an object or its marker cannot be read.
 
-An asterisk marks a stream that is not in the streams.json of the deployment but has
+A retired stream, and a stream whose tap is off or ending, is marked behind its name. An
+asterisk marks a stream that is not in the streams.json of the deployment but has
 records in Redis or dead letters. If the drainer does not answer, the streams are
 those of the archive and of --streams.
 

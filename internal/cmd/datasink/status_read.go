@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,8 +35,9 @@ type queues struct {
 	streams, orphans map[string]queue.State
 	// unreadable has the reason for each stream whose state cannot be read.
 	unreadable map[string]string
-	// taps has the streams that do not feed a tap.
-	taps map[string]stream.Tap
+	// taps has the streams that do not feed a tap, retired the retired streams.
+	taps    map[string]stream.Tap
+	retired []string
 	// err is set if no state is known.
 	err error
 }
@@ -49,15 +49,18 @@ func (s *statusReader) inspect(ctx context.Context) queues {
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
 	inspection, err := s.target.Inspect(ctx)
-	return queues{at: time.Now(), streams: inspection.Streams, orphans: inspection.Orphans, unreadable: inspection.Errors, taps: inspection.Taps, err: err}
+	return queues{
+		at: time.Now(), streams: inspection.Streams, orphans: inspection.Orphans, unreadable: inspection.Errors, taps: inspection.Taps, retired: inspection.Retired, err: err,
+	}
 }
 
 // archived is the state of the archive.
 type archived struct {
-	// streams are the streams that have a folder.
+	// streams are the streams of streams.json and those that have a folder, if the
+	// queues are unknown.
 	streams []string
-	// dead and atLeast are the dead letters of each stream, in records. atLeast is
-	// set for a stream that has objects that were not read.
+	// dead has the number of dead letters of each stream. It is a lower bound for a
+	// stream in atLeast, which has objects that were not read.
 	dead    map[string]int
 	atLeast map[string]bool
 	direct  map[string]int
@@ -75,8 +78,8 @@ const (
 	directPeriod = time.Hour
 )
 
-// readArchive reads the archive of the streams in q, or of all streams that it can
-// find if q has none.
+// readArchive reads the archive of all streams that are in q or have dead letters. If q
+// has none, it reads the archive of all streams that it can find.
 func (s *statusReader) readArchive(ctx context.Context, q queues) archived {
 	a := archived{dead: make(map[string]int), atLeast: make(map[string]bool), direct: make(map[string]int), latest: make(map[string]bucket.Object)}
 	archive, err := s.target.Archive(ctx)
@@ -87,13 +90,15 @@ func (s *statusReader) readArchive(ctx context.Context, q queues) archived {
 	if a.err = s.countDead(ctx, archive.Bucket, &a); a.err != nil {
 		return a
 	}
-	names := slices.Collect(maps.Keys(q.streams))
+	names := slices.Concat(slices.Collect(maps.Keys(q.streams)), slices.Collect(maps.Keys(q.unreadable)), slices.Collect(maps.Keys(q.orphans)))
 	if q.err != nil {
-		if names, a.err = s.findStreams(ctx, archive.Bucket); a.err != nil {
+		if a.streams, a.err = s.findStreams(ctx, archive.Bucket); a.err != nil {
 			return a
 		}
+		names = slices.Clone(a.streams)
 	}
-	a.streams = names
+	names = slices.Sorted(slices.Values(slices.AppendSeq(names, maps.Keys(a.dead))))
+	names = slices.DeleteFunc(slices.Compact(names), func(name string) bool { return stream.ValidateName(name) != nil }) // An orphan can have any name.
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(lookups)
@@ -159,75 +164,43 @@ func (s *statusReader) findStreams(ctx context.Context, b *bucket.Bucket) ([]str
 	return slices.Compact(names), nil
 }
 
-// countDead counts the dead letters that were not redriven.
+// countDead counts the dead letters that were not redriven. An object that cannot be
+// read, or whose marker cannot be read, has at least one record.
 func (s *statusReader) countDead(ctx context.Context, b *bucket.Bucket, a *archived) error {
 	read := 0
 	for o, err := range failed.List(ctx, b, failed.Filter{}) {
-		if err != nil {
+		if err != nil && o.Key == "" {
 			return err
 		}
-		if o.Marker != nil {
+		if err == nil && o.Marker != nil {
 			a.dead[o.Stream] += len(o.Marker.Left)
 			continue
 		}
 		id := fmt.Sprintf("%s %d %d", o.Key, o.Size, o.WrittenAt.Unix())
-		n, ok := s.counts[id]
-		if !ok && read < countedObjects {
+		n, known := s.counts[id]
+		if !known && err == nil && read < countedObjects {
 			read++
-			if n, err = countRecords(ctx, b, o); err != nil {
-				return err
+			if n, known = countRecords(ctx, b, o); known {
+				s.counts[id] = n
 			}
-			s.counts[id], ok = n, true
 		}
-		if !ok {
-			n = 1 // an object has at least one record
+		if !known {
+			n = max(n, 1)
 			a.atLeast[o.Stream] = true
 		}
 		a.dead[o.Stream] += n
 	}
-	return nil
+	return context.Cause(ctx)
 }
 
-// countRecords counts the records of an object. An object that cannot be decoded
-// counts as one record.
-func countRecords(ctx context.Context, b *bucket.Bucket, o failed.Object) (int, error) {
-	n := 0
+// countRecords counts the records of an object. It reports whether it could read the
+// whole object.
+func countRecords(ctx context.Context, b *bucket.Bucket, o failed.Object) (n int, whole bool) {
 	for _, err := range failed.Records(ctx, b, o) {
-		if ctx.Err() != nil {
-			return 0, context.Cause(ctx)
-		}
 		if err != nil {
-			return max(n, 1), nil // The object exists, which is what matters here.
+			return n, false
 		}
 		n++
 	}
-	return n, nil
-}
-
-// problemsOf returns a sentence for each part of the deployment that does not
-// answer: what it is, and what happens meanwhile.
-func problemsOf(described string, q queues, a archived, behind lags) []string {
-	var problems []string
-	switch {
-	case errors.Is(q.err, remote.ErrFunction):
-		problems = append(problems, fmt.Sprintf("The drainer cannot read the queues in Redis (%v). Meanwhile new records go to the archive as direct records, "+
-			"which are not on the tap, and queued records wait.", q.err))
-	case errors.Is(q.err, deployment.ErrNotRunning):
-		return []string{fmt.Sprintf("Nothing accepts records: %v.", q.err)}
-	case q.err != nil:
-		problems = append(problems, fmt.Sprintf("The drainer of %s does not answer (%v). Meanwhile accepted records wait in the queue.", described, q.err))
-	}
-	for _, name := range slices.Sorted(maps.Keys(q.unreadable)) {
-		problems = append(problems, fmt.Sprintf("The queue of %s cannot be read (%s). Meanwhile its records wait, and the other streams are not affected.", name, q.unreadable[name]))
-	}
-	switch {
-	case errors.Is(a.err, deployment.ErrNotLocal):
-		problems = append(problems, fmt.Sprintf("The archive is unknown: %v.", a.err))
-	case a.err != nil:
-		problems = append(problems, fmt.Sprintf("The archive does not answer (%v). Meanwhile Firehose retries for 24 hours, and direct records are refused with 503.", a.err))
-	}
-	if behind.err != nil {
-		problems = append(problems, fmt.Sprintf("The lags of the bridge and of the Firehoses are unknown (%v). The records are not affected.", behind.err))
-	}
-	return problems
+	return n, true
 }

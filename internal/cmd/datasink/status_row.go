@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/operate/remote"
@@ -17,6 +18,8 @@ type streamStatus struct {
 	Stream string `json:"stream"`
 	// Orphan is set for a stream that is not in the deployment's streams.json.
 	Orphan bool `json:"orphan,omitempty"`
+	// Retired is set for a stream for which POST answers 404.
+	Retired bool `json:"retired,omitempty"`
 	// Tap is "ending" or false for a stream that does not feed a tap, and TapEmpty says
 	// whether the bridge has read all records of a tap that is ending.
 	Tap      stream.Tap `json:"tap,omitempty"`
@@ -56,7 +59,7 @@ type objectStatus struct {
 func statusOf(before, now queues, a archived, behind lags) []streamStatus {
 	seconds := now.at.Sub(before.at).Seconds()
 	row := func(name string, orphan bool, then, current map[string]queue.State) streamStatus {
-		r := streamStatus{Stream: name, Orphan: orphan, Tap: now.taps[name], Lag: behind.streams[name]}
+		r := streamStatus{Stream: name, Orphan: orphan, Retired: slices.Contains(now.retired, name), Tap: now.taps[name], Lag: behind.streams[name]}
 		if r.Tap == stream.TapEnding {
 			empty := r.TapIsEmpty()
 			r.TapEmpty = &empty
@@ -172,9 +175,8 @@ func larger(a, b *float64) *float64 {
 
 // cells returns the columns of the table: "-" means none, "?" means unknown.
 func (r streamStatus) cells(now time.Time) []string {
-	row := []string{r.Stream, "?", "?", "?", "?", "?", lagText(r.Bridge), lagText(r.Firehose), "?", "?", "?"}
+	row := []string{r.Stream + r.mark(), "?", "?", "?", "?", "?", lagText(r.Bridge), lagText(r.Firehose), "?", "?", "?"}
 	if r.Orphan {
-		row[0] += " *"
 		row[6], row[7] = "-", "-" // The deployment has no bridge and no Firehose for it.
 	}
 	if r.Tap == stream.TapOff {
@@ -199,6 +201,27 @@ func (r streamStatus) cells(now time.Time) []string {
 		}
 	}
 	return row
+}
+
+// mark returns what the table shows behind the name of the stream.
+func (r streamStatus) mark() string {
+	var marks []string
+	if r.Retired {
+		marks = append(marks, "retired")
+	}
+	switch r.Tap {
+	case stream.TapOff:
+		marks = append(marks, "no tap")
+	case stream.TapEnding:
+		marks = append(marks, "tap ending")
+	}
+	switch {
+	case r.Orphan:
+		return " *"
+	case len(marks) > 0:
+		return " (" + strings.Join(marks, ", ") + ")"
+	}
+	return ""
 }
 
 // lagText returns a number of seconds as text: "?" if it is unknown.

@@ -68,7 +68,7 @@ func TestStatusTellsUnknownFromNone(t *testing.T) {
 	if orders[7] != "1" || orders[8] != "3" || orders[10] != "ago" {
 		t.Errorf("without Redis orders is %q, want 1 direct record, 3 dead letters and an object", orders)
 	}
-	if !strings.Contains(down, "The drainer cannot read the queues in Redis") || !strings.Contains(down, "new records go to the archive") {
+	if !strings.Contains(down, "The drainer cannot read the queues") || !strings.Contains(down, "New records wait in the queue too or, if Redis is unreachable, go to the archive") {
 		t.Errorf("status does not say what is down and what happens:\n%s", down)
 	}
 	r := d.operate(t, "", "status", "--interval=100ms", "--json")
@@ -77,7 +77,7 @@ func TestStatusTellsUnknownFromNone(t *testing.T) {
 			t.Errorf("without Redis --json has %v, want no queue but dead letters", s)
 		}
 	}
-	if !strings.Contains(r.err, "The drainer cannot read the queues in Redis") {
+	if !strings.Contains(r.err, "The drainer cannot read the queues") {
 		t.Errorf("status --json does not say on standard error what is down: %s", r.err)
 	}
 }
@@ -113,7 +113,7 @@ func TestStatusWithoutAnArchivePort(t *testing.T) {
 	}
 }
 
-// A key of a wrong type hides one stream and not the others.
+// A key of a wrong type hides the queue of one stream, not its objects and not the others.
 func TestStatusOfAQueueThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -127,9 +127,13 @@ func TestStatusOfAQueueThatCannotBeRead(t *testing.T) {
 	if err := client.Set(t.Context(), "datasink:{orders}:queue", "a string", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
+	d.operate(t, "a direct record", "send", "orders").done(t)
 	out := d.table(t, 1)
 	if got := strings.Join(row(t, out, "orders")[:5], " "); got != "? ? ? ? ?" {
 		t.Errorf("the queue of orders is %q, want it unknown", got)
+	}
+	if got := row(t, out, "orders"); got[7] != "1" || got[len(got)-1] != "ago" {
+		t.Errorf("orders is %q, want 1 direct record and the age of an object", got)
 	}
 	if got := row(t, out, "page-views"); got[0] != "0" {
 		t.Errorf("page-views is %q, want an empty queue", got)
@@ -139,6 +143,57 @@ func TestStatusOfAQueueThatCannotBeRead(t *testing.T) {
 	}
 	if !strings.Contains(out, "The queue of orders cannot be read") {
 		t.Errorf("status does not name the stream:\n%s", out)
+	}
+}
+
+// An object of dead letters or a marker that is damaged hides nothing else.
+func TestStatusOfDeadLettersThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	d := start(t, t.TempDir())
+	marked := d.giveUp(t, "orders", "marked", "one", "two")
+	damaged := d.giveUp(t, "page-views", "damaged", "one", "two")
+	d.giveUp(t, "gone", "whole", "one", "two")
+	for _, key := range []string{"_redriven/" + marked, damaged} {
+		path := filepath.Join(d.data, "archive", filepath.FromSlash(key))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("not JSON"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := d.table(t, 0)
+	for name, want := range map[string]string{"orders": "1+", "page-views": "1+"} {
+		if got := row(t, out, name)[9]; got != want {
+			t.Errorf("%s has %s dead letters, want %s", name, got, want)
+		}
+	}
+	if got := row(t, out, "gone"); got[0] != "*" || got[10] != "2" {
+		t.Errorf("gone is %q, want an unknown stream with 2 dead letters", got)
+	}
+}
+
+func TestStatusMarksStreams(t *testing.T) {
+	t.Parallel()
+	streams := filepath.Join(t.TempDir(), "streams.json")
+	content := `{"streams": [{"name": "open"}, {"name": "old", "retired": true, "tap": false}, {"name": "direct", "tap": false}, {"name": "changing", "tap": "ending"}]}`
+	if err := os.WriteFile(streams, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := start(t, t.TempDir(), "--streams="+streams)
+	out := d.table(t, 0)
+	for _, want := range []string{"\nchanging (tap ending)  0 ", "\ndirect (no tap) ", "\nold (retired, no tap) ", "\nopen   "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("status prints no %q:\n%s", want, out)
+		}
+	}
+	for _, s := range decoded[[]struct {
+		Stream  string
+		Retired bool
+	}](t, d.operate(t, "", "status", "--interval=100ms", "--json")) {
+		if s.Retired != (s.Stream == "old") {
+			t.Errorf("the JSON of %s says retired: %v", s.Stream, s.Retired)
+		}
 	}
 }
 

@@ -17,6 +17,8 @@ type Inspection struct {
 	// Taps has the streams whose records the drainer puts to Firehose: those without a
 	// tap, and those whose tap is ending.
 	Taps map[string]stream.Tap `json:"taps,omitempty"`
+	// Retired are the retired streams.
+	Retired []string `json:"retired,omitempty"`
 	// Errors says why the state of a stream cannot be read. Such a stream is in
 	// neither of the other maps.
 	Errors map[string]string `json:"errors,omitempty"`
@@ -32,15 +34,17 @@ func (h *Handler) inspect(ctx context.Context) (Inspection, error) {
 	if found == nil {
 		found = make(map[string][]string)
 	}
-	taps := make(map[string]stream.Tap)
+	answer := Inspection{
+		Streams: make(map[string]queue.State), Orphans: make(map[string]queue.State), Errors: make(map[string]string), Taps: make(map[string]stream.Tap),
+	}
 	for _, s := range h.config.Streams.All() {
 		found[s.Name] = nil
-		if !s.FeedsTap() {
-			taps[s.Name] = s.Tap
+		if s.Retired {
+			answer.Retired = append(answer.Retired, s.Name)
 		}
-	}
-	answer := Inspection{
-		Streams: make(map[string]queue.State), Orphans: make(map[string]queue.State), Errors: make(map[string]string), Taps: taps,
+		if !s.FeedsTap() {
+			answer.Taps[s.Name] = s.Tap
+		}
 	}
 	for name := range found {
 		state, err := h.config.Queue.Inspect(ctx, name)
