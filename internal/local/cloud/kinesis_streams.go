@@ -69,12 +69,15 @@ func (k *Kinesis) Open(name string, o StreamOptions) error {
 }
 
 func (k *Kinesis) stream(name string) (*kinesisStream, error) {
+	if name == "" {
+		return nil, newError(InvalidArgument, "StreamName or StreamARN is required")
+	}
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	if s := k.streams[name]; s != nil {
 		return s, nil
 	}
-	return nil, newError(ResourceNotFound, "no stream %s", name)
+	return nil, newError(ResourceNotFound, "Stream %s under account %s not found.", name, Account)
 }
 
 // Close closes the files of all shards.

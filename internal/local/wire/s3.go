@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"net"
@@ -44,11 +45,14 @@ func (s *s3Server) serve(w http.ResponseWriter, r *http.Request) error {
 var s3Statuses = map[string]int{
 	"AccessDenied": http.StatusForbidden, "MethodNotAllowed": http.StatusMethodNotAllowed, "NotImplemented": http.StatusNotImplemented,
 	"InvalidRange": http.StatusRequestedRangeNotSatisfiable, "BucketAlreadyOwnedByYou": http.StatusConflict,
-	"MissingContentLength": http.StatusLengthRequired, "NotModified": http.StatusNotModified,
+	"NotModified": http.StatusNotModified,
 }
 
-// s3Codes are the codes of S3 for cloud's errors.
+// s3Codes are the codes of S3 for those codes of cloud that S3 does not have.
 var s3Codes = map[string]string{cloud.InternalFailure: "InternalError", cloud.InvalidArgument: "InvalidArgument"}
+
+// s3Code is the code of S3 for an error.
+func s3Code(e *cloud.Error) string { return cmp.Or(s3Codes[e.Code], e.Code) }
 
 func writeS3Error(w http.ResponseWriter, r *http.Request, err error) {
 	e := cloud.AsError(err)
@@ -60,17 +64,13 @@ func writeS3Error(w http.ResponseWriter, r *http.Request, err error) {
 		w.WriteHeader(status)
 		return
 	}
-	code := e.Code
-	if own, ok := s3Codes[code]; ok {
-		code = own
-	}
 	writeXML(w, status, struct {
 		XMLName   xml.Name `xml:"Error"`
 		Code      string
 		Message   string
 		Resource  string
 		RequestID string `xml:"RequestId"`
-	}{Code: code, Message: e.Message, Resource: r.URL.Path, RequestID: w.Header().Get("X-Amz-Request-Id")})
+	}{Code: s3Code(e), Message: e.Message, Resource: r.URL.Path, RequestID: w.Header().Get("X-Amz-Request-Id")})
 }
 
 func writeXML(w http.ResponseWriter, status int, answer any) {
@@ -179,11 +179,21 @@ func (c *s3Call) bucket() error {
 			return c.deleteObjects()
 		}
 	case http.MethodPut:
-		return s3Error("BucketAlreadyOwnedByYou", "The bucket exists.")
+		if len(q) == 0 { // Otherwise it would change a setting of the bucket.
+			return s3Error("BucketAlreadyOwnedByYou", "The bucket exists.")
+		}
 	case http.MethodDelete:
 		return s3Error("AccessDenied", "The archive cannot be removed.")
 	}
 	return s3Error("NotImplemented", "This call is not implemented here.")
+}
+
+// checkVersion refuses all versions of an object except the only one, which is null.
+func checkVersion(id string) error {
+	if id != "" && id != "null" {
+		return s3Error("InvalidArgument", "Invalid version id specified")
+	}
+	return nil
 }
 
 // object carries out a call on an object.
@@ -192,6 +202,9 @@ func (c *s3Call) object() error {
 		return err
 	}
 	q := c.r.URL.Query()
+	if err := checkVersion(q.Get("versionId")); err != nil {
+		return err
+	}
 	switch c.r.Method {
 	case http.MethodGet, http.MethodHead:
 		if q.Has("uploadId") {

@@ -8,13 +8,11 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"hash"
 	"hash/crc32"
 	"hash/crc64"
 	"io"
 	"net/http"
-	"net/textproto"
 	"strconv"
 	"strings"
 )
@@ -36,7 +34,7 @@ func newUpload(r *http.Request) (*upload, error) {
 	u := &upload{body: r.Body, length: r.ContentLength, header: r.Header, trailer: func() http.Header { return nil }}
 	if strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
 		chunks := &chunkReader{r: bufio.NewReaderSize(r.Body, 64<<10)}
-		u.body, u.trailer, u.length = chunks, func() http.Header { return http.Header(chunks.trailer) }, -1
+		u.body, u.trailer, u.length = chunks, func() http.Header { return chunks.trailer }, -1
 		if text := r.Header.Get("X-Amz-Decoded-Content-Length"); text != "" {
 			n, err := strconv.ParseInt(text, 10, 64)
 			if err != nil || n < 0 {
@@ -117,7 +115,7 @@ type chunkReader struct {
 	left    int64 // of the current chunk
 	begun   bool
 	ended   bool
-	trailer textproto.MIMEHeader
+	trailer http.Header
 }
 
 // Read reads from the chunks.
@@ -146,14 +144,13 @@ func (c *chunkReader) Read(p []byte) (int, error) {
 
 // next reads the header of the next chunk and, after the last chunk, the trailer.
 func (c *chunkReader) next() error {
-	text := textproto.NewReader(c.r)
 	if c.begun { // the end of the line after the chunk before
-		if line, err := text.ReadLine(); err != nil || line != "" {
+		if line, err := c.readLine(); err != nil || line != "" {
 			return errors.Join(err, malformedChunk())
 		}
 	}
 	c.begun = true
-	line, err := text.ReadLine()
+	line, err := c.readLine()
 	if err != nil {
 		return err
 	}
@@ -166,12 +163,38 @@ func (c *chunkReader) next() error {
 		return nil
 	}
 	c.ended = true
-	trailer, err := text.ReadMIMEHeader()
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("reading the trailer: %w", err)
+	return c.readTrailer()
+}
+
+// readTrailer reads the checksums after the last chunk, up to an empty line or the end
+// of the body.
+func (c *chunkReader) readTrailer() error {
+	c.trailer = make(http.Header)
+	for {
+		line, err := c.readLine()
+		if errors.Is(err, io.EOF) || err == nil && line == "" {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		name, value, ok := strings.Cut(line, ":")
+		if !ok {
+			return s3Error("MalformedTrailerError", "The request contained trailing data that was not well-formed.")
+		}
+		if name = http.CanonicalHeaderKey(strings.TrimSpace(name)); checksums[name] != nil {
+			c.trailer.Set(name, strings.TrimSpace(value))
+		}
 	}
-	c.trailer = trailer
-	return nil
+}
+
+// readLine reads a line, which must fit into the buffer, and returns it without its end.
+func (c *chunkReader) readLine() (string, error) {
+	line, err := c.r.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		return "", malformedChunk()
+	}
+	return strings.TrimRight(string(line), "\r\n"), err
 }
 
 func malformedChunk() error {

@@ -186,6 +186,11 @@ func TestS3AnswersWithItsOwnErrors(t *testing.T) {
 		{"PUT", "/archive/x?uploadId=1&partNumber=1", 404, "NoSuchUpload"},
 		{"GET", "/archive?list-type=2&max-keys=-1", 400, "InvalidArgument"},
 		{"GET", "/archive?list-type=2&continuation-token=%21", 400, "InvalidArgument"},
+		{"GET", "/archive?list-type=2&encoding-type=none", 400, "InvalidArgument"},
+		{"PUT", "/archive?versioning", 501, "NotImplemented"},
+		{"GET", "/archive/folder/object?versionId=1", 400, "InvalidArgument"},
+		{"DELETE", "/archive/folder/object?versionId=1", 400, "InvalidArgument"},
+		{"HEAD", "/archive/folder/object?versionId=null", 200, ""},
 		{"DELETE", "/archive/none", 204, ""},
 		{"GET", "/", 200, ""},
 		{"HEAD", "/archive", 200, ""},
@@ -308,6 +313,12 @@ func TestS3CopiesAndDeletesMany(t *testing.T) {
 	if err != nil || len(out.Errors) > 0 || len(out.Deleted) != 4 {
 		t.Errorf("DeleteObjects = %+v, %v, want 4 deleted", out, err)
 	}
+	out, err = client.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: bucket, Delete: &types.Delete{Objects: []types.ObjectIdentifier{
+		{Key: aws.String("d"), VersionId: aws.String("1")},
+	}}})
+	if err != nil || len(out.Errors) != 1 || *out.Errors[0].Code != "InvalidArgument" {
+		t.Errorf("DeleteObjects of a version = %+v, %v, want InvalidArgument", out, err)
+	}
 	if diff := cmp.Diff(map[string]string{"copy": "b c", "d": "d"}, s3test.Objects(t, root)); diff != "" {
 		t.Errorf("objects differ (-want +got):\n%s", diff)
 	}
@@ -328,6 +339,8 @@ func TestS3ChunkedBodies(t *testing.T) {
 		{name: "wrong length", body: "5\r\nhello\r\n0\r\n", sum: "NhCmhg==", length: "11", status: 400, code: "IncompleteBody"},
 		{name: "cut off", body: "5\r\nhel", sum: "", length: "5", status: 400, code: "IncompleteBody"},
 		{name: "malformed", body: "x\r\nhello", sum: "", length: "5", status: 400, code: "InvalidRequest"},
+		{name: "endless line", body: strings.Repeat("0", 1<<20), sum: "", length: "5", status: 400, code: "InvalidRequest"},
+		{name: "malformed trailer", body: "5\r\nhello\r\n0\r\nno checksum\r\n\r\n", sum: "", length: "5", status: 400, code: "MalformedTrailerError"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			body := tt.body

@@ -77,8 +77,12 @@ func (c *s3Call) list() error {
 		return err
 	}
 	encode := func(key string) string { return key }
-	if q.Get("encoding-type") == "url" {
+	switch q.Get("encoding-type") {
+	case "":
+	case "url":
 		encode = encodeKey
+	default:
+		return s3Error("InvalidArgument", "Invalid Encoding Method specified in Request")
 	}
 	out := listBucketResult{
 		Name: c.Name(), Prefix: encode(options.Prefix), Delimiter: encode(options.Delimiter), MaxKeys: options.Max,

@@ -89,14 +89,17 @@ func (c *s3Call) readXML(into any) error {
 
 func (c *s3Call) deleteObjects() error {
 	var in struct {
-		Object []struct{ Key string }
-		Quiet  bool
+		Object []struct {
+			Key       string
+			VersionID string `xml:"VersionId"`
+		}
+		Quiet bool
 	}
 	if err := c.readXML(&in); err != nil {
 		return err
 	}
-	if len(in.Object) > maxDeleted {
-		return s3Error("MalformedXML", "a call deletes 1000 objects at most")
+	if n := len(in.Object); n < 1 || n > maxDeleted {
+		return s3Error("MalformedXML", "A call deletes 1 to 1000 objects.")
 	}
 	type deleted struct{ Key string }
 	type failed struct{ Key, Code, Message string }
@@ -106,10 +109,14 @@ func (c *s3Call) deleteObjects() error {
 		Error   []failed
 	}
 	for _, o := range in.Object {
-		switch err := c.DeleteObject(c.r.Context(), o.Key); {
+		err := checkVersion(o.VersionID)
+		if err == nil {
+			err = c.DeleteObject(c.r.Context(), o.Key)
+		}
+		switch {
 		case err != nil:
 			e := cloud.AsError(err)
-			out.Error = append(out.Error, failed{o.Key, e.Code, e.Message})
+			out.Error = append(out.Error, failed{o.Key, s3Code(e), e.Message})
 		case !in.Quiet:
 			out.Deleted = append(out.Deleted, deleted{o.Key})
 		}

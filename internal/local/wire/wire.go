@@ -22,6 +22,7 @@ import (
 	"strings"
 
 	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/google/uuid"
 )
 
 // Services are the services to serve. A service that is nil does not exist.
@@ -90,6 +91,7 @@ func (h *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answered(flush(w, r))
 		return
 	}
+	w.Header().Set("X-Amzn-Requestid", uuid.NewString())
 	output, err := h.call(ctx, w, r, target)
 	if errors.Is(err, cloud.ErrReset) {
 		answered(false)
