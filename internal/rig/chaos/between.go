@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -16,9 +15,9 @@ func (s *suite) betweenFaults() []fault {
 	var all []fault
 	for _, l := range s.links.all() {
 		for _, f := range []fault{
-			{"cut the link from " + l.name, s.cut(l)},
+			{"cut the link from " + l.name, s.lossy(l, cut)},
 			{"slow the link from " + l.name, s.slow(l)},
-			{"black-hole the link from " + l.name, s.blackHole(l)},
+			{"black-hole the link from " + l.name, s.lossy(l, unanswered)},
 		} {
 			switch l {
 			case s.links.ingestRedis:
@@ -68,48 +67,31 @@ func (s *suite) renewing(f fault) fault {
 // withoutRedis disconnects ingest from Redis during a fault, so that it needs S3.
 func (s *suite) withoutRedis(f fault) fault {
 	return s.renewing(fault{f.name + ", and Redis unreachable", func(ctx context.Context, random *rand.Rand) (bool, error) {
-		s.links.ingestRedis.cut()
-		done, err := f.do(ctx, random)
-		return done, errors.Join(err, s.links.ingestRedis.restore())
+		s.links.ingestRedis.set(cut)
+		defer s.links.ingestRedis.set(whole)
+		return f.do(ctx, random)
 	}})
 }
 
-// cut closes a link for a while.
-func (s *suite) cut(l *link) func(context.Context, *rand.Rand) (bool, error) {
+// lossy gives a link a condition for a while in which it loses answers.
+func (s *suite) lossy(l *link, c condition) func(context.Context, *rand.Rand) (bool, error) {
 	return func(ctx context.Context, random *rand.Rand) (bool, error) {
 		begun := time.Now()
-		l.cut()
-		s.aws.calls.lost(l.service, begun)
+		l.set(c)
 		hold(ctx, random)
-		return true, l.restore()
+		l.set(whole)
+		s.aws.calls.lost(l.service, begun)
+		return true, ctx.Err()
 	}
 }
 
-// slow adds latency to a link for a while. The link is closed at the beginning and
-// at the end.
+// slow adds latency to a link for a while.
 func (s *suite) slow(l *link) func(context.Context, *rand.Rand) (bool, error) {
 	return func(ctx context.Context, random *rand.Rand) (bool, error) {
-		begun := time.Now()
-		err := l.reopen(slowToxic)
-		s.aws.calls.lost(l.service, begun)
+		l.set(slow)
+		defer l.set(whole)
 		hold(ctx, random)
-		begun = time.Now()
-		err = errors.Join(err, l.restore())
-		s.aws.calls.lost(l.service, begun)
-		return true, err
-	}
-}
-
-// blackHole drops everything that is sent on a link, while its connections stay
-// open.
-func (s *suite) blackHole(l *link) func(context.Context, *rand.Rand) (bool, error) {
-	return func(ctx context.Context, random *rand.Rand) (bool, error) {
-		begun := time.Now()
-		err := l.reopen(blackHoleToxic)
-		hold(ctx, random)
-		err = errors.Join(err, l.restore())
-		s.aws.calls.lost(l.service, begun)
-		return true, err
+		return true, ctx.Err()
 	}
 }
 
@@ -140,24 +122,14 @@ const idleTime = 20 * time.Millisecond
 func (s *suite) closeIdle(ctx context.Context, random *rand.Rand) (bool, error) {
 	closed := 0
 	found := within(ctx, troubleTimeout, func() bool {
-		closed = s.tls.closeIdle(idleTime)
+		closed = s.links.ingestRedis.ways[0].closeIdle(idleTime)
 		return closed > 0
 	})
 	_, before := s.aws.counts()
-	s.atFullSpeed(func() { hold(ctx, random) })
+	s.load.atFullSpeed(func() { hold(ctx, random) })
 	_, after := s.aws.counts()
 	s.log.printf("closed %d idle connections, %d fallback records", closed, after-before)
 	return found, ctx.Err()
-}
-
-// atFullSpeed sends records without a limit while do runs.
-func (s *suite) atFullSpeed(do func()) {
-	more := int64(s.options.Records) + memoryLeft // more than are sent
-	s.load.goal.Add(more)
-	rate := s.load.rate.Swap(0)
-	do()
-	s.load.goal.Add(-more)
-	s.load.rate.Store(rate)
 }
 
 const (
@@ -178,7 +150,7 @@ func (s *suite) fillRedis(ctx context.Context, _ *rand.Rand) (bool, error) {
 	}
 	_, before := s.aws.counts()
 	full := false
-	s.atFullSpeed(func() {
+	s.load.atFullSpeed(func() {
 		full = within(ctx, fillTimeout, func() bool {
 			_, now := s.aws.counts()
 			return now > before+10

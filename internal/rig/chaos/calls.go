@@ -15,7 +15,7 @@ type callTable struct {
 	// answered are calls whose answer was written. The answer may have been lost on
 	// a link.
 	answered []answeredCall
-	cuts     []cut
+	losses   []loss
 	// unanswered counts the records of all other calls.
 	unanswered map[string]int // by service
 }
@@ -26,8 +26,8 @@ type answeredCall struct {
 	begun, ended time.Time
 }
 
-// cut is a period in which a service's link lost what was sent on it.
-type cut struct {
+// loss is a period in which a service's link lost what was sent on it.
+type loss struct {
 	service    string
 	begun, end time.Time
 }
@@ -68,7 +68,7 @@ const bridgeBatches = "bridge"
 func (t *callTable) lost(service string, begun time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.cuts = append(t.cuts, cut{service, begun.Add(-onTheWay), time.Now()})
+	t.losses = append(t.losses, loss{service, begun.Add(-onTheWay), time.Now()})
 }
 
 // total returns the number of records that calls may have delivered twice, by
@@ -77,8 +77,8 @@ func (t *callTable) total() map[string]int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, call := range t.answered {
-		for _, cut := range t.cuts {
-			if call.service == cut.service && call.begun.Before(cut.end) && call.ended.After(cut.begun) {
+		for _, l := range t.losses {
+			if call.service == l.service && call.begun.Before(l.end) && call.ended.After(l.begun) {
 				t.unanswered[call.service] += call.records
 				break
 			}

@@ -28,11 +28,9 @@ import (
 // Options configure a run.
 type Options struct {
 	Lab
-	// Records is the least number of records to acknowledge.
+	// Records is the least number of records to acknowledge. Every fault is injected
+	// once for each 12,500 of them, at least once and at most 16 times.
 	Records int
-	// Rounds is the number of times that every fault is injected. Default: one for
-	// each 12,500 records, at most 16.
-	Rounds int
 	// Faults selects faults by name. Nil selects all.
 	Faults *regexp.Regexp
 	// Drainer is the package of the drainer's bootstrap. Default: the real drainer.
@@ -41,18 +39,13 @@ type Options struct {
 	Cluster bool
 }
 
-const (
-	maxRounds       = 16
-	recordsPerRound = 12_500
-)
+// rounds returns the number of times that every fault is injected.
+func (o Options) rounds() int { return min(max(1, o.Records/12_500), 16) }
 
 // Run performs a run and returns its verdict. It returns an error if the run did not
 // reach a verdict. It removes the run's folder, unless the verdict fails: then the
 // folder stays, with the archive and the log of the functions.
 func Run(ctx context.Context, o Options) (Verdict, error) {
-	if o.Rounds == 0 {
-		o.Rounds = min(max(1, o.Records/recordsPerRound), maxRounds)
-	}
 	set := hurried()
 	if o.Cluster {
 		set.cluster, set.replica, set.tls = true, false, false
@@ -70,7 +63,7 @@ func Run(ctx context.Context, o Options) (Verdict, error) {
 }
 
 func (s *suite) run(ctx context.Context) (Verdict, error) {
-	s.log.printf("seed %d, %d records, %d rounds", s.options.Seed, s.options.Records, s.options.Rounds)
+	s.log.printf("seed %d, %d records, %d rounds", s.options.Seed, s.options.Records, s.options.rounds())
 	endTriggers := s.pullTriggers(ctx)
 	defer endTriggers()
 	loadCtx, endLoad := context.WithCancel(ctx)

@@ -15,15 +15,15 @@ import (
 // clusterFaults are the faults that only a cluster can have: the links to one node
 // fail, and the slot of a stream moves to another node.
 func (s *suite) clusterFaults() []fault {
-	one := func(l *link, do func(*link) func(context.Context, *rand.Rand) (bool, error)) func(context.Context, *rand.Rand) (bool, error) {
+	one := func(l *link, c condition) func(context.Context, *rand.Rand) (bool, error) {
 		return func(ctx context.Context, random *rand.Rand) (bool, error) {
-			return do(l.part(random.IntN(len(l.ways))))(ctx, random)
+			return s.lossy(l.part(random.IntN(len(l.ways))), c)(ctx, random)
 		}
 	}
 	return []fault{
-		s.renewing(fault{"cut the link from ingest to one node", one(s.links.ingestRedis, s.cut)}),
-		{"cut the link from drainer to one node", one(s.links.drainerRedis, s.cut)},
-		{"black-hole the link from drainer to one node", one(s.links.drainerRedis, s.blackHole)},
+		s.renewing(fault{"cut the link from ingest to one node", one(s.links.ingestRedis, cut)}),
+		{"cut the link from drainer to one node", one(s.links.drainerRedis, cut)},
+		{"black-hole the link from drainer to one node", one(s.links.drainerRedis, unanswered)},
 		s.renewing(fault{"move a slot", s.moveSlot}),
 	}
 }

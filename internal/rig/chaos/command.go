@@ -1,8 +1,11 @@
 package chaos
 
 import (
-	"bytes"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/alicebob/miniredis/v2/proto"
 )
 
 type verb int
@@ -26,43 +29,67 @@ type command struct {
 	at     time.Time
 }
 
-// parseCommand recognises the scripts of the drainer, and pushes with a key, by their
+// parseCommand recognizes the scripts of the drainer, and pushes with a key, by their
 // keys.
-func (l leasing) parseCommand(v respValue) command {
-	if len(v.items) == 2 && bytes.EqualFold(v.items[0].text, []byte("cluster")) && bytes.EqualFold(v.items[1].text, []byte("slots")) {
+func (l leasing) parseCommand(request string) command {
+	words, err := proto.ReadStrings(request)
+	if err != nil || len(words) < 2 {
+		return command{}
+	}
+	name := strings.ToLower(words[0])
+	if name == "cluster" && strings.EqualFold(words[1], "slots") {
 		return command{verb: slotsVerb}
 	}
-	if len(v.items) < 4 {
+	if name != "evalsha" && name != "eval" || len(words) < 3 {
 		return command{}
 	}
-	name := string(bytes.ToLower(v.items[0].text))
-	n := v.items[2].number()
-	if name != "evalsha" && name != "eval" || n < 3 || len(v.items) < 3+n+1 {
+	n := number(words[2])
+	if n < 3 || len(words) < 3+n+1 {
 		return command{}
 	}
-	keys, args := v.items[3:3+n], v.items[3+n:]
-	isClaim := func(key respValue) bool { return bytes.Contains(key.text, []byte("}:claim:")) }
-	if n == 5 && bytes.HasSuffix(keys[3].text, []byte("}:once")) {
-		envelope := args[len(args)-1].text
-		number, _, ok := parseHeader(envelope[max(0, bytes.Index(envelope, []byte(bodyBegin))):])
-		if ok {
-			return command{verb: pushVerb, record: number}
-		}
-	}
-	c := command{}
-	for _, key := range keys {
-		if isClaim(key) {
-			c.claim = string(key.text)
-		}
-	}
+	keys, args := words[3:3+n], words[3+n:]
+	isClaim := func(key string) bool { return strings.Contains(key, "}:claim:") }
 	switch {
-	case n == 3 && isClaim(keys[1]):
-		c.verb = settleVerb // ack
+	case n == 3 && isClaim(keys[1]): // ack
+		return command{verb: settleVerb, claim: keys[1]}
 	case n == 4 && isClaim(keys[2]) && len(args) == 4 &&
-		args[1].number() == int(l.lease.Milliseconds()) && args[2].number() == l.records && args[3].number() == l.bytes:
-		c.verb = claimVerb
-	case n == 4 && isClaim(keys[2]) && len(args) > 1:
-		c.verb, c.left = settleVerb, args[1].number() // release
+		number(args[1]) == int(l.lease.Milliseconds()) && number(args[2]) == l.records && number(args[3]) == l.bytes:
+		return command{verb: claimVerb, claim: keys[2]}
+	case n == 4 && isClaim(keys[2]) && len(args) > 1: // release
+		return command{verb: settleVerb, claim: keys[2], left: number(args[1])}
+	case n == 5 && strings.HasSuffix(keys[3], "}:once"):
+		envelope := args[len(args)-1]
+		if record, _, ok := parseHeader([]byte(envelope[max(0, strings.Index(envelope, bodyBegin)):])); ok {
+			return command{verb: pushVerb, record: record}
+		}
 	}
-	return c
+	return command{}
+}
+
+// claimed returns the number of records in the reply to a claim.
+func claimed(reply string) int {
+	if parts, err := proto.ReadArray(reply); err == nil && len(parts) == 2 {
+		envelopes, _ := proto.ReadArray(parts[1]) // none if it is no array
+		return len(envelopes)
+	}
+	return 0
+}
+
+// pushed returns the status in the reply to a push with a key, and whether there is
+// one.
+func pushed(reply string) (status int, ok bool) {
+	parts, err := proto.ReadArray(reply)
+	if err != nil || len(parts) != 3 {
+		return 0, false
+	}
+	return number(strings.Trim(parts[0], ":\r\n")), true
+}
+
+// number returns a word as an integer, or -1 if it is not an integer.
+func number(word string) int {
+	n, err := strconv.Atoi(word)
+	if err != nil {
+		return -1
+	}
+	return n
 }

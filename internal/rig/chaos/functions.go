@@ -27,8 +27,8 @@ type functions struct {
 	ingest, drainer, bridge *lambdatest.Function
 	output                  *os.File
 
-	mu      sync.Mutex
-	proxies map[string]proxies // by caller
+	mu       sync.Mutex
+	watchers map[string]*watcher // by caller
 }
 
 // Callers are the access key ids that processes sign their calls with. They identify
@@ -44,13 +44,6 @@ func (s *suite) startFunctions(ctx context.Context) (*functions, error) {
 	if bin == "" {
 		bin = filepath.Join(s.dir, "bin")
 	}
-	packages := map[string]string{"ingest": "./functions/ingest", "drainer": s.settings.drainer, "bridge": "./functions/bridge"}
-	bootstrap := func(name string) string { return filepath.Join(bin, filepath.Base(packages[name])) }
-	for name, pkg := range packages {
-		if err := build(ctx, pkg, bootstrap(name)); err != nil {
-			return nil, err
-		}
-	}
 	if err := os.WriteFile(filepath.Join(s.dir, "streams.json"), []byte(streamsJSON), 0o600); err != nil {
 		return nil, fmt.Errorf("writing streams.json: %w", err)
 	}
@@ -58,80 +51,80 @@ func (s *suite) startFunctions(ctx context.Context) (*functions, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating the log of the functions: %w", err)
 	}
-	f := &functions{output: output, proxies: make(map[string]proxies)}
-	start := func(name, caller string, processes int, timeout time.Duration, more func(caller string) []string) *lambdatest.Function {
-		return lambdatest.New(lambdatest.Options{
-			Name: name, Bootstrap: bootstrap(name), Dir: s.dir, Concurrency: processes, Timeout: timeout, Output: output,
+	f := &functions{output: output, watchers: make(map[string]*watcher)}
+	for _, one := range []struct {
+		into        **lambdatest.Function
+		pkg, caller string
+		processes   int
+		timeout     time.Duration
+		env         func(caller string) []string
+	}{
+		{&f.ingest, "./functions/ingest", ingestCaller, s.settings.ingest, ingestTimeout, s.ingestEnv},
+		{&f.drainer, s.settings.drainer, drainerCaller, s.settings.drainers, drainerTimeout, s.drainerEnv},
+		{&f.bridge, "./functions/bridge", bridgeCaller, s.settings.bridges, bridgeTimeout, func(string) []string { return nil }},
+	} {
+		name := filepath.Base(one.pkg)
+		bootstrap := filepath.Join(bin, name)
+		if err := build(ctx, one.pkg, bootstrap); err != nil {
+			return nil, errors.Join(err, output.Close())
+		}
+		*one.into = lambdatest.New(lambdatest.Options{
+			Name: name, Bootstrap: bootstrap, Dir: s.dir, Concurrency: one.processes, Timeout: one.timeout, Output: output,
 			Env: func(n int) []string {
-				self := caller + strconv.Itoa(n)
-				return append(s.commonEnv(self), more(self)...)
+				self := one.caller + strconv.Itoa(n)
+				return append(s.commonEnv(self), one.env(self)...)
 			},
 			Ended: func(p *lambdatest.Process, killed bool, err error) {
-				s.ended(caller+strconv.Itoa(p.Number), killed, err)
+				s.ended(one.caller+strconv.Itoa(p.Number), killed, err)
 			},
 		})
 	}
-	set := s.settings
-	ingestRedis := "redis://" + s.links.ingestRedis.addr()
-	if set.cluster { // The functions' clients must see the links instead of the nodes.
-		all, err := startProxies(watch{caller: ingestCaller, leasing: set.leasing, claims: s.claims, pushes: s.pushes, traps: s.traps}, s.links.ingestRedis.addrs(), s.redis.addrs())
-		if err != nil {
-			return nil, err
-		}
-		f.proxies[ingestCaller], ingestRedis = all, all.url()
-	}
-	if s.tls != nil {
-		ingestRedis = "rediss://" + s.tls.addr()
-	}
-	f.ingest = start("ingest", ingestCaller, set.ingest, ingestTimeout, func(caller string) []string {
-		url := ingestRedis
-		if set.keys {
-			url = s.proxiesFor(caller, s.links.ingestRedis)
-		}
-		return append([]string{env.RedisURL + "=" + url, env.ClientsSecret + "=" + clientsSecret, "SSL_CERT_FILE=" + s.caFile}, set.ingestEnv...)
-	})
-	f.drainer = start("drainer", drainerCaller, set.drainers, drainerTimeout, func(caller string) []string {
-		return append([]string{
-			env.RedisURL + "=" + s.proxiesFor(caller, s.links.drainerRedis), env.Lease + "=" + set.leasing.lease.String(),
-			env.ClaimRecords + "=" + strconv.Itoa(set.leasing.records), env.ClaimBytes + "=" + strconv.Itoa(set.leasing.bytes),
-		}, set.drainerEnv...)
-	})
-	f.bridge = start("bridge", bridgeCaller, set.bridges, bridgeTimeout, func(string) []string { return nil })
 	return f, nil
+}
+
+func (s *suite) ingestEnv(caller string) []string {
+	return append([]string{
+		env.RedisURL + "=" + s.redisURL(caller, s.links.ingestRedis), env.ClientsSecret + "=" + clientsSecret, "SSL_CERT_FILE=" + s.caFile,
+	}, s.settings.ingestEnv...)
+}
+
+func (s *suite) drainerEnv(caller string) []string {
+	leasing := s.settings.leasing
+	return append([]string{
+		env.RedisURL + "=" + s.redisURL(caller, s.links.drainerRedis), env.Lease + "=" + leasing.lease.String(),
+		env.ClaimRecords + "=" + strconv.Itoa(leasing.records), env.ClaimBytes + "=" + strconv.Itoa(leasing.bytes),
+	}, s.settings.drainerEnv...)
 }
 
 // commonEnv returns the variables that all functions have. The access key id
 // identifies the caller.
 func (s *suite) commonEnv(caller string) []string {
-	to := func(l *link) string { return "http://" + l.addr() }
+	to := func(l *link) string { return "http://" + l.relay.addr() }
 	return []string{
 		"AWS_ACCESS_KEY_ID=" + caller, "AWS_SECRET_ACCESS_KEY=secret",
 		"AWS_ENDPOINT_URL_KINESIS=" + to(s.links.kinesis), "AWS_ENDPOINT_URL_FIREHOSE=" + to(s.links.firehose),
 		"AWS_ENDPOINT_URL_S3=" + to(s.links.s3), "AWS_ENDPOINT_URL_SQS=" + to(s.links.sqs),
-		"AWS_ENDPOINT_URL_SECRETS_MANAGER=" + to(s.links.secretsMgr),
+		"AWS_ENDPOINT_URL_SECRETS_MANAGER=" + to(s.links.secrets),
 		env.Name + "=" + deployment, env.Streams + "=streams.json", env.ArchiveBucket + "=" + bucket,
 		env.WakeQueueURL + "=" + to(s.links.sqs) + wakePath,
 	}
 }
 
-// proxiesFor starts the proxies of one process to Redis through a link, and returns their
-// URL.
-func (s *suite) proxiesFor(caller string, l *link) string {
-	all, err := startProxies(watch{
-		caller: caller, leasing: s.settings.leasing, claims: s.claims, pushes: s.pushes, traps: s.traps,
-		timeUp: func() bool {
-			p := s.functions.find(caller)
-			return p != nil && time.Until(p.Deadline()) < drainerTimeout/10+500*time.Millisecond
-		},
-	}, l.addrs(), s.redis.addrs())
+// redisURL returns the URL at which a process reaches Redis through a link. Unless the
+// link has a shared relay, it starts a watcher of the process.
+func (s *suite) redisURL(caller string, l *link) string {
+	if l.relay != nil {
+		return l.relay.redisURL()
+	}
+	w, err := s.watch(caller, l)
 	if err != nil {
 		s.problems.add("%v", err)
 		return "redis://127.0.0.1:1"
 	}
 	s.functions.mu.Lock()
 	defer s.functions.mu.Unlock()
-	s.functions.proxies[caller] = all
-	return all.url()
+	s.functions.watchers[caller] = w
+	return w.url()
 }
 
 // ended handles the end of a process. A process that ends by itself is a problem.
@@ -140,11 +133,11 @@ func (s *suite) ended(caller string, killed bool, err error) {
 		s.problems.add("process %s ended by itself: %v", caller, err)
 	}
 	s.functions.mu.Lock()
-	all := s.functions.proxies[caller]
-	delete(s.functions.proxies, caller)
+	w := s.functions.watchers[caller]
+	delete(s.functions.watchers, caller)
 	s.functions.mu.Unlock()
-	if all != nil {
-		all.close()
+	if w != nil {
+		w.close()
 		s.claims.ended(caller)
 	}
 }
@@ -170,11 +163,11 @@ func (f *functions) close() {
 		function.Close()
 	}
 	f.mu.Lock()
-	left := f.proxies
-	f.proxies = nil
+	left := f.watchers
+	f.watchers = nil
 	f.mu.Unlock()
-	for _, all := range left {
-		all.close()
+	for _, w := range left {
+		w.close()
 	}
 	_ = f.output.Close()
 }

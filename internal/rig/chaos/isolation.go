@@ -8,31 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/google/uuid"
 
-	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
-	"github.com/data-sink/data-sink/internal/pipeline/wake"
 )
-
-// IsolationOptions configure Isolation. The zero values are phases of a minute, 40
-// requests a second for the healthy streams, and a flood of 300,000 records.
-type IsolationOptions struct {
-	Lab
-	// Rate is the number of requests a second for the healthy streams together, and
-	// for the victim in the phases throttled and poisoned.
-	Rate int
-	// Phase is the duration of each phase.
-	Phase time.Duration
-	// Flood is the number of records of the flood. Two thirds of them are queued
-	// before the flood begins to drain.
-	Flood int
-	// Hurry shortens the interval of sweeps to a fraction of a second. Then the
-	// sweeps hide how wake-ups work.
-	Hurry bool
-}
 
 // IsolationReport has the time from receipt to tap of the records of healthy
 // streams, phase by phase.
@@ -106,19 +85,22 @@ func (r IsolationReport) Outcome() error {
 
 // Isolation measures what the troubles of one stream, the victim, do to the other
 // streams. It runs no bridge, because the measured path ends at the tap.
-func Isolation(ctx context.Context, o IsolationOptions) (IsolationReport, error) {
-	if o.Rate == 0 {
-		o.Rate, o.Phase, o.Flood = 40, time.Minute, 300_000
-	}
+func Isolation(ctx context.Context, l Lab) (IsolationReport, error) {
 	var report IsolationReport
 	set := deployed()
-	set.inMemory = true
-	if o.Hurry {
-		set.schedule = sweepInterval
+	set.inMemory, set.unwatched = true, true
+	if l.Hurry {
+		set.schedule = sweepInterval // Then the sweeps hide how wake-ups work.
 	}
-	err := inLab(ctx, o.Lab, set, func(s *suite) error {
+	err := inLab(ctx, l, set, func(s *suite) error {
 		victim := streamList[0]
-		i := &isolation{suite: s, options: o, victim: victim, resource: stream.ResourceName(deployment, victim.Name), waker: s.newWaker()}
+		i := &isolation{
+			suite: s, rate: 40, lasts: time.Minute, records: 300_000,
+			victim: victim, resource: stream.ResourceName(deployment, victim.Name),
+		}
+		if l.Hurry {
+			i.rate, i.lasts, i.records = 20, 3*time.Second, 9_000
+		}
 		s.warm(warmProcesses, authorization)
 		defer s.pull(ctx, s.deliverWakeUps, s.schedule)()
 		for _, phase := range []struct {
@@ -142,20 +124,15 @@ func Isolation(ctx context.Context, o IsolationOptions) (IsolationReport, error)
 
 type isolation struct {
 	*suite
-	options  IsolationOptions
+	// rate is the number of requests a second for the healthy streams together, and
+	// for the victim in the phases throttled and poisoned.
+	rate  int
+	lasts time.Duration // of each phase
+	// records is the number of records of the flood. Two thirds of them are queued
+	// before the flood begins to drain.
+	records  int
 	victim   stream.Stream
 	resource string // of the victim, in Kinesis
-	waker    *wake.Waker
-}
-
-// wakeInterval is the stack's wake interval.
-const wakeInterval = time.Second
-
-// newWaker returns a waker that sends wake-ups as ingest does.
-func (s *suite) newWaker() *wake.Waker {
-	return wake.New(sqs.New(sqs.Options{
-		Region: cloud.Region, BaseEndpoint: &s.aws.URL, Credentials: credentials.NewStaticCredentialsProvider("SUITE", "secret", ""),
-	}), s.aws.URL+wakePath)
 }
 
 // healthy issues a record of a stream other than the victim that fits on the tap.
@@ -175,11 +152,11 @@ func (i *isolation) fits(r record) bool {
 // until they are on the tap.
 func (i *isolation) phase(ctx context.Context, name string, do func(context.Context, *IsolationPhase) error) (IsolationPhase, error) {
 	p := IsolationPhase{Name: name}
-	during, cancel := context.WithTimeout(ctx, i.options.Phase)
+	during, cancel := context.WithTimeout(ctx, i.lasts)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- do(during, &p) }()
-	posts := i.steady(during, i.options.Rate, 1, func(int) (record, string) { return i.healthy(), authorization })
+	posts := i.steady(during, i.rate, 1, func(int) (record, string) { return i.healthy(), authorization })
 	if err := errors.Join(<-done, ctx.Err()); err != nil {
 		return p, err
 	}

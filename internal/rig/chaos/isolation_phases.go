@@ -24,7 +24,7 @@ func (i *isolation) nothing(ctx context.Context, _ *IsolationPhase) error {
 
 // victims posts records of the victim until ctx ends, and returns their number.
 func (i *isolation) victims(ctx context.Context, next func(record) record) int {
-	return len(i.steady(ctx, i.options.Rate, 1, func(int) (record, string) {
+	return len(i.steady(ctx, i.rate, 1, func(int) (record, string) {
 		for {
 			if r := i.ledger.nextHealthy(); r.stream.Name == i.victim.Name && i.fits(r) {
 				return next(r), authorization
@@ -47,7 +47,7 @@ func (i *isolation) poison(ctx context.Context, p *IsolationPhase) error {
 	var pushed atomic.Int64
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		for ; ctx.Err() == nil; backoff.Sleep(ctx, time.Second/time.Duration(i.options.Rate)) {
+		for ; ctx.Err() == nil; backoff.Sleep(ctx, time.Second/time.Duration(i.rate)) {
 			if i.push(ctx, []byte{undecodableMark}) {
 				pushed.Add(1)
 			}
@@ -111,23 +111,26 @@ func (i *isolation) flood(ctx context.Context, p *IsolationPhase) error {
 		}
 		wg.Wait()
 	}
-	push(i.options.Flood * 2 / 3)
+	push(i.records * 2 / 3)
 	if err := i.noteDepth(p); err != nil {
 		return err
 	}
 	end()
 	i.log.printf("%d records are queued", p.Depth)
-	push(i.options.Flood)
+	push(i.records)
 	p.Others = int(pushed.Load())
 	<-ctx.Done()
 	return nil
 }
 
+// wakeInterval is the stack's wake interval.
+const wakeInterval = time.Second
+
 // push pushes to the victim's queue and sends a due wake-up, as ingest does.
 func (i *isolation) push(ctx context.Context, envelope []byte) bool {
 	pushed, err := i.redis.queue.Push(ctx, i.victim.Name, envelope, 0)
 	if err == nil && pushed.WakeDue {
-		err = i.waker.Wake(ctx, i.victim.Name, wakeInterval)
+		_, err = i.aws.Queues[wakePath].Send(ctx, `{"stream":"`+i.victim.Name+`"}`, wakeInterval)
 	}
 	return err == nil
 }

@@ -2,13 +2,12 @@ package chaos_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/data-sink/data-sink/internal/rig/chaos"
 )
 
 func TestTroubleOfOneStreamDoesNotDelayTheOthers(t *testing.T) {
-	r, err := chaos.Isolation(t.Context(), chaos.IsolationOptions{Lab: lab(t), Rate: 20, Phase: 3 * time.Second, Flood: 9_000, Hurry: true})
+	r, err := chaos.Isolation(t.Context(), hurriedLab(t))
 	if err != nil {
 		t.Fatal(err)
 	}

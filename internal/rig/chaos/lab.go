@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/data-sink/data-sink/internal/rig/redistest"
 )
 
 // Lab is the environment of a run or a scenario.
@@ -28,6 +30,9 @@ type Lab struct {
 	Dir string
 	// Log receives a line for each thing that happens. Nil discards them.
 	Log io.Writer
+	// Hurry shortens a scenario from minutes to seconds. Then the figures mean
+	// nothing.
+	Hurry bool
 }
 
 // settings configure the functions and their triggers.
@@ -53,6 +58,8 @@ type settings struct {
 	// keys lets clients send every record with an idempotency key until it is
 	// accepted. It is not possible with tls.
 	keys bool
+	// unwatched disables the count of claims that may be delivered twice.
+	unwatched bool
 }
 
 // suite is one run or scenario.
@@ -68,9 +75,8 @@ type suite struct {
 	links     *links
 	functions *functions
 	mappings  []*cloud.Mapping
-	// tls terminates TLS between ingest and its link to Redis; nil without TLS.
-	tls *relay
-	// caFile is the path of the CA that signed its certificate.
+	// caFile is the path of the CA that signed the certificate of Redis; empty without
+	// TLS.
 	caFile     string
 	partitions *partitions
 	ledger     *ledger
@@ -122,10 +128,8 @@ func (s *suite) start(ctx context.Context) error {
 	if s.links, err = startLinks(s.redis.addrs(), s.aws.Addr); err != nil {
 		return err
 	}
-	if s.settings.tls {
-		if err := s.startTLS(); err != nil {
-			return err
-		}
+	if err := s.shareLinks(); err != nil {
+		return err
 	}
 	if s.functions, err = s.startFunctions(ctx); err != nil {
 		return err
@@ -133,17 +137,16 @@ func (s *suite) start(ctx context.Context) error {
 	if err := s.openMappings(); err != nil {
 		return err
 	}
-	s.load = newLoad(s.functions.ingest, s.settings.ingest, s.redis.queue, s.ledger, s.partitions)
-	s.load.keys = s.settings.keys
+	s.load = &load{
+		ingest: s.functions.ingest, senders: s.settings.ingest, queue: s.redis.queue, ledger: s.ledger, partitions: s.partitions,
+		keys: s.settings.keys, rate: leastRate,
+	}
 	return nil
 }
 
 func (s *suite) stop() {
 	if s.functions != nil {
 		s.functions.close()
-	}
-	if s.tls != nil {
-		s.tls.close()
 	}
 	if s.links != nil {
 		s.links.close()
@@ -173,3 +176,32 @@ func (s *suite) pull(ctx context.Context, triggers ...func(context.Context)) (en
 		wg.Wait()
 	}
 }
+
+// shareLinks starts the relays to Redis of the processes that are not watched.
+func (s *suite) shareLinks() error {
+	var certificate *tls.Certificate
+	if s.settings.tls {
+		cert, key, ca, err := redistest.Certificate(s.dir, "localhost")
+		if err != nil {
+			return err
+		}
+		loaded, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return fmt.Errorf("loading the certificate of Redis: %w", err)
+		}
+		certificate, s.caFile = &loaded, ca
+	}
+	if !s.settings.watchesIngest() {
+		if err := s.links.ingestRedis.share(certificate); err != nil {
+			return err
+		}
+	}
+	if s.settings.unwatched {
+		return s.links.drainerRedis.share(nil)
+	}
+	return nil
+}
+
+// watchesIngest reports whether processes of ingest are watched. In a cluster a watcher
+// also replaces the addresses of the nodes.
+func (s settings) watchesIngest() bool { return s.cluster || s.keys }

@@ -6,11 +6,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/data-sink/data-sink/internal/pipeline/backoff"
@@ -28,25 +29,15 @@ type load struct {
 	// partitions records what is accepted during a partition of Redis.
 	partitions *partitions
 
-	// goal is the number of acknowledged records at which the load pauses.
-	goal atomic.Int64
-	// rate limits the records per second; 0 is no limit. With a rate, a quarter of
-	// the load continues beyond the goal, so that there is load for as long as a
-	// fault lasts.
-	rate atomic.Int64
 	// keys lets senders send every record with its idempotency key until it is
 	// accepted. resent counts the records that were sent more than once, gaveUp those
 	// that no try got accepted.
 	keys           bool
 	resent, gaveUp counter
-	// refused counts records that were not acknowledged.
-	refused counter
 
-	tokens chan struct{}
-}
-
-func newLoad(ingest *lambdatest.Function, senders int, q *queue.Queue, l *ledger, p *partitions) *load {
-	return &load{ingest: ingest, senders: senders, queue: q, ledger: l, partitions: p, tokens: make(chan struct{})}
+	mu   sync.Mutex // guards the fields below
+	rate int        // records a second; 0 is no limit
+	due  time.Time  // of the next record
 }
 
 // run sends until ctx ends and all requests are answered.
@@ -54,47 +45,53 @@ func (l *load) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	for range l.senders {
 		wg.Go(func() {
-			for {
-				select {
-				case <-ctx.Done():
-					return
-				case <-l.tokens:
-					l.send()
-				}
+			for l.awaitTurn(ctx) {
+				l.send()
 			}
 		})
 	}
-	l.feed(ctx)
 	wg.Wait()
 }
 
-// feed hands out a token for each record to send.
-func (l *load) feed(ctx context.Context) {
-	next := time.Now()
-	for ctx.Err() == nil {
-		rate := l.rate.Load()
-		if int64(l.ledger.ackedCount()) >= l.goal.Load() {
-			if rate == 0 {
-				backoff.Sleep(ctx, time.Millisecond)
-				continue
-			}
-			rate = max(1, rate/4)
-		}
-		if rate > 0 {
-			// Do not catch up on records that were not sent in time.
-			if late := time.Now().Add(-20 * time.Millisecond); next.Before(late) {
-				next = late
-			}
-			next = next.Add(time.Second / time.Duration(rate))
-			if wait := time.Until(next); wait > time.Millisecond {
-				backoff.Sleep(ctx, wait)
-			}
-		}
-		select {
-		case l.tokens <- struct{}{}:
-		case <-ctx.Done():
-		}
+// awaitTurn waits until the rate allows another record, and reports whether ctx has
+// not ended.
+func (l *load) awaitTurn(ctx context.Context) bool {
+	l.mu.Lock()
+	// Do not catch up on records that were not sent in time.
+	if late := time.Now().Add(-20 * time.Millisecond); l.due.Before(late) {
+		l.due = late
 	}
+	if l.rate > 0 {
+		l.due = l.due.Add(time.Second / time.Duration(l.rate))
+	}
+	due := l.due
+	l.mu.Unlock()
+	return backoff.Sleep(ctx, time.Until(due))
+}
+
+// setRate limits the records a second, without a limit if rate is 0, and returns the
+// old limit.
+func (l *load) setRate(rate int) (old int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old, l.rate = l.rate, rate
+	return old
+}
+
+// atFullSpeed sends records without a limit while do runs.
+func (l *load) atFullSpeed(do func()) {
+	old := l.setRate(0)
+	do()
+	l.setRate(old)
+}
+
+// await sends at full speed until a number of records is acknowledged.
+func (l *load) await(ctx context.Context, acked int) {
+	l.atFullSpeed(func() {
+		for ctx.Err() == nil && l.ledger.ackedCount() < acked {
+			backoff.Sleep(ctx, time.Millisecond)
+		}
+	})
 }
 
 // send sends one record and records whether it was acknowledged.
@@ -104,8 +101,6 @@ func (l *load) send() {
 	if r.kind == undecodable {
 		if _, err := l.queue.Push(context.Background(), r.stream.Name, notEnvelope(r), 0); err == nil {
 			l.accept(r.n, sent)
-		} else {
-			l.refused.Add(1)
 		}
 		return
 	}
@@ -113,9 +108,7 @@ func (l *load) send() {
 		l.sendUntilAccepted(r)
 		return
 	}
-	if status, _ := l.post(r, authorization); status != http.StatusAccepted {
-		l.refused.Add(1)
-	}
+	l.post(r, authorization)
 }
 
 // post sends a record with an Authorization header, and returns the status (0 if
@@ -154,56 +147,48 @@ func basic(user, password string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
-// event builds the API Gateway event of a record.
+// event returns the API Gateway event of a record.
 func (l *load) event(r record, authorization string) []byte {
-	body, headers := r.body, ""
-	if l.keys {
-		headers = `,"idempotency-key":"` + idempotencyKey(r.n) + `"`
+	path := "/archives/" + r.stream.Name
+	e := events.APIGatewayV2HTTPRequest{
+		Version: "2.0", RouteKey: "POST /archives/{stream}", RawPath: path,
+		Headers: map[string]string{"authorization": authorization},
+		RequestContext: events.APIGatewayV2HTTPRequestContext{
+			RequestID: strconv.Itoa(r.n), Stage: "$default",
+			HTTP: events.APIGatewayV2HTTPRequestContextHTTPDescription{Method: http.MethodPost, Path: path},
+		},
+		PathParameters: map[string]string{"stream": r.stream.Name},
 	}
-	if r.gzipped {
-		body, headers = compressed(body), headers+`,"content-encoding":"application/gzip","content-type":"application/octet-stream"`
-	}
-	e := make([]byte, 0, 1024+len(body)*4/3)
-	e = append(e, `{"version":"2.0","routeKey":"POST /archives/{stream}","rawPath":"/archives/`+r.stream.Name+`","rawQueryString":"`...)
 	if r.partitionKey != "" {
-		e = append(e, "partition_key="+string(bytes.ReplaceAll([]byte(r.partitionKey), []byte(" "), []byte("+")))...)
+		e.RawQueryString = url.Values{"partition_key": {r.partitionKey}}.Encode()
 	}
-	e = append(e, `","headers":{"authorization":"`+authorization+`"`+headers+`},"requestContext":{"requestId":"`...)
-	e = strconv.AppendInt(e, int64(r.n), 10)
-	e = append(e, `","stage":"$default","http":{"method":"POST","path":"/archives/`+r.stream.Name+`"}},"pathParameters":{"stream":"`+r.stream.Name...)
+	if l.keys {
+		e.Headers["idempotency-key"] = idempotencyKey(r.n)
+	}
+	body := r.body
+	if r.gzipped {
+		body = compressed(body)
+		e.Headers["content-encoding"], e.Headers["content-type"] = "application/gzip", "application/octet-stream"
+	}
 	if r.asText {
-		text, err := json.Marshal(string(body))
-		if err != nil {
-			panic(err) // a string always has a JSON form
-		}
-		return append(append(append(e, `"},"isBase64Encoded":false,"body":`...), text...), '}')
+		e.Body = string(body)
+	} else {
+		e.Body, e.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
 	}
-	e = append(e, `"},"isBase64Encoded":true,"body":"`...)
-	return append(base64.StdEncoding.AppendEncode(e, body), `"}`...)
+	event, err := json.Marshal(e)
+	if err != nil {
+		panic(err) // strings always have a JSON form
+	}
+	return event
 }
 
-var compressors = sync.Pool{New: func() any {
-	w, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+func compressed(b []byte) []byte {
+	var out bytes.Buffer
+	w, err := gzip.NewWriterLevel(&out, gzip.StatelessCompression)
 	if err != nil {
 		panic(err) // the level is a constant
 	}
-	return w
-}}
-
-func compressed(b []byte) []byte {
-	w := compressors.Get().(*gzip.Writer)
-	defer compressors.Put(w)
-	var out bytes.Buffer
-	w.Reset(&out)
 	_, _ = w.Write(b) // to memory
 	_ = w.Close()
 	return out.Bytes()
-}
-
-// await sends at full speed until the goal is reached.
-func (l *load) await(ctx context.Context) {
-	l.rate.Store(0)
-	for ctx.Err() == nil && int64(l.ledger.ackedCount()) < l.goal.Load() {
-		backoff.Sleep(ctx, time.Millisecond)
-	}
 }

@@ -11,24 +11,18 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/data-sink/data-sink/internal/pipeline/archive"
-	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 
 	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
+	"github.com/data-sink/data-sink/internal/rig/redistest"
 )
 
-// OutageOptions configure Outage. The zero values are an outage of a minute under a
-// load of 200 requests a second, with the settings of the stack.
-type OutageOptions struct {
-	Lab
-	// Rate is the number of requests a second.
-	Rate int
-	// Redis is up for Before, down for Down, and up again for After. Kinesis
-	// throttles every record from the middle of Before until Redis is back, so that
-	// Redis holds a backlog during the outage.
-	Before, Down, After time.Duration
-	// Hurry shortens the interval of sweeps and the lease to seconds.
-	Hurry bool
+// outage is the course of an outage: Redis is up for before, down for down, and up
+// again for after, under a load of rate requests a second.
+type outage struct {
+	rate                int
+	before, down, after time.Duration
 }
 
 // warmProcesses is the number of processes of ingest that exist when the load
@@ -102,31 +96,26 @@ func (f OutageFigures) Outcome() error {
 	return f.Verdict.Err()
 }
 
-// Outage kills Redis under a steady load, and then freezes it.
-func Outage(ctx context.Context, o OutageOptions) (OutageReport, error) {
-	if o.Rate == 0 {
-		o.Rate, o.Before, o.Down, o.After = 200, 20*time.Second, time.Minute, 20*time.Second
-	}
+// Outage kills Redis for a minute under a load of 200 requests a second, and then
+// freezes it, with the settings of the stack.
+func Outage(ctx context.Context, l Lab) (OutageReport, error) {
+	o := outage{rate: 200, before: 20 * time.Second, down: time.Minute, after: 20 * time.Second}
 	set := deployed()
-	if o.Hurry {
+	if l.Hurry {
+		o = outage{rate: 40, before: 2 * time.Second, down: 3 * time.Second, after: 2 * time.Second}
 		set.leasing.lease, set.schedule = lease, sweepInterval
 	}
 	var report OutageReport
 	for _, way := range []struct {
-		name       string
-		down, back func(*redisServer) error
+		name string
+		down func(*redistest.Server)
+		back func(*redistest.Server) error
 	}{
-		{
-			"killed", func(r *redisServer) error { r.nodes[0].Kill(); return nil },
-			func(r *redisServer) error { return r.nodes[0].Restart() },
-		},
-		{
-			"frozen", func(r *redisServer) error { r.nodes[0].Freeze(); return nil },
-			func(r *redisServer) error { r.nodes[0].Thaw(); return nil },
-		},
+		{"killed", (*redistest.Server).Kill, (*redistest.Server).Restart},
+		{"frozen", (*redistest.Server).Freeze, func(r *redistest.Server) error { r.Thaw(); return nil }},
 	} {
-		f := OutageFigures{Redis: way.name, Down: o.Down}
-		err := inLab(ctx, o.Lab, set, func(s *suite) error {
+		f := OutageFigures{Redis: way.name, Down: o.down}
+		err := inLab(ctx, l, set, func(s *suite) error {
 			return s.outage(ctx, o, &f, way.down, way.back)
 		}, func() error { return f.Outcome() })
 		if err != nil {
@@ -137,7 +126,7 @@ func Outage(ctx context.Context, o OutageOptions) (OutageReport, error) {
 	return report, nil
 }
 
-func (s *suite) outage(ctx context.Context, o OutageOptions, f *OutageFigures, down, back func(*redisServer) error) error {
+func (s *suite) outage(ctx context.Context, o outage, f *OutageFigures, down func(*redistest.Server), back func(*redistest.Server) error) error {
 	endTriggers := s.pullTriggers(ctx)
 	defer endTriggers()
 	var mu sync.Mutex
@@ -157,19 +146,18 @@ func (s *suite) outage(ctx context.Context, o OutageOptions, f *OutageFigures, d
 	defer endLoad()
 	posts := make(chan []post, 1)
 	go func() {
-		posts <- s.steady(loadCtx, o.Rate, 1, func(int) (record, string) { return s.ledger.nextHealthy(), authorization })
+		posts <- s.steady(loadCtx, o.rate, 1, func(int) (record, string) { return s.ledger.nextHealthy(), authorization })
 	}()
-	backoff.Sleep(ctx, o.Before/2)
+	backoff.Sleep(ctx, o.before/2)
+	// Kinesis throttles every record, so that Redis holds a backlog during the outage.
 	_, endTrouble := s.aws.makeTrouble(cloud.ServiceKinesis, 1, cloud.Fault{Throttle: 1})
-	backoff.Sleep(ctx, o.Before/2)
-	if err := down(s.redis); err != nil {
-		return err
-	}
+	backoff.Sleep(ctx, o.before/2)
+	down(s.redis.nodes[0].Server)
 	gone := time.Now()
 	s.log.printf("Redis is %s", f.Redis)
-	backoff.Sleep(ctx, o.Down)
+	backoff.Sleep(ctx, o.down)
 	returned := time.Now()
-	if err := back(s.redis); err != nil {
+	if err := back(s.redis.nodes[0].Server); err != nil {
 		return err
 	}
 	var err error
@@ -182,7 +170,7 @@ func (s *suite) outage(ctx context.Context, o OutageOptions, f *OutageFigures, d
 	}
 	endTrouble()
 	s.log.printf("Redis is back with a backlog of %d records", f.Backlog)
-	backoff.Sleep(ctx, o.After)
+	backoff.Sleep(ctx, o.after)
 	endLoad()
 	all := <-posts
 	if err := s.drain(ctx); err != nil {

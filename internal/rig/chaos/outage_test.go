@@ -2,15 +2,12 @@ package chaos_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/data-sink/data-sink/internal/rig/chaos"
 )
 
 func TestAnOutageOfRedisLosesNoRecord(t *testing.T) {
-	report, err := chaos.Outage(t.Context(), chaos.OutageOptions{
-		Lab: lab(t), Rate: 40, Before: 2 * time.Second, Down: 3 * time.Second, After: 2 * time.Second, Hurry: true,
-	})
+	report, err := chaos.Outage(t.Context(), hurriedLab(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -129,7 +129,7 @@ func (s *suite) partition(minReplicas int, lasts time.Duration) func(context.Con
 		w := s.partitions.begin(minReplicas)
 		backoff.Sleep(ctx, replicationTime)
 		s.claims.partitioned(true)
-		s.redis.replication.losing.Store(true)
+		s.redis.replication.way.set(partitioned)
 		w.partitioned = time.Now()
 		queued, err := s.queued(ctx)
 		if err != nil {
@@ -141,20 +141,16 @@ func (s *suite) partition(minReplicas int, lasts time.Duration) func(context.Con
 			return false, fmt.Errorf("promoting the replica: %w", err)
 		}
 		s.redis.nodes[0], s.redis.replica = replica, primary
-		s.redis.suite.redirect(replica.Addr)
+		s.redis.suite.way.redirect(replica.Addr)
 		for _, l := range []*link{s.links.ingestRedis, s.links.drainerRedis} {
-			l.cut()
-			l.ways[0].upstream = replica.Addr
-			if err := l.restore(); err != nil {
-				return false, err
-			}
+			l.ways[0].redirect(replica.Addr)
 		}
 		s.partitions.end(w)
 		s.claims.partitioned(false)
 		s.log.printf("promoted the replica")
 
-		s.redis.replication.redirect(replica.Addr)
-		s.redis.replication.losing.Store(false)
+		s.redis.replication.way.redirect(replica.Addr)
+		s.redis.replication.way.set(whole)
 		if err := primary.requireReplicas(ctx, 0); err != nil {
 			return false, err
 		}

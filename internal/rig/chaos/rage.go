@@ -22,36 +22,35 @@ type fault struct {
 // order and durations. The load is spread over the third track.
 func (s *suite) rage(ctx context.Context) error {
 	tracks, trackCtx := errgroup.WithContext(ctx)
+	rounds := s.options.rounds()
 	for i, faults := range [][]fault{s.processFaults(), s.serviceFaults()} {
-		planned := plan(s.selected(faults), s.options.Rounds, newRandom(s.options.Seed, uint64(3+i)))
 		tracks.Go(func() error {
-			return s.track(trackCtx, planned, func(during func() error) error { return during() })
+			for _, f := range plan(s.selected(faults), rounds, newRandom(s.options.Seed, uint64(3+i))) {
+				if err := s.inject(trackCtx, f); err != nil {
+					return err
+				}
+			}
+			return nil
 		})
 	}
-	between := plan(s.selected(s.betweenFaults()), s.options.Rounds, newRandom(s.options.Seed, 5))
 	tracks.Go(func() error {
-		slot := 0
-		err := s.track(trackCtx, between, func(during func() error) error {
-			slot++
-			goal := int64(s.options.Records) * int64(slot) / int64(len(between))
-			s.load.rate.Store(max(leastRate, (goal-s.load.goal.Load())*5/4))
-			s.load.goal.Store(goal)
-			if err := during(); err != nil {
+		between := plan(s.selected(s.betweenFaults()), rounds, newRandom(s.options.Seed, 5))
+		for i, f := range between {
+			goal := s.options.Records * (i + 1) / len(between)
+			s.load.setRate(max(leastRate, (goal-s.ledger.ackedCount())*5/4))
+			if err := s.inject(trackCtx, f); err != nil {
 				return err
 			}
-			s.load.await(trackCtx)
-			return trackCtx.Err()
-		})
+			s.load.await(trackCtx, goal)
+		}
 		// The other tracks need load for as long as they last.
-		s.load.goal.Store(int64(s.options.Records))
-		s.load.rate.Store(leastRate * 4)
-		return err
+		s.load.setRate(4 * leastRate)
+		return trackCtx.Err()
 	})
 	if err := tracks.Wait(); err != nil {
 		return err
 	}
-	s.load.rate.Store(0)
-	s.load.await(ctx)
+	s.load.await(ctx, s.options.Records)
 	return ctx.Err()
 }
 
@@ -89,27 +88,19 @@ func plan(faults []fault, rounds int, random *rand.Rand) []planned {
 	return all
 }
 
-// track injects the faults one after the other, each inside of around.
-func (s *suite) track(ctx context.Context, faults []planned, around func(during func() error) error) error {
-	for _, f := range faults {
-		err := around(func() error {
-			begun := time.Now()
-			done, err := f.do(ctx, newRandom(f.seed, 0))
-			switch {
-			case done:
-				s.faults.Add(1)
-				s.log.printf("%s, %.1fs", f.name, time.Since(begun).Seconds())
-			case err == nil:
-				s.missed.Add(1)
-				s.log.printf("%s: missed", f.name)
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
+// inject injects a fault and undoes it.
+func (s *suite) inject(ctx context.Context, f planned) error {
+	begun := time.Now()
+	done, err := f.do(ctx, newRandom(f.seed, 0))
+	switch {
+	case done:
+		s.faults.Add(1)
+		s.log.printf("%s, %.1fs", f.name, time.Since(begun).Seconds())
+	case err == nil:
+		s.missed.Add(1)
+		s.log.printf("%s: missed", f.name)
 	}
-	return nil
+	return err
 }
 
 // hold waits for as long as a fault between functions and services lasts.

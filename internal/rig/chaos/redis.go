@@ -55,13 +55,7 @@ func (n *redisNode) close() {
 // in memory, a server syncs every write to its append-only file before it replies, so
 // that it can be killed without loss.
 func startRedis(ctx context.Context, dir string, set settings) (*redisServer, error) {
-	args := []string{
-		"--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0",
-		// A link opens its connections to Redis one after another and without a
-		// time-out. With a full accept queue, a frozen Redis would hold up the link for
-		// seconds after it is back, by the retransmissions of one SYN.
-		"--tcp-backlog", "4096",
-	}
+	args := []string{"--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0"}
 	if !set.inMemory {
 		args = append(args, "--appendonly", "yes", "--appendfsync", "always")
 	}
@@ -90,11 +84,11 @@ func (r *redisServer) startServer(dir string, args []string) error {
 		return err
 	}
 	r.nodes = []*redisNode{node}
-	r.suite, err = startRelay(node.Addr, nil)
+	r.suite, err = startRelay(newWay(node.Addr), nil)
 	if err != nil {
 		return err
 	}
-	r.url = "redis://" + r.suite.addr()
+	r.url = r.suite.redisURL()
 	return nil
 }
 
@@ -113,7 +107,7 @@ func (r *redisServer) startCluster(dir string, args []string) error {
 
 func (r *redisServer) startReplica(ctx context.Context, dir string, args []string) error {
 	var err error
-	if r.replication, err = startRelay(r.nodes[0].Addr, nil); err != nil {
+	if r.replication, err = startRelay(newWay(r.nodes[0].Addr), nil); err != nil {
 		return err
 	}
 	if r.replica, err = runNode(dir, args); err != nil {

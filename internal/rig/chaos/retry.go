@@ -13,13 +13,6 @@ import (
 	"time"
 )
 
-// RetryOptions configure Retry. The zero values are 20,000 records and two rounds of
-// faults.
-type RetryOptions struct {
-	Lab
-	Records, Rounds int
-}
-
 // RetryReport is the result of Retry.
 type RetryReport struct {
 	Verdict Verdict
@@ -61,15 +54,16 @@ var retryFaults = regexp.MustCompile(`ingest|Redis$|Redis to its|partition|S3`)
 // while everything between the clients and the queue fails. A key is pushed twice only
 // across a failover of Redis. In the verdict these copies, and those that one try
 // pushed and another wrote to the archive, do not count as duplicates.
-func Retry(ctx context.Context, o RetryOptions) (RetryReport, error) {
-	if o.Records == 0 {
-		o.Records, o.Rounds = 20_000, 2
+func Retry(ctx context.Context, l Lab) (RetryReport, error) {
+	records := 25_000
+	if l.Hurry {
+		records = 2_000
 	}
 	var report RetryReport
 	set := hurried()
 	set.tls, set.keys = false, true
-	err := inLab(ctx, o.Lab, set, func(s *suite) (err error) {
-		s.options = Options{Lab: o.Lab, Records: o.Records, Rounds: o.Rounds, Faults: retryFaults}
+	err := inLab(ctx, l, set, func(s *suite) (err error) {
+		s.options = Options{Lab: l, Records: records, Faults: retryFaults}
 		if report.Verdict, err = s.run(ctx); err != nil {
 			return err
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 func TestAClientThatResendsWithItsKeyIsArchivedOnce(t *testing.T) {
-	r, err := chaos.Retry(t.Context(), chaos.RetryOptions{Lab: lab(t), Records: 2_000, Rounds: 1})
+	r, err := chaos.Retry(t.Context(), hurriedLab(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,18 +14,6 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/env"
 )
 
-// RotationOptions configure Rotation. The zero values are a load of 80 requests a
-// second and the stack's maximum age of a copy of the secret, one minute.
-type RotationOptions struct {
-	Lab
-	// Rate is the number of requests a second of all machines together.
-	Rate int
-	// MaxAge is the maximum age of a process' copy of the clients' secret.
-	MaxAge time.Duration
-	// Step is the least duration of a step of the rotation.
-	Step time.Duration
-}
-
 // machines is the number of machines of the client that rotates. They send at the
 // same moments, so that as many processes of ingest are busy.
 const machines = 8
@@ -85,25 +73,29 @@ func (r RotationReport) Err() error {
 
 // Rotation rotates a client's password under load, rotates it again beside requests
 // with a wrong password, and makes Secrets Manager unreachable.
-func Rotation(ctx context.Context, o RotationOptions) (RotationReport, error) {
-	if o.Rate == 0 {
-		o.Rate, o.MaxAge, o.Step = 80, time.Minute, 10*time.Second
+func Rotation(ctx context.Context, l Lab) (RotationReport, error) {
+	r := rotation{rate: 80, maxAge: time.Minute, step: 10 * time.Second}
+	if l.Hurry {
+		r.rate, r.maxAge, r.step = 40, 2*time.Second, time.Second
 	}
+	r.report = RotationReport{MaxAge: r.maxAge, Down: 3 * r.maxAge}
 	set := deployed()
 	set.ingest = machines      // each has a copy of the secret before the outage
 	set.schedule = time.Second // what happens after ingest does not matter here
-	set.ingestEnv = []string{env.ClientsMaxAge + "=" + o.MaxAge.String()}
-	r := RotationReport{MaxAge: o.MaxAge, Down: 3 * o.MaxAge}
-	err := inLab(ctx, o.Lab, set, func(s *suite) error {
-		return (&rotation{suite: s, options: o, report: &r}).run(ctx)
-	}, func() error { return r.Err() })
-	return r, err
+	set.ingestEnv = []string{env.ClientsMaxAge + "=" + r.maxAge.String()}
+	err := inLab(ctx, l, set, func(s *suite) error {
+		r.suite = s
+		return r.run(ctx)
+	}, func() error { return r.report.Err() })
+	return r.report, err
 }
 
 type rotation struct {
 	*suite
-	options RotationOptions
-	report  *RotationReport
+	rate   int           // requests a second of all machines together
+	maxAge time.Duration // of a process' copy of the clients' secret
+	step   time.Duration // the least duration of a step of the rotation
+	report RotationReport
 
 	passwords [machines]atomic.Pointer[string] // of each machine
 }
@@ -117,19 +109,18 @@ func (s *rotation) run(ctx context.Context) error {
 	s.note(s.whilePosting(ctx, s.rotate), &s.report.Usual)
 	s.amongStrangers(ctx)
 	s.log.printf("Secrets Manager is unreachable")
-	s.links.secretsMgr.cut()
+	s.links.secrets.set(cut)
 	s.note(s.whilePosting(ctx, func(ctx context.Context) { backoff.Sleep(ctx, s.report.Down/2) }), &s.report.Refusing)
-	err := s.links.secretsMgr.reopen(blackHoleToxic)
+	s.links.secrets.set(unanswered)
 	s.note(s.whilePosting(ctx, func(ctx context.Context) { backoff.Sleep(ctx, s.report.Down/2) }), &s.report.Silent)
 	s.functions.ingest.Renew()
 	s.report.Cold, _ = s.load.post(s.ledger.nextHealthy(), basic(clientName, "third"))
-	if err := errors.Join(err, s.links.secretsMgr.restore(), ctx.Err()); err != nil {
-		return err
-	}
+	s.links.secrets.set(whole)
 	if err := s.drain(ctx); err != nil {
 		return err
 	}
 	endTriggers()
+	var err error
 	s.report.Verdict, err = s.verdict()
 	return err
 }
@@ -150,7 +141,7 @@ func (s *rotation) giveAll(password string) {
 
 // whilePosting lets the machines post while do runs.
 func (s *rotation) whilePosting(ctx context.Context, do func(context.Context)) []post {
-	return s.whileSending(ctx, s.options.Rate, func(at int) string { return *s.passwords[at].Load() }, do)
+	return s.whileSending(ctx, s.rate, func(at int) string { return *s.passwords[at].Load() }, do)
 }
 
 // whileTrying sends requests with a password to all processes while do runs.
@@ -193,20 +184,20 @@ func (s *rotation) note(posts []post, into *Latency) {
 // rotate adds a password, lets one machine after the other use it, and revokes the
 // old one, which is still tried.
 func (s *rotation) rotate(ctx context.Context) {
-	backoff.Sleep(ctx, s.options.Step)
+	backoff.Sleep(ctx, s.step)
 	s.live("first", "second")
 	s.log.printf("added a second password")
 	for i := range machines {
 		s.give(i, "second")
-		backoff.Sleep(ctx, s.options.Step/machines)
+		backoff.Sleep(ctx, s.step/machines)
 	}
 	var revoked time.Time
 	tries := s.whileTrying(ctx, "first", func(ctx context.Context) {
-		backoff.Sleep(ctx, s.options.Step/2)
+		backoff.Sleep(ctx, s.step/2)
 		s.live("second")
 		revoked = time.Now()
 		s.log.printf("revoked the first password")
-		backoff.Sleep(ctx, s.options.MaxAge+s.options.Step)
+		backoff.Sleep(ctx, s.maxAge+s.step)
 	})
 	for _, p := range tries {
 		switch p.status {
@@ -224,12 +215,12 @@ func (s *rotation) rotate(ctx context.Context) {
 func (s *rotation) amongStrangers(ctx context.Context) {
 	tries := s.whileTrying(ctx, "wrong", func(ctx context.Context) {
 		s.note(s.whilePosting(ctx, func(ctx context.Context) {
-			backoff.Sleep(ctx, s.options.Step)
+			backoff.Sleep(ctx, s.step)
 			s.live("second", "third")
 			s.log.printf("added a third password, beside strangers")
-			backoff.Sleep(ctx, s.options.MaxAge)
+			backoff.Sleep(ctx, s.maxAge)
 			s.giveAll("third")
-			backoff.Sleep(ctx, s.options.Step)
+			backoff.Sleep(ctx, s.step)
 		}), &s.report.Beside)
 	})
 	s.live("third")

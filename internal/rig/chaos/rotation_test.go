@@ -2,13 +2,12 @@ package chaos_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/data-sink/data-sink/internal/rig/chaos"
 )
 
 func TestARotationRefusesNoLivePassword(t *testing.T) {
-	r, err := chaos.Rotation(t.Context(), chaos.RotationOptions{Lab: lab(t), Rate: 40, MaxAge: 2 * time.Second, Step: time.Second})
+	r, err := chaos.Rotation(t.Context(), hurriedLab(t))
 	if err != nil {
 		t.Fatal(err)
 	}

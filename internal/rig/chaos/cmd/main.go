@@ -24,30 +24,22 @@ type report interface {
 
 // scenarios are the runs that -scenario selects.
 var scenarios = map[string]func(context.Context, chaos.Lab) (report, error){
-	"outage": func(ctx context.Context, l chaos.Lab) (report, error) {
-		return chaos.Outage(ctx, chaos.OutageOptions{Lab: l})
-	},
-	"isolation": func(ctx context.Context, l chaos.Lab) (report, error) {
-		return chaos.Isolation(ctx, chaos.IsolationOptions{Lab: l})
-	},
-	"retry": func(ctx context.Context, l chaos.Lab) (report, error) {
-		return chaos.Retry(ctx, chaos.RetryOptions{Lab: l})
-	},
-	"rotation": func(ctx context.Context, l chaos.Lab) (report, error) {
-		return chaos.Rotation(ctx, chaos.RotationOptions{Lab: l})
-	},
+	"outage": reporting(chaos.Outage), "isolation": reporting(chaos.Isolation), "retry": reporting(chaos.Retry), "rotation": reporting(chaos.Rotation),
+}
+
+func reporting[R report](run func(context.Context, chaos.Lab) (R, error)) func(context.Context, chaos.Lab) (report, error) {
+	return func(ctx context.Context, l chaos.Lab) (report, error) { return run(ctx, l) }
 }
 
 func main() {
 	scenario := flag.String("scenario", "", "isolation, outage, retry or rotation; empty for a run with all faults, which the other flags configure")
 	records := flag.Int("n", 50_000, "least number of records to acknowledge")
 	seed := flag.Uint64("seed", 1, "seed of the bodies and the faults")
-	rounds := flag.Int("rounds", 0, "number of times that every fault is injected; 0: one for each 12,500 records, at most 16")
 	faults := flag.String("faults", "", "inject only the faults whose names match this `regexp`")
 	cluster := flag.Bool("cluster", false, "run Redis as a cluster of three nodes")
 	flag.Parse()
-	if *records < 1 || *rounds < 0 || flag.NArg() > 0 || *scenario != "" && scenarios[*scenario] == nil {
-		fmt.Fprintln(os.Stderr, "chaos: want -n of 1 or more, -rounds of 0 or more, a known scenario and no arguments")
+	if *records < 1 || flag.NArg() > 0 || *scenario != "" && scenarios[*scenario] == nil {
+		fmt.Fprintln(os.Stderr, "chaos: want -n of 1 or more, a known scenario and no arguments")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -58,7 +50,7 @@ func main() {
 	if *scenario != "" {
 		r, err = scenarios[*scenario](ctx, lab)
 	} else {
-		r, err = run(ctx, chaos.Options{Lab: lab, Records: *records, Rounds: *rounds, Cluster: *cluster}, *faults)
+		r, err = run(ctx, chaos.Options{Lab: lab, Records: *records, Cluster: *cluster}, *faults)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "chaos:", err)

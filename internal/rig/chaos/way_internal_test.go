@@ -44,7 +44,7 @@ func echo(t *testing.T, name string) string {
 
 // ask sends a line and returns the answer.
 func ask(conn net.Conn, line string) (string, error) {
-	_ = conn.SetDeadline(time.Now().Add(300 * time.Millisecond))
+	_ = conn.SetDeadline(time.Now().Add(time.Second))
 	if _, err := io.WriteString(conn, line+"\n"); err != nil {
 		return "", err
 	}
@@ -61,9 +61,9 @@ func dial(t *testing.T, r *relay) net.Conn {
 	return conn
 }
 
-func newRelay(t *testing.T, upstream string, certificate *tls.Certificate) *relay {
+func newRelayTo(t *testing.T, upstream string, certificate *tls.Certificate) *relay {
 	t.Helper()
-	r, err := startRelay(upstream, certificate)
+	r, err := startRelay(newWay(upstream), certificate)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,20 +71,22 @@ func newRelay(t *testing.T, upstream string, certificate *tls.Certificate) *rela
 	return r
 }
 
-func TestARelayLosesBytesOfAConnectionThatStaysOpen(t *testing.T) {
+func TestAWayLosesBytesOfAConnectionThatStaysOpen(t *testing.T) {
 	t.Parallel()
-	r := newRelay(t, echo(t, "a"), nil)
-	conn := dial(t, r)
-	if got, err := ask(conn, "one"); err != nil || got != "a one\n" {
-		t.Fatalf("ask = %q, %v", got, err)
-	}
-	r.losing.Store(true)
-	if got, err := ask(conn, "two"); err == nil || !isTimeout(err) {
-		t.Errorf("ask while bytes are lost = %q, %v, want a time-out", got, err)
-	}
-	r.losing.Store(false)
-	if got, err := ask(conn, "three"); err != nil || got != "a three\n" {
-		t.Errorf("ask afterwards = %q, %v", got, err)
+	for _, c := range []condition{unanswered, partitioned} {
+		r := newRelayTo(t, echo(t, "a"), nil)
+		conn := dial(t, r)
+		if got, err := ask(conn, "one"); err != nil || got != "a one\n" {
+			t.Fatalf("ask = %q, %v", got, err)
+		}
+		r.way.set(c)
+		if got, err := ask(conn, "two"); err == nil || !isTimeout(err) {
+			t.Errorf("ask while bytes are lost = %q, %v, want a time-out", got, err)
+		}
+		r.way.set(whole)
+		if got, err := ask(conn, "three"); err == nil || isTimeout(err) {
+			t.Errorf("ask afterwards = %q, %v, want a closed connection", got, err)
+		}
 	}
 }
 
@@ -93,14 +95,44 @@ func isTimeout(err error) bool {
 	return ok && timeout.Timeout()
 }
 
-func TestARedirectedRelayClosesItsConnections(t *testing.T) {
+func TestACutWayClosesEveryConnection(t *testing.T) {
 	t.Parallel()
-	r := newRelay(t, echo(t, "a"), nil)
+	r := newRelayTo(t, echo(t, "a"), nil)
+	old := dial(t, r)
+	if _, err := ask(old, "one"); err != nil {
+		t.Fatal(err)
+	}
+	r.way.set(cut)
+	for _, conn := range []net.Conn{old, dial(t, r)} {
+		if got, err := ask(conn, "two"); err == nil || isTimeout(err) {
+			t.Errorf("ask on a cut way = %q, %v, want a closed connection", got, err)
+		}
+	}
+	r.way.set(whole)
+	if got, err := ask(dial(t, r), "three"); err != nil || got != "a three\n" {
+		t.Errorf("ask afterwards = %q, %v", got, err)
+	}
+}
+
+func TestASlowWayDelaysAnswers(t *testing.T) {
+	t.Parallel()
+	r := newRelayTo(t, echo(t, "a"), nil)
+	conn := dial(t, r)
+	r.way.set(slow)
+	begun := time.Now()
+	if got, err := ask(conn, "one"); err != nil || got != "a one\n" || time.Since(begun) < slowest/5 {
+		t.Errorf("ask on a slow way = %q, %v after %v", got, err, time.Since(begun))
+	}
+}
+
+func TestARedirectedWayClosesItsConnections(t *testing.T) {
+	t.Parallel()
+	r := newRelayTo(t, echo(t, "a"), nil)
 	conn := dial(t, r)
 	if _, err := ask(conn, "one"); err != nil {
 		t.Fatal(err)
 	}
-	r.redirect(echo(t, "b"))
+	r.way.redirect(echo(t, "b"))
 	if got, err := ask(conn, "two"); err == nil {
 		t.Errorf("ask on an old connection = %q, want an error", got)
 	}
@@ -109,7 +141,7 @@ func TestARedirectedRelayClosesItsConnections(t *testing.T) {
 	}
 }
 
-func TestARelayClosesIdleTLSConnections(t *testing.T) {
+func TestAWayClosesIdleTLSConnections(t *testing.T) {
 	t.Parallel()
 	cert, key, ca, err := redistest.Certificate(t.TempDir(), "localhost")
 	if err != nil {
@@ -125,15 +157,15 @@ func TestARelayClosesIdleTLSConnections(t *testing.T) {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
-	r := newRelay(t, echo(t, "a"), &certificate)
+	r := newRelayTo(t, echo(t, "a"), &certificate)
 	conn := tls.Client(dial(t, r), &tls.Config{RootCAs: roots, ServerName: "localhost", MinVersion: tls.VersionTLS12})
 	if got, err := ask(conn, "one"); err != nil || got != "a one\n" {
 		t.Fatalf("ask = %q, %v", got, err)
 	}
-	if n := r.closeIdle(time.Hour); n != 0 {
+	if n := r.way.closeIdle(time.Hour); n != 0 {
 		t.Errorf("closeIdle(1h) closed %d connections, want none", n)
 	}
-	if n := r.closeIdle(0); n != 1 {
+	if n := r.way.closeIdle(0); n != 1 {
 		t.Errorf("closeIdle(0) closed %d connections, want one", n)
 	}
 	if got, err := ask(conn, "two"); err == nil {

@@ -1,43 +1,13 @@
 package chaos
 
 import (
-	"bufio"
 	"bytes"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2/proto"
-	"github.com/google/go-cmp/cmp"
 )
-
-func TestReadRESPReturnsTheBytesItRead(t *testing.T) {
-	t.Parallel()
-	long := strings.Repeat("x", 2*shortText)
-	stream := "*2\r\n:17\r\n*2\r\n$5\r\nhello\r\n$" + fmt.Sprint(len(long)) + "\r\n" + long + "\r\n" +
-		"-NOSCRIPT no\r\n$-1\r\n*-1\r\n%1\r\n+key\r\n_\r\n>2\r\n+push\r\n:1\r\n|1\r\n+a\r\n+b\r\n:5\r\n"
-	r := bufio.NewReader(strings.NewReader(stream))
-	var all []byte
-	var got []string
-	for range 7 {
-		v, raw, err := readRESP(r, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, raw...)
-		got = append(got, fmt.Sprintf("%c%s%d", v.kind, v.text, len(v.items)))
-	}
-	if string(all) != stream {
-		t.Errorf("read %q, want %q", all, stream)
-	}
-	if diff := cmp.Diff([]string{"*2", "-NOSCRIPT no0", "$0", "*0", "%2", ">2", ":50"}, got); diff != "" {
-		t.Errorf("values differ (-want +got):\n%s", diff)
-	}
-	if _, _, err := readRESP(bufio.NewReader(strings.NewReader("$5\r\nhel")), nil); err == nil {
-		t.Error("a truncated value: no error")
-	}
-}
 
 func TestClaimsThatAreNotSettledCountAsDuplicates(t *testing.T) {
 	t.Parallel()
@@ -63,7 +33,7 @@ func TestClaimsThatAreNotSettledCountAsDuplicates(t *testing.T) {
 	}
 }
 
-func TestParseCommandRecognisesTheScriptsOfADrainer(t *testing.T) {
+func TestParseCommandRecognizesTheScriptsOfADrainer(t *testing.T) {
 	t.Parallel()
 	k := func(suffix string) string { return "d:{orders}:" + suffix }
 	for _, c := range []struct {
@@ -73,7 +43,7 @@ func TestParseCommandRecognisesTheScriptsOfADrainer(t *testing.T) {
 		{[]string{"evalsha", "sha", "4", k("queue"), k("claims"), k("claim:a.1"), k("stats"), "a.1", "3000", "50", "262144"}, command{verb: claimVerb, claim: k("claim:a.1")}},
 		{[]string{"eval", "source", "3", k("claims"), k("claim:a.1"), k("stats"), "a.1", "5", "5", "0", "0"}, command{verb: settleVerb, claim: k("claim:a.1")}},
 		{[]string{"evalsha", "sha", "4", k("queue"), k("claims"), k("claim:a.1"), k("stats"), "a.1", "2", "0", "1"}, command{verb: settleVerb, claim: k("claim:a.1"), left: 2}},
-		{[]string{"evalsha", "sha", "4", k("queue"), k("claims"), k("claim:a.1"), k("stats"), "a.1"}, command{claim: k("claim:a.1")}},
+		{[]string{"evalsha", "sha", "4", k("queue"), k("claims"), k("claim:a.1"), k("stats"), "a.1"}, command{}},
 		{[]string{"hello", "3"}, command{}},
 		{[]string{"cluster", "slots"}, command{verb: slotsVerb}},
 	} {
@@ -81,12 +51,23 @@ func TestParseCommandRecognisesTheScriptsOfADrainer(t *testing.T) {
 		if err := proto.Write(&raw, c.args); err != nil {
 			t.Fatal(err)
 		}
-		v, _, err := readRESP(bufio.NewReader(&raw), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := hurried().leasing.parseCommand(v); got != c.want {
+		if got := hurried().leasing.parseCommand(raw.String()); got != c.want {
 			t.Errorf("parseCommand(%v) = %+v, want %+v", c.args, got, c.want)
 		}
+	}
+}
+
+func TestRepliesAreRecognized(t *testing.T) {
+	t.Parallel()
+	for reply, want := range map[string]int{"*2\r\n:17\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n": 2, "*2\r\n:17\r\n*0\r\n": 0, "-OOM\r\n": 0, "_\r\n": 0} {
+		if got := claimed(reply); got != want {
+			t.Errorf("claimed(%q) = %d, want %d", reply, got, want)
+		}
+	}
+	if status, ok := pushed("*3\r\n:3\r\n:9\r\n$2\r\nid\r\n"); status != 3 || !ok {
+		t.Errorf("pushed = %d, %v, want 3", status, ok)
+	}
+	if _, ok := pushed("-OOM\r\n"); ok {
+		t.Error("an error is the reply to a push")
 	}
 }
