@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -180,6 +181,40 @@ func TestReadmeTreeIsTheFolders(t *testing.T) {
 	slices.Sort(named)
 	if diff := cmp.Diff(slices.Compact(folders), named); diff != "" {
 		t.Errorf("the tree of README.md differs from the folders (-folders +README):\n%s", diff)
+	}
+}
+
+// TestSizes holds the size of the root README and of each file of Go that is not a
+// test.
+func TestSizes(t *testing.T) {
+	t.Parallel()
+	lines := func(name string) []string {
+		content, err := os.ReadFile("../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Split(strings.TrimSuffix(string(content), "\n"), "\n")
+	}
+	readme := lines("README.md")
+	if len(readme) > 250 {
+		t.Errorf("README.md has %d lines, want at most 250", len(readme))
+	}
+	for i, line := range readme {
+		if n := utf8.RuneCountInString(line); n > 160 {
+			t.Errorf("README.md:%d has %d characters, want at most 160", i+1, n)
+		}
+	}
+	git := exec.Command("git", "ls-files", "*.go", ":!*_test.go")
+	git.Dir = ".."
+	out, err := git.Output()
+	if err != nil {
+		t.Fatalf("git ls-files: %v", err)
+	}
+	for name := range strings.Lines(string(out)) {
+		name = strings.TrimSpace(name)
+		if n := len(lines(name)); n > 300 {
+			t.Errorf("%s has %d lines, want at most 300", name, n)
+		}
 	}
 }
 

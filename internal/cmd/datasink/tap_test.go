@@ -47,8 +47,12 @@ func TestVerbsOfStreamsThatFeedNoTap(t *testing.T) {
 		if r.Stream != "orders" {
 			bridged, drained = 0, 20
 		}
-		if r.Bridged.Records != bridged || r.Drained.Records != drained || r.Archived.Records != 20 || len(r.Findings) > 0 || (r.Tap == nil) != (r.Stream == "audit") {
-			t.Errorf("verify of %s: %+v", r.Stream, r)
+		got, want := [3]int{r.Bridged.Records, r.Drained.Records, r.Archived.Records}, [3]int{bridged, drained, 20}
+		if got != want || len(r.Findings) > 0 {
+			t.Errorf("verify of %s: %v bridged, drained, archived, want %v; findings %v", r.Stream, got, want, r.Findings)
+		}
+		if hasTap := r.Stream != "audit"; (r.Tap != nil) != hasTap {
+			t.Errorf("verify of %s has a tap: %v, want %v", r.Stream, r.Tap != nil, hasTap)
 		}
 	}
 	if text := d.operate(t, "", "verify", "--stream=audit", "--streams="+streams).done(t); !strings.Contains(text, "drainer  20 records") || strings.Contains(text, "bridge") {

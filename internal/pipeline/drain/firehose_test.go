@@ -148,8 +148,12 @@ func TestRecordsThatFirehoseLeavesReturnToTheQueue(t *testing.T) {
 		if got := strings.Join(b.delivered["firehose/d.untapped"], ""); got != strings.Join(bodies, "\n")+"\n" {
 			t.Errorf("Firehose got %q, want each body once", got)
 		}
-		if s := b.summaries["untapped"]; s.Claimed != 20 || s.Left != 10 || s.Forwarded != 10 || s.Throttled != 1 || !errors.Is(s.Err, sink.ErrThrottled) {
-			t.Errorf("summary = %+v, want 10 records left by one throttled packed record", s)
+		s := b.summaries["untapped"]
+		if got, want := [4]int{s.Claimed, s.Left, s.Forwarded, s.Throttled}, [4]int{20, 10, 10, 1}; got != want {
+			t.Errorf("%v claimed, left, forwarded, throttled; want %v", got, want)
+		}
+		if !errors.Is(s.Err, sink.ErrThrottled) {
+			t.Errorf("the error of the summary is %v, want %v", s.Err, sink.ErrThrottled)
 		}
 	})
 }

@@ -81,7 +81,7 @@ type Stream struct {
 	Compression Compression `json:"compression,omitempty" jsonschema:"enum=gzip,enum=none" jsonschema_description:"Compression of the objects. Default gzip for lines, none for raw."`
 	// Extension ends the names of the objects. The default is ".gz" with the
 	// compression gzip, and no extension without it.
-	Extension string `json:"extension,omitempty" jsonschema:"pattern=^[.][0-9a-z!_.*'()-]+$,maxLength=128" jsonschema_description:"End of the objects' names, such as .json.gz. With compression gzip it must end in .gz, its default. Use .gz for a raw stream of gzip bodies."`
+	Extension string `json:"extension,omitempty" jsonschema:"pattern=^[.][0-9a-z!_.*'()-]+$,maxLength=128" jsonschema_description:"End of the objects' names, such as .json.gz. With gzip compression it ends in .gz, the default. Use .gz for a raw stream of gzip bodies."`
 	// MaxBacklogMiB bounds the backlog in Redis. Default 0: no bound.
 	MaxBacklogMiB int `json:"maxBacklogMiB,omitempty" jsonschema:"minimum=0,maximum=1048576,default=0" jsonschema_description:"Bound on the backlog in Redis, in MiB; 0 is no bound. See overflow."`
 	// Overflow is the handling of records over MaxBacklogMiB. Default archive.

@@ -1,10 +1,10 @@
 package walk_test
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/data-sink/data-sink/internal/pipeline/walk"
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestWalkerReadsEveryKindOfValue(t *testing.T) {
@@ -41,11 +41,10 @@ func TestWalkerReadsEveryKindOfValue(t *testing.T) {
 	if w.End(); w.Err() != nil {
 		t.Fatal(w.Err())
 	}
-	if string(text) != "aé" || string(plain) != "YQ==" || !isPlain || string(escaped) != `a"b` || isEscapedPlain {
-		t.Errorf("strings %q, %q (plain %v), %q (plain %v)", text, plain, isPlain, escaped, isEscapedPlain)
-	}
-	if string(raw) != `{"a": [1.5e3]}` || null != nil || !truth || strings.Join(elements, " ") != "1 2" {
-		t.Errorf("raw %s, null %s, truth %v, elements %q", raw, null, truth, elements)
+	got := []any{string(text), string(plain), isPlain, string(escaped), isEscapedPlain, string(raw), null == nil, truth, elements}
+	want := []any{"aé", "YQ==", true, `a"b`, false, `{"a": [1.5e3]}`, true, true, []string{"1", "2"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the walk differs (-want +got):\n%s", diff)
 	}
 }
 
