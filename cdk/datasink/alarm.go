@@ -3,36 +3,63 @@ package datasink
 import (
 	"cmp"
 	"slices"
+	"strconv"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"github.com/data-sink/data-sink/internal/pipeline/metric"
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// alarm is an entry of the runbook and declares one CloudWatch alarm for each of its
-// targets.
+// alarm is an entry of the runbook and declares one CloudWatch alarm for each target of
+// its metric. The alarm starts when the statistic of the metric is over a limit in the
+// spell, or, if absent is set, when the metric has no values in the spell.
 type alarm struct {
-	id string
-	// means says what has happened, first what to do first.
+	id        string
+	metric    source
+	statistic string
+	over      limit
+	in        spell
+	absent    bool
+	// andVerifyHours prolongs the spell by the hours of the setting verifyHours.
+	andVerifyHours bool
+	// means says what has happened and what it means for the data, first what to do
+	// first.
 	means, first string
-
-	namespace, metric, statistic string
-	targets                      func(w watched) []target
-	// seconds is the length of a period, a multiple of 60. The alarm starts when
-	// datapoints of the last periods are beyond the limit.
-	seconds, datapoints, periods int
-	// spell replaces datapoints and periods where they depend on a setting.
-	spell func(w watched) int
-	limit limit
-	// below: the alarm starts below the limit, not above it.
-	below bool
-	// missing is the treatment of periods without data, by default missingIsOK.
-	missing string
 }
+
+// source is a metric of one or more targets.
+type source struct {
+	namespace, name string
+	targets         func(w watched) []target
+}
+
+// ours is a metric that the functions emit for the deployment.
+func ours(m metric.Metric) source { return source{metric.Namespace, m.Name, theService} }
+
+// aws is a metric that a service of AWS publishes.
+func aws(service, name string, targets func(watched) []target) source {
+	return source{"AWS/" + service, name, targets}
+}
+
+// Statistics of a period.
+const (
+	average = "Average"
+	maximum = "Maximum"
+	sum     = "Sum"
+	samples = "SampleCount"
+)
+
+// Lengths of periods in seconds.
+const (
+	minute      = 60
+	fiveMinutes = 5 * minute
+	hour        = 60 * minute
+)
 
 // limit is the threshold of an alarm. words is its text in the runbook.
 type limit struct {
@@ -40,9 +67,17 @@ type limit struct {
 	of    func(w watched) float64
 }
 
+var zero = count(0)
+
+func count(n int) limit { return fixed(float64(n), strconv.Itoa(n)) }
+
 func fixed(value float64, words string) limit {
 	return limit{words, func(watched) float64 { return value }}
 }
+
+// spell is a number of datapoints in the last periods. Each period has a number of
+// seconds, a multiple of 60.
+type spell struct{ datapoints, periods, seconds int }
 
 // watched is what alarms and the dashboard watch: a deployment, or one stream of it.
 type watched struct {
@@ -56,8 +91,8 @@ type watched struct {
 	cacheGroup *string
 	// bucket is the name of the archive's bucket.
 	bucket *string
-	// started are the resources after which the metrics exist that an alarm with
-	// missingIsFailed watches.
+	// started are the resources after which the metrics have values. An alarm on absent
+	// values depends on them.
 	started []awscdk.CfnResource
 }
 
@@ -86,12 +121,6 @@ func (w watched) alarms() []alarm {
 	return all
 }
 
-// Treatments of periods without data.
-const (
-	missingIsOK     = "notBreaching"
-	missingIsFailed = "breaching"
-)
-
 // newAlarms declares alarms and returns their ARNs. An alarm of a stream never has
 // the name of an alarm of the deployment.
 func newAlarms(scope constructs.Construct, w watched, alarms []alarm) []*string {
@@ -105,40 +134,36 @@ func newAlarms(scope constructs.Construct, w watched, alarms []alarm) []*string 
 		actions = &[]any{w.AlarmTopicARN}
 	}
 	for _, a := range alarms {
-		for _, t := range a.targets(w) {
+		for _, t := range a.metric.targets(w) {
 			name := a.id
 			if t.name != "" {
 				name += "-" + t.name
 			}
-			datapoints, periods := a.datapoints, a.periods
-			if a.spell != nil {
-				periods = a.spell(w)
-				datapoints = periods
+			in := a.in
+			if a.andVerifyHours {
+				in.datapoints, in.periods = in.datapoints+w.VerifyHours, in.periods+w.VerifyHours
 			}
 			props := &awscloudwatch.CfnAlarmProps{
-				AlarmName:          jsii.String(prefix + name),
-				AlarmDescription:   jsii.String(a.description()),
-				Namespace:          jsii.String(a.namespace),
-				MetricName:         jsii.String(cmp.Or(t.metric, a.metric)),
-				Dimensions:         t.properties(),
-				Statistic:          jsii.String(a.statistic),
-				Period:             jsii.Number(a.seconds),
-				EvaluationPeriods:  jsii.Number(periods),
-				DatapointsToAlarm:  jsii.Number(datapoints),
-				Threshold:          jsii.Number(a.limit.of(w)),
-				ComparisonOperator: jsii.String("GreaterThanThreshold"),
-				TreatMissingData:   jsii.String(missingIsOK),
-				AlarmActions:       actions,
-				OkActions:          actions,
+				AlarmName:         jsii.String(prefix + name),
+				AlarmDescription:  jsii.String(a.description()),
+				Namespace:         jsii.String(a.metric.namespace),
+				MetricName:        jsii.String(cmp.Or(t.metric, a.metric.name)),
+				Dimensions:        t.properties(),
+				Period:            jsii.Number(in.seconds),
+				EvaluationPeriods: jsii.Number(in.periods),
+				DatapointsToAlarm: jsii.Number(in.datapoints),
+				AlarmActions:      actions,
+				OkActions:         actions,
 			}
-			if a.below {
-				props.ComparisonOperator = jsii.String("LessThanThreshold")
-			}
-			if a.missing != "" {
-				props.TreatMissingData = jsii.String(a.missing)
+			if a.absent {
+				props.Statistic, props.Threshold = jsii.String(samples), jsii.Number(1)
+				props.ComparisonOperator, props.TreatMissingData = jsii.String("LessThanThreshold"), jsii.String("breaching")
+			} else {
+				props.Statistic, props.Threshold = jsii.String(a.statistic), jsii.Number(a.over.of(w))
+				props.ComparisonOperator, props.TreatMissingData = jsii.String("GreaterThanThreshold"), jsii.String("notBreaching")
 			}
 			created := awscloudwatch.NewCfnAlarm(scope, jsii.String("Alarm-"+name), props)
-			if a.missing == missingIsFailed {
+			if a.absent {
 				// Without any data, the first evaluation would end in ALARM.
 				for _, r := range w.started {
 					created.AddResourceDependency(r, nil)

@@ -64,6 +64,11 @@ func eachOf(functions ...string) func(watched) []target {
 	}
 }
 
+// theWakeDeadLetters is the queue of wake-ups on which drainers failed.
+func theWakeDeadLetters(w watched) []target {
+	return []target{{dimensions: dims("QueueName", wakeDeadLetters(w.Settings))}}
+}
+
 // theAPI is the HTTP API.
 func theAPI(w watched) []target {
 	return []target{{dimensions: []*string{jsii.String("ApiId"), w.apiID, jsii.String("Stage"), jsii.String(apiStage)}}}

@@ -11,43 +11,32 @@ const maxCachePercent = 75
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/AutoScaling-Scaling-Policies-Target.html
 var cacheAlarms = []alarm{
 	{
-		id:    "cache-memory",
+		id: "cache-memory", metric: aws("ElastiCache", "DatabaseMemoryUsageCountedForEvictPercentage", cacheMemory), statistic: maximum,
+		over: fixed(maxCachePercent, fmt.Sprintf("%d %%", maxCachePercent)), in: spell{3, 5, minute},
 		means: "The cache is filling up. When it is full, records become direct records, which are not on the tap.",
 		first: "find the stream whose QueueDepth grows, and the reason why it does not drain. Then choose a larger cacheNodeType. More cacheShards do not help a stream with more than 256 MB of backlog, because it cannot move to another shard.",
-
-		namespace: "AWS/ElastiCache", metric: "DatabaseMemoryUsageCountedForEvictPercentage", statistic: "Maximum", targets: cacheMemory,
-		seconds: minute, datapoints: 3, periods: 5, limit: fixed(maxCachePercent, fmt.Sprintf("%d %%", maxCachePercent)),
 	},
 	{
-		id:    "cache-evictions",
+		id: "cache-evictions", metric: aws("ElastiCache", "Evictions", cacheNodes), statistic: sum, over: zero, in: spell{1, 1, minute},
 		means: "The cache evicts keys to free memory. Accepted records may be lost.",
 		first: "set maxmemory-policy in the parameter group of the cache back to noeviction.",
-
-		namespace: "AWS/ElastiCache", metric: "Evictions", statistic: "Sum", targets: cacheNodes,
-		seconds: minute, datapoints: 1, periods: 1, limit: fixed(0, "0"),
 	},
 }
 
 // serverlessAlarms are the alarms of a serverless cache.
 var serverlessAlarms = []alarm{
 	{
-		id:    "cache-memory",
-		means: "The cache is filling up. When it reaches cacheMaxGB, records become direct records, which are not on the tap.",
-		first: "find the stream whose QueueDepth grows, and the reason why it does not drain. Then increase cacheMaxGB.",
-
-		namespace: "AWS/ElastiCache", metric: "BytesUsedForCache", statistic: "Maximum", targets: theServerlessCache,
-		seconds: minute, datapoints: 3, periods: 5,
-		limit: limit{
+		id: "cache-memory", metric: aws("ElastiCache", "BytesUsedForCache", theServerlessCache), statistic: maximum,
+		over: limit{
 			fmt.Sprintf("%d %% of `cacheMaxGB`", maxCachePercent),
 			func(w watched) float64 { return float64(w.CacheMaxGB) * 1e9 * maxCachePercent / 100 },
-		},
+		}, in: spell{3, 5, minute},
+		means: "The cache is filling up. When it reaches cacheMaxGB, records become direct records, which are not on the tap.",
+		first: "find the stream whose QueueDepth grows, and the reason why it does not drain. Then increase cacheMaxGB.",
 	},
 	{
-		id:    "cache-throttles",
+		id: "cache-throttles", metric: aws("ElastiCache", "ThrottledCmds", theServerlessCache), statistic: sum, over: zero, in: spell{3, 5, minute},
 		means: "The cache throttles commands, because the load grew faster than the cache scales. Records become direct records, which are not on the tap.",
 		first: "wait for some minutes: the cache doubles its capacity every 10 to 12 minutes. If it happens often, use cache=nodes.",
-
-		namespace: "AWS/ElastiCache", metric: "ThrottledCmds", statistic: "Sum", targets: theServerlessCache,
-		seconds: minute, datapoints: 3, periods: 5, limit: fixed(0, "0"),
 	},
 }

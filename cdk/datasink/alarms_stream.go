@@ -7,10 +7,6 @@ import (
 )
 
 const (
-	minute      = 60 // seconds
-	fiveMinutes = 5 * minute
-	hour        = 60 * minute
-
 	// maxWaitSeconds is the time that a record may wait in the queue. A sweep visits
 	// every queue once a minute.
 	maxWaitSeconds = 5 * minute
@@ -25,35 +21,28 @@ const (
 // most: a stream has at most eight resources.
 var streamAlarms = []alarm{
 	{
-		id:    "oldest-record",
-		means: "Records of this stream wait in the queue, and the drainer does not move them.",
+		id: "oldest-record", metric: source{metric.Namespace, metric.OldestRecordAge.Name, theStream}, statistic: maximum,
+		over: fixed(maxWaitSeconds, fmt.Sprintf("%d min", maxWaitSeconds/minute)), in: spell{2, 3, minute},
+		means: "Records of this stream wait in the queue, and the drainer does not move them. They are neither on the tap nor in the archive.",
 		first: "search the drainer's log for drain_failed and throttled of this stream. If Kinesis throttles it, increase its shards, at most to twice their number in one deploy.",
-
-		namespace: metric.Namespace, metric: metric.OldestRecordAge.Name, statistic: "Maximum", targets: theStream,
-		seconds: minute, datapoints: 2, periods: 3, limit: fixed(maxWaitSeconds, fmt.Sprintf("%d min", maxWaitSeconds/minute)),
 	},
 	{
-		id:    "firehose-freshness",
-		means: "Firehose does not write the records of this stream to the archive. It retries for 24 hours; after that the records are lost.",
-		first: "read the log group of the Firehoses. Check that the bucket exists and that its policy allows the Firehose role to write.",
-
-		namespace: "AWS/Firehose", metric: "DeliveryToS3.DataFreshness", statistic: "Maximum", targets: resourceOf("DeliveryStreamName"),
-		seconds: fiveMinutes, datapoints: 2, periods: 3,
-		limit: limit{
+		id: "firehose-freshness", metric: aws("Firehose", "DeliveryToS3.DataFreshness", resourceOf("DeliveryStreamName")), statistic: maximum,
+		over: limit{
 			fmt.Sprintf("`bufferSeconds` + %d min", freshnessMargin/minute),
 			func(w watched) float64 { return float64(w.stream.BufferSeconds + freshnessMargin) },
-		},
+		}, in: spell{2, 3, fiveMinutes},
+		means: "Firehose does not write the records of this stream to the archive. It retries for 24 hours; after that the records are lost.",
+		first: "read the log group of the Firehoses. Check that the bucket exists and that its policy allows the Firehose role to write.",
 	},
 }
 
 // tapAlarms are the further alarms of a stream with a tap.
 var tapAlarms = []alarm{
 	{
-		id:    "iterator-age",
+		id: "iterator-age", metric: aws("Kinesis", "GetRecords.IteratorAgeMilliseconds", resourceOf("StreamName")), statistic: maximum,
+		over: fixed(maxTapSeconds*1000, fmt.Sprintf("%d min", maxTapSeconds/minute)), in: spell{5, 5, minute},
 		means: "A reader of this stream's tap is behind: the bridge, or another consumer that uses GetRecords. It loses the records that are older than the retention of the stream.",
 		first: "search the bridge's log for undelivered and for errors of this stream, and check the metric ReadProvisionedThroughputExceeded. Use enhanced fan-out for busy taps, or increase the shards.",
-
-		namespace: "AWS/Kinesis", metric: "GetRecords.IteratorAgeMilliseconds", statistic: "Maximum", targets: resourceOf("StreamName"),
-		seconds: minute, datapoints: 5, periods: 5, limit: fixed(maxTapSeconds*1000, fmt.Sprintf("%d min", maxTapSeconds/minute)),
 	},
 }

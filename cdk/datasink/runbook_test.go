@@ -12,22 +12,17 @@ import (
 
 // condition says when an alarm starts.
 func (a alarm) condition() string {
-	over := "over"
-	if a.below {
-		over = "under"
+	in := fmt.Sprintf("for %d min", a.in.seconds*a.in.periods/60)
+	switch {
+	case a.andVerifyHours:
+		in = fmt.Sprintf("for `verifyHours` + %d hours", a.in.periods)
+	case a.in.datapoints != a.in.periods:
+		in = fmt.Sprintf("in %d of %d min", a.in.seconds*a.in.datapoints/60, a.in.seconds*a.in.periods/60)
 	}
-	spell := fmt.Sprintf("for %d min", a.seconds*a.periods/60)
-	if a.spell != nil {
-		spell = fmt.Sprintf("for `verifyHours` + %d hours", a.spell(watched{}))
+	if a.absent {
+		return fmt.Sprintf("`%s` has no values %s", a.metric.name, in)
 	}
-	if a.datapoints != a.periods {
-		spell = fmt.Sprintf("in %d of %d min", a.seconds*a.datapoints/60, a.seconds*a.periods/60)
-	}
-	what := "`" + a.metric + "`"
-	if a.statistic == "SampleCount" {
-		what = "number of values of " + what
-	}
-	return fmt.Sprintf("%s %s %s %s", what, over, a.limit.words, spell)
+	return fmt.Sprintf("`%s` over %s %s", a.metric.name, a.over.words, in)
 }
 
 // alarmGroups are all alarms in the order of the runbook.
@@ -69,7 +64,7 @@ func countAlarms(s settings.Settings, tap stream.Tap) int {
 	w := watched{Settings: s, streams: []stream.Stream{{Tap: tap}}, apiID: jsii.String(""), cacheGroup: jsii.String(""), bucket: jsii.String("")}
 	count := 0
 	for _, a := range w.alarms() {
-		count += len(a.targets(w))
+		count += len(a.metric.targets(w))
 	}
 	return count
 }
