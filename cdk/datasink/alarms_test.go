@@ -47,14 +47,14 @@ func dimensionsOf(alarm object) string {
 func TestEveryAlarmOnOurMetricsIsOnWhatTheFunctionsEmit(t *testing.T) {
 	type emission struct{ unit string }
 	all := make(map[string]emission)
-	for _, p := range emitted(t, "datasink", true) {
+	for _, p := range emitted(t, true, true) {
 		if p.Namespace != metric.Namespace {
 			t.Errorf("%s is in namespace %s", p.Name, p.Namespace)
 		}
 		all[p.Name+" "+p.Dimensions] = emission{p.Unit}
 	}
 	checked := make(map[string]bool)
-	for _, tpl := range synth(t, verified, `{"streams": [{"name": "orders"}]}`).all() {
+	for _, tpl := range synth(t, verified, oneStream(true)).all() {
 		for name, a := range alarmsOf(tpl) {
 			if a["Namespace"] != metric.Namespace {
 				continue

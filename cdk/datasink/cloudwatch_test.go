@@ -2,10 +2,14 @@ package datasink
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/metric"
+	"github.com/data-sink/data-sink/internal/rig/metrictest"
 )
 
 // CloudWatch looks at more periods than an alarm's EvaluationPeriods. Where periods have
@@ -139,56 +143,82 @@ var byAWS = map[string]struct{ good, bad float64 }{
 	"AWS/S3 PutRequests":                                           {0, 1},
 	"AWS/ElastiCache Evictions":                                    {0, 1},
 	"AWS/ElastiCache ThrottledCmds":                                {0, 1},
-	"AWS/ElastiCache BytesUsedForCache":                            {1e6, 0.9e9},
+	"AWS/ElastiCache BytesUsedForCache":                            {1e6, 2.9e9},
 	"AWS/ElastiCache DatabaseMemoryUsageCountedForEvictPercentage": {10, 90},
 	"AWS/ElastiCache DatabaseMemoryUsagePercentage":                {10, 90},
 }
 
-// TestEachAlarmStartsInTheBadCaseOnly feeds each alarm with a day of metrics in which
-// everything works and one in which everything fails. Metrics of the functions come from
-// their handlers. Alarms that start without data have a test of their own.
+// TestEachAlarmStartsInTheBadCaseOnly feeds each alarm of each kind of deployment with half
+// a day in which everything fails and half a day in which everything works. The metrics of
+// the functions come from their handlers. A metric that an alarm expects to have values
+// has none after the first hour of the bad case.
 func TestEachAlarmStartsInTheBadCaseOnly(t *testing.T) {
-	const end = 24 * 60
-	own := map[bool]map[string][]float64{}
-	for _, bad := range []bool{false, true} {
-		own[bad] = make(map[string][]float64)
-		for _, p := range emitted(t, "datasink", bad) {
-			key := p.Name + " " + p.Dimensions
-			own[bad][key] = append(own[bad][key], p.Values...)
-		}
-	}
-	checked := make(map[string]bool)
-	for _, context := range []map[string]any{verified, {"profile": "small", "verifyHours": "6"}, {"cacheShards": "2"}} {
-		for _, tpl := range synth(t, context, `{"streams": [{"name": "orders"}]}`).all() {
+	const hour, noon, end = 60, 12 * 60, 24 * 60
+	tested, watched := make(map[any]bool), make(map[string]bool)
+	for _, tt := range []struct {
+		tap     bool
+		context map[string]any
+	}{
+		{true, nil},
+		{true, verified},
+		{false, verified},
+		{true, byURL},
+		{true, byIPv6},
+		{true, serverless},
+		{true, map[string]any{"profile": "small", "verifyHours": "6"}},
+		{false, map[string]any{"profile": "small", "verifyHours": "6"}},
+		{true, map[string]any{"cacheShards": "2"}},
+		{true, map[string]any{"redisUrl": "rediss://redis.example.com"}},
+	} {
+		own := map[bool][]metrictest.Point{false: emitted(t, tt.tap, false), true: emitted(t, tt.tap, true)}
+		for _, tpl := range synth(t, tt.context, oneStream(tt.tap)).all() {
 			for name, a := range alarmsOf(tpl) {
 				id := fmt.Sprint(a["Namespace"], " ", a["MetricName"])
-				checked[id] = true
-				for bad, want := range map[bool]string{false: "OK", true: "ALARM"} {
-					if bad && a["TreatMissingData"] == "breaching" {
-						continue
-					}
-					var values []float64
-					if a["Namespace"] == "DataSink" {
-						values = own[bad][fmt.Sprint(a["MetricName"], " ", dimensionsOf(a))]
-					} else {
+				tested[a["AlarmDescription"]], watched[id] = true, true
+				values := func(bad bool) (list []float64) {
+					if a["Namespace"] != metric.Namespace {
 						v, known := byAWS[id]
 						if !known {
 							t.Errorf("%s watches %s, of which this test has no values", name, id)
 						}
-						values = []float64{map[bool]float64{false: v.good, true: v.bad}[bad]}
+						return []float64{map[bool]float64{false: v.good, true: v.bad}[bad]}
 					}
-					if got := stateAt(t, a, always(0, end, values...), end); got != want {
-						t.Errorf("%v: alarm %s is %s, want %s; bad case %v, values %v a minute", context, name, got, want, bad, values)
+					for _, p := range own[bad] {
+						if p.Name == a["MetricName"] && p.Dimensions == dimensionsOf(a) {
+							list = append(list, p.Values...)
+						}
 					}
+					return list
+				}
+				d := always(0, noon, values(true)...)
+				if a["TreatMissingData"] == "breaching" {
+					d = always(0, hour, values(false)...)
+				}
+				if got := stateAt(t, a, d, noon); got != "ALARM" {
+					t.Errorf("%v, tap %v: alarm %s is %s in the bad case, with the values %v a minute", tt.context, tt.tap, name, got, d[0])
+				}
+				maps.Copy(d, always(noon, end, values(false)...))
+				if got := stateAt(t, a, d, end); got != "OK" {
+					t.Errorf("%v, tap %v: alarm %s is %s in the good case, with the values %v a minute", tt.context, tt.tap, name, got, d[end])
 				}
 			}
 		}
 	}
+	for _, a := range everyAlarm() {
+		if !tested[a.description()] {
+			t.Errorf("no deployment of this test has the alarm %s on %s", a.id, a.metric.name)
+		}
+	}
 	for id := range byAWS {
-		if !checked[id] {
+		if !watched[id] {
 			t.Errorf("no alarm watches %s", id)
 		}
 	}
+}
+
+// oneStream is a list of streams with one stream, orders.
+func oneStream(tap bool) string {
+	return fmt.Sprintf(`{"streams": [{"name": "orders", "tap": %v}]}`, tap)
 }
 
 // swept and verifiedOnce are the values of one sweep and of one verification.

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 )
 
 var byIPv6 = map[string]any{"egress": "ipv6"}
@@ -70,8 +72,8 @@ func TestIPv6Egress(t *testing.T) {
 	}
 	for _, function := range []string{"Ingest", "Drainer"} {
 		r := named(t, root, "AWS::Lambda::Function", function)
-		if at(r.Properties, "VpcConfig", "Ipv6AllowedForDualStack") != true {
-			t.Errorf("%s may not use IPv6", function)
+		if at(r.Properties, "VpcConfig", "Ipv6AllowedForDualStack") != true || variables(t, root, function)[env.DualStack] != "true" {
+			t.Errorf("%s does not use IPv6", function)
 		}
 		depends := list(r.DependsOn)
 		if !slices.Contains(depends, "NetworkIpv6Route1") || !slices.Contains(depends, "NetworkIpv6Route2") {

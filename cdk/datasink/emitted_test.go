@@ -131,12 +131,14 @@ func (empty) GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)
 // blockedFor is the time for which the bridge has been refused in the bad case.
 const blockedFor = maxBlockedSeconds*time.Second + time.Minute
 
-// emitted runs a request, a sweep, two batches and a verification of the stream orders
-// through the handlers as the functions wire them, and returns the metrics that they
-// write. Either everything around the handlers works or, if bad, everything fails.
-func emitted(t *testing.T, deployment string, bad bool) []metrictest.Point {
+// emitted runs a request, a sweep, two batches from the tap and a verification of the
+// stream orders through the handlers as the functions wire them, and returns the metrics
+// that they write. Either everything around the handlers works or, if bad, everything
+// fails.
+func emitted(t *testing.T, tap, bad bool) []metrictest.Point {
 	t.Helper()
-	set := mustParse(t, `{"streams": [{"name": "orders"}]}`)
+	const deployment = "datasink"
+	set := mustParse(t, oneStream(tap))
 	var out bytes.Buffer
 	writer, silent := metric.NewWriter(&out, deployment, false), slog.New(slog.DiscardHandler)
 	around := func() *surroundings { return &surroundings{bad: bad} }
@@ -158,7 +160,7 @@ func emitted(t *testing.T, deployment string, bad bool) []metrictest.Point {
 	drainer := env.Defaults(env.ParseDrainer)
 	drainer.Name = deployment
 	drains := drain.New(drain.Config{
-		Drainer: drainer, Streams: set, Queue: queued, Kinesis: around(), Archive: kept{}, Waker: around(), Log: silent,
+		Drainer: drainer, Streams: set, Queue: queued, Kinesis: around(), Firehose: around(), Archive: kept{}, Waker: around(), Log: silent,
 		Observe: observe.Observe, ObserveSweep: observe.ObserveSweep,
 	})
 
@@ -183,12 +185,17 @@ func emitted(t *testing.T, deployment string, bad bool) []metrictest.Point {
 		Observe:     verifier.Metrics{Writer: writer}.Observe,
 	})
 
-	for _, f := range []struct {
+	type invocation struct {
 		handler interface {
 			Invoke(context.Context, []byte) ([]byte, error)
 		}
 		event string
-	}{{ingests, post}, {drains, drain.SweepEvent}, {bridges, batch}, {bridges, batch}, {verifies, "{}"}} {
+	}
+	invocations := []invocation{{ingests, post}, {drains, drain.SweepEvent}, {verifies, "{}"}}
+	if tap {
+		invocations = append(invocations, invocation{bridges, batch}, invocation{bridges, batch})
+	}
+	for _, f := range invocations {
 		if _, err := f.handler.Invoke(t.Context(), []byte(f.event)); err != nil {
 			t.Fatalf("%T: %v", f.handler, err)
 		}

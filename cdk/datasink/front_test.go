@@ -69,6 +69,18 @@ func TestTheAlarmsOfTheFunctionURL(t *testing.T) {
 	}
 }
 
+func TestTheDashboardShowsTheFunctionURL(t *testing.T) {
+	body := rendered(only(t, synth(t, byURL, fourStreams).root, "AWS::CloudWatch::Dashboard").Properties["DashboardBody"])
+	for _, metric := range []string{"UrlRequestCount", "UrlRequestLatency", "Url4xxCount", "Url5xxCount"} {
+		if !strings.Contains(body, `"AWS/Lambda","`+metric+`","FunctionName","datasink-ingest"`) {
+			t.Errorf("the dashboard has no %s", metric)
+		}
+	}
+	if strings.Contains(body, "AWS/ApiGateway") {
+		t.Error("the dashboard shows an API")
+	}
+}
+
 func TestOriginsThatMayCallTheAPI(t *testing.T) {
 	const origins = "https://app.example.com, http://localhost:3000"
 	want := object{

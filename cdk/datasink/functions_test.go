@@ -172,16 +172,24 @@ func TestTheDrainerIsUpdatedBeforeIngest(t *testing.T) {
 	}
 }
 
-func TestReservedConcurrencyOfIngestOnlyOnRequest(t *testing.T) {
-	for context, want := range map[string]any{"0": nil, "50": 50.0} {
-		root := synth(t, map[string]any{"ingestConcurrency": context}, fourStreams).root
+func TestReservedConcurrencyOfIngest(t *testing.T) {
+	for _, tt := range []struct {
+		context map[string]any
+		want    any
+	}{
+		{nil, nil},
+		{map[string]any{"ingestConcurrency": "50"}, 50.0},
+		{byURL, 100.0},
+		{with(byURL, "ingestConcurrency", "0"), nil},
+	} {
+		root := synth(t, tt.context, fourStreams).root
 		for id, f := range ofType(root, "AWS::Lambda::Function") {
-			expect := want
+			want := tt.want
 			if plain(id) != "Ingest" {
-				expect = nil
+				want = nil
 			}
-			if got := f.Properties["ReservedConcurrentExecutions"]; got != expect {
-				t.Errorf("%s: reserved concurrency %v, want %v", id, got, expect)
+			if got := f.Properties["ReservedConcurrentExecutions"]; got != want {
+				t.Errorf("%v: %s: reserved concurrency %v, want %v", tt.context, id, got, want)
 			}
 		}
 	}
