@@ -1,16 +1,15 @@
 // Package wake sends wake-ups through SQS, which tell the drainer that a stream has
 // records.
 //
-// The body of a wake-up is a JSON object: {"stream":"orders"}.
+// The body of a wake-up is a JSON object with the name of the stream:
+// {"stream":"orders"}.
 package wake
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -72,34 +71,15 @@ func (w *Waker) Wake(ctx context.Context, stream string, delay time.Duration) er
 	return nil
 }
 
-// Parse returns the stream that the body of a wake-up names. A body with other or
-// further fields is an error.
+// Parse returns the stream that the body of a wake-up names. It ignores fields that
+// it does not know, so that a later version can add some.
 func Parse(body string) (stream string, err error) {
-	d := json.NewDecoder(bytes.NewReader([]byte(body)))
-	name := ""
-	for _, want := range []any{json.Delim('{'), "stream", &name, json.Delim('}')} {
-		token, err := d.Token()
-		if err != nil {
-			return "", fmt.Errorf("parsing a wake-up: %w", noEOF(err))
-		}
-		if into, isValue := want.(*string); isValue {
-			*into, _ = token.(string)
-		} else if token != want {
-			return "", fmt.Errorf("parsing a wake-up: got %.40v, want %v", token, want)
-		}
+	var w wakeUp
+	if err := json.Unmarshal([]byte(body), &w); err != nil {
+		return "", fmt.Errorf("parsing a wake-up: %w", err)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return "", errors.New("parsing a wake-up: data after the object")
+	if w.Stream == "" {
+		return "", errors.New("parsing a wake-up: the stream is missing")
 	}
-	if name == "" {
-		return "", errors.New("parsing a wake-up: the stream is empty")
-	}
-	return name, nil
-}
-
-func noEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
+	return w.Stream, nil
 }
