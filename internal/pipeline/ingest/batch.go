@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
@@ -51,16 +50,16 @@ func (p *submission) envelopeBytes() int64 {
 // that a repeated batch would push again. With a key it comes last: the push checks
 // the key before anything is kept, and does not push anything twice.
 func (h *Handler) keepLines(ctx context.Context, p *submission, o *Outcome) error {
-	steps := []func(context.Context, *submission, *Outcome) error{h.keepOversize, h.keepQueued}
 	if p.key != nil {
-		slices.Reverse(steps)
-	}
-	for _, step := range steps {
-		if err := step(ctx, p, o); err != nil {
+		if err := h.keepQueued(ctx, p, o); err != nil {
 			return err
 		}
+		return h.keepOversize(ctx, p, o)
 	}
-	return nil
+	if err := h.keepOversize(ctx, p, o); err != nil {
+		return err
+	}
+	return h.keepQueued(ctx, p, o)
 }
 
 // keepQueued pushes the lines that fit the tap in parts. The lines from the first

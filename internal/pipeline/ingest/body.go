@@ -36,16 +36,21 @@ func (h *Handler) body(r *request, format stream.Format) ([]byte, error) {
 		return received, nil
 	}
 	decoded, err := h.unpacker.unpack(coding, received)
-	var large *tooLargeError
 	switch {
-	case errors.As(err, &large):
-		return nil, tooLarge("decoded", large.Error(), h.config.MaxDecodedBytes)
 	case err != nil:
-		return nil, &badEncoding
+		return nil, h.undecodable(err)
 	case len(decoded) == 0:
 		return nil, &emptyBody
 	}
 	return decoded, nil
+}
+
+// undecodable returns the refusal of a body that the unpacker does not decode.
+func (h *Handler) undecodable(err error) error {
+	if large, ok := errors.AsType[*tooLargeError](err); ok {
+		return tooLarge("decoded", large.Error(), h.config.MaxDecodedBytes)
+	}
+	return &badEncoding
 }
 
 // received returns the body as the client sent it, or a refusal if it is larger

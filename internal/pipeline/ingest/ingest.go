@@ -151,9 +151,10 @@ func (h *Handler) post(ctx context.Context, r *request) ([]byte, error) {
 		return h.refuse(r, Outcome{}, &unknownStream)
 	}
 	o := Outcome{Stream: s.Name}
-	posted, err := h.read(r, client, s, isBatch)
+	posted := submission{stream: s}
+	err = h.read(r, client, isBatch, &posted)
 	if err == nil {
-		err = h.keep(ctx, posted, &o)
+		err = h.keep(ctx, &posted, &o)
 	}
 	if err != nil {
 		o.Records, o.Replayed = 0, 0
@@ -189,44 +190,44 @@ func (p *submission) record(id string, body []byte) envelope.Record {
 	return envelope.Record{Stream: p.stream.Name, ReceivedAt: p.receivedAt, ID: id, PartitionKey: p.partitionKey, Body: body}
 }
 
-// read returns the content of a request. The error is a refusal, or means that the
-// event is malformed.
-func (h *Handler) read(r *request, client basicauth.Client, s stream.Stream, isBatch bool) (*submission, error) {
-	if isBatch && s.Format != stream.Lines {
-		return nil, &notALinesStream
+// read checks a request and reads its content into p. The error is a refusal, or
+// means that the event is malformed.
+func (h *Handler) read(r *request, client basicauth.Client, isBatch bool, p *submission) error {
+	if isBatch && p.stream.Format != stream.Lines {
+		return &notALinesStream
 	}
 	partitionKey, ok := r.partitionKey()
 	if !ok {
-		return nil, &badPartitionKey
+		return &badPartitionKey
 	}
 	key, ok := r.idempotencyKey()
 	if !ok {
-		return nil, &badIdempotencyKey
+		return &badIdempotencyKey
 	}
 	if isBatch && r.isJSON() {
-		return nil, &unsupportedType
+		return &unsupportedType
 	}
-	body, err := h.body(r, s.Format)
+	body, err := h.body(r, p.stream.Format)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	p := &submission{stream: s, receivedAt: h.config.Now(), partitionKey: partitionKey, body: body}
+	p.receivedAt, p.partitionKey, p.body = h.config.Now(), partitionKey, body
 	if isBatch {
 		if err := p.cut(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if key != nil {
-		p.key = identify(client.Name, s.Name, key, isBatch, body)
+		p.key = identify(client.Name, p.stream.Name, key, isBatch, body)
 	}
 	if p.id, err = newID(p.key); err != nil {
-		return nil, fmt.Errorf("making an id: %w", err)
+		return fmt.Errorf("making an id: %w", err)
 	}
 	if isBatch {
 		binary.BigEndian.PutUint16(p.id[14:], 0)
 	}
 	p.idText = p.id.String()
-	return p, nil
+	return nil
 }
 
 // refuse answers a request with a refusal. It returns any other error.
