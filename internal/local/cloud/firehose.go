@@ -135,16 +135,9 @@ func (f *Firehose) all() ([]*deliveryStream, <-chan struct{}) {
 	return all, f.opened
 }
 
-// BatchResult is what happened to one record of PutRecordBatch: it has an id or an
-// error.
-type BatchResult struct {
-	RecordID string
-	Err      *Error
-}
-
 // PutRecordBatch buffers entries and returns a result for each. A call over a
 // limit is refused as a whole.
-func (f *Firehose) PutRecordBatch(ctx context.Context, stream string, entries []sink.Entry) (results []BatchResult, err error) {
+func (f *Firehose) PutRecordBatch(ctx context.Context, stream string, entries []sink.Entry) (results []PutResult, err error) {
 	c := Call{Service: ServiceFirehose, Operation: "PutRecordBatch", Resource: stream, Records: len(entries)}
 	err = f.Faults.call(ctx, c, func(throttled func() bool) (stored int, err error) {
 		if err := ctx.Err(); err != nil {
@@ -157,7 +150,7 @@ func (f *Firehose) PutRecordBatch(ctx context.Context, stream string, entries []
 		if err := f.check(entries); err != nil {
 			return 0, err
 		}
-		results = make([]BatchResult, len(entries))
+		results = make([]PutResult, len(entries))
 		kept := make([]sink.Entry, 0, len(entries))
 		for i, e := range entries {
 			if throttled() {
@@ -168,7 +161,7 @@ func (f *Firehose) PutRecordBatch(ctx context.Context, stream string, entries []
 				results[i].Err = newError(InternalFailure, "refused by the test")
 				continue
 			}
-			results[i].RecordID = strconv.Itoa(i + 1)
+			results[i].ID = strconv.Itoa(i + 1)
 			kept = append(kept, e)
 			stored += f.Faults.count(e.Data)
 		}
@@ -192,13 +185,7 @@ func (f *Firehose) Put(ctx context.Context, stream string, entries []sink.Entry)
 	if err != nil {
 		return nil, err
 	}
-	var failed []sink.Failure
-	for i, r := range results {
-		if r.Err != nil {
-			failed = append(failed, sink.Failure{Index: i, Err: r.Err})
-		}
-	}
-	return failed, nil
+	return failures(results), nil
 }
 
 func (f *Firehose) check(entries []sink.Entry) error {

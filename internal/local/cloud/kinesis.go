@@ -89,13 +89,6 @@ type shard struct {
 	writes, reads *rateLimit // nil: no limit
 }
 
-// PutResult is what happened to one record of PutRecords: it has a shard and a
-// sequence number, or an error.
-type PutResult struct {
-	ShardID, SequenceNumber string
-	Err                     *Error
-}
-
 // PutRecords writes entries and returns a result for each. A call over a limit is
 // refused as a whole.
 func (k *Kinesis) PutRecords(ctx context.Context, stream string, entries []sink.Entry) (results []PutResult, err error) {
@@ -112,7 +105,7 @@ func (k *Kinesis) PutRecords(ctx context.Context, stream string, entries []sink.
 			return 0, err
 		}
 		results = s.put(entries, k.now(), throttled)
-		return countStored(results), nil
+		return len(entries) - len(failures(results)), nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("PutRecords: %w", err)
@@ -127,26 +120,6 @@ func (k *Kinesis) Put(ctx context.Context, stream string, entries []sink.Entry) 
 		return nil, err
 	}
 	return failures(results), nil
-}
-
-func failures(results []PutResult) []sink.Failure {
-	var failed []sink.Failure
-	for i, r := range results {
-		if r.Err != nil {
-			failed = append(failed, sink.Failure{Index: i, Err: r.Err})
-		}
-	}
-	return failed
-}
-
-func countStored(results []PutResult) int {
-	stored := 0
-	for _, r := range results {
-		if r.Err == nil {
-			stored++
-		}
-	}
-	return stored
 }
 
 func (k *Kinesis) check(entries []sink.Entry) error {
@@ -213,7 +186,7 @@ func (s *shard) put(entries []sink.Entry, part []int, now time.Time, results []P
 			results[i].Err = newError(InternalFailure, "%v", err)
 			continue
 		}
-		results[i] = PutResult{ShardID: s.id, SequenceNumber: sequenceNumber(s.index, offsets[n])}
+		results[i] = PutResult{ShardID: s.id, ID: sequenceNumber(s.index, offsets[n])}
 	}
 }
 

@@ -58,14 +58,6 @@ type putRecordsInput struct {
 	}
 }
 
-type recordResult struct {
-	SequenceNumber string `json:",omitempty"`
-	ShardID        string `json:"ShardId,omitempty"`
-	RecordID       string `json:"RecordId,omitempty"`
-	ErrorCode      string `json:",omitempty"`
-	ErrorMessage   string `json:",omitempty"`
-}
-
 func (k kinesisAPI) putRecords(ctx context.Context, in putRecordsInput) (any, error) {
 	entries := make([]sink.Entry, len(in.Records))
 	for i, r := range in.Records {
@@ -75,14 +67,7 @@ func (k kinesisAPI) putRecords(ctx context.Context, in putRecordsInput) (any, er
 	if err != nil {
 		return nil, err
 	}
-	records, failed := make([]recordResult, len(results)), 0
-	for i, r := range results {
-		records[i] = recordResult{SequenceNumber: r.SequenceNumber, ShardID: r.ShardID}
-		if r.Err != nil {
-			records[i] = recordResult{ErrorCode: r.Err.Code, ErrorMessage: r.Err.Message}
-			failed++
-		}
-	}
+	records, failed := putResults(results, func(r cloud.PutResult) putResult { return putResult{SequenceNumber: r.ID, ShardID: r.ShardID} })
 	return map[string]any{"FailedRecordCount": failed, "Records": records, "EncryptionType": "NONE"}, nil
 }
 

@@ -32,15 +32,31 @@ func (f firehoseAPI) putRecordBatch(ctx context.Context, in putRecordBatchInput)
 	if err != nil {
 		return nil, err
 	}
-	records, failed := make([]recordResult, len(results)), 0
-	for i, r := range results {
-		records[i].RecordID = r.RecordID
-		if r.Err != nil {
-			records[i] = recordResult{ErrorCode: r.Err.Code, ErrorMessage: r.Err.Message}
-			failed++
-		}
-	}
+	records, failed := putResults(results, func(r cloud.PutResult) putResult { return putResult{RecordID: r.ID} })
 	return map[string]any{"Encrypted": false, "FailedPutCount": failed, "RequestResponses": records}, nil
+}
+
+// putResult is the result of one record of PutRecords or PutRecordBatch.
+type putResult struct {
+	SequenceNumber string `json:",omitempty"`
+	ShardID        string `json:"ShardId,omitempty"`
+	RecordID       string `json:"RecordId,omitempty"`
+	ErrorCode      string `json:",omitempty"`
+	ErrorMessage   string `json:",omitempty"`
+}
+
+// putResults returns the results of a call, and the number of records that were refused.
+// accepted is the result of a record that was not.
+func putResults(results []cloud.PutResult, accepted func(cloud.PutResult) putResult) (records []putResult, failed int) {
+	for _, r := range results {
+		if r.Err != nil {
+			failed++
+			records = append(records, putResult{ErrorCode: r.Err.Code, ErrorMessage: r.Err.Message})
+			continue
+		}
+		records = append(records, accepted(r))
+	}
+	return records, failed
 }
 
 func (h *server) addSQS(queues map[string]*cloud.Queue) {

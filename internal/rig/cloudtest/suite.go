@@ -1,11 +1,14 @@
 package cloudtest
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -66,12 +69,15 @@ func wantCode(t *testing.T, what string, err error, code string) {
 	}
 }
 
-func repeated(n, size int) []Record {
-	return slices.Repeat([]Record{{Key: "k", Data: strings.Repeat("x", size)}}, n)
+func repeated(n, size int) []sink.Entry {
+	return slices.Repeat([]sink.Entry{{PartitionKey: "k", Data: bytes.Repeat([]byte("x"), size)}}, n)
 }
 
 func putRecords(t *testing.T, d Door, r Resources) {
-	for name, records := range map[string][]Record{"501 records": repeated(501, 1), "a key of 257 characters": {{strings.Repeat("k", 257), "x"}}} {
+	for name, records := range map[string][]sink.Entry{
+		"501 records":             repeated(501, 1),
+		"a key of 257 characters": {{PartitionKey: strings.Repeat("k", 257), Data: []byte("x")}},
+	} {
 		_, err := d.PutRecords(t.Context(), r.Stream, records)
 		if code := Code(err); code != "InvalidArgumentException" && code != "ValidationException" {
 			t.Errorf("PutRecords of %s: %v, want InvalidArgumentException or ValidationException", name, err)
@@ -83,12 +89,12 @@ func putRecords(t *testing.T, d Door, r Resources) {
 }
 
 // accepted checks that all records of a call were accepted.
-func accepted(t *testing.T, what string, records int) func(codes []string, err error) {
+func accepted(t *testing.T, what string, records int) func(results []cloud.PutResult, err error) {
 	t.Helper()
-	return func(codes []string, err error) {
+	return func(results []cloud.PutResult, err error) {
 		t.Helper()
-		if err != nil || len(codes) != records || slices.ContainsFunc(codes, func(c string) bool { return c != "" }) {
-			t.Errorf("%s: %d results, %v, want all accepted", what, len(codes), err)
+		if err != nil || len(results) != records || slices.ContainsFunc(results, func(r cloud.PutResult) bool { return r.ID == "" || r.Err != nil }) {
+			t.Errorf("%s: %d results, %v, want all accepted", what, len(results), err)
 		}
 	}
 }
@@ -131,32 +137,32 @@ func describe(t *testing.T, d Door, r Resources) {
 }
 
 // readAll reads a shard to its present end.
-func readAll(t *testing.T, d Door, stream, shard string, s Start, limit int) []Read {
+func readAll(t *testing.T, d Door, stream, shard string, start cloud.IteratorStart, limit int) []cloud.Record {
 	t.Helper()
-	iterator, err := d.Iterator(t.Context(), stream, shard, s)
+	iterator, err := d.GetShardIterator(t.Context(), stream, shard, start)
 	if err != nil {
-		t.Fatalf("iterator %+v: %v", s, err)
+		t.Fatalf("iterator %+v: %v", start, err)
 	}
-	var all []Read
+	var all []cloud.Record
 	for {
-		page, next, err := d.GetRecords(t.Context(), iterator, limit)
+		page, err := d.GetRecords(t.Context(), iterator, limit)
 		if err != nil {
 			t.Fatalf("GetRecords: %v", err)
 		}
-		if limit > 0 && len(page) > limit {
-			t.Errorf("a page of %d records, want %d at most", len(page), limit)
+		if limit > 0 && len(page.Records) > limit {
+			t.Errorf("a page of %d records, want %d at most", len(page.Records), limit)
 		}
-		if all = append(all, page...); len(page) == 0 {
+		if all = append(all, page.Records...); len(page.Records) == 0 {
 			return all
 		}
-		iterator = next
+		iterator = page.NextIterator
 	}
 }
 
-func data(records []Read) []string {
+func data(records []cloud.Record) []string {
 	var all []string
 	for _, r := range records {
-		all = append(all, r.Data)
+		all = append(all, string(r.Data))
 	}
 	return all
 }
@@ -170,21 +176,21 @@ func read(t *testing.T, d Door, r Resources) {
 	lengths := make(map[string]int)
 	latest := make(map[string]string)
 	for _, shard := range shards {
-		lengths[shard] = len(readAll(t, d, r.Stream, shard, Start{Type: "TRIM_HORIZON"}, 0))
-		if latest[shard], err = d.Iterator(t.Context(), r.Stream, shard, Start{Type: "LATEST"}); err != nil {
+		lengths[shard] = len(readAll(t, d, r.Stream, shard, cloud.IteratorStart{Type: cloud.TrimHorizon}, 0))
+		if latest[shard], err = d.GetShardIterator(t.Context(), r.Stream, shard, cloud.IteratorStart{Type: cloud.Latest}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	begun := time.Now()
 	time.Sleep(1100 * time.Millisecond) // Timestamps of the protocol may have whole seconds.
 	for _, body := range []string{"one", "two", "three", "four", "five"} {
-		if _, err := d.PutRecords(t.Context(), r.Stream, []Record{{"the same key", body}}); err != nil {
+		if _, err := d.PutRecords(t.Context(), r.Stream, []sink.Entry{{PartitionKey: "the same key", Data: []byte(body)}}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	want := []string{"one", "two", "three", "four", "five"}
 	for _, shard := range shards {
-		all := readAll(t, d, r.Stream, shard, Start{Type: "TRIM_HORIZON"}, 2000)
+		all := readAll(t, d, r.Stream, shard, cloud.IteratorStart{Type: cloud.TrimHorizon}, 2000)
 		if len(all) == lengths[shard] {
 			continue
 		}
@@ -193,27 +199,27 @@ func read(t *testing.T, d Door, r Resources) {
 			t.Fatalf("TRIM_HORIZON differs (-want +got):\n%s", diff)
 		}
 		for i := 1; i < len(fresh); i++ {
-			if len(fresh[i].Sequence) == len(fresh[i-1].Sequence) && fresh[i].Sequence <= fresh[i-1].Sequence {
-				t.Errorf("sequence number %s after %s", fresh[i].Sequence, fresh[i-1].Sequence)
+			if len(fresh[i].SequenceNumber) == len(fresh[i-1].SequenceNumber) && fresh[i].SequenceNumber <= fresh[i-1].SequenceNumber {
+				t.Errorf("sequence number %s after %s", fresh[i].SequenceNumber, fresh[i-1].SequenceNumber)
 			}
 		}
-		page, _, err := d.GetRecords(t.Context(), latest[shard], 0)
-		if diff := cmp.Diff(want, data(page)); diff != "" || err != nil {
+		page, err := d.GetRecords(t.Context(), latest[shard], 0)
+		if diff := cmp.Diff(want, data(page.Records)); diff != "" || err != nil {
 			t.Errorf("LATEST: %v, differs (-want +got):\n%s", err, diff)
 		}
-		for name, tt := range map[string]struct {
-			start Start
+		for _, tt := range []struct {
+			start cloud.IteratorStart
 			want  []string
 		}{
-			"AT_SEQUENCE_NUMBER":    {Start{Type: "AT_SEQUENCE_NUMBER", Sequence: fresh[2].Sequence}, want[2:]},
-			"AFTER_SEQUENCE_NUMBER": {Start{Type: "AFTER_SEQUENCE_NUMBER", Sequence: fresh[2].Sequence}, want[3:]},
-			"AT_TIMESTAMP":          {Start{Type: "AT_TIMESTAMP", At: begun.Add(500 * time.Millisecond)}, want},
+			{cloud.IteratorStart{Type: cloud.AtSequenceNumber, SequenceNumber: fresh[2].SequenceNumber}, want[2:]},
+			{cloud.IteratorStart{Type: cloud.AfterSequenceNumber, SequenceNumber: fresh[2].SequenceNumber}, want[3:]},
+			{cloud.IteratorStart{Type: cloud.AtTimestamp, Timestamp: begun.Add(500 * time.Millisecond)}, want},
 		} {
 			if diff := cmp.Diff(tt.want, data(readAll(t, d, r.Stream, shard, tt.start, 2))); diff != "" {
-				t.Errorf("%s differs (-want +got):\n%s", name, diff)
+				t.Errorf("%s differs (-want +got):\n%s", tt.start.Type, diff)
 			}
 		}
-		if fresh[0].Key != "the same key" || fresh[0].ArrivedAt.Before(begun.Add(-time.Second)) {
+		if fresh[0].PartitionKey != "the same key" || fresh[0].ArrivedAt.Before(begun.Add(-time.Second)) {
 			t.Errorf("record %+v, want its key and the time of arrival", fresh[0])
 		}
 		return
@@ -226,31 +232,34 @@ func readErrors(t *testing.T, d Door, r Resources) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = d.Iterator(t.Context(), r.Stream, "shardId-000000009999", Start{Type: "TRIM_HORIZON"})
+	_, err = d.GetShardIterator(t.Context(), r.Stream, "shardId-000000009999", cloud.IteratorStart{Type: cloud.TrimHorizon})
 	wantCode(t, "an iterator of a missing shard", err, "ResourceNotFoundException")
-	_, err = d.Iterator(t.Context(), r.Stream, shards[0], Start{Type: "AT_SEQUENCE_NUMBER", Sequence: "1"})
+	_, err = d.GetShardIterator(t.Context(), r.Stream, shards[0], cloud.IteratorStart{Type: cloud.AtSequenceNumber, SequenceNumber: "1"})
 	wantCode(t, "an iterator at an invalid sequence number", err, "InvalidArgumentException")
-	_, _, err = d.GetRecords(t.Context(), "AAAA", 0)
+	_, err = d.GetRecords(t.Context(), "AAAA", 0)
 	wantCode(t, "an invalid iterator", err, "InvalidArgumentException")
 }
 
 func messages(t *testing.T, d Door, _ Resources) {
-	if err := d.SendMessage(t.Context(), "late", 2*time.Second); err != nil {
-		t.Fatal(err)
+	const delay = 2 * time.Second
+	begun := time.Now()
+	for body, wait := range map[string]time.Duration{"late": delay, "now": 0} {
+		if id, err := d.Send(t.Context(), body, wait); err != nil || id == "" {
+			t.Fatalf("Send = %q, %v, want an id", id, err)
+		}
 	}
-	if err := d.SendMessage(t.Context(), "now", 0); err != nil {
-		t.Fatal(err)
-	}
-	body, _, ok, err := d.Receive(t.Context(), time.Second)
-	if err != nil || !ok || body != "now" {
+	// A slow machine may ask so late that the delayed message is visible.
+	body, _, ok, err := d.ReceiveMessage(t.Context(), delay)
+	if early := time.Since(begun) < delay; err != nil || !ok || early && body != "now" {
 		t.Fatalf("Receive = %q, %v, %v, want the message that is visible", body, ok, err)
 	}
-	if body, _, ok, err := d.Receive(t.Context(), time.Second); err != nil || ok {
+	body, _, ok, err = d.ReceiveMessage(t.Context(), delay)
+	if early := time.Since(begun) < delay; err != nil || ok && early {
 		t.Errorf("Receive = %q, %v, want none: one is invisible, the other delayed", body, err)
 	}
 	seen := make(map[string]int)
-	for deadline := time.Now().Add(20 * time.Second); len(seen) < 2 && time.Now().Before(deadline); {
-		body, remove, ok, err := d.Receive(t.Context(), 30*time.Second)
+	for deadline := time.Now().Add(time.Minute); len(seen) < 2 && time.Now().Before(deadline); {
+		body, remove, ok, err := d.ReceiveMessage(t.Context(), 30*time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -268,9 +277,9 @@ func messages(t *testing.T, d Door, _ Resources) {
 }
 
 func secret(t *testing.T, d Door, r Resources) {
-	if got, err := d.Secret(t.Context(), r.Secret); err != nil || got != r.SecretValue {
+	if got, err := d.GetSecretValue(t.Context(), r.Secret); err != nil || got != r.SecretValue {
 		t.Errorf("Secret = %q, %v, want %q", got, err, r.SecretValue)
 	}
-	_, err := d.Secret(t.Context(), r.Secret+"-none")
+	_, err := d.GetSecretValue(t.Context(), r.Secret+"-none")
 	wantCode(t, "a missing secret", err, "ResourceNotFoundException")
 }

@@ -1,6 +1,7 @@
 package cloudtest
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"slices"
@@ -15,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
 )
 
 // ByWire is the door of the wire protocol, by the clients of the AWS SDK.
@@ -38,38 +41,47 @@ func NewByWire(c aws.Config, bucket, queueURL string) *ByWire {
 	}
 }
 
+// result is the result of one record.
+func result(id, shard, code *string) cloud.PutResult {
+	r := cloud.PutResult{ID: aws.ToString(id), ShardID: aws.ToString(shard)}
+	if code != nil {
+		r.Err = &cloud.Error{Code: *code}
+	}
+	return r
+}
+
 // PutRecords implements Door.
-func (d *ByWire) PutRecords(ctx context.Context, stream string, records []Record) ([]string, error) {
-	in := &kinesis.PutRecordsInput{StreamName: &stream, Records: make([]kinesistypes.PutRecordsRequestEntry, len(records))}
-	for i, r := range records {
-		in.Records[i] = kinesistypes.PutRecordsRequestEntry{PartitionKey: aws.String(r.Key), Data: []byte(r.Data)}
+func (d *ByWire) PutRecords(ctx context.Context, stream string, entries []sink.Entry) ([]cloud.PutResult, error) {
+	in := &kinesis.PutRecordsInput{StreamName: &stream}
+	for _, e := range entries {
+		in.Records = append(in.Records, kinesistypes.PutRecordsRequestEntry{PartitionKey: &e.PartitionKey, Data: e.Data})
 	}
 	out, err := d.kinesis.PutRecords(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	codes := make([]string, len(out.Records))
-	for i, r := range out.Records {
-		codes[i] = aws.ToString(r.ErrorCode)
+	var results []cloud.PutResult
+	for _, r := range out.Records {
+		results = append(results, result(r.SequenceNumber, r.ShardId, r.ErrorCode))
 	}
-	return codes, nil
+	return results, nil
 }
 
 // PutRecordBatch implements Door.
-func (d *ByWire) PutRecordBatch(ctx context.Context, stream string, records []Record) ([]string, error) {
-	in := &firehose.PutRecordBatchInput{DeliveryStreamName: &stream, Records: make([]firehosetypes.Record, len(records))}
-	for i, r := range records {
-		in.Records[i].Data = []byte(r.Data)
+func (d *ByWire) PutRecordBatch(ctx context.Context, stream string, entries []sink.Entry) ([]cloud.PutResult, error) {
+	in := &firehose.PutRecordBatchInput{DeliveryStreamName: &stream}
+	for _, e := range entries {
+		in.Records = append(in.Records, firehosetypes.Record{Data: e.Data})
 	}
 	out, err := d.firehose.PutRecordBatch(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	codes := make([]string, len(out.RequestResponses))
-	for i, r := range out.RequestResponses {
-		codes[i] = aws.ToString(r.ErrorCode)
+	var results []cloud.PutResult
+	for _, r := range out.RequestResponses {
+		results = append(results, result(r.RecordId, nil, r.ErrorCode))
 	}
-	return codes, nil
+	return results, nil
 }
 
 // ListStreams implements Door.
@@ -115,14 +127,13 @@ func (d *ByWire) Shards(ctx context.Context, stream string) ([]string, error) {
 	return listed, nil
 }
 
-// Iterator implements Door.
-func (d *ByWire) Iterator(ctx context.Context, stream, shard string, s Start) (string, error) {
-	in := &kinesis.GetShardIteratorInput{StreamName: &stream, ShardId: &shard, ShardIteratorType: kinesistypes.ShardIteratorType(s.Type)}
-	if s.Sequence != "" {
-		in.StartingSequenceNumber = &s.Sequence
+// GetShardIterator implements Door.
+func (d *ByWire) GetShardIterator(ctx context.Context, stream, shard string, start cloud.IteratorStart) (string, error) {
+	in := &kinesis.GetShardIteratorInput{
+		StreamName: &stream, ShardId: &shard, ShardIteratorType: kinesistypes.ShardIteratorType(start.Type), StartingSequenceNumber: optional(start.SequenceNumber),
 	}
-	if !s.At.IsZero() {
-		in.Timestamp = &s.At
+	if !start.Timestamp.IsZero() {
+		in.Timestamp = &start.Timestamp
 	}
 	out, err := d.kinesis.GetShardIterator(ctx, in)
 	if err != nil {
@@ -132,20 +143,22 @@ func (d *ByWire) Iterator(ctx context.Context, stream, shard string, s Start) (s
 }
 
 // GetRecords implements Door.
-func (d *ByWire) GetRecords(ctx context.Context, iterator string, limit int) ([]Read, string, error) {
+func (d *ByWire) GetRecords(ctx context.Context, iterator string, limit int) (cloud.Page, error) {
 	in := &kinesis.GetRecordsInput{ShardIterator: &iterator}
 	if limit > 0 {
 		in.Limit = aws.Int32(int32(limit)) // small numbers of tests
 	}
 	out, err := d.kinesis.GetRecords(ctx, in)
 	if err != nil {
-		return nil, "", err
+		return cloud.Page{}, err
 	}
-	var records []Read
+	page := cloud.Page{NextIterator: aws.ToString(out.NextShardIterator)}
 	for _, r := range out.Records {
-		records = append(records, Read{Record{*r.PartitionKey, string(r.Data)}, *r.SequenceNumber, *r.ApproximateArrivalTimestamp})
+		page.Records = append(page.Records, cloud.Record{
+			SequenceNumber: *r.SequenceNumber, ArrivedAt: *r.ApproximateArrivalTimestamp, PartitionKey: *r.PartitionKey, Data: r.Data,
+		})
 	}
-	return records, aws.ToString(out.NextShardIterator), nil
+	return page, nil
 }
 
 func optional(s string) *string {
@@ -155,35 +168,44 @@ func optional(s string) *string {
 	return &s
 }
 
-// PutObject implements Door.
-func (d *ByWire) PutObject(ctx context.Context, p Put) (string, error) {
-	out, err := d.s3.PutObject(ctx, &s3.PutObjectInput{
-		Bucket: &d.bucket, Key: &p.Key, Body: strings.NewReader(p.Body), IfMatch: optional(p.IfMatch), IfNoneMatch: optional(p.IfNoneMatch),
-	})
-	if err != nil {
-		return "", err
-	}
-	return strings.Trim(*out.ETag, `"`), nil
+// object describes an object by the headers of a response.
+func object(key string, etag *string, modified *time.Time) cloud.Object {
+	return cloud.Object{Key: key, ETag: strings.Trim(aws.ToString(etag), `"`), ModifiedAt: aws.ToTime(modified)}
 }
 
-// GetObject implements Door.
-func (d *ByWire) GetObject(ctx context.Context, key string) (Object, error) {
+// PutObject implements Door.
+func (d *ByWire) PutObject(ctx context.Context, key string, c cloud.Conditions, write func(io.Writer) error) (cloud.Object, error) {
+	var body bytes.Buffer
+	if err := write(&body); err != nil {
+		return cloud.Object{}, err
+	}
+	out, err := d.s3.PutObject(ctx, &s3.PutObjectInput{
+		Bucket: &d.bucket, Key: &key, Body: bytes.NewReader(body.Bytes()), IfMatch: optional(c.IfMatch), IfNoneMatch: optional(c.IfNoneMatch),
+	})
+	if err != nil {
+		return cloud.Object{}, err
+	}
+	return object(key, out.ETag, nil), nil
+}
+
+// ReadObject implements Door.
+func (d *ByWire) ReadObject(ctx context.Context, key string) (string, cloud.Object, error) {
 	out, err := d.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &d.bucket, Key: &key})
 	if err != nil {
-		return Object{}, err
+		return "", cloud.Object{}, err
 	}
 	defer func() { _ = out.Body.Close() }() // It was read to its end.
 	body, err := io.ReadAll(out.Body)
-	return Object{string(body), strings.Trim(aws.ToString(out.ETag), `"`), aws.ToTime(out.LastModified)}, err
+	return string(body), object(key, out.ETag, out.LastModified), err
 }
 
 // HeadObject implements Door.
-func (d *ByWire) HeadObject(ctx context.Context, key string) (Object, error) {
+func (d *ByWire) HeadObject(ctx context.Context, key string) (cloud.Object, error) {
 	out, err := d.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &d.bucket, Key: &key})
 	if err != nil {
-		return Object{}, err
+		return cloud.Object{}, err
 	}
-	return Object{ETag: strings.Trim(aws.ToString(out.ETag), `"`), ModifiedAt: aws.ToTime(out.LastModified)}, nil
+	return object(key, out.ETag, out.LastModified), nil
 }
 
 // DeleteObject implements Door.
@@ -192,8 +214,8 @@ func (d *ByWire) DeleteObject(ctx context.Context, key string) error {
 	return err
 }
 
-// List implements Door.
-func (d *ByWire) List(ctx context.Context, prefix, delimiter string, pageSize int) ([]string, error) {
+// ListAll implements Door.
+func (d *ByWire) ListAll(ctx context.Context, prefix, delimiter string, pageSize int) ([]string, error) {
 	in := &s3.ListObjectsV2Input{Bucket: &d.bucket, Prefix: &prefix, Delimiter: optional(delimiter), MaxKeys: aws.Int32(int32(pageSize))} // small numbers of tests
 	var names []string
 	for pages := s3.NewListObjectsV2Paginator(d.s3, in); pages.HasMorePages(); {
@@ -211,14 +233,17 @@ func (d *ByWire) List(ctx context.Context, prefix, delimiter string, pageSize in
 	return names, nil
 }
 
-// SendMessage implements Door.
-func (d *ByWire) SendMessage(ctx context.Context, body string, delay time.Duration) error {
-	_, err := d.sqs.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &d.queueURL, MessageBody: &body, DelaySeconds: int32(delay / time.Second)})
-	return err
+// Send implements Door.
+func (d *ByWire) Send(ctx context.Context, body string, delay time.Duration) (string, error) {
+	out, err := d.sqs.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &d.queueURL, MessageBody: &body, DelaySeconds: int32(delay / time.Second)})
+	if err != nil {
+		return "", err
+	}
+	return aws.ToString(out.MessageId), nil
 }
 
-// Receive implements Door.
-func (d *ByWire) Receive(ctx context.Context, visibility time.Duration) (string, func() error, bool, error) {
+// ReceiveMessage implements Door.
+func (d *ByWire) ReceiveMessage(ctx context.Context, visibility time.Duration) (string, func() error, bool, error) {
 	out, err := d.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &d.queueURL, VisibilityTimeout: int32(visibility / time.Second)})
 	if err != nil || len(out.Messages) == 0 {
 		return "", nil, false, err
@@ -230,8 +255,8 @@ func (d *ByWire) Receive(ctx context.Context, visibility time.Duration) (string,
 	}, true, nil
 }
 
-// Secret implements Door.
-func (d *ByWire) Secret(ctx context.Context, id string) (string, error) {
+// GetSecretValue implements Door.
+func (d *ByWire) GetSecretValue(ctx context.Context, id string) (string, error) {
 	out, err := d.secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &id})
 	if err != nil {
 		return "", err
