@@ -38,7 +38,7 @@ func (l *lab) drainInTurns(rounds int, backlogs []backlog) ([]figure, error) {
 		rates[i] = figure{name: b.name, unit: "records/s"}
 		costs[i] = figure{name: b.name + ".cpu", unit: "ns"}
 		var err error
-		if drainers[i], err = l.newDrainer(l.redis.URL, streams(b.streams)); err != nil {
+		if drainers[i], err = l.newDrainer(streams(b.streams)); err != nil {
 			return nil, err
 		}
 	}
@@ -55,8 +55,8 @@ func (l *lab) drainInTurns(rounds int, backlogs []backlog) ([]figure, error) {
 				took, cpu = took+t, cpu+c
 			}
 			n := float64(b.records * repeats)
-			rates[i].ours = append(rates[i].ours, n/took.Seconds())
-			costs[i].ours = append(costs[i].ours, float64(cpu.Nanoseconds())/n)
+			rates[i].samples[ours] = append(rates[i].samples[ours], n/took.Seconds())
+			costs[i].samples[ours] = append(costs[i].samples[ours], float64(cpu.Nanoseconds())/n)
 		}
 	}
 	againstTheBest(rates, slices.Max)
@@ -68,10 +68,10 @@ func (l *lab) drainInTurns(rounds int, backlogs []backlog) ([]figure, error) {
 func againstTheBest(figures []figure, best func([]float64) float64) {
 	var medians []float64
 	for _, f := range figures {
-		medians = append(medians, median(f.ours))
+		medians = append(medians, median(f.samples[ours]))
 	}
 	for i := range figures {
-		figures[i].floor = slices.Repeat([]float64{best(medians)}, len(figures[i].ours))
+		figures[i].samples[floor] = slices.Repeat([]float64{best(medians)}, len(figures[i].samples[ours]))
 	}
 }
 

@@ -34,11 +34,11 @@ var batches = []struct {
 // ingestBatch measures the lines a second that one client sends in batches. The
 // floor pushes the lines of the body with one RPUSH.
 func ingestBatch(l *lab, rounds int) ([]figure, error) {
-	accept, err := l.queueing(l.redis.URL, noWaker{})
+	accept, err := l.queueing(noWaker{})
 	if err != nil {
 		return nil, err
 	}
-	client := l.floorClient("tcp", l.redis.Addr)
+	client := l.floorClient()
 	push := func(stream string, body []byte) error {
 		lines := bytes.Split(bytes.TrimSuffix(body, []byte("\n")), []byte("\n"))
 		values := make([]any, len(lines))
@@ -55,7 +55,7 @@ func ingestBatch(l *lab, rounds int) ([]figure, error) {
 			l.rateOf(name, "lines/s", l.few(200), batchLines, func() error { return invokeFloor(event, push) }),
 		})
 	}
-	return compareAll(rounds, pairs...)
+	return compare(rounds, pairs...)
 }
 
 // ingestBatchCPU measures the time of a line without Redis. The floor decodes the
@@ -65,7 +65,7 @@ func ingestBatchCPU(l *lab, rounds int) ([]figure, error) {
 	for _, b := range batches {
 		pairs = append(pairs, l.compareDecoding("ingest.batch.cpu"+b.suffix, 200, batchLines, batchEvent(batchBody(b.size))))
 	}
-	return compareAll(rounds, pairs...)
+	return compare(rounds, pairs...)
 }
 
 // keyedEvent returns the event of a POST with an idempotency key, and a function that
@@ -84,7 +84,7 @@ func keyedEvent(body []byte) (event []byte, next func()) {
 // ingestKey measures a request with a new idempotency key. The floor is the same
 // request without a key.
 func ingestKey(l *lab, rounds int) ([]figure, error) {
-	accept, err := l.queueing(l.redis.URL, noWaker{})
+	accept, err := l.queueing(noWaker{})
 	if err != nil {
 		return nil, err
 	}
@@ -94,13 +94,16 @@ func ingestKey(l *lab, rounds int) ([]figure, error) {
 		next()
 		return nil
 	}
-	return l.compareLatency(rounds, "ingest.invoke.key", 500, before, func() error { return accept(keyed) }, func() error { return accept(plain) })
+	return l.compareLatency(rounds, "ingest.invoke.key", 500, before, [2]func() error{
+		func() error { return accept(keyed) },
+		func() error { return accept(plain) },
+	})
 }
 
 // keyMemory measures the memory of Redis for a remembered key. The floor is a field
 // of a hash with the same bytes.
 func keyMemory(l *lab, rounds int) ([]figure, error) {
-	q, err := l.openQueue(l.redis.URL, time.Hour)
+	q, err := l.openQueue(time.Hour)
 	if err != nil {
 		return nil, err
 	}
@@ -127,12 +130,15 @@ func keyMemory(l *lab, rounds int) ([]figure, error) {
 			return []measure{{"ingest.key.memory", "B", (after - before) / float64(n)}}, errors.Join(err, l.empty(""))
 		}
 	}
-	return compare(rounds, perKey(func(key queue.IdempotencyKey) error {
-		_, err := q.PushPart(l.ctx, orders, queue.Part{Envelopes: [][]byte{encoded}, Key: &key}, 0)
-		return err
-	}), perKey(func(key queue.IdempotencyKey) error {
-		return l.raw.HSet(l.ctx, "floor", key.Digest[:], append(key.Fingerprint[:], '1')).Err()
-	}))
+	return compare(rounds, [2]side{
+		perKey(func(key queue.IdempotencyKey) error {
+			_, err := q.PushPart(l.ctx, orders, queue.Part{Envelopes: [][]byte{encoded}, Key: &key}, 0)
+			return err
+		}),
+		perKey(func(key queue.IdempotencyKey) error {
+			return l.raw.HSet(l.ctx, "floor", key.Digest[:], append(key.Fingerprint[:], '1')).Err()
+		}),
+	})
 }
 
 // usedMemory returns used_memory of Redis.
@@ -150,7 +156,7 @@ func (l *lab) usedMemory() (float64, error) {
 // client that sends without a pause. The floor is the push beside claims of the same
 // size.
 func neighbourP99(l *lab, rounds int) ([]figure, error) {
-	q, err := l.openQueue(l.redis.URL, time.Hour)
+	q, err := l.openQueue(time.Hour)
 	if err != nil {
 		return nil, err
 	}
@@ -220,5 +226,5 @@ func neighbourP99(l *lab, rounds int) ([]figure, error) {
 		}
 		return nil
 	}
-	return compare(rounds, beside(func() error { return nil }, pushPart), beside(fill, claim))
+	return compare(rounds, [2]side{beside(func() error { return nil }, pushPart), beside(fill, claim)})
 }

@@ -2,10 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,29 +17,16 @@ import (
 
 var functions = []string{"ingest", "drainer", "bridge"}
 
-// module begins the import paths of this module.
-const module = "github.com/data-sink/data-sink/"
-
 // oneStream is the streams.json of the processes.
 const oneStream = `{"streams":[{"name":"orders"}]}`
-
-// build builds a package as it is deployed.
-func build(output, pkg string) error {
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", output, pkg)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("building %s: %w\n%s", pkg, err, out)
-	}
-	return nil
-}
 
 // buildBootstraps builds the functions as they are deployed, and for each a
 // hello-world program with the same clients, as ours-<name> and hello-<name> in dir.
 func buildBootstraps(dir string) error {
 	for _, f := range functions {
-		for kind, pkg := range map[string]string{"ours": module + "functions/", "hello": module + "internal/rig/bench/hello/"} {
+		for kind, pkg := range map[string]string{"ours": "functions/", "hello": "internal/rig/bench/hello/"} {
 			into := filepath.Join(dir, kind+"-"+f)
-			if err := build(filepath.Join(into, "bootstrap"), pkg+f); err != nil {
+			if err := lambdatest.Build(context.Background(), pkg+f, filepath.Join(into, "bootstrap")); err != nil {
 				return err
 			}
 			if err := os.WriteFile(filepath.Join(into, "streams.json"), []byte(oneStream), 0o600); err != nil {
@@ -76,22 +63,18 @@ var anyEvent = []byte(`{}`)
 // coldStart measures the time from the start of a process to its first call of the
 // Runtime API.
 func coldStart(l *lab, rounds int) ([]figure, error) {
-	var all []figure
+	var pairs [][2]side
 	for _, name := range functions {
-		figures, err := compare(rounds, l.start("cold.start."+name, "ours", name), l.start("cold.start."+name, "hello", name))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, figures...)
+		pairs = append(pairs, [2]side{l.start("cold.start."+name, "ours", name), l.start("cold.start."+name, "hello", name)})
 	}
-	return all, nil
+	return compare(rounds, pairs...)
 }
 
 // coldStartConnected is coldStart of ingest beside a floor that also reads both
 // secrets and connects to Redis.
 func coldStartConnected(l *lab, rounds int) ([]figure, error) {
 	const name = "cold.start.connected"
-	return compare(rounds, l.start(name, "ours", "ingest"), l.start(name, "hello", "ingest", "CONNECT="+l.redis.Addr))
+	return compare(rounds, [2]side{l.start(name, "ours", "ingest"), l.start(name, "hello", "ingest", "CONNECT="+l.redis.Addr)})
 }
 
 // start is a side that starts the bootstrap of a function. more is added to its
@@ -123,15 +106,15 @@ func binarySize(l *lab, _ int) ([]figure, error) {
 	}
 	var all []figure
 	for _, name := range functions {
-		f := figure{name: "binary.size." + name, unit: "MB"}
-		for kind, samples := range map[string]*[]float64{"ours": &f.ours, "hello": &f.floor} {
+		var sizes [2]float64
+		for i, kind := range []string{"ours", "hello"} {
 			info, err := os.Stat(filepath.Join(dir, kind+"-"+name, "bootstrap"))
 			if err != nil {
 				return nil, fmt.Errorf("reading the size of a bootstrap: %w", err)
 			}
-			*samples = []float64{float64(info.Size()) / 1e6}
+			sizes[i] = float64(info.Size()) / 1e6
 		}
-		all = append(all, f)
+		all = append(all, figureOf("binary.size."+name, "MB", sizes[ours], sizes[floor]))
 	}
 	return all, nil
 }

@@ -38,7 +38,7 @@ func bridgeRate(l *lab, rounds int) ([]figure, error) {
 			l.rateOf(name, "MB/s", l.few(20), mb, func() error { return bridgeFloor(client, event) }),
 		}
 	}
-	return compareAll(rounds, sides("bridge.rate", 1<<10), sides("bridge.rate.200b", 200))
+	return compare(rounds, sides("bridge.rate", 1<<10), sides("bridge.rate.200b", 200))
 }
 
 func bridgeOurs(h *bridge.Handler, event []byte) error {
@@ -106,5 +106,5 @@ func bridgeBilled(*lab, int) ([]figure, error) {
 	if err := bridgeOurs(newBridge(&b), event); err != nil {
 		return nil, err
 	}
-	return []figure{{name: "bridge.billed", unit: "bytes", ours: []float64{float64(b.billed)}, floor: []float64{float64(b.real)}}}, nil
+	return []figure{figureOf("bridge.billed", "bytes", float64(b.billed), float64(b.real))}, nil
 }

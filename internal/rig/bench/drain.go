@@ -23,26 +23,22 @@ import (
 )
 
 func drainRate(l *lab, rounds int) ([]figure, error) {
-	return compareDrain(l, rounds, "drain.rate", l.redis.URL, "tcp", l.redis.Addr, 60_000, 1<<10)
-}
-
-func drainRateUnix(l *lab, rounds int) ([]figure, error) {
-	return compareDrain(l, rounds, "drain.rate.unix", "unix://"+l.redis.Socket, "unix", l.redis.Socket, 60_000, 1<<10)
+	return compareDrain(l, rounds, "drain.rate", 60_000, 1<<10)
 }
 
 func drainSmall(l *lab, rounds int) ([]figure, error) {
-	return compareDrain(l, rounds, "drain.small", l.redis.URL, "tcp", l.redis.Addr, 100_000, 100)
+	return compareDrain(l, rounds, "drain.small", 100_000, 100)
 }
 
 // newDrainer builds a drainer as functions/drainer does.
-func (l *lab) newDrainer(url string, streams *stream.Set) (*drain.Handler, error) {
+func (l *lab) newDrainer(streams *stream.Set) (*drain.Handler, error) {
 	e, err := env.ParseDrainer(func(name string) string {
-		return map[string]string{env.Name: deployment, env.ArchiveBucket: "archive", env.RedisURL: url, env.WakeQueueURL: "http://127.0.0.1/wake"}[name]
+		return map[string]string{env.Name: deployment, env.ArchiveBucket: "archive", env.RedisURL: l.redis.URL, env.WakeQueueURL: "http://127.0.0.1/wake"}[name]
 	})
 	if err != nil {
 		return nil, err
 	}
-	q, err := l.openQueue(url, e.Wake.Interval)
+	q, err := l.openQueue(e.Wake.Interval)
 	if err != nil {
 		return nil, err
 	}
@@ -57,8 +53,8 @@ func (l *lab) newDrainer(url string, streams *stream.Set) (*drain.Handler, error
 }
 
 // compareDrain drains n records of a size in one invocation.
-func compareDrain(l *lab, rounds int, name, url, network, addr string, n, size int) ([]figure, error) {
-	h, err := l.newDrainer(url, streams(1))
+func compareDrain(l *lab, rounds int, name string, n, size int) ([]figure, error) {
+	h, err := l.newDrainer(streams(1))
 	if err != nil {
 		return nil, err
 	}
@@ -67,10 +63,10 @@ func compareDrain(l *lab, rounds int, name, url, network, addr string, n, size i
 	filled := func(value []byte) error {
 		return l.fill(queueKey(orders), n, func(int) []byte { return value })
 	}
-	ours := l.rate(name, n, n, func() error { return filled(envelopeOf(orders, body)) }, func() error { return sweep(h) })
-	f := newFloorDrainer(l, network, addr)
-	floor := l.rate(name, n, n, func() error { return filled(body) }, f.drain)
-	return compare(rounds, ours, floor)
+	return compare(rounds, [2]side{
+		l.rate(name, n, n, func() error { return filled(envelopeOf(orders, body)) }, func() error { return sweep(h) }),
+		l.rate(name, n, n, func() error { return filled(body) }, newFloorDrainer(l).drain),
+	})
 }
 
 // sweep drains all queues in one invocation.
@@ -141,7 +137,7 @@ type floorDrainer struct {
 const floorRecords = 500
 
 // newFloorDrainer returns a floorDrainer that puts to Kinesis.
-func newFloorDrainer(l *lab, network, addr string) *floorDrainer {
+func newFloorDrainer(l *lab) *floorDrainer {
 	client, name, key := kinesis.NewFromConfig(l.floorConfig()), stream.ResourceName(deployment, orders), "019ab1c2-7e5f-7cc1-98c4-dc0c0c07398f"
 	put := func(ctx context.Context, records []string) error {
 		entries := make([]types.PutRecordsRequestEntry, len(records))
@@ -151,7 +147,7 @@ func newFloorDrainer(l *lab, network, addr string) *floorDrainer {
 		_, err := client.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: &name, Records: entries})
 		return err
 	}
-	return &floorDrainer{redis: l.floorClient(network, addr), claim: redis.NewScript(floorClaim), workers: 8, put: put}
+	return &floorDrainer{redis: l.floorClient(), claim: redis.NewScript(floorClaim), workers: 8, put: put}
 }
 
 // floorConfig is the configuration of the clients of the floors.

@@ -17,7 +17,7 @@ func drainDirect(l *lab, rounds int) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := l.newDrainer(l.redis.URL, untapped)
+	h, err := l.newDrainer(untapped)
 	if err != nil {
 		return nil, err
 	}
@@ -26,9 +26,10 @@ func drainDirect(l *lab, rounds int) ([]figure, error) {
 	filled := func(value []byte) func() error {
 		return func() error { return l.fill(queueKey(orders), n, func(int) []byte { return value }) }
 	}
-	ours := l.rate(name, n, packed, filled(envelopeOf(orders, body)), func() error { return sweep(h) })
-	floor := l.rate(name, n, packed, filled(body), newPackingDrainer(l).drain)
-	return compare(rounds, ours, floor)
+	return compare(rounds, [2]side{
+		l.rate(name, n, packed, filled(envelopeOf(orders, body)), func() error { return sweep(h) }),
+		l.rate(name, n, packed, filled(body), newPackingDrainer(l).drain),
+	})
 }
 
 // newPackingDrainer returns a floorDrainer that puts each claim to Firehose as one
@@ -47,5 +48,5 @@ func newPackingDrainer(l *lab) *floorDrainer {
 		_, err := client.PutRecordBatch(ctx, &firehose.PutRecordBatchInput{DeliveryStreamName: &name, Records: []types.Record{{Data: data}}})
 		return err
 	}
-	return &floorDrainer{redis: l.floorClient("tcp", l.redis.Addr), claim: redis.NewScript(floorClaim), workers: 8, put: put}
+	return &floorDrainer{redis: l.floorClient(), claim: redis.NewScript(floorClaim), workers: 8, put: put}
 }

@@ -29,7 +29,7 @@ func envelopes(l *lab, rounds int) ([]figure, error) {
 		return err
 	}
 	n := l.few(50_000)
-	return compareAll(
+	return compare(
 		rounds,
 		[2]side{costOf("envelope.encode", n, 1, encode), costOf("envelope.encode", n, 1, clone)},
 		[2]side{costOf("envelope.decode", n, 1, decode), costOf("envelope.decode", n, 1, clone)},

@@ -57,13 +57,13 @@ func ingestConfig() ingest.Config {
 	}
 }
 
-func (l *lab) openQueue(url string, wakeInterval time.Duration) (*queue.Queue, error) {
-	return queue.Open(queue.Options{Deployment: deployment, URL: url, Password: redisPassword, WakeInterval: wakeInterval, PushTimeout: 5 * time.Second})
+func (l *lab) openQueue(wakeInterval time.Duration) (*queue.Queue, error) {
+	return queue.Open(queue.Options{Deployment: deployment, URL: l.redis.URL, Password: redisPassword, WakeInterval: wakeInterval, PushTimeout: 5 * time.Second})
 }
 
 // floorClient returns a client with default options for the floors.
-func (l *lab) floorClient(network, addr string) *redis.Client {
-	return redis.NewClient(&redis.Options{Network: network, Addr: addr, Password: redisPassword})
+func (l *lab) floorClient() *redis.Client {
+	return redis.NewClient(&redis.Options{Addr: l.redis.Addr, Password: redisPassword})
 }
 
 // invocation returns the context of one invocation, with Lambda's deadline.
@@ -84,9 +84,9 @@ func (l *lab) accepting(c ingest.Config) func(event []byte) error {
 	}
 }
 
-// queueing is accepting with a queue in the Redis at a URL.
-func (l *lab) queueing(url string, waker waker) (func(event []byte) error, error) {
-	q, err := l.openQueue(url, time.Hour)
+// queueing is accepting with a queue in Redis.
+func (l *lab) queueing(waker waker) (func(event []byte) error, error) {
+	q, err := l.openQueue(time.Hour)
 	if err != nil {
 		return nil, err
 	}
@@ -116,31 +116,26 @@ func invokeFloor(event []byte, push func(stream string, body []byte) error) erro
 	return push(string(r.stream), r.body)
 }
 
+// ingestInvoke measures a request. The floor pushes its body with one RPUSH.
 func ingestInvoke(l *lab, rounds int) ([]figure, error) {
-	return compareInvoke(l, rounds, "ingest.invoke", l.redis.URL, "tcp", l.redis.Addr)
-}
-
-func ingestInvokeUnix(l *lab, rounds int) ([]figure, error) {
-	return compareInvoke(l, rounds, "ingest.invoke.unix", "unix://"+l.redis.Socket, "unix", l.redis.Socket)
-}
-
-func compareInvoke(l *lab, rounds int, name, url, network, addr string) ([]figure, error) {
-	event, client := postEvent(jsonBody(1<<10), true), l.floorClient(network, addr)
-	accept, err := l.queueing(url, noWaker{})
+	event, client := postEvent(jsonBody(1<<10), true), l.floorClient()
+	accept, err := l.queueing(noWaker{})
 	if err != nil {
 		return nil, err
 	}
-	return l.compareLatency(rounds, name, 500, nil, func() error { return accept(event) }, func() error {
-		return invokeFloor(event, func(stream string, body []byte) error { return client.RPush(l.ctx, queueKey(stream), body).Err() })
+	push := func(stream string, body []byte) error { return client.RPush(l.ctx, queueKey(stream), body).Err() }
+	return l.compareLatency(rounds, "ingest.invoke", 500, nil, [2]func() error{
+		func() error { return accept(event) },
+		func() error { return invokeFloor(event, push) },
 	})
 }
 
 // ingestInvokeWake measures the request whose push makes a wake-up due, which is one
 // a second and stream.
 func ingestInvokeWake(l *lab, rounds int) ([]figure, error) {
-	event, client, wakeUp := postEvent(jsonBody(1<<10), true), l.floorClient("tcp", l.redis.Addr), `{"stream":"orders"}`
+	event, client, wakeUp := postEvent(jsonBody(1<<10), true), l.floorClient(), `{"stream":"orders"}`
 	queueURL, wakeUps := l.aws.URL+"/wake", sqs.NewFromConfig(l.config())
-	accept, err := l.queueing(l.redis.URL, wake.New(wakeUps, queueURL))
+	accept, err := l.queueing(wake.New(wakeUps, queueURL))
 	if err != nil {
 		return nil, err
 	}
@@ -153,13 +148,16 @@ func ingestInvokeWake(l *lab, rounds int) ([]figure, error) {
 		_, err := wakeUps.SendMessage(l.ctx, &sqs.SendMessageInput{QueueUrl: &queueURL, MessageBody: &wakeUp, DelaySeconds: 1})
 		return err
 	}
-	return l.compareLatency(rounds, "ingest.invoke.wake", 100, due, func() error { return accept(event) }, func() error { return invokeFloor(event, push) })
+	return l.compareLatency(rounds, "ingest.invoke.wake", 500, due, [2]func() error{
+		func() error { return accept(event) },
+		func() error { return invokeFloor(event, push) },
+	})
 }
 
 // ingestCPU measures a request without Redis. The floor is the fastest decoder
 // alone.
 func ingestCPU(l *lab, rounds int) ([]figure, error) {
-	return compareAll(
+	return compare(
 		rounds,
 		l.compareDecoding("ingest.cpu", 5000, 1, postEvent(randomBody(1<<10), false)),
 		l.compareDecoding("ingest.cpu.text", 5000, 1, postEvent(jsonBody(1<<10), true)),

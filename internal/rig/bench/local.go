@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	target "github.com/data-sink/data-sink/internal/operate/deployment"
+	"github.com/data-sink/data-sink/internal/rig/lambdatest"
 )
 
 // localHTTP measures posts of 1 KiB to the local pipeline as `make run` starts it,
@@ -35,19 +35,19 @@ func localEmbedded(l *lab, rounds int) ([]figure, error) {
 func (l *lab) compareHTTP(rounds int, name string, n int, args ...string) ([]figure, error) {
 	n = max(l.few(n), connections)
 	datasink, bare := filepath.Join(l.dir, "datasink"), filepath.Join(l.dir, "http")
-	if err := errors.Join(build(datasink, module+"internal/cmd/datasink"), build(bare, module+"internal/rig/bench/hello/http")); err != nil {
+	if err := errors.Join(lambdatest.Build(l.ctx, "internal/cmd/datasink", datasink), lambdatest.Build(l.ctx, "internal/rig/bench/hello/http", bare)); err != nil {
 		return nil, err
 	}
-	ours, err := l.startLocal(datasink, args...)
+	local, err := l.startLocal(datasink, args...)
 	if err != nil {
 		return nil, err
 	}
-	defer ours.stop()
-	floor, err := startServer(bare, l.redisURL(), "floor")
+	defer local.stop()
+	bareServer, err := startServer(bare, l.redisURL(), "floor")
 	if err != nil {
 		return nil, err
 	}
-	defer floor.stop()
+	defer bareServer.stop()
 	load := func(s *server, settle func() error) side {
 		address, request, err := postRequest(s.url+"/archives/"+orders, localUser, localPassword, jsonBody(1<<10))
 		return func() ([]measure, error) {
@@ -71,15 +71,11 @@ func (l *lab) compareHTTP(rounds int, name string, n int, args ...string) ([]fig
 			}, l.empty("")
 		}
 	}
-	return compare(rounds, load(&ours.server, ours.settle), load(floor, func() error { return nil }))
+	return compare(rounds, [2]side{load(&local.server, local.settle), load(bareServer, func() error { return nil })})
 }
 
 // localUser and localPassword are the credentials of the client of the local pipeline.
 const localUser, localPassword = "datasink", "hunter2hunter2hunter2"
-
-func basicAuth(user, password string) string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
-}
 
 // redisURL is the URL of the lab's Redis with its password.
 func (l *lab) redisURL() string {

@@ -37,7 +37,6 @@ type row struct {
 func rows() []row {
 	return []row{
 		{"ingest.invoke", 40, ingestInvoke},
-		{"ingest.invoke.unix", 20, ingestInvokeUnix},
 		{"ingest.invoke.wake", 10, ingestInvokeWake},
 		{"ingest.invoke.key", 20, ingestKey},
 		{"ingest.cpu", 20, ingestCPU},
@@ -46,7 +45,6 @@ func rows() []row {
 		{"ingest.neighbour", 6, neighbourP99},
 		{"ingest.key.memory", 1, keyMemory},
 		{"drain.rate", 8, drainRate},
-		{"drain.rate.unix", 6, drainRateUnix},
 		{"drain.small", 8, drainSmall},
 		{"drain.direct", 8, drainDirect},
 		{"bridge.rate", 12, bridgeRate},
@@ -67,7 +65,6 @@ func main() {
 	var o options
 	flag.BoolVar(&o.short, "short", false, "measure one short round of everything, to check that it works")
 	flag.StringVar(&o.only, "only", "", "measure only the rows whose name matches `regexp`")
-	flag.IntVar(&o.times, "times", 1, "multiply the number of rounds by `times`")
 	flag.StringVar(&o.samples, "samples", "", "write the samples of all rounds to `file` for benchstat")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile to `file`; its label side is ours or floor")
 	flag.Parse()
@@ -80,7 +77,6 @@ func main() {
 type options struct {
 	short                  bool
 	only, samples, profile string
-	times                  int
 }
 
 func run(o options, out io.Writer) (err error) {
@@ -107,7 +103,7 @@ func run(o options, out io.Writer) (err error) {
 		if !only.MatchString(r.name) {
 			continue
 		}
-		rounds := max(1, r.rounds*o.times)
+		rounds := r.rounds
 		if o.short {
 			rounds = 1
 		}

@@ -22,16 +22,29 @@ type measure struct {
 // same order.
 type side func() ([]measure, error)
 
-// figure is a line of the report with the samples of all rounds.
+// The sides of a figure, and the values of the label side in profiles.
+const (
+	ours = iota
+	floor
+)
+
+var sideNames = [2]string{"ours", "floor"}
+
+// figure is a line of the report with the samples of all rounds, by side.
 type figure struct {
-	name, unit  string
-	ours, floor []float64
+	name, unit string
+	samples    [2][]float64
+}
+
+// figureOf returns a figure with one sample of each side.
+func figureOf(name, unit string, oursValue, floorValue float64) figure {
+	return figure{name: name, unit: unit, samples: [2][]float64{{oursValue}, {floorValue}}}
 }
 
 // line returns the line of the report.
 func (f figure) line() string {
-	ours, floor := median(f.ours), median(f.floor)
-	return fmt.Sprintf("bench: %s %s %s floor=%s ratio=%.2f", f.name, short(ours), f.unit, short(floor), ours/floor)
+	a, b := median(f.samples[ours]), median(f.samples[floor])
+	return fmt.Sprintf("bench: %s %s %s floor=%s ratio=%.2f", f.name, short(a), f.unit, short(b), a/b)
 }
 
 // short formats v with at least three digits.
@@ -53,75 +66,71 @@ func median(samples []float64) float64 {
 	return percentile(samples, 50)
 }
 
-// compare alternates both sides and returns a figure for each measure. The order of
-// the sides alternates with each round. The first round warms up and does not count.
-func compare(rounds int, ours, floor side) ([]figure, error) {
-	var figures []figure
-	note := func(ms []measure, of func(*figure) *[]float64) {
-		if figures == nil {
-			figures = make([]figure, len(ms))
-		}
-		for i, m := range ms {
-			f := &figures[i]
-			f.name, f.unit = m.name, m.unit
-			samples := of(f)
-			*samples = append(*samples, m.value)
-		}
-	}
-	turn := func(name string, s side, count bool, of func(*figure) *[]float64) error {
-		runtime.GC()
-		var ms []measure
-		var err error
-		pprof.Do(context.Background(), pprof.Labels("side", name), func(context.Context) { ms, err = s() })
-		if err == nil && count {
-			note(ms, of)
-		}
-		return err
-	}
-	first := 0
-	if rounds > 1 {
-		first = -1
-	}
-	for round := first; round < rounds; round++ {
-		turns := []func() error{
-			func() error {
-				return turn(sideNames[0], ours, round >= 0, func(f *figure) *[]float64 { return &f.ours })
-			},
-			func() error {
-				return turn(sideNames[1], floor, round >= 0, func(f *figure) *[]float64 { return &f.floor })
-			},
-		}
-		if round%2 != 0 {
-			slices.Reverse(turns)
-		}
-		for _, t := range turns {
-			if err := t(); err != nil {
-				return nil, err
+// compare measures each pair of sides, one pair after the other, and returns a figure
+// for each measure. The sides of a pair alternate, and so does their order with each
+// round. The first round warms up and does not count.
+func compare(rounds int, pairs ...[2]side) ([]figure, error) {
+	var all []figure
+	for _, p := range pairs {
+		var figures []figure
+		for round := warmUp(rounds); round < rounds; round++ {
+			for turn := range p {
+				i := (turn + rounds + round) % 2
+				runtime.GC()
+				var ms []measure
+				var err error
+				labelled(i, func() { ms, err = p[i]() })
+				if err != nil {
+					return nil, err
+				}
+				if round < 0 {
+					continue
+				}
+				for k, m := range ms {
+					if k == len(figures) {
+						figures = append(figures, figure{name: m.name, unit: m.unit})
+					}
+					figures[k].samples[i] = append(figures[k].samples[i], m.value)
+				}
 			}
 		}
+		all = append(all, figures...)
 	}
-	return figures, nil
+	return all, nil
+}
+
+// warmUp returns the number of the first round: -1, or 0 for a single round.
+func warmUp(rounds int) int {
+	if rounds > 1 {
+		return -1
+	}
+	return 0
+}
+
+// labelled runs do with the label of a side in profiles.
+func labelled(side int, do func()) {
+	pprof.Do(context.Background(), pprof.Labels("side", sideNames[side]), func(context.Context) { do() })
 }
 
 // compareLatency measures n calls of each side a round, one at a time. The sides
 // alternate call by call, because the latency of an answer from another process
 // depends on where the scheduler has placed the two processes, which changes every
 // few milliseconds. before, if not nil, runs before each call and is not measured.
-func (l *lab) compareLatency(rounds int, name string, n int, before, ours, floor func() error) ([]figure, error) {
+func (l *lab) compareLatency(rounds int, name string, n int, before func() error, sides [2]func() error) ([]figure, error) {
 	p50, p99 := figure{name: name + ".p50", unit: "us"}, figure{name: name + ".p99", unit: "us"}
 	n = max(l.few(n), 10)
-	for round := -1; round < rounds; round++ {
+	for round := warmUp(rounds); round < rounds; round++ {
 		runtime.GC()
-		took := [2][]float64{make([]float64, 0, n), make([]float64, 0, n)}
+		var took [2][]float64
 		for range n {
-			for i, call := range []func() error{ours, floor} {
+			for i, call := range sides {
 				if before != nil {
 					if err := before(); err != nil {
 						return nil, err
 					}
 				}
 				var err error
-				pprof.Do(context.Background(), pprof.Labels("side", sideNames[i]), func(context.Context) {
+				labelled(i, func() {
 					began := time.Now()
 					err = call()
 					took[i] = append(took[i], time.Since(began).Seconds()*1e6)
@@ -137,14 +146,13 @@ func (l *lab) compareLatency(rounds int, name string, n int, before, ours, floor
 		if round < 0 {
 			continue
 		}
-		p50.ours, p50.floor = append(p50.ours, percentile(took[0], 50)), append(p50.floor, percentile(took[1], 50))
-		p99.ours, p99.floor = append(p99.ours, percentile(took[0], 99)), append(p99.floor, percentile(took[1], 99))
+		for i := range sides {
+			p50.samples[i] = append(p50.samples[i], percentile(took[i], 50))
+			p99.samples[i] = append(p99.samples[i], percentile(took[i], 99))
+		}
 	}
 	return []figure{p50, p99}, nil
 }
-
-// sideNames are the values of the label side in profiles.
-var sideNames = [2]string{"ours", "floor"}
 
 func percentile(samples []float64, p int) float64 {
 	sorted := slices.Sorted(slices.Values(samples))
@@ -192,19 +200,6 @@ func (l *lab) rateOf(name, unit string, n int, amount float64, call func() error
 	}
 }
 
-// compareAll is compare for several pairs of sides, one pair after the other.
-func compareAll(rounds int, pairs ...[2]side) ([]figure, error) {
-	var all []figure
-	for _, p := range pairs {
-		figures, err := compare(rounds, p[0], p[1])
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, figures...)
-	}
-	return all, nil
-}
-
 // cpuTime returns the CPU time that this process has used.
 func cpuTime() time.Duration {
 	var usage syscall.Rusage
@@ -229,11 +224,10 @@ func writeSamples(name string, figures []figure) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "goos: %s\ngoarch: %s\ncpu: %s\n", runtime.GOOS, runtime.GOARCH, cpuModel())
 	for _, f := range figures {
-		for _, v := range f.ours {
-			fmt.Fprintf(&b, "Benchmark/%s/ours 1 %g %s\n", f.name, v, f.unit)
-		}
-		for _, v := range f.floor {
-			fmt.Fprintf(&b, "Benchmark/%s/floor 1 %g %s\n", f.name, v, f.unit)
+		for i, side := range sideNames {
+			for _, v := range f.samples[i] {
+				fmt.Fprintf(&b, "Benchmark/%s/%s 1 %g %s\n", f.name, side, v, f.unit)
+			}
 		}
 	}
 	if err := os.WriteFile(name, []byte(b.String()), 0o644); err != nil {

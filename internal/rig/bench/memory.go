@@ -23,7 +23,7 @@ func memoryDrain(l *lab, _ int) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []figure{{name: "memory.drain", unit: "MB", ours: []float64{whole / 1e6}, floor: []float64{quarter / 1e6}}}, nil
+	return []figure{figureOf("memory.drain", "MB", whole/1e6, quarter/1e6)}, nil
 }
 
 // mixedSizes are sizes of bodies in bytes, with the share of each in all bytes.

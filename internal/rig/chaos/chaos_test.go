@@ -109,7 +109,7 @@ func TestWithoutFaultsTheBoundIsSmall(t *testing.T) {
 
 func TestLossesAreReported(t *testing.T) {
 	v := run(t, chaos.Options{
-		Records: 1_000, Drainer: "./internal/rig/chaos/hasty", Faults: regexp.MustCompile("^kill a drainer before put$"),
+		Records: 1_000, Drainer: "internal/rig/chaos/hasty", Faults: regexp.MustCompile("^kill a drainer before put$"),
 	})
 	// The drainer acknowledges before it puts, and was killed between the two.
 	wantAtLeast(t, "lost records", v.Lost, 1)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -59,14 +58,16 @@ func (s *suite) startFunctions(ctx context.Context) (*functions, error) {
 		timeout     time.Duration
 		env         func(caller string) []string
 	}{
-		{&f.ingest, "./functions/ingest", ingestCaller, s.settings.ingest, ingestTimeout, s.ingestEnv},
+		{&f.ingest, "functions/ingest", ingestCaller, s.settings.ingest, ingestTimeout, s.ingestEnv},
 		{&f.drainer, s.settings.drainer, drainerCaller, s.settings.drainers, drainerTimeout, s.drainerEnv},
-		{&f.bridge, "./functions/bridge", bridgeCaller, s.settings.bridges, bridgeTimeout, func(string) []string { return nil }},
+		{&f.bridge, "functions/bridge", bridgeCaller, s.settings.bridges, bridgeTimeout, func(string) []string { return nil }},
 	} {
 		name := filepath.Base(one.pkg)
 		bootstrap := filepath.Join(bin, name)
-		if err := build(ctx, one.pkg, bootstrap); err != nil {
-			return nil, errors.Join(err, output.Close())
+		if _, err := os.Stat(bootstrap); err != nil {
+			if err := lambdatest.Build(ctx, one.pkg, bootstrap); err != nil {
+				return nil, errors.Join(err, output.Close())
+			}
 		}
 		*one.into = lambdatest.New(lambdatest.Options{
 			Name: name, Bootstrap: bootstrap, Dir: s.dir, Concurrency: one.processes, Timeout: one.timeout, Output: output,
@@ -170,24 +171,4 @@ func (f *functions) close() {
 		w.close()
 	}
 	_ = f.output.Close()
-}
-
-// build builds a package of this module into path, unless path exists. The working
-// directory may be any folder of the module.
-func build(ctx context.Context, pkg, path string) error {
-	if _, err := os.Stat(path); err == nil {
-		return nil
-	}
-	mod, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
-	root := filepath.Dir(strings.TrimSpace(string(mod)))
-	if err != nil || root == "." {
-		return fmt.Errorf("finding the module: run the suite in the source tree: %w", errors.Join(err, os.ErrNotExist))
-	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", path, pkg)
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("building %s: %w: %s", pkg, err, out)
-	}
-	return nil
 }

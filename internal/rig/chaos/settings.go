@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	realDrainer = "./functions/drainer"
+	realDrainer = "functions/drainer"
 	// lease is the lease of hurried settings: short, so that many leases end during
 	// a run.
 	lease = 3 * time.Second
