@@ -158,7 +158,8 @@ func TestReplayPostsTheArchiveToAnotherStream(t *testing.T) {
 	if r := replay("--stream=orders", "--into=orders"); r.code != 2 || !strings.Contains(r.err, "--force") {
 		t.Errorf("replay into itself: exit code %d and %s", r.code, r.err)
 	}
-	if r := replay("--stream=orders", "--into=absent", "--state="+filepath.Join(t.TempDir(), "absent")); r.code != 1 || strings.Count(r.err, "404 unknown_stream") != 1 {
+	if r := replay("--stream=orders", "--into=absent", "--state="+filepath.Join(t.TempDir(), "absent")); r.code != 1 || strings.Count(r.err, "404 unknown_stream") != 1 ||
+		!strings.Contains(r.err, "the deployment has no stream absent that accepts records") {
 		t.Errorf("replay into a stream that is not there: exit code %d and %s", r.code, r.err)
 	}
 	if text := replay("--stream=orders", "--into=page-views", "--dry-run").done(t); !strings.Contains(text, "would replay") || !strings.Contains(text, "orders/dt=") {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/operate/bucket"
+	"github.com/data-sink/data-sink/internal/operate/post"
 	"github.com/data-sink/data-sink/internal/operate/replay"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
@@ -192,6 +193,10 @@ func (v *replayVerb) finish(c console, n replayed, err error) error {
 		if n.Before > 0 {
 			fmt.Fprintf(c.out, "skipped %s that were replayed before; --again replays them\n", counted(n.Before, "object"))
 		}
+	}
+	var refusal *post.Refusal
+	if errors.As(err, &refusal) && refusal.Code == "unknown_stream" {
+		err = fmt.Errorf("the deployment has no stream %s that accepts records, so add it to streams.json and deploy: %w", v.Into, err)
 	}
 	return resentError(c, n.Sent, n.Refused, err)
 }

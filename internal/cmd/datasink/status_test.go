@@ -144,6 +144,10 @@ func TestStatusOfAQueueThatCannotBeRead(t *testing.T) {
 	if !strings.Contains(out, "The queue of orders cannot be read") {
 		t.Errorf("status does not name the stream:\n%s", out)
 	}
+	r := d.operate(t, "", "verify", "--stream=orders")
+	if r.code != 1 || !strings.Contains(r.out, "  equal, but the queue is unknown\n") || !strings.Contains(r.err, "inspecting the queue of orders") {
+		t.Errorf("verify: exit code %d, and it wrote:\n%s%s", r.code, r.out, r.err)
+	}
 }
 
 // An object of dead letters or a marker that is damaged hides nothing else.

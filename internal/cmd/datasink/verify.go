@@ -119,7 +119,7 @@ func (v *verifyVerb) Run(ctx context.Context, c console) error {
 		reports = append(reports, r)
 		equal = equal && r.Equal()
 		if !v.JSON {
-			printReport(c, r)
+			printReport(c.out, r)
 		}
 	}
 	if v.JSON {
@@ -252,14 +252,22 @@ func (v *verifyVerb) writeManifests(ctx context.Context, c console, t deployment
 		return err
 	}
 	complete := r.CompleteHours(r.From, to)
+	n := 0
 	for _, at := range slices.SortedFunc(maps.Keys(complete), time.Time.Compare) {
 		written, err := list.Write(ctx, r.Stream, at, hours[at], complete[at])
 		if err != nil {
 			return err
 		}
 		if written {
+			n++
 			fmt.Fprintf(c.err, "datasink: wrote a manifest of %s, %s\n", r.Stream, at.Format("2006-01-02T15"))
 		}
+	}
+	switch {
+	case len(complete) == 0:
+		fmt.Fprintf(c.err, "datasink: no manifest of %s is due: no whole hour (UTC) of the period has been over for %v and has no difference\n", r.Stream, t.Settle(s))
+	case n == 0:
+		fmt.Fprintf(c.err, "datasink: no manifest of %s is due: each complete hour of the period has its manifests\n", r.Stream)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,13 +72,19 @@ func TestManifestsEndWhereTheVerificationBegan(t *testing.T) {
 	for _, tt := range []struct {
 		began time.Time
 		want  []string
+		says  string
 	}{
-		{first.Add(90 * time.Minute), []string{"hour=07.json", "hour=07.txt"}},
-		{first.Add(2 * time.Hour), []string{"hour=07.json", "hour=07.txt"}},
-		{first.Add(2*time.Hour + time.Minute), []string{"hour=07.json", "hour=07.txt", "hour=08.json", "hour=08.txt"}},
+		{first.Add(time.Hour), nil, "no whole hour (UTC) of the period has been over for 1m0s and has no difference"},
+		{first.Add(90 * time.Minute), []string{"hour=07.json", "hour=07.txt"}, "wrote a manifest of orders, 2026-11-22T07"},
+		{first.Add(2 * time.Hour), []string{"hour=07.json", "hour=07.txt"}, "each complete hour of the period has its manifests"},
+		{first.Add(2*time.Hour + time.Minute), []string{"hour=07.json", "hour=07.txt", "hour=08.json", "hour=08.txt"}, "wrote a manifest of orders, 2026-11-22T08"},
 	} {
-		if err := v.writeManifests(t.Context(), console{err: io.Discard}, settling{}, a, r, tt.began); err != nil {
+		var says bytes.Buffer
+		if err := v.writeManifests(t.Context(), console{err: &says}, settling{}, a, r, tt.began); err != nil {
 			t.Fatal(err)
+		}
+		if strings.Count(says.String(), "\n") != 1 || !strings.Contains(says.String(), tt.says) {
+			t.Errorf("verification from %s says %q, want %q", tt.began, &says, tt.says)
 		}
 		const folder = "_manifests/orders/dt=2026-11-22/"
 		var got []string
@@ -99,7 +104,7 @@ func TestReportCountsInTheSingular(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	one := verify.Count{Records: 1, Packed: 1, Objects: 1}
-	printReport(console{out: &out}, &verify.Report{
+	printReport(&out, &verify.Report{
 		Queue: &verify.Queue{Accepted: 1, DeadLettered: 1}, Tap: &one, Bridged: one, Archived: one, Read: one, DeadLettered: one,
 		Direct: map[archive.Reason]verify.Count{archive.Fallback: one}, DirectUnlogged: []string{"key"},
 	})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"time"
@@ -9,14 +10,17 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/verify"
 )
 
-// printReport writes a report as text.
-func printReport(c console, r *verify.Report) {
-	fmt.Fprintf(c.out, "%s, %s to %s UTC\n", r.Stream, r.From.Format(time.DateTime), r.To.Format(time.DateTime))
+// printReport writes a report as text. A report without a queue is of a queue that could
+// not be inspected.
+func printReport(out io.Writer, r *verify.Report) {
+	fmt.Fprintf(out, "%s, %s to %s UTC\n", r.Stream, r.From.Format(time.DateTime), r.To.Format(time.DateTime))
 	var rows [][]string
 	row := func(hop string, text string, args ...any) {
 		rows = append(rows, []string{"  " + hop, fmt.Sprintf(text, args...)})
 	}
-	if q := r.Queue; q != nil {
+	if q := r.Queue; q == nil {
+		row("queue", "unknown")
+	} else {
 		row("queue", "%d accepted since Redis started: %d queued, %d claimed, %d forwarded, %s", q.Accepted, q.Queued, q.Claimed, q.Forwarded, counted(q.DeadLettered, "dead letter"))
 	}
 	if r.Tap != nil {
@@ -46,14 +50,17 @@ func printReport(c console, r *verify.Report) {
 		width = max(width, len(row[0]))
 	}
 	for _, row := range rows {
-		fmt.Fprintf(c.out, "%-*s  %s\n", width, row[0], row[1])
+		fmt.Fprintf(out, "%-*s  %s\n", width, row[0], row[1])
 	}
-	if r.Equal() {
-		fmt.Fprintln(c.out, "  equal")
-		return
+	switch {
+	case !r.Equal():
+		fmt.Fprintf(out, "  %s:\n", counted(len(r.Findings), "difference"))
+	case r.Queue == nil:
+		fmt.Fprintln(out, "  equal, but the queue is unknown")
+	default:
+		fmt.Fprintln(out, "  equal")
 	}
-	fmt.Fprintf(c.out, "  %s:\n", counted(len(r.Findings), "difference"))
 	for _, f := range r.Findings {
-		fmt.Fprintln(c.out, "  - "+f.String())
+		fmt.Fprintln(out, "  - "+f.String())
 	}
 }
