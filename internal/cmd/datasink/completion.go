@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,173 +24,134 @@ Examples:
   datasink completion fish > ~/.config/fish/completions/datasink.fish`
 }
 
+// Each script calls datasink complete. A shell completes file names if there is no
+// candidate.
+const (
+	bashScript = `_datasink() {
+  local IFS=$'\n'
+  COMPREPLY=($("${COMP_WORDS[0]}" complete -- "${COMP_WORDS[@]:1:$COMP_CWORD}" 2>/dev/null | cut -f 1))
+}
+complete -o bashdefault -o default -F _datasink datasink
+`
+	zshScript  = "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n" + bashScript
+	fishScript = `function __datasink_complete
+  set -l words (commandline -opc) (commandline -ct)
+  $words[1] complete -- $words[2..] 2>/dev/null
+end
+complete -c datasink -f -a '(__datasink_complete)'
+complete -c datasink -n 'test -z "$(__datasink_complete)"' -F
+`
+)
+
 // Run prints the script.
-func (v *completionVerb) Run(_ context.Context, c console, k *kong.Kong) error {
-	var script string
-	switch v.Shell {
-	case "bash":
-		script = bashCompletion(k.Model)
-	case "zsh":
-		script = "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n" + bashCompletion(k.Model)
-	case "fish":
-		script = fishCompletion(k.Model)
-	}
+func (v *completionVerb) Run(c console) error {
+	script := map[string]string{"bash": bashScript, "zsh": zshScript, "fish": fishScript}[v.Shell]
 	_, err := fmt.Fprint(c.out, script)
 	return err
 }
 
-// commands calls each with every command and its path, such as "failed ls". The
-// path of the root command is empty.
-func commands(app *kong.Application, each func(path string, node *kong.Node)) {
-	var walk func(path string, node *kong.Node)
-	walk = func(path string, node *kong.Node) {
-		each(path, node)
-		for _, child := range node.Children {
-			if !child.Hidden {
-				walk(strings.TrimSpace(path+" "+child.Name), child)
+// completeVerb is what the scripts call.
+type completeVerb struct {
+	Words []string `arg:"" help:"Words of a command line after datasink. The last one is completed."`
+}
+
+// Run prints the candidates for the last word, one on a line, each with a tab and its
+// description.
+func (v *completeVerb) Run(c console, k *kong.Kong) error {
+	last := len(v.Words) - 1
+	for _, candidate := range candidates(k.Model.Node, v.Words[:last], strings.TrimPrefix(v.Words[last], "=")) {
+		if _, err := fmt.Fprintln(c.out, candidate); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// candidates returns the words that begin with last and can follow the words before it.
+// A candidate that has a description is followed by a tab and the description.
+func candidates(node *kong.Node, before []string, last string) []string {
+	var flag *kong.Flag // the flag whose value is next
+	for _, word := range before {
+		switch {
+		case word == "=": // Bash splits --flag=value into three words.
+		case flag != nil:
+			flag = nil
+		default:
+			flag = valueFlag(node, word)
+			if child := childOf(node, word); child != nil {
+				node = child
 			}
 		}
 	}
-	walk("", app.Node)
+	var all []string
+	if flag != nil {
+		all = values(flag.Value)
+	} else {
+		for _, child := range node.Children {
+			if !child.Hidden {
+				all = append(all, child.Name+"\t"+child.Help)
+			}
+		}
+		for _, p := range node.Positional {
+			all = append(all, values(p)...)
+		}
+		for _, f := range flagsOf(node) {
+			all = append(all, "--"+f.Name+"\t"+f.Help)
+		}
+	}
+	list := "" // the complete elements before the last one of a list
+	if flag != nil && flag.IsSlice() {
+		i := strings.LastIndexByte(last, ',') + 1
+		list, last = last[:i], last[i:]
+	}
+	var matching []string
+	for _, word := range all {
+		if strings.HasPrefix(word, last) {
+			matching = append(matching, list+word)
+		}
+	}
+	return matching
 }
 
-// flagsOf returns the flags of a command, sorted by name.
-func flagsOf(node *kong.Node) []*kong.Flag {
-	var flags []*kong.Flag
-	for _, group := range node.AllFlags(true) {
-		flags = append(flags, group...)
+// childOf returns the verb of that name below a verb, or nil.
+func childOf(node *kong.Node, name string) *kong.Node {
+	i := slices.IndexFunc(node.Children, func(child *kong.Node) bool { return child.Name == name })
+	if i < 0 {
+		return nil
 	}
+	return node.Children[i]
+}
+
+// valueFlag returns the flag of a verb that a word names, if its value is the next word;
+// otherwise nil.
+func valueFlag(node *kong.Node, word string) *kong.Flag {
+	flags := flagsOf(node)
+	i := slices.IndexFunc(flags, func(f *kong.Flag) bool { return "--"+f.Name == word && !f.IsBool() })
+	if i < 0 {
+		return nil
+	}
+	return flags[i]
+}
+
+// flagsOf returns the flags of a verb, sorted by name.
+func flagsOf(node *kong.Node) []*kong.Flag {
+	flags := slices.Concat(node.AllFlags(true)...)
 	slices.SortFunc(flags, func(a, b *kong.Flag) int { return strings.Compare(a.Name, b.Name) })
 	return flags
 }
 
-// values returns the values that a flag or argument may have, or nil for any.
+// values returns the values that a flag or an argument takes: one of a list, or the
+// name of a stream. It returns nil for other values.
 func values(v *kong.Value) []string {
-	if v.Enum == "" {
-		return nil
+	switch {
+	case v.Enum != "":
+		return v.EnumSlice()
+	case v.Tag.Get("complete") == "stream", v.Flag != nil && (v.Name == "stream" || v.Name == "into"):
+		names, err := (&streamsFile{Streams: "streams.json"}).names()
+		if err != nil {
+			return nil // A completion prints no errors.
+		}
+		return names
 	}
-	return v.EnumSlice()
-}
-
-// takesStream reports whether an argument or a flag is the name of an existing stream.
-func takesStream(v *kong.Value) bool {
-	return v.Tag.Get("complete") == "stream" || v.Flag != nil && (v.Name == "stream" || v.Name == "into")
-}
-
-// listStreams is a shell command that prints the names of the streams.
-const listStreams = "datasink streams ls 2>/dev/null | awk 'NR > 1 { print $1 }'"
-
-// bashCompletion returns the script for bash, and for zsh in its bash mode.
-func bashCompletion(app *kong.Application) string {
-	var cases, flagValues strings.Builder
-	seen := make(map[string]bool)
-	commands(app, func(path string, node *kong.Node) {
-		var words []string
-		for _, child := range node.Children {
-			if !child.Hidden {
-				words = append(words, child.Name)
-			}
-		}
-		for _, p := range node.Positional {
-			words = append(words, values(p)...)
-			if takesStream(p) {
-				words = append(words, `'"$streams"'`) // out of the quotes
-			}
-		}
-		for _, f := range flagsOf(node) {
-			words = append(words, "--"+f.Name)
-			if enum := values(f.Value); enum != nil && !seen[f.Name] {
-				seen[f.Name] = true
-				fmt.Fprintf(&flagValues, "    --%s) words='%s' ;;\n", f.Name, strings.Join(enum, " "))
-			}
-		}
-		fmt.Fprintf(&cases, "      '%s') words='%s' ;;\n", path, strings.Join(words, " "))
-	})
-	return fmt.Sprintf(`_%[1]s() {
-  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} path='' words='' w i
-  if [ "$before" = '=' ]; then before=${COMP_WORDS[COMP_CWORD-2]}; fi
-  if [ "$word" = '=' ]; then word=''; fi
-  local streams="$(%[6]s)"
-  case $before in
-    --stream|--into) words=$streams ;;
-%[2]s  esac
-  if [ -z "$words" ]; then
-    for ((i = 1; i < COMP_CWORD; i++)); do
-      w=${COMP_WORDS[i]}
-      case " %[3]s " in *" $path${path:+ }$w "*) ;; *) continue ;; esac
-      case "$path${path:+ }$w" in
-%[4]s      *) continue ;;
-      esac
-      path="$path${path:+ }$w"
-    done
-    case $path in
-%[5]s    esac
-  fi
-  COMPREPLY=($(compgen -W "$words" -- "$word"))
-  if [ ${#COMPREPLY[@]} -eq 0 ]; then COMPREPLY=($(compgen -f -- "$word")); fi
-}
-complete -o filenames -F _%[1]s %[1]s
-`, app.Name, &flagValues, strings.Join(paths(app), " "), pathCases(app), &cases, listStreams)
-}
-
-// paths returns the path of every command.
-func paths(app *kong.Application) []string {
-	var all []string
-	commands(app, func(path string, _ *kong.Node) {
-		if path != "" {
-			all = append(all, path)
-		}
-	})
-	return all
-}
-
-// pathCases returns a case pattern for every path.
-func pathCases(app *kong.Application) string {
-	var b strings.Builder
-	for _, path := range paths(app) {
-		fmt.Fprintf(&b, "      '%s') ;;\n", path)
-	}
-	return b.String()
-}
-
-// fishCompletion returns the script for fish.
-func fishCompletion(app *kong.Application) string {
-	var b strings.Builder
-	quote := func(s string) string {
-		return "'" + strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), "'", `\'`) + "'"
-	}
-	commands(app, func(path string, node *kong.Node) {
-		condition := "__fish_use_subcommand"
-		if path != "" {
-			condition = "string match -q -r -- '^" + app.Name + " (-\\S+ )*" + path + "( |$)' (commandline -cp)"
-		}
-		for _, child := range node.Children {
-			if !child.Hidden {
-				fmt.Fprintf(&b, "complete -c %s -f -n %s -a %s -d %s\n", app.Name, quote(condition), child.Name, quote(child.Help))
-			}
-		}
-		if !node.Leaf() {
-			return
-		}
-		for _, p := range node.Positional {
-			if enum := values(p); enum != nil {
-				fmt.Fprintf(&b, "complete -c %s -f -n %s -a %s\n", app.Name, quote(condition), quote(strings.Join(enum, " ")))
-			}
-			if takesStream(p) {
-				fmt.Fprintf(&b, "complete -c %s -n %s -a %s\n", app.Name, quote(condition), quote("("+listStreams+")"))
-			}
-		}
-		for _, f := range flagsOf(node) {
-			line := fmt.Sprintf("complete -c %s -n %s -l %s -d %s", app.Name, quote(condition), f.Name, quote(f.Help))
-			if enum := values(f.Value); enum != nil {
-				line += " -x -a " + quote(strings.Join(enum, " "))
-			} else if takesStream(f.Value) {
-				line += " -x -a " + quote("("+listStreams+")")
-			} else if !f.IsBool() {
-				line += " -r"
-			}
-			b.WriteString(line + "\n")
-		}
-	})
-	return b.String()
+	return nil
 }

@@ -113,7 +113,7 @@ func (v *credentialsLsVerb) Run(ctx context.Context, c console) error {
 
 type credentialsAddVerb struct {
 	Client  string   `arg:"" help:"Name of the new client."`
-	Streams []string `placeholder:"STREAM,…" help:"Streams, or patterns such as checkout-*, that the client may write to. Defaults to all."`
+	Streams []string `complete:"stream" placeholder:"STREAM,…" help:"Streams, or patterns such as checkout-*, that the client may write to. Defaults to all."`
 	newPassword
 }
 

@@ -100,6 +100,9 @@ func TestCompletionCompletesInBash(t *testing.T) {
 		{[]string{"datasink", "streams", "retire", "ord"}, "orders"},
 		{[]string{"datasink", "verify", "--stream", "page"}, "page-views"},
 		{[]string{"datasink", "replay", "--into", "ord"}, "orders"},
+		{[]string{"datasink", "verify", "--stream", "failed", "--man"}, "--manifest"},
+		{[]string{"datasink", "credentials", "add", "checkout", "--streams", "page-views,o"}, "page-views,orders"},
+		{[]string{"datasink", "comple"}, "completion"},
 	} {
 		var quoted []string
 		for _, w := range tt.words {
@@ -115,8 +118,8 @@ func TestCompletionCompletesInBash(t *testing.T) {
 			t.Errorf("%q completes to %q, want %q", tt.words, got, tt.want)
 		}
 	}
-	if fish := finish(t, command(t, "completion", "fish")).done(t); !strings.Contains(fish, "-a redrive") || !strings.Contains(fish, "-l dry-run") {
-		t.Error("the script for fish lacks verbs or flags")
+	if got := finish(t, command(t, "complete", "--", "failed", "red")).done(t); got != "redrive\tSend dead letters through the API again.\n" {
+		t.Errorf("a shell that shows descriptions gets %q", got)
 	}
 	if r := finish(t, command(t, "completion", "tcsh")); r.code != 2 {
 		t.Errorf("completion of another shell: exit code %d", r.code)

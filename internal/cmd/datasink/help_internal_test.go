@@ -13,6 +13,21 @@ func quietParser() *kong.Kong {
 	return newParser(context.Background(), console{io.Discard, io.Discard})
 }
 
+// commands calls each with every command and its path, such as "failed ls". The
+// path of the root command is empty.
+func commands(app *kong.Application, each func(path string, node *kong.Node)) {
+	var walk func(path string, node *kong.Node)
+	walk = func(path string, node *kong.Node) {
+		each(path, node)
+		for _, child := range node.Children {
+			if !child.Hidden {
+				walk(strings.TrimSpace(path+" "+child.Name), child)
+			}
+		}
+	}
+	walk("", app.Node)
+}
+
 // TestExamplesAreCommandLines parses every example of the help.
 func TestExamplesAreCommandLines(t *testing.T) {
 	t.Parallel()

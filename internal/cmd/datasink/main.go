@@ -29,6 +29,7 @@ type verbs struct {
 	Streams     streamsVerbs     `cmd:"" help:"Edit streams.json."`
 	Credentials credentialsVerbs `cmd:"" help:"Edit the clients' secret."`
 	Completion  completionVerb   `cmd:"" help:"Print a shell completion script."`
+	Complete    completeVerb     `cmd:"" hidden:""`
 	Health      healthVerb       `cmd:"" help:"Check that an API accepts records."`
 	Version     versionVerb      `cmd:"" help:"Print the version."`
 }
