@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/local/cloud"
+	"github.com/data-sink/data-sink/internal/local/endpoints"
 	"github.com/data-sink/data-sink/internal/local/gateway"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
@@ -122,7 +123,7 @@ const functionTimeout = time.Minute
 
 // openCredentials returns the clients. Without Options.Clients there is one.
 func (p *Pipeline) openCredentials() (*basicauth.Cache, error) {
-	fetch, refresh := p.o.Clients, credentialsRefresh
+	fetch, refresh := p.o.Clients, endpoints.ClientsRefresh
 	if fetch == nil {
 		secret, err := json.Marshal(map[string]string{p.o.User: p.o.Password})
 		if err != nil {
@@ -135,10 +136,6 @@ func (p *Pipeline) openCredentials() (*basicauth.Cache, error) {
 	}
 	return basicauth.NewCache(fetch, refresh, refresh), nil
 }
-
-// credentialsRefresh is how often the document of Options.Clients is read again.
-// It is short, so that a rotation can be rehearsed.
-const credentialsRefresh = time.Second
 
 // waker sends wake-ups to the queue of wake-ups, in the form of package wake.
 type waker struct{ queue *cloud.Queue }

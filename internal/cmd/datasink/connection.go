@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/data-sink/data-sink/internal/operate/clients"
 	"github.com/data-sink/data-sink/internal/operate/deployment"
 	"github.com/data-sink/data-sink/internal/operate/post"
-	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // connection holds the flags that choose the deployment a verb works on.
@@ -33,9 +33,6 @@ func (f *connection) find(ctx context.Context, c console, write bool) (deploymen
 
 // findAs is find with the credentials to post with in o.
 func (f *connection) findAs(ctx context.Context, c console, o deployment.Options) (deployment.Target, error) {
-	if err := stream.ValidateDeployment(f.Name); err != nil {
-		return nil, usageError{err}
-	}
 	o.Data, o.AWS, o.Profile, o.Region, o.Name = f.Data, f.AWS, f.Profile, f.Region, f.Name
 	t, err := deployment.Find(ctx, o)
 	if errors.Is(err, deployment.ErrNoTarget) {
@@ -55,6 +52,16 @@ func (f *connection) findArchive(ctx context.Context, c console, write bool) (de
 	}
 	archive, err := t.Archive(ctx)
 	return t, archive, err
+}
+
+// findClients returns the deployment and its clients' secret.
+func (f *connection) findClients(ctx context.Context, c console, write bool) (deployment.Target, *clients.Store, error) {
+	t, err := f.find(ctx, c, write)
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := t.Clients(ctx)
+	return t, store, err
 }
 
 // poster holds the flags of the verbs that post records.

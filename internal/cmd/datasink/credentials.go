@@ -10,6 +10,7 @@ import (
 
 	"github.com/data-sink/data-sink/internal/operate/clients"
 	"github.com/data-sink/data-sink/internal/operate/deployment"
+	"github.com/data-sink/data-sink/internal/pipeline/backoff"
 )
 
 // credentialsVerbs are the verbs of datasink credentials.
@@ -75,11 +76,7 @@ func agesText(created []passwordCreated, now time.Time) string {
 
 // Run lists clients.
 func (v *credentialsLsVerb) Run(ctx context.Context, c console) error {
-	t, err := v.find(ctx, c, toRead)
-	if err != nil {
-		return err
-	}
-	store, err := t.Clients(ctx)
+	_, store, err := v.findClients(ctx, c, toRead)
 	if err != nil {
 		return err
 	}
@@ -136,8 +133,12 @@ func (v *credentialsAddVerb) Run(ctx context.Context, c console) error {
 	if err := clients.Check(v.Client, v.Streams); err != nil {
 		return usageError{err}
 	}
-	return v.give(ctx, c, func(t deployment.Target) { warnOfUnknown(ctx, c, t, v.Streams) },
-		func(s *clients.Secret, password string) error { return s.Add(v.Client, password, v.Streams) })
+	t, store, err := v.findClients(ctx, c, toWrite)
+	if err != nil {
+		return err
+	}
+	warnOfUnknown(ctx, c, t, v.Streams)
+	return v.give(ctx, c, t, store, func(s *clients.Secret, password string) error { return s.Add(v.Client, password, v.Streams) })
 }
 
 // warnOfUnknown warns of names and patterns that match no stream of the deployment.
@@ -179,33 +180,25 @@ Examples:
 
 // Run adds a password to a client.
 func (v *credentialsRotateVerb) Run(ctx context.Context, c console) error {
-	return v.give(ctx, c, nil, func(s *clients.Secret, password string) error { return s.Rotate(v.Client, password) })
+	t, store, err := v.findClients(ctx, c, toWrite)
+	if err != nil {
+		return err
+	}
+	return v.give(ctx, c, t, store, func(s *clients.Secret, password string) error { return s.Rotate(v.Client, password) })
 }
 
 // newPassword holds the flags of the verbs that generate a password.
 type newPassword struct {
-	Plain bool          `help:"Store the plain password in the secret instead of its hash. Everyone who can read the secret, including this command, can then post as the client."`
-	Wait  time.Duration `default:"1m" help:"Time until every function has the new password: DATASINK_CLIENTS_MAX_AGE."`
+	Plain bool           `help:"Store the plain password in the secret instead of its hash. Everyone who can read the secret, including this command, can then post as the client."`
+	Wait  *time.Duration `placeholder:"DURATION" help:"Time until every function accepts the password. Defaults to 1m on AWS, and to 1s on the local pipeline."`
 	connection
 }
 
-// give generates a password, adds it to the secret with add (as a hash, or as
-// plain text with --plain) and prints it. It returns after Wait, when no function
-// has an older copy of the secret. Before that a function may refuse the password,
-// because it read the secret a moment ago or cannot read it now.
-// before, if not nil, is called with the deployment first.
-func (v *newPassword) give(ctx context.Context, c console, before func(deployment.Target), add func(s *clients.Secret, password string) error) error {
-	t, err := v.find(ctx, c, toWrite)
-	if err != nil {
-		return err
-	}
-	store, err := t.Clients(ctx)
-	if err != nil {
-		return err
-	}
-	if before != nil {
-		before(t)
-	}
+// give generates a password, adds it to the secret with add (as a hash, or as plain text
+// with --plain) and prints it. It returns when no function has an older copy of the
+// secret: such a function refuses the password if it cannot read the secret now, or has
+// read it in the last seconds.
+func (v *newPassword) give(ctx context.Context, c console, t deployment.Target, store *clients.Store, add func(s *clients.Secret, password string) error) error {
 	password := clients.Generate()
 	kept := clients.Hash(password)
 	if v.Plain {
@@ -214,16 +207,18 @@ func (v *newPassword) give(ctx context.Context, c console, before func(deploymen
 	if err := store.Edit(ctx, func(s *clients.Secret) error { return add(s, kept) }); err != nil {
 		return err
 	}
-	everywhere := time.Now().Add(v.Wait)
+	wait := t.ClientsAge()
+	if v.Wait != nil {
+		wait = *v.Wait
+	}
+	everywhere := time.Now().Add(wait)
 	fmt.Fprintln(c.err, "datasink: the new password, which is shown only once:")
 	if _, err := fmt.Fprintln(c.out, password); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.err, "datasink: waiting %v until every function accepts it\n", v.Wait)
-	select {
-	case <-time.After(v.Wait):
-		return nil
-	case <-ctx.Done():
+	fmt.Fprintf(c.err, "datasink: waiting %v until every function accepts it\n", wait)
+	if !backoff.Sleep(ctx, wait) {
 		return fmt.Errorf("interrupted: the new password is valid, but a function may refuse it until %s", everywhere.Format(time.TimeOnly))
 	}
+	return nil
 }

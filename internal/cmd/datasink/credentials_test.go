@@ -166,3 +166,28 @@ func TestARotationEndsWhenThePasswordIsGoodEverywhere(t *testing.T) {
 		t.Errorf("exit code %d, want 1: %s", code, errs.String())
 	}
 }
+
+// The verbs that post use the password that the local pipeline accepts now, or say that
+// they do not know it.
+func TestARotationOnTheLocalPipeline(t *testing.T) {
+	t.Parallel()
+	d := start(t, t.TempDir())
+	r := d.operate(t, "", "credentials", "rotate", "datasink")
+	password := strings.TrimSpace(r.done(t))
+	if !strings.Contains(r.err, "waiting 1s ") {
+		t.Errorf("credentials rotate printed %s", r.err)
+	}
+	d.operate(t, "", "send", "orders").done(t)
+	if r := d.operate(t, "", "credentials", "revoke", "datasink"); r.code != 0 || !strings.Contains(r.err, "every function knows it within 1s") {
+		t.Errorf("credentials revoke: exit code %d and %s", r.code, r.err)
+	}
+	if r := d.operate(t, "a", "send", "orders"); r.code != 1 || !strings.Contains(r.err, "only hashes of its passwords: set --password or DATASINK_PASSWORD") {
+		t.Errorf("send without the new password: exit code %d and %s", r.code, r.err)
+	}
+	d.operate(t, "a", "send", "orders", "--password="+password).done(t)
+	d.operate(t, "", "credentials", "rotate", "datasink", "--plain").done(t)
+	d.operate(t, "a", "send", "orders").done(t)
+	if r := d.operate(t, "a", "send", "orders", "--user=nobody"); r.code != 1 || !strings.Contains(r.err, `"nobody": no such client: set --user`) {
+		t.Errorf("send by an unknown client: exit code %d and %s", r.code, r.err)
+	}
+}

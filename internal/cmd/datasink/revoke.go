@@ -36,11 +36,7 @@ var errNotConfirmed = errors.New("nothing was changed")
 
 // Run revokes passwords, or removes the client.
 func (v *credentialsRevokeVerb) Run(ctx context.Context, c console) error {
-	t, err := v.find(ctx, c, toWrite)
-	if err != nil {
-		return err
-	}
-	store, err := t.Clients(ctx)
+	t, store, err := v.findClients(ctx, c, toWrite)
 	if err != nil {
 		return err
 	}
@@ -61,7 +57,7 @@ func (v *credentialsRevokeVerb) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.err, "datasink: %s; it takes effect within DATASINK_CLIENTS_MAX_AGE, by default 1 minute\n", done)
+	fmt.Fprintf(c.err, "datasink: %s; every function knows it within %v\n", done, t.ClientsAge())
 	return nil
 }
 

@@ -2,6 +2,8 @@
 // where it listens.
 package endpoints
 
+import "time"
+
 // File is the file in the data folder of a running pipeline that holds Endpoints
 // as JSON. It has mode 0600, because it holds a password and a token.
 const File = "endpoints.json"
@@ -12,6 +14,10 @@ const (
 	LogFile    = "log.ndjson"
 	OldLogFile = "log.old.ndjson"
 )
+
+// ClientsRefresh is how often the pipeline reads the document of the clients again. It is
+// short, so that a rotation can be rehearsed.
+const ClientsRefresh = time.Second
 
 // Lag is how far the bridge and the Firehose of a stream are behind, in seconds: the
 // age of the oldest record that each of them has not delivered, or 0. A stream that

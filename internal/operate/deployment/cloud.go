@@ -21,6 +21,7 @@ import (
 	"github.com/data-sink/data-sink/internal/operate/tap"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
@@ -38,6 +39,9 @@ type cloud struct {
 }
 
 func openCloud(ctx context.Context, o Options) (*cloud, error) {
+	if err := stream.ValidateDeployment(o.Name); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoTarget, err)
+	}
 	cfg, id, err := account.Open(ctx, o.Profile, o.Region)
 	if errors.Is(err, account.ErrNoRegion) {
 		return nil, fmt.Errorf("%w: no local pipeline runs in %s, and %w", ErrNoTarget, o.Data, err)
@@ -86,31 +90,7 @@ func (c *cloud) API(ctx context.Context) (API, error) {
 	if err != nil {
 		return API{}, err
 	}
-	api := API{URL: url, User: c.User, Password: c.Password}
-	if api.User == "" {
-		api.User = "datasink" // the client that the stack generates
-	}
-	if api.Password != "" {
-		return api, nil
-	}
-	store, err := c.Clients(ctx)
-	if err != nil {
-		return API{}, err
-	}
-	secret, err := store.Read(ctx)
-	if err != nil {
-		return API{}, err
-	}
-	client, err := secret.Lookup(api.User)
-	if err != nil {
-		return API{}, err
-	}
-	plain, ok := client.Plain()
-	if !ok {
-		return API{}, fmt.Errorf("client %q: the secret holds only hashes of the passwords: set DATASINK_PASSWORD", api.User)
-	}
-	api.Password = plain
-	return api, nil
+	return c.api(ctx, url, "datasink", c.Clients) // the client that the stack generates
 }
 
 func (c *cloud) Archive(ctx context.Context) (Archive, error) {
@@ -150,6 +130,9 @@ func (c *cloud) Clients(ctx context.Context) (*clients.Store, error) {
 	return clients.NewStore(secretsmanager.NewFromConfig(c.cfg), id), nil
 }
 
+// ClientsAge returns the default of the setting of ingest, which the stack does not change.
+func (c *cloud) ClientsAge() time.Duration { return env.Defaults(env.ParseIngest).ClientsMaxAge }
+
 // Settle returns remote.Settle, which holds for every deployment in AWS.
 func (c *cloud) Settle(s stream.Stream) time.Duration { return remote.Settle(s) }
 
@@ -188,44 +171,17 @@ func (c *cloud) Tap(ctx context.Context, streamName string, w tap.Window, each f
 // Packed reads the log groups of the drainer and the bridge. A deployment without any
 // tap has no bridge.
 func (c *cloud) Packed(ctx context.Context, streamName string, from, to time.Time, each func(pack.Line) error) error {
-	for _, output := range []string{"DrainerFunction", "BridgeFunction"} {
-		log, err := c.log(ctx, output)
-		if output == "BridgeFunction" && errors.Is(err, ErrNotDeployed) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if err := log.Lines(ctx, []string{pack.LogPacked, streamName}, from, to, packedLines(streamName, from, to, each)); err != nil {
-			return err
-		}
+	words, lines := []string{pack.LogPacked, streamName}, packedLines(streamName, from, to, each)
+	if err := c.Logs(ctx, "drainer", words, from, to, lines); err != nil {
+		return err
+	}
+	if err := c.Logs(ctx, "bridge", words, from, to, lines); !errors.Is(err, ErrNotDeployed) {
+		return err
 	}
 	return nil
 }
 
 // Direct reads the log group of ingest.
 func (c *cloud) Direct(ctx context.Context, streamName string, from, to time.Time, each func(archive.Line) error) error {
-	log, err := c.log(ctx, "IngestFunction")
-	if err != nil {
-		return err
-	}
-	return log.Lines(ctx, []string{archive.LogArchived, streamName}, from, to, directLines(streamName, from, to, each))
-}
-
-// log returns the log group in the configuration of the function that an output of
-// the stack names.
-func (c *cloud) log(ctx context.Context, output string) (*remote.Log, error) {
-	function, err := c.output(ctx, output)
-	if err != nil {
-		return nil, err
-	}
-	settings, err := lambda.NewFromConfig(c.cfg).GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &function})
-	if err != nil {
-		return nil, fmt.Errorf("looking up the log of %s: %w", function, err)
-	}
-	group := "/aws/lambda/" + function
-	if settings.LoggingConfig != nil && settings.LoggingConfig.LogGroup != nil {
-		group = *settings.LoggingConfig.LogGroup
-	}
-	return remote.NewLog(c.cfg, group), nil
+	return c.Logs(ctx, "ingest", []string{archive.LogArchived, streamName}, from, to, directLines(streamName, from, to, each))
 }

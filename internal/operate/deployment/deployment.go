@@ -3,6 +3,7 @@
 package deployment
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,6 +72,9 @@ type Target interface {
 	Logs(ctx context.Context, function string, words []string, from, to time.Time, each func(line []byte) error) error
 	// Clients opens the clients' secret.
 	Clients(ctx context.Context) (*clients.Store, error)
+	// ClientsAge returns the time after which every function has read a changed
+	// clients' secret.
+	ClientsAge() time.Duration
 	// Settle returns the longest time that a record takes from the tap, or from the
 	// drainer, to the archive.
 	Settle(s stream.Stream) time.Duration
@@ -78,6 +82,33 @@ type Target interface {
 
 // API is the URL of an HTTP API and the credentials to post with.
 type API struct{ URL, User, Password string }
+
+// api returns the API at url with the credentials of the options. The default is the
+// given user with a plain password of the clients' secret, which open opens.
+func (o Options) api(ctx context.Context, url, user string, open func(context.Context) (*clients.Store, error)) (API, error) {
+	api := API{URL: url, User: cmp.Or(o.User, user), Password: o.Password}
+	if api.Password != "" {
+		return api, nil
+	}
+	store, err := open(ctx)
+	if err != nil {
+		return API{}, err
+	}
+	secret, err := store.Read(ctx)
+	if err != nil {
+		return API{}, err
+	}
+	client, err := secret.Lookup(api.User)
+	if err != nil {
+		return API{}, fmt.Errorf("%w: set --user and --password to those of an existing client", err)
+	}
+	plain, ok := client.Plain()
+	if !ok {
+		return API{}, fmt.Errorf("client %q: the clients' secret holds only hashes of its passwords: set --password or DATASINK_PASSWORD", api.User)
+	}
+	api.Password = plain
+	return api, nil
+}
 
 // Archive reads and writes the archive bucket.
 type Archive struct {

@@ -30,22 +30,13 @@ import (
 
 // local is the local pipeline.
 type local struct {
+	Options
 	endpoints.Endpoints
-	data           string
-	user, password string
-	http           *http.Client
+	http *http.Client
 }
 
 func openLocal(o Options, e endpoints.Endpoints) *local {
-	l := &local{Endpoints: e, data: o.Data, http: &http.Client{CheckRedirect: refuseRedirect}}
-	l.user, l.password = e.User, e.Password
-	if o.User != "" {
-		l.user = o.User
-	}
-	if o.Password != "" {
-		l.password = o.Password
-	}
-	return l
+	return &local{Options: o, Endpoints: e, http: &http.Client{CheckRedirect: refuseRedirect}}
 }
 
 // signer returns the credentials for the S3 and Kinesis APIs, which accept any
@@ -60,11 +51,16 @@ func (l *local) signer() aws.CredentialsProvider {
 // refuseRedirect lets a client return a redirect as the response.
 func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-func (l *local) Describe() string   { return "the local pipeline in " + l.data }
+func (l *local) Describe() string   { return "the local pipeline in " + l.Data }
 func (l *local) Deployment() string { return l.Endpoints.Deployment }
 
-func (l *local) API(context.Context) (API, error) {
-	return API{URL: l.APIURL, User: l.user, Password: l.password}, nil
+// API reads the password in the file of the clients, which can have changed since the
+// pipeline was started.
+func (l *local) API(ctx context.Context) (API, error) {
+	if l.ClientsFile == "" && l.Options.User == "" && l.Options.Password == "" {
+		return API{URL: l.APIURL, User: l.Endpoints.User, Password: l.Endpoints.Password}, nil
+	}
+	return l.api(ctx, l.APIURL, l.Endpoints.User, l.Clients)
 }
 
 func (l *local) Archive(context.Context) (Archive, error) {
@@ -84,6 +80,8 @@ func (l *local) Clients(context.Context) (*clients.Store, error) {
 	}
 	return clients.NewFileStore(l.ClientsFile), nil
 }
+
+func (l *local) ClientsAge() time.Duration { return endpoints.ClientsRefresh }
 
 // Settle returns the buffer time of the local Firehose plus ten seconds.
 func (l *local) Settle(stream.Stream) time.Duration {
@@ -139,7 +137,7 @@ func (l *local) Packed(ctx context.Context, streamName string, from, to time.Tim
 
 // Place is the folder in the data folder, which holds objects by their keys.
 func (l *local) Place(context.Context) (Place, error) {
-	folder, err := filepath.Abs(filepath.Join(l.data, "archive"))
+	folder, err := filepath.Abs(filepath.Join(l.Data, "archive"))
 	if err != nil {
 		return Place{}, fmt.Errorf("finding the archive: %w", err)
 	}
@@ -217,7 +215,7 @@ func (l *local) get(ctx context.Context, path string) (io.ReadCloser, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, fmt.Errorf("%w; if it has ended, remove %s or use --aws: %w", ErrNotRunning, filepath.Join(l.data, endpoints.File), err)
+		return nil, fmt.Errorf("%w; if it has ended, remove %s or use --aws: %w", ErrNotRunning, filepath.Join(l.Data, endpoints.File), err)
 	}
 	if response.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10)) // The text is optional.

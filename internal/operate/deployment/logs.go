@@ -12,7 +12,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/data-sink/data-sink/internal/local/endpoints"
+	"github.com/data-sink/data-sink/internal/operate/remote"
 )
 
 // Functions are the functions that have a log, in the order of a record's path.
@@ -24,20 +26,28 @@ var ErrNotDeployed = errors.New("not deployed")
 // functionOutputs are the stack outputs with the names of the functions.
 var functionOutputs = map[string]string{"ingest": "IngestFunction", "drainer": "DrainerFunction", "bridge": "BridgeFunction"}
 
-// Logs reads the log group of the function.
-func (c *cloud) Logs(ctx context.Context, function string, words []string, from, to time.Time, each func(line []byte) error) error {
-	log, err := c.log(ctx, functionOutputs[function])
+// Logs reads the log group in the configuration of the function.
+func (c *cloud) Logs(ctx context.Context, name string, words []string, from, to time.Time, each func(line []byte) error) error {
+	function, err := c.output(ctx, functionOutputs[name])
 	if err != nil {
 		return err
 	}
-	return log.Lines(ctx, words, from, to, each)
+	settings, err := lambda.NewFromConfig(c.cfg).GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &function})
+	if err != nil {
+		return fmt.Errorf("looking up the log of %s: %w", function, err)
+	}
+	group := "/aws/lambda/" + function
+	if settings.LoggingConfig != nil && settings.LoggingConfig.LogGroup != nil {
+		group = *settings.LoggingConfig.LogGroup
+	}
+	return remote.NewLog(c.cfg, group).Lines(ctx, words, from, to, each)
 }
 
 // Logs reads the log files in the data folder, which hold the lines of all functions.
 // It does not use words: the caller must check the lines anyway.
 func (l *local) Logs(ctx context.Context, function string, _ []string, _, _ time.Time, each func(line []byte) error) error {
 	for _, name := range []string{endpoints.OldLogFile, endpoints.LogFile} {
-		err := l.readLog(ctx, filepath.Join(l.data, name), function, each)
+		err := l.readLog(ctx, filepath.Join(l.Data, name), function, each)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("reading the log: %w", err)
 		}
