@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -152,7 +151,7 @@ func warnOfUnknown(ctx context.Context, c console, t deployment.Target, patterns
 	if err != nil {
 		return
 	}
-	known := slices.Sorted(maps.Keys(inspection.Streams))
+	known := inspection.Names()
 	for _, pattern := range patterns {
 		if !slices.ContainsFunc(known, func(name string) bool { return clients.Matches(pattern, name) }) {
 			fmt.Fprintf(c.err, "datasink: warning: %s matches no stream; the deployment has %s\n", pattern, strings.Join(known, ", "))

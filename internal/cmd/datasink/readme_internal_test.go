@@ -41,7 +41,7 @@ func reference(app *kong.Application) string {
 	var b strings.Builder
 	b.WriteString("# The command datasink\n\n")
 	b.WriteString("This file is generated from the help of the command: `go test ./internal/cmd/datasink -run README -update`.\n")
-	b.WriteString("`make build` builds the command as `.build/datasink`.\n\n")
+	b.WriteString("`make run` and `make build` write the command to `.build/datasink`; `PATH=$PWD/.build:$PATH` lets the shell find it.\n\n")
 	b.WriteString(paragraphs(app.Help))
 	shared := make(map[string][]*kong.Flag)
 	commands(app, func(path string, node *kong.Node) {

@@ -332,7 +332,7 @@ func TestTailPrintsWhatComes(t *testing.T) {
 	if r := d.operate(t, "", "tail", "legacy-archives", "--since=1h", "--limit=1"); r.done(t) != "now\n" {
 		t.Errorf("tail --limit=1 printed %q", r.out)
 	}
-	if r := d.operate(t, "", "tail", "none"); r.code != 1 || !strings.Contains(r.err, "no stream none") {
+	if r := d.operate(t, "", "tail", "none"); r.code != 1 || !strings.Contains(r.err, `no stream "none" in this deployment; its streams are: dispatcher-decisions, `) {
 		t.Errorf("tail of an unknown stream: exit code %d and %q", r.code, r.err)
 	}
 }

@@ -27,6 +27,8 @@ func TestSQLReadsTheFolderOfALocalPipeline(t *testing.T) {
 		{2, "none --for=duckdb", "has no stream none"},
 		{2, "orders --for=spark --view=a=/b", "--view"},
 		{2, "orders --for=spark --run", "--run"},
+		{1, "orders --for=duckdb --run --day=2026-11-22", "orders has no objects of 2026-11-22"},
+		{1, "orders --for=duckdb --run --manifest=2026-11-22T07", "no manifest of the hour 2026-11-22T07"},
 	} {
 		r := d.operate(t, "", append([]string{"sql", "--streams=" + streams}, strings.Fields(tt.args)...)...)
 		if r.code != tt.code || !strings.Contains(r.err, tt.want) {

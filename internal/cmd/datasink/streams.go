@@ -63,6 +63,9 @@ func (v *streamsLsVerb) Run(_ context.Context, c console) error {
 	return printTable(c.out, []string{"STREAM", "STATE", "FORMAT", "CAPACITY", "RETENTION", "BUFFER", "COMPRESSION"}, rows)
 }
 
+// localReads says what a change of the file does on a local pipeline.
+const localReads = "A local pipeline that uses this file reads it within a second.\n"
+
 type streamsRetireVerb struct {
 	Stream string `arg:"" name:"name" complete:"stream" help:"Name of the stream."`
 	File   string `name:"streams" default:"streams.json" type:"path" help:"File to edit."`
@@ -71,7 +74,8 @@ type streamsRetireVerb struct {
 // Help shows with datasink streams retire --help.
 func (*streamsRetireVerb) Help() string {
 	return `The command sets "retired": true in the entry of the stream. After the next deploy POST
-answers 404 for the stream, and the pipeline delivers what it has. When status shows an
+answers 404 for the stream, and the pipeline delivers what it has. A local pipeline that
+uses the file reads it within a second. When status shows an
 empty queue, no claim and no lag, and verify --tap finds no difference, delete the
 entry and deploy again.
 
@@ -92,7 +96,7 @@ func (v *streamsRetireVerb) Run(_ context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.out, "%s is retired in %s. Deploy (make deploy) to let POST answer 404.\n", v.Stream, v.File)
+	fmt.Fprintf(c.out, "%s is retired in %s. After a deploy (make deploy) POST answers 404 for it.\n%s", v.Stream, v.File, localReads)
 	return nil
 }
 
@@ -122,7 +126,7 @@ file does not change. If the result would not be valid, the file is not written.
 
 Examples:
 
-  datasink streams add page-views --capacity on-demand
+  datasink streams add clicks --capacity on-demand
   datasink streams add audit --no-tap
   datasink streams add legacy --format raw --dry-run`
 }
@@ -186,6 +190,6 @@ func (v *streamsAddVerb) print(c console, s stream.Stream) error {
 			[]string{"  event source mapping", resource, "to " + v.Name + "-bridge"})
 	}
 	err := printTable(c.out, []string{"  RESOURCE", "NAME", ""}, rows)
-	fmt.Fprintf(c.out, "Clients send to POST /archives/%s; the objects are under %s/.\n", s.Name, s.Name)
+	fmt.Fprintf(c.out, "%sClients send to POST /archives/%s; the objects are under %s/.\n", localReads, s.Name, s.Name)
 	return err
 }

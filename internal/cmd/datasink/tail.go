@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -112,13 +113,16 @@ func (v *tailVerb) check() (after map[string]string, err error) {
 // errNoTap is returned for a stream whose tap has nothing to read.
 var errNoTap = errors.New("there is nothing to tail")
 
-// checkTap returns an error if the stream has no tap, or if its tap is ending and
-// --since does not ask for the records that are still on it. If the drainer does not
-// answer, the tap is read.
+// checkTap returns an error if the deployment does not have the stream, if the stream has
+// no tap, or if its tap is ending and --since does not ask for the records that are still
+// on it. If the drainer does not answer, the tap is read.
 func (v *tailVerb) checkTap(ctx context.Context, c console, t deployment.Target) error {
 	inspection, err := t.Inspect(ctx)
 	if err != nil {
 		return context.Cause(ctx)
+	}
+	if names := inspection.Names(); !slices.Contains(names, v.Stream) {
+		return unknownStream(v.Stream, names)
 	}
 	switch inspection.Taps[v.Stream] {
 	case stream.TapOff:

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
@@ -21,6 +22,11 @@ func checkStream(name string) error {
 		return usageError{err}
 	}
 	return nil
+}
+
+// unknownStream returns the error for a stream that the deployment does not have.
+func unknownStream(name string, known []string) error {
+	return fmt.Errorf("no stream %q in this deployment; its streams are: %s", name, strings.Join(known, ", "))
 }
 
 // checkFile returns a usageError if a file cannot be read. The name "-" is standard

@@ -160,7 +160,7 @@ func (v *verifyVerb) names(ctx context.Context, archive deployment.Archive, insp
 	}
 	for _, name := range v.Stream {
 		if !known[name] {
-			return nil, fmt.Errorf("no stream %q in this deployment; its streams are: %s", name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+			return nil, unknownStream(name, slices.Sorted(maps.Keys(known)))
 		}
 	}
 	if len(v.Stream) > 0 {

@@ -16,7 +16,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go"
 	"github.com/data-sink/data-sink/internal/local/endpoints"
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/clients"
@@ -123,12 +122,7 @@ func (l *local) Tap(ctx context.Context, streamName string, w tap.Window, each f
 		return fmt.Errorf("reading the tap: %w: it was started with an empty --aws-addr", ErrNotLocal)
 	}
 	reader := tap.NewFromConfig(aws.Config{Region: "us-east-1", BaseEndpoint: &l.AWSURL, Credentials: l.signer()})
-	err := reader.Read(ctx, stream.ResourceName(l.Endpoints.Deployment, streamName), w, each)
-	var api smithy.APIError
-	if errors.As(err, &api) && api.ErrorCode() == "ResourceNotFoundException" {
-		return fmt.Errorf("the local pipeline has no stream %s: %w", streamName, err)
-	}
-	return err
+	return reader.Read(ctx, stream.ResourceName(l.Endpoints.Deployment, streamName), w, each)
 }
 
 func (l *local) Packed(ctx context.Context, streamName string, from, to time.Time, each func(pack.Line) error) error {

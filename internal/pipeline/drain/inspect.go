@@ -3,6 +3,8 @@ package drain
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -22,6 +24,13 @@ type Inspection struct {
 	// Errors says why the state of a stream cannot be read. Such a stream is in
 	// neither of the other maps.
 	Errors map[string]string `json:"errors,omitempty"`
+}
+
+// Names returns the streams in streams.json, sorted.
+func (i Inspection) Names() []string {
+	names := slices.AppendSeq(slices.Collect(maps.Keys(i.Streams)), maps.Keys(i.Errors))
+	slices.Sort(names)
+	return names
 }
 
 // inspect reads the state of every queue. A stream with a key of a wrong type is an
