@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -127,15 +128,7 @@ func newCache(l Load) Cache {
 	if found {
 		return best
 	}
-	most := slices.MaxFunc(candidates, func(a, b node) int {
-		switch x, y := l.carries(a, l.Streams), l.carries(b, l.Streams); {
-		case x < y:
-			return -1
-		case x > y:
-			return 1
-		}
-		return 0
-	})
+	most := slices.MaxFunc(candidates, func(a, b node) int { return cmp.Compare(l.carries(a, l.Streams), l.carries(b, l.Streams)) })
 	shards, _ := l.shardsOf(most)
 	return l.cacheOf(most, shards)
 }

@@ -28,13 +28,17 @@ type Ceiling struct {
 	Passed bool `json:"passed"`
 }
 
+func (l Load) ceiling(at float64, what, kind, lift string) Ceiling {
+	return Ceiling{At: at, What: what, Kind: kind, Lift: lift, Passed: l.peak() > at*(1+1e-9)}
+}
+
 // ceilings returns all ceilings, the lowest first.
 func ceilings(p Plan) []Ceiling {
 	l, r := p.Load, regionOf(p.Load.Region)
 	busiest, _ := l.shares()
 	var all []Ceiling
 	add := func(at float64, what, kind, lift string, args ...any) {
-		all = append(all, Ceiling{At: at, What: what, Kind: kind, Lift: fmt.Sprintf(lift, args...), Passed: l.peak() > at*(1+1e-9)})
+		all = append(all, l.ceiling(at, what, kind, fmt.Sprintf(lift, args...)))
 	}
 	// scaled returns the load at which a need that grows with the load reaches its limit.
 	scaled := func(limit, needs float64) float64 { return l.peak() * limit / needs }
@@ -76,13 +80,10 @@ func ceilings(p Plan) []Ceiling {
 func cacheCeilings(p Plan) []Ceiling {
 	l := p.Load
 	busiest, _ := l.shares()
-	ceiling := func(at float64, what, kind, lift string) Ceiling {
-		return Ceiling{At: at, What: what, Kind: kind, Lift: lift, Passed: l.peak() > at*(1+1e-9)}
-	}
 	if l.stack().Serverless() {
 		return []Ceiling{
-			ceiling(p.Cache.ShardMax, "an idle serverless cache", bySetting, "cache=nodes, or increase the load slowly: the cache doubles its capacity every 10 to 12 minutes"),
-			ceiling(p.Cache.StreamMax/busiest, "one stream: its queue is in one slot of the serverless cache", byDesign, fmt.Sprintf("split the busiest stream into %d or more", max(2, whole(l.peak()*busiest/p.Cache.StreamMax)))),
+			l.ceiling(p.Cache.ShardMax, "an idle serverless cache", bySetting, "cache=nodes, or increase the load slowly: the cache doubles its capacity every 10 to 12 minutes"),
+			l.ceiling(p.Cache.StreamMax/busiest, "one stream: its queue is in one slot of the serverless cache", byDesign, fmt.Sprintf("split the busiest stream into %d or more", max(2, whole(l.peak()*busiest/p.Cache.StreamMax)))),
 		}
 	}
 	standard := l
@@ -93,11 +94,11 @@ func cacheCeilings(p Plan) []Ceiling {
 		streamMax = p.Cache.ShardMax
 	}
 	list := []Ceiling{
-		ceiling(standard.carries(small, 1), fmt.Sprintf("one %s, with %g minutes of backlog", defaults.CacheNodeType, l.BacklogMinutes), bySetting, p.Cache.changed()),
-		ceiling(streamMax/busiest, "one stream: its queue is on one node of the cache", byDesign, fmt.Sprintf("split the busiest stream into %d or more", max(2, whole(l.peak()*busiest/streamMax)))),
+		l.ceiling(standard.carries(small, 1), fmt.Sprintf("one %s, with %g minutes of backlog", defaults.CacheNodeType, l.BacklogMinutes), bySetting, p.Cache.changed()),
+		l.ceiling(streamMax/busiest, "one stream: its queue is on one node of the cache", byDesign, fmt.Sprintf("split the busiest stream into %d or more", max(2, whole(l.peak()*busiest/streamMax)))),
 	}
 	if p.Cache.Nodes > clusterNodes {
-		list = append(list, ceiling(l.peak()*clusterNodes/float64(p.Cache.Nodes), "nodes of one cluster", byQuota, fmt.Sprintf("ElastiCache nodes of a cluster: %d", p.Cache.Nodes)))
+		list = append(list, l.ceiling(l.peak()*clusterNodes/float64(p.Cache.Nodes), "nodes of one cluster", byQuota, fmt.Sprintf("ElastiCache nodes of a cluster: %d", p.Cache.Nodes)))
 	}
 	return list
 }
@@ -115,14 +116,11 @@ func (l Load) throttle() int {
 func tapCeilings(p Plan, r region) []Ceiling {
 	l := p.Load
 	busiest, _ := l.shares()
-	ceiling := func(at float64, what, kind, lift string) Ceiling {
-		return Ceiling{At: at, What: what, Kind: kind, Lift: lift, Passed: l.peak() > at*(1+1e-9)}
-	}
 	if l.OnDemand {
 		record := float64(l.Size + keyBytes)
 		return []Ceiling{
-			ceiling(onDemandStart/record/busiest, "a new stream on demand, 4 MB/s", byDesign, "increase the load slowly: within 15 minutes Kinesis accepts twice the peak of the last 30 days"),
-			ceiling(r.onDemandMaxMiBs*(1<<20)/record/busiest, fmt.Sprintf("one stream on demand, %g MB/s", r.onDemandMaxMiBs), byQuota,
+			l.ceiling(onDemandStart/record/busiest, "a new stream on demand, 4 MB/s", byDesign, "increase the load slowly: within 15 minutes Kinesis accepts twice the peak of the last 30 days"),
+			l.ceiling(r.onDemandMaxMiBs*(1<<20)/record/busiest, fmt.Sprintf("one stream on demand, %g MB/s", r.onDemandMaxMiBs), byQuota,
 				fmt.Sprintf("Kinesis on-demand throughput of a stream: %s MB/s", commas(l.peak()*busiest*record/(1<<20)))),
 		}
 	}
@@ -132,10 +130,10 @@ func tapCeilings(p Plan, r region) []Ceiling {
 	}
 	quota := max(float64(p.Tap.Shards), float64(r.shards)+1)
 	return []Ceiling{
-		ceiling(defaultShards*p.Tap.ShardMax/busiest, "one shard a stream", bySetting, shards),
-		ceiling(maxShards*p.Tap.ShardMax/busiest, fmt.Sprintf("%d shards of one stream", maxShards), byDesign,
+		l.ceiling(defaultShards*p.Tap.ShardMax/busiest, "one shard a stream", bySetting, shards),
+		l.ceiling(maxShards*p.Tap.ShardMax/busiest, fmt.Sprintf("%d shards of one stream", maxShards), byDesign,
 			fmt.Sprintf(`split the busiest stream into %d or more, or "capacity": "on-demand"`, max(2, whole(float64(p.Tap.Busiest)/maxShards)))),
-		ceiling(float64(r.shards)*p.Tap.ShardMax, "shards of the account", byQuota, "Kinesis shards: "+commas(quota)),
+		l.ceiling(float64(r.shards)*p.Tap.ShardMax, "shards of the account", byQuota, "Kinesis shards: "+commas(quota)),
 	}
 }
 

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
@@ -30,9 +28,6 @@ const (
 )
 
 const (
-	// scaleSeconds is the time after which a drainer decides again how many drainers
-	// its stream needs.
-	scaleSeconds = 5
 	// rememberedKeys is the number of idempotency keys in a full generation of a stream.
 	rememberedKeys = 100_000
 	// redisReserved is the share of a node's memory that ElastiCache reserves, by its
@@ -41,28 +36,8 @@ const (
 	redisReserved = 0.25
 )
 
-// drainer has the default environment of the drainer function.
-var drainer = func() env.Drainer {
-	e, err := env.ParseDrainer(variable)
-	if err != nil {
-		panic(fmt.Sprintf("the defaults of the drainer: %v", err))
-	}
-	return e
-}()
-
-// ingest has the default environment of the ingest function.
-var ingest = func() env.Ingest {
-	e, err := env.ParseIngest(variable)
-	if err != nil {
-		panic(fmt.Sprintf("the defaults of ingest: %v", err))
-	}
-	return e
-}()
-
-// variable returns a value for each variable that has no default.
-func variable(name string) string {
-	return map[string]string{
-		env.Name: "datasink", env.ArchiveBucket: "archive", env.RedisURL: "redis://localhost", env.WakeQueueURL: "http://localhost",
-		env.ClientsSecret: "clients",
-	}[name]
-}
+// drainer and ingest have the default environments of these functions.
+var (
+	drainer = env.Defaults(env.ParseDrainer)
+	ingest  = env.Defaults(env.ParseIngest)
+)

@@ -232,11 +232,13 @@ func TestAnIdlePlanIsTheFloor(t *testing.T) {
 	for _, profile := range []string{settings.ProfileStandard, settings.ProfileSmall} {
 		p := newPlan(leverLoad(0.001, 2, profile, 1))
 		floor := bill.FloorOf(p.settings(), set.All())
-		want := bill.Dollars(floor.Lines(p.Load.DrainerMemory))
+		if want := bill.Dollars(floor.Lines(p.Load.DrainerMemory)); p.Floor != want {
+			t.Errorf("%s: the floor of the plan is $%.2f, want $%.2f", profile, p.Floor, want)
+		}
 		// The model counts every metric, also those that have values only with traffic.
-		got := p.Dollars - float64(p.Watching.Metrics-floor.Metrics)*bill.MetricMonth
-		if math.Abs(got-want) > 1 {
-			t.Errorf("%s: an idle deployment costs $%.2f, the floor is $%.2f", profile, got, want)
+		idle := p.Dollars - float64(p.Watching.Metrics-floor.Metrics)*bill.MetricMonth
+		if math.Abs(idle-p.Floor) > 1 {
+			t.Errorf("%s: an idle deployment costs $%.2f, the floor is $%.2f", profile, idle, p.Floor)
 		}
 	}
 }

@@ -91,7 +91,7 @@ func TestTextAndJSONSayTheSame(t *testing.T) {
 		t.Errorf("$%g a million, want $%g", p.DollarsMillion, million)
 	}
 	for _, want := range append([]string{
-		"total", commas(p.Dollars), dollars(p.DollarsMillion), "next ceiling:", caveat, "simulation: 2 times the rate for 1m", commas(r.Simulation.PeakRecords) + " records",
+		"total", commas(p.Dollars), "without traffic", commas(p.Floor), dollars(p.DollarsMillion), "next ceiling:", caveat, "simulation: 2 times the rate for 1m", commas(r.Simulation.PeakRecords) + " records",
 	}, append(p.Set, p.Ask...)...) {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text has no %q:\n%s", want, text.String())
@@ -110,8 +110,8 @@ func TestTextAndJSONSayTheSame(t *testing.T) {
 			t.Errorf("a row has %d columns, want %d: %s", n, width, row)
 		}
 	}
-	if len(rows) != 12 {
-		t.Errorf("%d rows, want a head, ten hops and a total", len(rows))
+	if len(rows) != 13 {
+		t.Errorf("%d rows, want a head, ten hops, a total and the floor", len(rows))
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/data-sink/data-sink/internal/operate/capacity/bill"
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // Plan is what each hop needs for a load and what it costs. Dollars are for a month.
@@ -21,6 +22,8 @@ type Plan struct {
 
 	Dollars        float64 `json:"dollars"`
 	DollarsMillion float64 `json:"dollarsMillion"`
+	// Floor is what the deployment costs without any traffic.
+	Floor float64 `json:"floor"`
 
 	// Ceilings are all limits, the lowest first. For the limits that the load exceeds,
 	// Set lists settings, Ask quotas of AWS, and Change changes of the load.
@@ -69,9 +72,23 @@ func newPlan(l Load) Plan {
 		p.Dollars += h.dollars
 	}
 	p.DollarsMillion = p.Dollars / (l.Rate * bill.MonthSeconds) * 1e6
+	p.Floor = p.floor()
 	p.Ceilings = ceilings(p)
 	p.Set, p.Ask, p.Change = p.changes(bySetting), p.changes(byQuota), p.changes(byDesign)
 	return p
+}
+
+// floor returns what the deployment costs without any traffic.
+func (p Plan) floor() float64 {
+	streams := p.Load.streams()
+	for i := range streams {
+		streams[i].Shards = p.Tap.Other
+		if p.Load.OnDemand {
+			streams[i].Capacity = stream.OnDemand
+		}
+	}
+	streams[0].Shards = p.Tap.Busiest
+	return bill.Dollars(bill.FloorOf(p.settings(), streams).Lines(p.Load.DrainerMemory))
 }
 
 // settings returns the settings of the stack, with the cache of the plan.

@@ -116,6 +116,7 @@ func (p Plan) print(out io.Writer) error {
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%12s\t%11s\n", h.name, h.needs, commas(h.dollars), dollars(h.dollars/million))
 	}
 	_, _ = fmt.Fprintf(w, "total\t\t%12s\t%11s\n", commas(p.Dollars), dollars(p.DollarsMillion))
+	_, _ = fmt.Fprintf(w, "without traffic\t\t%12s\t%11s\n", commas(p.Floor), "")
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("printing: %w", err)
 	}

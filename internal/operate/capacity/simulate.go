@@ -48,26 +48,24 @@ const (
 
 // queue is the queue of one stream. Its numbers are means, so they have fractions.
 type queue struct {
-	rate      float64 // records/s that arrive
-	shard     int     // of the cache
-	tap       float64 // records/s that its Kinesis shards accept
-	depth     float64
-	drainers  int
-	throttled bool
+	rate  float64 // records/s that arrive
+	shard int     // of the cache
+	tap   float64 // records/s that its Kinesis shards accept
+	depth float64
 }
 
-// simulation simulates a plan in steps of a second.
+// simulation simulates a plan in steps of a second. Kinesis bounds how fast a queue
+// drains: drainers start until they are faster than its shards.
 type simulation struct {
-	plan     Plan
 	scenario Scenario
-
-	queues  []queue
-	room    float64 // records that fit on one shard of the cache
-	pushes  float64 // records/s that one shard accepts
-	bound   float64 // records that maxBacklogMiB allows in one queue
-	tokens  float64 // of the throttle of the API
-	fullest float64 // largest number of records on one shard
-	outcome Outcome
+	queues   []queue
+	shards   int     // of the cache
+	room     float64 // records that fit on one shard of the cache
+	bound    float64 // records that maxBacklogMiB allows in one queue
+	mib      float64 // of a queued record
+	tokens   float64 // of the throttle of the API
+	fullest  float64 // largest number of records on one shard
+	outcome  Outcome
 }
 
 // simulate simulates a scenario.
@@ -75,7 +73,9 @@ func simulate(p Plan, s Scenario) Outcome {
 	if s.ThrottleRate == 0 {
 		s.ThrottleRate = p.Load.throttle()
 	}
-	o := newSimulation(p, s).run()
+	sim := newSimulation(p, s)
+	o := sim.run()
+	o.PeakMemory = sim.fullest / sim.room
 	boundless := newSimulation(p, s)
 	boundless.bound, boundless.room = math.Inf(1), math.Inf(1)
 	o.HoldsMiB = math.Ceil(boundless.run().PeakStreamMiB * backlogMargin)
@@ -89,17 +89,15 @@ func simulate(p Plan, s Scenario) Outcome {
 func newSimulation(p Plan, s Scenario) *simulation {
 	l := p.Load
 	sim := &simulation{
-		plan: p, scenario: s, outcome: Outcome{Scenario: s}, tokens: apiBurst, bound: math.Inf(1),
+		scenario: s, shards: p.Cache.Shards, tokens: apiBurst, bound: math.Inf(1), mib: l.queued() / (1 << 20), outcome: Outcome{Scenario: s},
 		room: (p.Cache.node().usable() - l.shardKeys(p.Cache.Shards)) / p.Cache.RecordBytes,
-		// For a while, a t4g too has a whole core and enough bandwidth.
-		pushes: 1 / redisSeconds.at(l.Size),
 	}
 	if s.MaxBacklogMiB > 0 {
-		sim.bound = float64(s.MaxBacklogMiB) * (1 << 20) / l.queued()
+		sim.bound = float64(s.MaxBacklogMiB) / sim.mib
 	}
 	busiest, other := l.shares()
 	for i := range l.Streams {
-		q := queue{rate: l.Rate * other, shard: i % p.Cache.Shards, tap: float64(p.Tap.Other) * p.Tap.ShardMax, drainers: 1}
+		q := queue{rate: l.Rate * other, shard: i % p.Cache.Shards, tap: float64(p.Tap.Other) * p.Tap.ShardMax}
 		if i == 0 {
 			q.rate, q.tap = l.Rate*busiest, float64(p.Tap.Busiest)*p.Tap.ShardMax
 		}
@@ -109,10 +107,19 @@ func newSimulation(p Plan, s Scenario) *simulation {
 }
 
 func (sim *simulation) run() Outcome {
-	over := quiet + int(max(sim.scenario.BurstFor, sim.scenario.Outage).Seconds())
 	o := &sim.outcome
+	over := quiet + int(max(sim.scenario.BurstFor, sim.scenario.Outage).Seconds())
 	for second := 0; second < over+mostSteps && !o.Drained; second++ {
-		sim.step(second)
+		since := time.Duration(second-quiet) * time.Second
+		factor := 1.0
+		if sim.scenario.Burst > 0 && since >= 0 && since < sim.scenario.BurstFor {
+			factor = sim.scenario.Burst
+		}
+		sim.arrive(factor)
+		sim.measure()
+		if since < 0 || since >= sim.scenario.Outage {
+			sim.drain()
+		}
 		if second >= over && sim.calm() {
 			o.Drained, o.DrainedAfter = true, time.Duration(second-over)*time.Second
 		}
@@ -127,24 +134,9 @@ func (sim *simulation) run() Outcome {
 	return *o
 }
 
-// step simulates one second: records arrive, then drainers work.
-func (sim *simulation) step(second int) {
-	factor := 1.0
-	since := time.Duration(second-quiet) * time.Second
-	if sim.scenario.Burst > 0 && since >= 0 && since < sim.scenario.BurstFor {
-		factor = sim.scenario.Burst
-	}
-	sim.arrive(factor)
-	if second%scaleSeconds == 0 {
-		sim.scale()
-	}
-	sim.measure()
-	sim.drain(since >= 0 && since < sim.scenario.Outage)
-}
-
 // depths returns the number of records on each shard of the cache.
 func (sim *simulation) depths() []float64 {
-	shards := make([]float64, sim.plan.Cache.Shards)
+	shards := make([]float64, sim.shards)
 	for _, q := range sim.queues {
 		shards[q.shard] += q.depth
 	}
@@ -153,58 +145,33 @@ func (sim *simulation) depths() []float64 {
 
 // arrive simulates the throttle of the API, ingest and the cache.
 func (sim *simulation) arrive(factor float64) {
+	all := 0.0
+	for _, q := range sim.queues {
+		all += q.rate * factor
+	}
 	refill := float64(sim.scenario.ThrottleRate)
 	sim.tokens = min(refill+apiBurst, sim.tokens+refill)
-	all := sim.plan.Load.Rate * factor
 	through := min(1, sim.tokens/all)
 	sim.tokens -= all * through
 	sim.outcome.Arrived += all
 	sim.outcome.Throttled += all * (1 - through)
-	shards, pushed := sim.depths(), make([]float64, sim.plan.Cache.Shards)
+	shards := sim.depths()
 	for i := range sim.queues {
 		q := &sim.queues[i]
 		n := q.rate * factor * through
-		takes := max(0, min(n, sim.bound-q.depth, sim.room-shards[q.shard], sim.pushes-pushed[q.shard]))
+		takes := max(0, min(n, sim.bound-q.depth, sim.room-shards[q.shard]))
 		sim.outcome.Archived += n - takes
-		pushed[q.shard] += takes
 		shards[q.shard] += takes
 		q.depth += takes
 	}
 }
 
-// scale decides every few seconds on the number of drainers: one for each queue with
-// records, and more for a long backlog unless Kinesis throttles the stream (package
-// drain, scale.go).
-func (sim *simulation) scale() {
-	most := max(defaults.StreamDrainers, sim.plan.Drainer.Stream)
+// drain moves records to Kinesis.
+func (sim *simulation) drain() {
 	for i := range sim.queues {
 		q := &sim.queues[i]
-		if !q.throttled {
-			q.drainers = max(1, q.drainers, min(most, int(math.Ceil(q.depth/float64(drainer.ScaleOutRecords)))))
-		}
-	}
-}
-
-// drain moves records to Kinesis. If more drainers are wanted than may run, all
-// streams get fewer in proportion.
-func (sim *simulation) drain(down bool) {
-	wanted := 0
-	for _, q := range sim.queues {
-		wanted += q.drainers
-	}
-	share := min(1, float64(max(defaults.DrainerConcurrency, sim.plan.Drainer.Concurrency))/float64(wanted))
-	for i := range sim.queues {
-		q := &sim.queues[i]
-		tap := q.tap
-		if down {
-			tap = 0
-		}
-		can := min(q.depth, float64(q.drainers)*sim.plan.Drainer.RecordsPerSecond*share)
-		moved := min(can, tap)
-		q.throttled = can > tap
-		if q.depth -= moved; q.depth == 0 {
-			q.drainers = 1
-		}
+		moved := min(q.depth, q.tap)
+		q.depth -= moved
 		sim.outcome.Forwarded += moved
 	}
 }
@@ -217,11 +184,9 @@ func (sim *simulation) measure() {
 		longest = max(longest, q.depth)
 	}
 	sim.fullest = max(sim.fullest, slices.Max(sim.depths()))
-	mib := sim.plan.Load.queued() / (1 << 20)
 	o := &sim.outcome
-	o.PeakRecords, o.PeakMiB = max(o.PeakRecords, all), max(o.PeakMiB, all*mib)
-	o.PeakStreamMiB = max(o.PeakStreamMiB, longest*mib)
-	o.PeakMemory = sim.fullest / sim.room
+	o.PeakRecords, o.PeakMiB = max(o.PeakRecords, all), max(o.PeakMiB, all*sim.mib)
+	o.PeakStreamMiB = max(o.PeakStreamMiB, longest*sim.mib)
 }
 
 // calm reports whether no queue has more records than arrive in two seconds.

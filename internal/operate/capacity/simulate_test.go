@@ -83,21 +83,6 @@ func TestBurstMeetsTheThrottle(t *testing.T) {
 	}
 }
 
-// TestALongBacklogStartsDrainers has a stream that one drainer could not keep up with. Its
-// shards take all that the drainers send.
-func TestALongBacklogStartsDrainers(t *testing.T) {
-	t.Parallel()
-	l := loadOf(10_000, 10<<10, 1)
-	l.Peak = 1.5
-	p := newPlan(l)
-	if p.Drainer.Stream < 3 {
-		t.Fatalf("%d drainers are enough", p.Drainer.Stream)
-	}
-	if o := simulate(p, Scenario{Outage: time.Minute}); !o.Drained {
-		t.Errorf("as many drainers as planned did not drain it: %+v", o)
-	}
-}
-
 // TestFullCache checks that all records go through the queue with the settings that the
 // outcome of a full cache names.
 func TestFullCache(t *testing.T) {
