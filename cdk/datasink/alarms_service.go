@@ -16,6 +16,9 @@ const (
 	maxBlockedSeconds = 20 * minute
 )
 
+// scaleOutRecords is the depth up to which one drainer serves a queue.
+var scaleOutRecords = env.Defaults(env.ParseDrainer).ScaleOutRecords
+
 // serviceAlarms are the alarms of every deployment, in the order of the pipeline. An alarm
 // watches one metric, because CloudWatch charges for every metric of an expression.
 // Kinesis publishes throttling for each stream; instead of one alarm for each, the
@@ -35,8 +38,8 @@ var serviceAlarms = []alarm{
 	{
 		id: "backlog", metric: ours(metric.QueueDepth), statistic: maximum, in: spell{5, 5, minute},
 		over: limit{
-			fmt.Sprintf("`streamDrainers` × %d records", scaleOutRecords()),
-			func(w watched) float64 { return float64(w.StreamDrainers * scaleOutRecords()) },
+			fmt.Sprintf("`streamDrainers` × %d records", scaleOutRecords),
+			func(w watched) float64 { return float64(w.StreamDrainers * scaleOutRecords) },
 		},
 		means: "More records wait in the queues than the drainers of one stream are sized for. They are late, and a full cache would make direct records of the next ones.",
 		first: "find the stream whose QueueDepth grows. If Kinesis throttles it, increase its shards. If not, search the drainer's log for drain_failed.",
@@ -102,17 +105,4 @@ var bridgeAlarms = []alarm{
 		means: "Lambda could not write the dead letters of the bridge to the archive. These records are only on the tap, until its retention ends.",
 		first: "check that the bucket exists, and that the role of the bridge may write under aws/lambda/.",
 	},
-}
-
-// scaleOutRecords is the depth up to which one drainer serves a queue.
-func scaleOutRecords() int {
-	for _, s := range env.Settings(env.ParseDrainer) {
-		if s.Name == env.ScaleOutRecords {
-			var n int
-			if _, err := fmt.Sscan(s.Default, &n); err == nil {
-				return n
-			}
-		}
-	}
-	panic("no default of " + env.ScaleOutRecords)
 }
