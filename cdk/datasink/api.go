@@ -42,8 +42,8 @@ var accessLog = map[string]string{
 // apiStage is the name of the stage that has no segment in the path.
 const apiStage = "$default"
 
-// newAPI declares the HTTP API that invokes ingest, and returns its ID and its URL.
-func newAPI(stack awscdk.Stack, s settings.Settings, ingest awslambda.Function) (id, url *string) {
+// newAPI declares the HTTP API that invokes ingest, and returns its URL and its ID.
+func newAPI(stack awscdk.Stack, s settings.Settings, ingest awslambda.Function) (url, id *string) {
 	scope := constructs.NewConstruct(stack, jsii.String("Api"))
 	props := &awsapigatewayv2.CfnApiProps{
 		Name: jsii.String(s.Name), Description: jsii.String("Data Sink: accepts records"), ProtocolType: jsii.String("HTTP"),
@@ -100,7 +100,7 @@ func newAPI(stack awscdk.Stack, s settings.Settings, ingest awslambda.Function) 
 		}),
 	})
 	if s.DomainName == "" {
-		return api.Ref(), api.AttrApiEndpoint()
+		return api.AttrApiEndpoint(), api.Ref()
 	}
 	domain := awsapigatewayv2.NewCfnDomainName(scope, jsii.String("Domain"), &awsapigatewayv2.CfnDomainNameProps{
 		DomainName: jsii.String(s.DomainName),
@@ -114,5 +114,5 @@ func newAPI(stack awscdk.Stack, s settings.Settings, ingest awslambda.Function) 
 	awscdk.NewCfnOutput(stack, jsii.String("ApiDomainTarget"), &awscdk.CfnOutputProps{
 		Value: domain.AttrRegionalDomainName(), Description: jsii.String("Target of the DNS record of " + s.DomainName),
 	})
-	return api.Ref(), jsii.String("https://" + s.DomainName)
+	return jsii.String("https://" + s.DomainName), api.Ref()
 }

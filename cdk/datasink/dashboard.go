@@ -228,13 +228,10 @@ func (w watched) cacheLines() []any {
 	lines := []any{onRight(w.own(metric.EvictionPolicyUnsafe, "Maximum"))} // the only line without a cache of the stack
 	switch {
 	case w.Serverless():
-		for _, t := range theServerlessCache(w) {
-			lines = append(lines, line("AWS/ElastiCache", "BytesUsedForCache", "Maximum", t.dimensions...), onRight(line("AWS/ElastiCache", "ThrottledCmds", "Sum", t.dimensions...)))
-		}
+		cache := theServerlessCache(w)[0].dimensions
+		lines = append(lines, line("AWS/ElastiCache", "BytesUsedForCache", "Maximum", cache...), onRight(line("AWS/ElastiCache", "ThrottledCmds", "Sum", cache...)))
 	case w.CreatesCache():
-		for _, t := range theCache(w) {
-			lines = append(lines, line("AWS/ElastiCache", "DatabaseMemoryUsageCountedForEvictPercentage", "Maximum", t.dimensions...))
-		}
+		lines = append(lines, line("AWS/ElastiCache", "DatabaseMemoryUsageCountedForEvictPercentage", "Maximum", theCache(w)[0].dimensions...))
 		for _, t := range cacheNodes(w) {
 			lines = append(lines, onRight(line("AWS/ElastiCache", "Evictions", "Sum", t.dimensions...)))
 		}

@@ -7,21 +7,13 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/settings"
 )
 
-// front is what clients call: the HTTP API or the function URL.
-type front struct {
-	// url has no slash at the end.
-	url *string
-	// apiID is the ID of the HTTP API; nil for a function URL.
-	apiID *string
-}
-
-// newFront declares the front of ingest.
-func newFront(stack awscdk.Stack, s settings.Settings, ingest awslambda.Function) front {
+// newFront declares what clients call: the HTTP API or the function URL. It returns the
+// URL without a slash at its end, and the ID of the API or nil.
+func newFront(stack awscdk.Stack, s settings.Settings, ingest awslambda.Function) (url, apiID *string) {
 	if s.Front == settings.FrontURL {
-		return front{url: newFunctionURL(stack, s, ingest)}
+		return newFunctionURL(stack, s, ingest), nil
 	}
-	id, url := newAPI(stack, s, ingest)
-	return front{url: url, apiID: id}
+	return newAPI(stack, s, ingest)
 }
 
 // What a web page may send and read. Credentials mode is never allowed, so a page sets

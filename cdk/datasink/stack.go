@@ -49,11 +49,11 @@ func newStack(app constructs.Construct, d deployment) awscdk.Stack {
 	// The drainer is updated first: it must understand what a new ingest pushes.
 	ingest.Node().AddDependency(drainer)
 	newWaking(stack, d.Settings, queue, drainer)
-	started := []awscdk.CfnResource{newSweep(stack, d.Settings, drainer)}
+	started := []awscdk.CfnResource{newSchedule(stack, d.Settings, sweep, drainer)}
 	if d.InVPC() {
-		newDailyHealth(stack, d.Settings, ingest)
+		newSchedule(stack, d.Settings, dailyHealth, ingest)
 	}
-	front := newFront(stack, d.Settings, ingest)
+	url, apiID := newFront(stack, d.Settings, ingest)
 	to := newDestination(stack, d.Settings, bucket)
 	if d.Lake {
 		to.database = newLake(stack, d.Settings).Ref()
@@ -61,7 +61,7 @@ func newStack(app constructs.Construct, d deployment) awscdk.Stack {
 	// The streams take minutes to create, in which the first sweeps run.
 	started = append(started, newStreams(stack, d, to, bridge, redis.cache)...)
 	outputs := []output{
-		{"ApiUrl", front.url, "POST bodies to /archives/{stream} below this URL"},
+		{"ApiUrl", url, "POST bodies to /archives/{stream} below this URL"},
 		{"ArchiveBucket", bucket.BucketName(), "The archive"},
 		{"ClientsSecret", clients.SecretArn(), "The secret with clients and their passwords"},
 		{"IngestFunction", ingest.FunctionName(), "The function that accepts records"},
@@ -83,7 +83,7 @@ func newStack(app constructs.Construct, d deployment) awscdk.Stack {
 	if d.ObjectsTopic {
 		outputs = append(outputs, output{"ObjectsTopic", newObjectsTopic(stack, d.Settings, bucket).Ref(), "The topic that announces new objects and manifests"})
 	}
-	all := watched{Settings: d.Settings, streams: d.streams.All(), apiID: front.apiID, cacheGroup: redis.group, bucket: bucket.BucketName(), started: started}
+	all := watched{Settings: d.Settings, streams: d.streams.All(), apiID: apiID, cacheGroup: redis.group, bucket: bucket.BucketName(), started: started}
 	dashboard := newDashboard(stack, all, newAlarms(constructs.NewConstruct(stack, jsii.String("Alarms")), all, all.alarms()))
 	newOutputs(stack, append(outputs, output{"DashboardUrl", dashboard, "The dashboard"}))
 	return stack
