@@ -75,60 +75,70 @@ func TestEveryAlarmOnOurMetricsIsOnWhatTheFunctionsEmit(t *testing.T) {
 	}
 }
 
+// described are the alarms of a template by their names without that of the deployment, in
+// the form "metric dimensions statistic limit, datapoints of periods×seconds".
+func described(tpl template) map[string]string {
+	all := make(map[string]string)
+	for name, a := range alarmsOf(tpl) {
+		text := fmt.Sprintf("%v %v %s %v ", a["Namespace"], a["MetricName"], dimensionsOf(a), a["Statistic"])
+		if a["ComparisonOperator"] == "LessThanThreshold" {
+			text += "<"
+		} else {
+			text += ">"
+		}
+		text += fmt.Sprintf("%v, %v of %v×%vs", a["Threshold"], a["DatapointsToAlarm"], a["EvaluationPeriods"], a["Period"])
+		if a["TreatMissingData"] != "notBreaching" {
+			text += fmt.Sprintf(", missing data %v", a["TreatMissingData"])
+		}
+		all[strings.TrimPrefix(name, "datasink.")] = text
+	}
+	return all
+}
+
 func TestTheAlarmsOfEachStream(t *testing.T) {
 	nested := synth(t, nil, fourStreams).nested
-	for name, freshness := range map[string]float64{"orders": 660, "audit": 660, "views": 900, "legacy": 660} {
-		got := make(map[string]string)
-		for id, a := range alarmsOf(nested[name]) {
-			got[id] = fmt.Sprintf("%v %v %s %s %v of %v×%vs >%v", a["Namespace"], a["MetricName"], dimensionsOf(a), a["Statistic"], a["DatapointsToAlarm"], a["EvaluationPeriods"], a["Period"], a["Threshold"])
-		}
-		prefix := "datasink." + name + "."
+	for name, freshness := range map[string]string{"orders": "660", "audit": "660", "views": "900", "legacy": "660"} {
 		want := map[string]string{
-			prefix + "oldest-record":      "DataSink OldestRecordAge Service=datasink Stream=" + name + " Maximum 2 of 3×60s >300",
-			prefix + "iterator-age":       "AWS/Kinesis GetRecords.IteratorAgeMilliseconds StreamName=datasink." + name + " Maximum 5 of 5×60s >600000",
-			prefix + "firehose-freshness": "AWS/Firehose DeliveryToS3.DataFreshness DeliveryStreamName=datasink." + name + fmt.Sprintf(" Maximum 2 of 3×300s >%v", freshness),
+			name + ".oldest-record":      "DataSink OldestRecordAge Service=datasink Stream=" + name + " Maximum >300, 2 of 3×60s",
+			name + ".iterator-age":       "AWS/Kinesis GetRecords.IteratorAgeMilliseconds StreamName=datasink." + name + " Maximum >600000, 5 of 5×60s",
+			name + ".firehose-freshness": "AWS/Firehose DeliveryToS3.DataFreshness DeliveryStreamName=datasink." + name + " Maximum >" + freshness + ", 2 of 3×300s",
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, described(nested[name])); diff != "" {
 			t.Errorf("alarms of %s (-want +got):\n%s", name, diff)
 		}
 	}
 }
 
 func TestTheAlarmsOfTheDeployment(t *testing.T) {
-	root := synth(t, map[string]any{"streamDrainers": "3", "cacheShards": "2"}, fourStreams).root
-	got := make(map[string]string)
-	for name, a := range alarmsOf(root) {
-		comparison := map[any]string{"GreaterThanThreshold": ">", "LessThanThreshold": "<"}[a["ComparisonOperator"]]
-		got[strings.TrimPrefix(name, "datasink.")] = fmt.Sprintf("%v %v %s %s%v %v", a["Namespace"], a["MetricName"], dimensionsOf(a), comparison, a["Threshold"], a["TreatMissingData"])
-	}
+	got := described(synth(t, map[string]any{"streamDrainers": "3", "cacheShards": "2"}, fourStreams).root)
 	want := map[string]string{
-		"server-errors":                 "AWS/ApiGateway 5xx ApiId=${ApiHttp} Stage=$default >0.01 notBreaching",
-		"client-errors":                 "AWS/ApiGateway 4xx ApiId=${ApiHttp} Stage=$default >0.05 notBreaching",
-		"ingest-throttles":              "AWS/Lambda Throttles FunctionName=datasink-ingest >0 notBreaching",
-		"fallback":                      "DataSink ArchivedFallback Service=datasink >0 notBreaching",
-		"cache-memory-0001-001":         "AWS/ElastiCache DatabaseMemoryUsagePercentage CacheClusterId=${CacheNodes}-0001-001 >75 notBreaching",
-		"cache-memory-0002-001":         "AWS/ElastiCache DatabaseMemoryUsagePercentage CacheClusterId=${CacheNodes}-0002-001 >75 notBreaching",
-		"cache-evictions-0001-001":      "AWS/ElastiCache Evictions CacheClusterId=${CacheNodes}-0001-001 >0 notBreaching",
-		"cache-evictions-0001-002":      "AWS/ElastiCache Evictions CacheClusterId=${CacheNodes}-0001-002 >0 notBreaching",
-		"cache-evictions-0002-001":      "AWS/ElastiCache Evictions CacheClusterId=${CacheNodes}-0002-001 >0 notBreaching",
-		"cache-evictions-0002-002":      "AWS/ElastiCache Evictions CacheClusterId=${CacheNodes}-0002-002 >0 notBreaching",
-		"eviction-policy":               "DataSink EvictionPolicyUnsafe Service=datasink >0 notBreaching",
-		"backlog":                       "DataSink QueueDepth Service=datasink >150000 notBreaching",
-		"no-sweep":                      "DataSink QueueDepth Service=datasink <1 breaching",
-		"wake-dead-letters":             "AWS/SQS ApproximateNumberOfMessagesVisible QueueName=datasink-wake-dead-letters >0 notBreaching",
-		"write-throttling":              "DataSink Throttled Service=datasink >0 notBreaching",
-		"read-throttling":               "AWS/Lambda IteratorAge FunctionName=datasink-bridge >60000 notBreaching",
-		"dead-letters":                  "DataSink DeadLettered Service=datasink >0 notBreaching",
-		"lost-records":                  "DataSink Lost Service=datasink >0 notBreaching",
-		"blocked-shard":                 "DataSink BlockedAge Service=datasink >1200 notBreaching",
-		"service-dead-letters-lambda":   "AWS/S3 PutRequests BucketName=${Archive} FilterId=lambda >0 notBreaching",
-		"service-dead-letters-firehose": "AWS/S3 PutRequests BucketName=${Archive} FilterId=firehose >0 notBreaching",
-		"destination-failures":          "AWS/Lambda DestinationDeliveryFailures FunctionName=datasink-bridge >0 notBreaching",
-		"function-errors-ingest":        "AWS/Lambda Errors FunctionName=datasink-ingest >0 notBreaching",
-		"function-errors-drainer":       "AWS/Lambda Errors FunctionName=datasink-drainer >0 notBreaching",
-		"function-errors-bridge":        "AWS/Lambda Errors FunctionName=datasink-bridge >0 notBreaching",
-		"function-throttles-drainer":    "AWS/Lambda Throttles FunctionName=datasink-drainer >0 notBreaching",
-		"function-throttles-bridge":     "AWS/Lambda Throttles FunctionName=datasink-bridge >0 notBreaching",
+		"server-errors":                 "AWS/ApiGateway 5xx ApiId=${ApiHttp} Stage=$default Average >0.01, 1 of 1×300s",
+		"client-errors":                 "AWS/ApiGateway 4xx ApiId=${ApiHttp} Stage=$default Average >0.05, 3 of 3×300s",
+		"ingest-throttles":              "AWS/Lambda Throttles FunctionName=datasink-ingest Sum >0, 1 of 1×60s",
+		"fallback":                      "DataSink ArchivedFallback Service=datasink Sum >0, 3 of 5×60s",
+		"cache-memory-0001-001":         "AWS/ElastiCache DatabaseMemoryUsagePercentage CacheClusterId=${CacheNodes}-0001-001 Maximum >75, 3 of 5×60s",
+		"cache-memory-0002-001":         "AWS/ElastiCache DatabaseMemoryUsagePercentage CacheClusterId=${CacheNodes}-0002-001 Maximum >75, 3 of 5×60s",
+		"cache-evictions-0001-001":      "AWS/ElastiCache Evictions CacheClusterId=${CacheNodes}-0001-001 Sum >0, 1 of 1×60s",
+		"cache-evictions-0001-002":      "AWS/ElastiCache Evictions CacheClusterId=${CacheNodes}-0001-002 Sum >0, 1 of 1×60s",
+		"cache-evictions-0002-001":      "AWS/ElastiCache Evictions CacheClusterId=${CacheNodes}-0002-001 Sum >0, 1 of 1×60s",
+		"cache-evictions-0002-002":      "AWS/ElastiCache Evictions CacheClusterId=${CacheNodes}-0002-002 Sum >0, 1 of 1×60s",
+		"eviction-policy":               "DataSink EvictionPolicyUnsafe Service=datasink Maximum >0, 1 of 1×60s",
+		"backlog":                       "DataSink QueueDepth Service=datasink Maximum >150000, 5 of 5×60s",
+		"no-sweep":                      "DataSink QueueDepth Service=datasink SampleCount <1, 3 of 3×60s, missing data breaching",
+		"wake-dead-letters":             "AWS/SQS ApproximateNumberOfMessagesVisible QueueName=datasink-wake-dead-letters Maximum >0, 1 of 1×300s",
+		"write-throttling":              "DataSink Throttled Service=datasink Sum >0, 10 of 15×60s",
+		"read-throttling":               "AWS/Lambda IteratorAge FunctionName=datasink-bridge Maximum >60000, 10 of 15×60s",
+		"dead-letters":                  "DataSink DeadLettered Service=datasink Sum >0, 1 of 1×300s",
+		"lost-records":                  "DataSink Lost Service=datasink Sum >0, 1 of 1×300s",
+		"blocked-shard":                 "DataSink BlockedAge Service=datasink Maximum >1200, 5 of 15×60s",
+		"service-dead-letters-lambda":   "AWS/S3 PutRequests BucketName=${Archive} FilterId=lambda Sum >0, 1 of 1×300s",
+		"service-dead-letters-firehose": "AWS/S3 PutRequests BucketName=${Archive} FilterId=firehose Sum >0, 1 of 1×300s",
+		"destination-failures":          "AWS/Lambda DestinationDeliveryFailures FunctionName=datasink-bridge Sum >0, 1 of 1×300s",
+		"function-errors-ingest":        "AWS/Lambda Errors FunctionName=datasink-ingest Sum >0, 3 of 5×60s",
+		"function-errors-drainer":       "AWS/Lambda Errors FunctionName=datasink-drainer Sum >0, 3 of 5×60s",
+		"function-errors-bridge":        "AWS/Lambda Errors FunctionName=datasink-bridge Sum >0, 3 of 5×60s",
+		"function-throttles-drainer":    "AWS/Lambda Throttles FunctionName=datasink-drainer Sum >0, 3 of 5×60s",
+		"function-throttles-bridge":     "AWS/Lambda Throttles FunctionName=datasink-bridge Sum >0, 3 of 5×60s",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("alarms (-want +got):\n%s", diff)

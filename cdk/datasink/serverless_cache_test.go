@@ -1,6 +1,7 @@
 package datasink
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -90,15 +91,11 @@ func TestTheFunctionsUseTheServerlessCache(t *testing.T) {
 }
 
 func TestTheAlarmsOfTheServerlessCache(t *testing.T) {
-	got := make(map[string]string)
-	for name, a := range alarmsOf(synth(t, serverless, fourStreams).root) {
-		if a["Namespace"] == "AWS/ElastiCache" {
-			got[name] = a["MetricName"].(string) + " " + dimensionsOf(a) + " >" + asJSON(a["Threshold"])
-		}
-	}
+	got := described(synth(t, serverless, fourStreams).root)
+	maps.DeleteFunc(got, func(_, text string) bool { return !strings.HasPrefix(text, "AWS/ElastiCache") })
 	want := map[string]string{
-		"datasink.cache-memory":    "BytesUsedForCache ServerlessCacheName=datasink >2250000000",
-		"datasink.cache-throttles": "ThrottledCmds ServerlessCacheName=datasink >0",
+		"cache-memory":    "AWS/ElastiCache BytesUsedForCache ServerlessCacheName=datasink Maximum >2.25e+09, 3 of 5×60s",
+		"cache-throttles": "AWS/ElastiCache ThrottledCmds ServerlessCacheName=datasink Sum >0, 3 of 5×60s",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("alarms (-want +got):\n%s", diff)

@@ -9,7 +9,6 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/data-sink/data-sink/internal/pipeline/env"
@@ -58,27 +57,13 @@ func newVerifier(stack awscdk.Stack, d deployment, r resources, drainer awslambd
 		},
 	}, values)
 
-	role := newRole(stack, "VerifyRole", "scheduler.amazonaws.com", ownSchedules(stack), allow(on(fn.FunctionArn()), "lambda:InvokeFunction"))
-	schedule := awsscheduler.NewCfnSchedule(stack, jsii.String("Verify"), &awsscheduler.CfnScheduleProps{
-		Name:               jsii.String(d.Name + ".verify"),
-		Description:        jsii.String("Data Sink: the verifier verifies the archive"),
-		ScheduleExpression: jsii.String(verifySchedule(d.VerifyHours)),
-		FlexibleTimeWindow: &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("OFF")},
-		Target: &awsscheduler.CfnSchedule_TargetProperty{
-			Arn:     fn.FunctionArn(),
-			RoleArn: role.RoleArn(),
-			// A late run verifies the hours for which it was scheduled.
-			Input:       jsii.String(`{"scheduledAt":"<aws.scheduler.scheduled-time>"}`),
-			RetryPolicy: &awsscheduler.CfnSchedule_RetryPolicyProperty{MaximumRetryAttempts: jsii.Number(10), MaximumEventAgeInSeconds: jsii.Number(3600)},
-		},
-	})
-	return fn, schedule
-}
-
-// verifySchedule returns the expression of the schedule.
-func verifySchedule(hours int) string {
-	if hours == 1 {
-		return "rate(1 hour)"
+	every := fmt.Sprintf("%d hours", d.VerifyHours)
+	if d.VerifyHours == 1 {
+		every = "1 hour"
 	}
-	return fmt.Sprintf("rate(%d hours)", hours)
+	return fn, newSchedule(stack, d.Settings, schedule{
+		id: "Verify", means: "the verifier verifies the archive", every: every, retries: 10, seconds: 3600,
+		// A late run verifies the hours for which it was scheduled.
+		input: `{"scheduledAt":"<aws.scheduler.scheduled-time>"}`,
+	}, fn)
 }
