@@ -31,13 +31,8 @@ func (p *Pipeline) openServices() error {
 	if err != nil {
 		return err
 	}
-	if p.kinesis, err = cloud.OpenKinesis(cloud.KinesisOptions{Dir: kinesisDir, Throttle: p.o.Throttle}); err != nil {
-		return err
-	}
-	p.firehose, err = cloud.OpenFirehose(cloud.FirehoseOptions{Dir: firehoseDir, Write: p.deliver(), Log: p.o.Log})
-	if err != nil {
-		return err
-	}
+	p.kinesis = cloud.NewKinesis(cloud.KinesisOptions{Dir: kinesisDir, Throttle: p.o.Throttle})
+	p.firehose = cloud.NewFirehose(cloud.FirehoseOptions{Dir: firehoseDir, Write: p.deliver(), Log: p.o.Log})
 	p.wakes = cloud.NewQueue(p.o.Deployment+"-wake", nil)
 	known := make(map[string]bool)
 	for _, s := range p.o.Streams.All() {

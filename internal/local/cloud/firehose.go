@@ -51,12 +51,10 @@ func DeliveryStreamOf(s stream.Stream) DeliveryStream {
 // completely or not at all. It may be repeated.
 type WriteObject func(ctx context.Context, key string, write func(io.Writer) error) error
 
-// FirehoseOptions say which delivery streams there are.
+// FirehoseOptions say how a Firehose behaves.
 type FirehoseOptions struct {
 	// Dir has a folder of buffers for each delivery stream.
 	Dir *os.Root
-	// Streams are the delivery streams by their AWS name.
-	Streams map[string]DeliveryStream
 	// Write writes an object.
 	Write WriteObject
 	// Faults may be nil.
@@ -78,23 +76,16 @@ type Firehose struct {
 
 var _ sink.Service = (*Firehose)(nil)
 
-// OpenFirehose opens the delivery streams, with the buffers that earlier processes
-// left.
-func OpenFirehose(o FirehoseOptions) (*Firehose, error) {
+// NewFirehose returns a Firehose without delivery streams.
+func NewFirehose(o FirehoseOptions) *Firehose {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	f := &Firehose{FirehoseOptions: o, streams: make(map[string]*deliveryStream), opened: make(chan struct{})}
-	for name, stream := range o.Streams {
-		if err := f.Open(name, stream); err != nil {
-			return nil, err
-		}
-	}
-	return f, nil
+	return &Firehose{FirehoseOptions: o, streams: make(map[string]*deliveryStream), opened: make(chan struct{})}
 }
 
-// Open adds a delivery stream, or changes the configuration of an open one from
-// its next buffer on.
+// Open adds a delivery stream by its AWS name, with the buffers that earlier processes
+// left. It changes the configuration of an open one from its next buffer on.
 func (f *Firehose) Open(name string, stream DeliveryStream) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -21,16 +21,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func openFirehose(tb testing.TB, dir *os.Root, f *cloud.Bucket, d cloud.DeliveryStream) *cloud.Firehose {
+// openFirehose returns a Firehose with the delivery stream "s" of the stream orders.
+func openFirehose(tb testing.TB, d cloud.DeliveryStream, o cloud.FirehoseOptions) *cloud.Firehose {
 	tb.Helper()
 	if d.Gzip {
 		d.Suffix = ".gz"
 	}
 	d.Folder = stream.Stream{Name: "orders"}.Folder
-	h, err := cloud.OpenFirehose(cloud.FirehoseOptions{
-		Dir: dir, Streams: map[string]cloud.DeliveryStream{"s": d}, Write: f.Write, Log: quiet,
-	})
-	if err != nil {
+	o.Log = quiet
+	h := cloud.NewFirehose(o)
+	if err := h.Open("s", d); err != nil {
 		tb.Fatal(err)
 	}
 	return h
@@ -54,7 +54,7 @@ func data(bodies ...string) []sink.Entry {
 func TestFirehoseKeepsTheLimits(t *testing.T) {
 	t.Parallel()
 	f, _ := openBucket(t)
-	h := openFirehose(t, newRoot(t), f, cloud.DeliveryStream{BufferBytes: 64 << 20, BufferFor: time.Hour})
+	h := openFirehose(t, cloud.DeliveryStream{BufferBytes: 64 << 20, BufferFor: time.Hour}, cloud.FirehoseOptions{Dir: newRoot(t), Write: f.Write})
 	sized := func(n, size int) []sink.Entry { return slices.Repeat([]sink.Entry{{Data: make([]byte, size)}}, n) }
 	for name, tt := range map[string]struct {
 		entries []sink.Entry
@@ -86,7 +86,7 @@ func TestFirehoseJoinsRecordsIntoObjects(t *testing.T) {
 	t.Parallel()
 	for _, compressed := range []bool{false, true} {
 		f, root := openBucket(t)
-		h := openFirehose(t, newRoot(t), f, cloud.DeliveryStream{Gzip: compressed, BufferBytes: 64 << 20, BufferFor: time.Hour})
+		h := openFirehose(t, cloud.DeliveryStream{Gzip: compressed, BufferBytes: 64 << 20, BufferFor: time.Hour}, cloud.FirehoseOptions{Dir: newRoot(t), Write: f.Write})
 		put(t, h, "s", data("a\n", "", "b\n")...)
 		put(t, h, "s", data("\x00\xff")...)
 		flush(t, h)
@@ -110,7 +110,7 @@ func TestFirehoseJoinsRecordsIntoObjects(t *testing.T) {
 func TestFirehoseWritesByAgeAndBySize(t *testing.T) {
 	t.Parallel()
 	f, root := openBucket(t)
-	h := openFirehose(t, newRoot(t), f, cloud.DeliveryStream{BufferBytes: 1000, BufferFor: 300 * time.Millisecond})
+	h := openFirehose(t, cloud.DeliveryStream{BufferBytes: 1000, BufferFor: 300 * time.Millisecond}, cloud.FirehoseOptions{Dir: newRoot(t), Write: f.Write})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); h.Run(ctx) }()
@@ -137,7 +137,7 @@ func TestFirehoseOutlivesTheProcess(t *testing.T) {
 	f, root := openBucket(t)
 	dir := t.TempDir()
 	slow := cloud.DeliveryStream{Gzip: true, BufferBytes: 64 << 20, BufferFor: time.Hour}
-	put(t, openFirehose(t, openRoot(t, dir), f, slow), "s", data("one\n", "two\n")...)
+	put(t, openFirehose(t, slow, cloud.FirehoseOptions{Dir: openRoot(t, dir), Write: f.Write}), "s", data("one\n", "two\n")...)
 	// The beginning of a call that was interrupted.
 	files, err := filepath.Glob(filepath.Join(dir, "s", "*.buffer"))
 	if err != nil || len(files) != 1 {
@@ -152,7 +152,7 @@ func TestFirehoseOutlivesTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	flush(t, openFirehose(t, openRoot(t, dir), f, slow))
+	flush(t, openFirehose(t, slow, cloud.FirehoseOptions{Dir: openRoot(t, dir), Write: f.Write}))
 	want := s3test.Objects(t, root)
 	if s3test.Joined(want) != "one\ntwo\n" || len(want) != 1 {
 		t.Fatalf("objects %q", want)
@@ -161,7 +161,7 @@ func TestFirehoseOutlivesTheProcess(t *testing.T) {
 	if err := os.WriteFile(files[0], before, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	flush(t, openFirehose(t, openRoot(t, dir), f, slow))
+	flush(t, openFirehose(t, slow, cloud.FirehoseOptions{Dir: openRoot(t, dir), Write: f.Write}))
 	if diff := cmp.Diff(want, s3test.Objects(t, root)); diff != "" {
 		t.Errorf("objects differ after the second delivery (-want +got):\n%s", diff)
 	}
@@ -169,7 +169,7 @@ func TestFirehoseOutlivesTheProcess(t *testing.T) {
 	if err := os.WriteFile(files[0], torn[:5], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	flush(t, openFirehose(t, openRoot(t, dir), f, slow))
+	flush(t, openFirehose(t, slow, cloud.FirehoseOptions{Dir: openRoot(t, dir), Write: f.Write}))
 	if left, _ := filepath.Glob(filepath.Join(dir, "s", "*")); len(left) > 0 || len(s3test.Objects(t, root)) != 1 {
 		t.Errorf("left %v and objects %q", left, s3test.Objects(t, root))
 	}
@@ -179,9 +179,8 @@ func TestFirehoseWritesAgainWhatFailed(t *testing.T) {
 	t.Parallel()
 	f, root := openBucket(t)
 	var calls atomic.Int32
-	h, err := cloud.OpenFirehose(cloud.FirehoseOptions{
-		Dir: newRoot(t), Log: quiet,
-		Streams: map[string]cloud.DeliveryStream{"s": {Folder: stream.Stream{Name: "orders"}.Folder, BufferBytes: 1 << 20, BufferFor: time.Millisecond}},
+	h := openFirehose(t, cloud.DeliveryStream{BufferBytes: 1 << 20, BufferFor: time.Millisecond}, cloud.FirehoseOptions{
+		Dir: newRoot(t),
 		Write: func(ctx context.Context, key string, write func(io.Writer) error) error {
 			switch calls.Add(1) {
 			case 1:
@@ -192,9 +191,6 @@ func TestFirehoseWritesAgainWhatFailed(t *testing.T) {
 			return f.Write(ctx, key, write)
 		},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	put(t, h, "s", data("kept\n")...)
 	if err := h.Flush(t.Context()); err == nil {
 		t.Error("Flush = nil while S3 is unreachable")

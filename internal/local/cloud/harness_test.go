@@ -29,18 +29,14 @@ func newRoot(tb testing.TB) *os.Root {
 	return openRoot(tb, tb.TempDir())
 }
 
-// shards are the streams of a test: one stream "s".
-func shards(n int) map[string]cloud.StreamOptions {
-	return map[string]cloud.StreamOptions{"s": {Shards: n}}
-}
-
-func openKinesis(tb testing.TB, o cloud.KinesisOptions) *cloud.Kinesis {
+// openKinesis returns a Kinesis with the stream "s". The default of Dir is a new folder.
+func openKinesis(tb testing.TB, shards int, o cloud.KinesisOptions) *cloud.Kinesis {
 	tb.Helper()
 	if o.Dir == nil {
 		o.Dir = newRoot(tb)
 	}
-	k, err := cloud.OpenKinesis(o)
-	if err != nil {
+	k := cloud.NewKinesis(o)
+	if err := k.Open("s", cloud.StreamOptions{Shards: shards}); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
@@ -53,7 +49,7 @@ func openKinesis(tb testing.TB, o cloud.KinesisOptions) *cloud.Kinesis {
 
 func oneShard(t *testing.T) *cloud.Kinesis {
 	t.Helper()
-	return openKinesis(t, cloud.KinesisOptions{Streams: shards(1)})
+	return openKinesis(t, 1, cloud.KinesisOptions{})
 }
 
 // put puts entries, all of which must be accepted.

@@ -34,10 +34,7 @@ const onDemandShards = 4
 // Kinesis is Kinesis Data Streams. It keeps each shard in files. It is safe for
 // concurrent use.
 type Kinesis struct {
-	dir      *os.Root
-	now      func() time.Time
-	faults   *Faults
-	throttle bool
+	KinesisOptions
 
 	mu      sync.RWMutex // guards streams
 	streams map[string]*kinesisStream
@@ -45,13 +42,11 @@ type Kinesis struct {
 
 var _ sink.Service = (*Kinesis)(nil)
 
-// KinesisOptions say which streams there are.
+// KinesisOptions say how a Kinesis behaves.
 type KinesisOptions struct {
 	// Dir has a folder for each stream, and in it a folder for each shard. Close
 	// does not close it.
 	Dir *os.Root
-	// Streams are the streams by their AWS name.
-	Streams map[string]StreamOptions
 	// Throttle limits each shard to writes of 1,000 records and 1 MiB a second and
 	// to 5 reads and 2 MiB a second.
 	Throttle bool
@@ -93,7 +88,7 @@ type shard struct {
 // refused as a whole.
 func (k *Kinesis) PutRecords(ctx context.Context, stream string, entries []sink.Entry) (results []PutResult, err error) {
 	c := Call{Service: ServiceKinesis, Operation: "PutRecords", Resource: stream, Records: len(entries)}
-	err = k.faults.call(ctx, c, func(throttled func() bool) (int, error) {
+	err = k.Faults.call(ctx, c, func(throttled func() bool) (int, error) {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
@@ -104,7 +99,7 @@ func (k *Kinesis) PutRecords(ctx context.Context, stream string, entries []sink.
 		if err := k.check(entries); err != nil {
 			return 0, err
 		}
-		results = s.put(entries, k.now(), throttled)
+		results = s.put(entries, k.Now(), throttled)
 		return len(entries) - len(failures(results)), nil
 	})
 	if err != nil {
@@ -135,7 +130,7 @@ func (k *Kinesis) check(entries []sink.Entry) error {
 		if size > kinesisRecordBytes {
 			return newError(InvalidArgument, "record %d has %d bytes, want %d at most", i, size, kinesisRecordBytes)
 		}
-		if k.faults.invalid(ServiceKinesis, e) {
+		if k.Faults.invalid(ServiceKinesis, e) {
 			return newError(InvalidArgument, "record %d is refused by the test", i)
 		}
 		total += size

@@ -33,12 +33,12 @@ type IteratorStart struct {
 
 // GetShardIterator returns an iterator for GetRecords. It expires after 5 minutes.
 func (k *Kinesis) GetShardIterator(ctx context.Context, stream, shardID string, start IteratorStart) (iterator string, err error) {
-	err = k.faults.call(ctx, Call{Service: ServiceKinesis, Operation: "GetShardIterator", Resource: stream}, func(func() bool) (int, error) {
+	err = k.Faults.call(ctx, Call{Service: ServiceKinesis, Operation: "GetShardIterator", Resource: stream}, func(func() bool) (int, error) {
 		sh, err := k.shard(stream, shardID)
 		if err != nil {
 			return 0, err
 		}
-		if start.Timestamp.After(k.now()) {
+		if start.Timestamp.After(k.Now()) {
 			return 0, newError(InvalidArgument, "Timestamp is in the future")
 		}
 		offset, err := sh.start(start)
@@ -124,7 +124,7 @@ func (s *shard) offsetAt(t time.Time) (int64, error) {
 
 // iterator returns the text of an iterator.
 func (k *Kinesis) iterator(stream string, s *shard, offset int64) string {
-	text := fmt.Sprintf("%d %d %s %s", k.now().UnixMilli(), offset, s.id, stream)
+	text := fmt.Sprintf("%d %d %s %s", k.Now().UnixMilli(), offset, s.id, stream)
 	return base64.URLEncoding.EncodeToString([]byte(text))
 }
 
@@ -144,7 +144,7 @@ func (k *Kinesis) parseIterator(iterator string) (stream string, sh *shard, offs
 	if err1 != nil || err2 != nil || offset < 0 {
 		return "", nil, 0, invalid
 	}
-	if k.now().Sub(time.UnixMilli(issued)) > iteratorLifetime {
+	if k.Now().Sub(time.UnixMilli(issued)) > iteratorLifetime {
 		return "", nil, 0, newError(ExpiredIterator, "the iterator is older than %v", iteratorLifetime)
 	}
 	sh, err = k.shard(parts[3], parts[2])

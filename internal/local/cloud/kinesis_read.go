@@ -39,7 +39,7 @@ type ShardDescription struct {
 
 // ListStreams returns the names of all streams, sorted.
 func (k *Kinesis) ListStreams(ctx context.Context) (names []string, err error) {
-	err = k.faults.call(ctx, Call{Service: ServiceKinesis, Operation: "ListStreams"}, func(func() bool) (int, error) {
+	err = k.Faults.call(ctx, Call{Service: ServiceKinesis, Operation: "ListStreams"}, func(func() bool) (int, error) {
 		names = k.names()
 		return 0, nil
 	})
@@ -49,7 +49,7 @@ func (k *Kinesis) ListStreams(ctx context.Context) (names []string, err error) {
 // Describe describes a stream and its shards, open and closed. operation is the
 // name of the call that asks: DescribeStream, DescribeStreamSummary or ListShards.
 func (k *Kinesis) Describe(ctx context.Context, operation, stream string) (d Description, err error) {
-	err = k.faults.call(ctx, Call{Service: ServiceKinesis, Operation: operation, Resource: stream}, func(func() bool) (int, error) {
+	err = k.Faults.call(ctx, Call{Service: ServiceKinesis, Operation: operation, Resource: stream}, func(func() bool) (int, error) {
 		s, err := k.stream(stream)
 		if err != nil {
 			return 0, err
@@ -101,7 +101,7 @@ type Page struct {
 // is 10,000.
 func (k *Kinesis) GetRecords(ctx context.Context, iterator string, limit int) (page Page, err error) {
 	stream, sh, offset, parseErr := k.parseIterator(iterator)
-	err = k.faults.call(ctx, Call{Service: ServiceKinesis, Operation: "GetRecords", Resource: stream}, func(func() bool) (int, error) {
+	err = k.Faults.call(ctx, Call{Service: ServiceKinesis, Operation: "GetRecords", Resource: stream}, func(func() bool) (int, error) {
 		if parseErr != nil {
 			return 0, parseErr
 		}
@@ -158,7 +158,7 @@ func (k *Kinesis) read(stream string, sh *shard, offset int64, limit int) (Page,
 		page.NextIterator = k.iterator(stream, sh, r.position())
 	}
 	if end, _ := sh.spool.tail(); r.position() < end && len(page.Records) > 0 {
-		page.Behind = max(time.Millisecond, k.now().Sub(page.Records[len(page.Records)-1].ArrivedAt))
+		page.Behind = max(time.Millisecond, k.Now().Sub(page.Records[len(page.Records)-1].ArrivedAt))
 	}
 	return page, nil
 }

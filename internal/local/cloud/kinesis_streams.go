@@ -19,21 +19,16 @@ func StreamOptionsOf(s stream.Stream) StreamOptions {
 	return StreamOptions{Shards: max(s.Shards, 1), RetentionHours: s.RetentionHours}
 }
 
-// OpenKinesis opens the streams, with the records that earlier processes left.
-func OpenKinesis(o KinesisOptions) (*Kinesis, error) {
-	k := &Kinesis{dir: o.Dir, now: o.Now, faults: o.Faults, throttle: o.Throttle, streams: make(map[string]*kinesisStream)}
-	if k.now == nil {
-		k.now = time.Now
+// NewKinesis returns a Kinesis without streams.
+func NewKinesis(o KinesisOptions) *Kinesis {
+	if o.Now == nil {
+		o.Now = time.Now
 	}
-	for name, options := range o.Streams {
-		if err := k.Open(name, options); err != nil {
-			return nil, errors.Join(err, k.Close())
-		}
-	}
-	return k, nil
+	return &Kinesis{KinesisOptions: o, streams: make(map[string]*kinesisStream)}
 }
 
-// Open adds a stream. It does nothing if the stream is open.
+// Open adds a stream by its AWS name, with the records that earlier processes left. It
+// does nothing if the stream is open.
 func (k *Kinesis) Open(name string, o StreamOptions) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -43,23 +38,23 @@ func (k *Kinesis) Open(name string, o StreamOptions) error {
 	if o.RetentionHours == 0 {
 		o.RetentionHours = 24
 	}
-	s := &kinesisStream{StreamOptions: o, name: name, created: k.now()}
+	s := &kinesisStream{StreamOptions: o, name: name, created: k.Now()}
 	for i := 0; ; i++ {
 		id := fmt.Sprintf("shardId-%012d", i)
 		dir := name + "/" + id
 		if i >= o.Shards {
-			if _, err := k.dir.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			if _, err := k.Dir.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 				break
 			}
 		}
-		records, err := openSpool(k.dir, dir)
+		records, err := openSpool(k.Dir, dir)
 		if err != nil {
 			return fmt.Errorf("opening shard %d of %s: %w", i, name, err)
 		}
 		sh := &shard{id: id, index: i, spool: records, closed: i >= o.Shards}
-		if k.throttle {
-			sh.writes = newRateLimit(kinesisShardRecords, kinesisShardBytes, k.now)
-			sh.reads = newRateLimit(readsPerSecond, readBytesPerSecond, k.now)
+		if k.Throttle {
+			sh.writes = newRateLimit(kinesisShardRecords, kinesisShardBytes, k.Now)
+			sh.reads = newRateLimit(readsPerSecond, readBytesPerSecond, k.Now)
 		}
 		s.all = append(s.all, sh)
 	}

@@ -71,7 +71,7 @@ func TestKinesisKeepsTheLimits(t *testing.T) {
 func TestKinesisShardsByTheKey(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, 2, 3, 4, 7} {
-		k := openKinesis(t, cloud.KinesisOptions{Streams: shards(n)})
+		k := openKinesis(t, n, cloud.KinesisOptions{})
 		want := make([][]string, n)
 		for i := range 300 {
 			key := fmt.Sprint("key-", i)
@@ -96,9 +96,7 @@ func TestKinesisShardsByTheKey(t *testing.T) {
 func TestKinesisThrottlesEachShard(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_000_000, 0)
-	k := openKinesis(t, cloud.KinesisOptions{
-		Streams: shards(2), Throttle: true, Now: func() time.Time { return now },
-	})
+	k := openKinesis(t, 2, cloud.KinesisOptions{Throttle: true, Now: func() time.Time { return now }})
 	// "a" and "b" hash to different halves of the range.
 	refused := func(key string, n, size int) int {
 		count := 0
@@ -135,8 +133,8 @@ func TestKinesisThrottlesEachShard(t *testing.T) {
 func TestKinesisOutlivesTheProcess(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	o := cloud.KinesisOptions{Dir: openRoot(t, dir), Streams: shards(1)}
-	first := openKinesis(t, o)
+	o := cloud.KinesisOptions{Dir: openRoot(t, dir)}
+	first := openKinesis(t, 1, o)
 	put(t, first, "s", numbered(0, 100)...)
 	_, middle := contents(t, first, shard0, "")
 	// The beginning of an append that was interrupted.
@@ -155,7 +153,7 @@ func TestKinesisOutlivesTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	second := openKinesis(t, o)
+	second := openKinesis(t, 1, o)
 	put(t, second, "s", numbered(100, 103)...)
 	all, _ := contents(t, second, shard0, "")
 	if len(all) != 103 || all[0] != "0" || all[102] != "102" {
@@ -170,11 +168,11 @@ func TestKinesisOutlivesTheProcess(t *testing.T) {
 func TestKinesisKeepsTheShardsOfALargerStream(t *testing.T) {
 	t.Parallel()
 	dir := newRoot(t)
-	first := openKinesis(t, cloud.KinesisOptions{Dir: dir, Streams: shards(3)})
+	first := openKinesis(t, 3, cloud.KinesisOptions{Dir: dir})
 	for i := range 50 {
 		put(t, first, "s", sink.Entry{PartitionKey: fmt.Sprint(i), Data: []byte("old")})
 	}
-	second := openKinesis(t, cloud.KinesisOptions{Dir: dir, Streams: shards(1)})
+	second := openKinesis(t, 1, cloud.KinesisOptions{Dir: dir})
 	for i := range 50 {
 		put(t, second, "s", sink.Entry{PartitionKey: fmt.Sprint(i), Data: []byte("new")})
 	}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
-	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 func TestLagOfAMapping(t *testing.T) {
@@ -14,7 +13,7 @@ func TestLagOfAMapping(t *testing.T) {
 	at := time.Date(2026, 11, 22, 23, 15, 0, 0, time.UTC)
 	now := at
 	clock := func() time.Time { return now }
-	k := openKinesis(t, cloud.KinesisOptions{Streams: shards(2), Now: clock})
+	k := openKinesis(t, 2, cloud.KinesisOptions{Now: clock})
 	c := &consumer{}
 	m := openMapping(t, cloud.MappingOptions{Kinesis: k, Function: c.function(), Now: clock})
 	expect := func(want time.Duration, waiting int64) {
@@ -41,19 +40,8 @@ func TestFreshnessOfADeliveryStream(t *testing.T) {
 	at := time.Date(2026, 11, 22, 23, 15, 0, 0, time.UTC)
 	now := at
 	bucket, _ := openBucket(t)
-	open := func(o cloud.FirehoseOptions) *cloud.Firehose {
-		t.Helper()
-		f, err := cloud.OpenFirehose(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return f
-	}
-	o := cloud.FirehoseOptions{
-		Dir: newRoot(t), Write: bucket.Write, Log: quiet, Now: func() time.Time { return now },
-		Streams: map[string]cloud.DeliveryStream{"s": {Folder: stream.Stream{Name: "orders"}.Folder, BufferBytes: 10}},
-	}
-	f := open(o)
+	o := cloud.FirehoseOptions{Dir: newRoot(t), Write: bucket.Write, Now: func() time.Time { return now }}
+	f := openFirehose(t, cloud.DeliveryStream{BufferBytes: 10}, o)
 	expect := func(want time.Duration, accepted, written int64) {
 		t.Helper()
 		if got := f.Freshness("s"); got != want {
@@ -71,7 +59,7 @@ func TestFreshnessOfADeliveryStream(t *testing.T) {
 	put(t, f, "s", data("b")...)
 	expect(time.Minute, 18, 0)
 	now = at.Add(2 * time.Minute)
-	f = open(o) // The next process has the buffers of this one, which do not count.
+	f = openFirehose(t, cloud.DeliveryStream{BufferBytes: 10}, o) // The next process has the buffers of this one, which do not count.
 	expect(2*time.Minute, 0, 0)
 	put(t, f, "s", data("c")...)
 	flush(t, f)

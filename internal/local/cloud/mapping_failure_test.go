@@ -105,7 +105,7 @@ func TestMappingDiscardsByAge(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	arrived := now.Add(-2 * time.Hour)
-	k := openKinesis(t, cloud.KinesisOptions{Streams: shards(1), Now: func() time.Time { return arrived }})
+	k := openKinesis(t, 1, cloud.KinesisOptions{Now: func() time.Time { return arrived }})
 	put(t, k, "s", numbered(0, 3)...)
 	arrived = now
 	put(t, k, "s", numbered(3, 6)...)

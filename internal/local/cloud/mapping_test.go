@@ -134,7 +134,7 @@ func TestMappingBoundsBatchesByBytes(t *testing.T) {
 func TestMappingEventIsThatOfLambda(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 22, 23, 15, 4, 567_000_000, time.UTC)
-	k := openKinesis(t, cloud.KinesisOptions{Streams: shards(1), Now: func() time.Time { return at }})
+	k := openKinesis(t, 1, cloud.KinesisOptions{Now: func() time.Time { return at }})
 	put(t, k, "s", sink.Entry{PartitionKey: `a"\é`, Data: []byte("\x00\xff")}, sink.Entry{PartitionKey: "b"})
 	var got events.KinesisEvent
 	f := &cloud.Function{Name: "bridge", Timeout: time.Minute, Handler: func(_ context.Context, event []byte) ([]byte, error) {
@@ -189,7 +189,7 @@ func TestMappingGoesOnFromItsCheckpoint(t *testing.T) {
 	dirs := []*os.Root{newRoot(t), newRoot(t)}
 	var taken []string
 	for run := range 5 {
-		k := openKinesis(t, cloud.KinesisOptions{Dir: dirs[0], Streams: shards(1)})
+		k := openKinesis(t, 1, cloud.KinesisOptions{Dir: dirs[0]})
 		put(t, k, "s", numbered(run*10, run*10+10)...)
 		c := &consumer{}
 		deliver(t, openMapping(t, cloud.MappingOptions{Kinesis: k, Function: c.function(), Dir: dirs[1]}))
@@ -213,7 +213,7 @@ func TestMappingGoesOnFromItsCheckpoint(t *testing.T) {
 func TestMappingTrimsTheSpool(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	k := openKinesis(t, cloud.KinesisOptions{Dir: openRoot(t, dir), Streams: shards(1)})
+	k := openKinesis(t, 1, cloud.KinesisOptions{Dir: openRoot(t, dir)})
 	fill := func() {
 		for range 64 {
 			put(t, k, "s", sink.Entry{PartitionKey: "k", Data: make([]byte, 1_000_000)})

@@ -30,8 +30,8 @@ func signedServer(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := cloud.OpenKinesis(cloud.KinesisOptions{Dir: root, Streams: map[string]cloud.StreamOptions{"s": {Shards: 1}}})
-	if err != nil {
+	k := cloud.NewKinesis(cloud.KinesisOptions{Dir: root})
+	if err := k.Open("s", cloud.StreamOptions{Shards: 1}); err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(wire.Signed("key", "secret", wire.New(wire.Services{Buckets: []*cloud.Bucket{b}, Kinesis: k})))

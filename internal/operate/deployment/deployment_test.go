@@ -46,8 +46,8 @@ func serveTap(t *testing.T, body string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := cloud.OpenKinesis(cloud.KinesisOptions{Dir: root, Streams: map[string]cloud.StreamOptions{"datasink.orders": {Shards: 1}}})
-	if err != nil {
+	k := cloud.NewKinesis(cloud.KinesisOptions{Dir: root})
+	if err := k.Open("datasink.orders", cloud.StreamOptions{Shards: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := k.Put(t.Context(), "datasink.orders", []sink.Entry{{PartitionKey: "k", Data: []byte(body)}}); err != nil {

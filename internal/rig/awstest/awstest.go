@@ -121,19 +121,8 @@ func (s *Server) openStreams(o Options) error {
 	if err := errors.Join(kinesisErr, firehoseErr); err != nil {
 		return err
 	}
-	kinesis := cloud.KinesisOptions{Dir: kinesisDir, Streams: make(map[string]cloud.StreamOptions), Faults: o.Faults}
-	firehose := cloud.FirehoseOptions{Dir: firehoseDir, Streams: make(map[string]cloud.DeliveryStream), Faults: o.Faults, Log: slog.Default()}
-	if o.Streams != nil {
-		for _, one := range o.Streams.All() {
-			name := stream.ResourceName(o.Deployment, one.Name)
-			if one.HasTap() {
-				kinesis.Streams[name] = cloud.StreamOptionsOf(one)
-			}
-			delivery := cloud.DeliveryStreamOf(one)
-			delivery.BufferBytes, delivery.BufferFor = cmp.Or(o.BufferBytes, math.MaxInt64), 0
-			firehose.Streams[name] = delivery
-		}
-	}
+	s.Kinesis = cloud.NewKinesis(cloud.KinesisOptions{Dir: kinesisDir, Faults: o.Faults})
+	firehose := cloud.FirehoseOptions{Dir: firehoseDir, Faults: o.Faults, Log: slog.Default()}
 	if len(o.Buckets) > 0 {
 		untroubled, err := cloud.OpenBucket(o.Buckets[0], s.root, o.Buckets[0], nil)
 		if err != nil {
@@ -141,12 +130,24 @@ func (s *Server) openStreams(o Options) error {
 		}
 		firehose.Write = untroubled.Write
 	}
-	var err error
-	if s.Kinesis, err = cloud.OpenKinesis(kinesis); err != nil {
-		return err
+	s.Firehose = cloud.NewFirehose(firehose)
+	if o.Streams == nil {
+		return nil
 	}
-	s.Firehose, err = cloud.OpenFirehose(firehose)
-	return err
+	for _, one := range o.Streams.All() {
+		name := stream.ResourceName(o.Deployment, one.Name)
+		if one.HasTap() {
+			if err := s.Kinesis.Open(name, cloud.StreamOptionsOf(one)); err != nil {
+				return err
+			}
+		}
+		delivery := cloud.DeliveryStreamOf(one)
+		delivery.BufferBytes, delivery.BufferFor = cmp.Or(o.BufferBytes, math.MaxInt64), 0
+		if err := s.Firehose.Open(name, delivery); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Server) folder(name string) (*os.Root, error) {

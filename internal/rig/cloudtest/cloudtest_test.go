@@ -43,16 +43,14 @@ func open(t *testing.T) *cloudtest.InProcess {
 	if d.Bucket, err = cloud.OpenBucket("archive", root, "archive", nil); err != nil {
 		t.Fatal(err)
 	}
-	d.Kinesis, err = cloud.OpenKinesis(cloud.KinesisOptions{Dir: folder("kinesis"), Streams: map[string]cloud.StreamOptions{
-		"datasink.orders": {Shards: 2}, "datasink.others": {Shards: 1},
-	}})
-	if err != nil {
-		t.Fatal(err)
+	d.Kinesis = cloud.NewKinesis(cloud.KinesisOptions{Dir: folder("kinesis")})
+	for name, shards := range map[string]int{"datasink.orders": 2, "datasink.others": 1} {
+		if err := d.Kinesis.Open(name, cloud.StreamOptions{Shards: shards}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	d.Firehose, err = cloud.OpenFirehose(cloud.FirehoseOptions{
-		Dir: folder("firehose"), Write: d.Bucket.Write, Log: slog.New(slog.DiscardHandler),
-		Streams: map[string]cloud.DeliveryStream{"datasink.orders": {Folder: func(time.Time) string { return "orders/" }, BufferBytes: 1 << 20}},
-	})
+	d.Firehose = cloud.NewFirehose(cloud.FirehoseOptions{Dir: folder("firehose"), Write: d.Bucket.Write, Log: slog.New(slog.DiscardHandler)})
+	err = d.Firehose.Open("datasink.orders", cloud.DeliveryStream{Folder: func(time.Time) string { return "orders/" }, BufferBytes: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
