@@ -32,7 +32,7 @@ Examples:
 }
 
 // Run requests the health, repeatedly with --wait.
-func (v *healthVerb) Run(ctx context.Context, _ console) error {
+func (v *healthVerb) Run(ctx context.Context) error {
 	if u, err := url.Parse(v.URL); v.URL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "") {
 		return usage("--url=%q: want http://HOST or https://HOST, without credentials and without a query", v.URL)
 	}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 
@@ -31,7 +29,7 @@ func (*streamsLsVerb) Help() string {
 }
 
 // Run lists the streams with their defaults, in the order of the file.
-func (v *streamsLsVerb) Run(_ context.Context, c console) error {
+func (v *streamsLsVerb) Run(c console) error {
 	set, err := loadStreams(v.Streams)
 	if err != nil {
 		return err
@@ -85,15 +83,16 @@ Examples:
 }
 
 // Run retires a stream.
-func (v *streamsRetireVerb) Run(_ context.Context, c console) error {
-	if _, err := loadStreams(v.File); err != nil {
-		return err
-	}
-	err := streamsfile.RetireInFile(v.File, v.Stream)
-	if errors.Is(err, streamsfile.ErrUnknown) || errors.Is(err, streamsfile.ErrRetired) {
+func (v *streamsRetireVerb) Run(c console) error {
+	content, err := os.ReadFile(v.File)
+	if err != nil {
 		return usageError{err}
 	}
+	retired, err := streamsfile.Retire(content, v.Stream)
 	if err != nil {
+		return usage("%s: %w", v.File, err)
+	}
+	if err := streamsfile.Write(v.File, retired); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.out, "%s is retired in %s. After a deploy (make deploy) POST answers 404 for it.\n%s", v.Stream, v.File, localReads)
@@ -131,39 +130,33 @@ Examples:
   datasink streams add legacy --format raw --dry-run`
 }
 
-func (v *streamsAddVerb) entry() stream.Stream {
-	s := stream.Stream{
+// Run adds a stream.
+func (v *streamsAddVerb) Run(c console) error {
+	added := stream.Stream{
 		Name: v.Stream, Format: stream.Format(v.Format), Capacity: stream.Capacity(v.Capacity), Shards: v.Shards, RetentionHours: v.RetentionHours,
 		BufferSeconds: v.BufferSeconds, BufferMiB: v.BufferMiB, Compression: stream.Compression(v.Compression), Extension: v.Extension,
 		MaxBacklogMiB: v.MaxBacklogMiB, Overflow: stream.Overflow(v.Overflow),
 	}
 	if v.NoTap {
-		s.Tap = stream.TapOff
+		added.Tap = stream.TapOff
 	}
-	return s
-}
-
-// Run adds a stream.
-func (v *streamsAddVerb) Run(_ context.Context, c console) error {
-	entry := v.entry()
 	content, err := os.ReadFile(v.File)
 	if err != nil {
-		return usage("reading streams: %w", err)
+		return usageError{err}
 	}
-	added, err := streamsfile.Add(content, entry)
+	content, err = streamsfile.Add(content, added)
 	if err != nil {
 		return usage("%s: %w", v.File, err)
 	}
-	set, err := stream.Parse(added)
+	set, err := stream.Parse(content)
 	if err != nil {
 		return err
 	}
 	if !v.DryRun {
-		text, err := streamsfile.AddToFile(v.File, entry)
-		if err != nil {
+		if err := streamsfile.Write(v.File, content); err != nil {
 			return err
 		}
-		fmt.Fprintf(c.err, "datasink: added %s to %s\n", text, v.File)
+		fmt.Fprintf(c.err, "datasink: added %s to %s\n", v.Stream, v.File)
 	}
 	s, _ := set.Lookup(v.Stream)
 	if v.JSON {

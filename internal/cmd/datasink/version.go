@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -35,7 +34,7 @@ type version struct {
 }
 
 // Run prints the version.
-func (v *versionVerb) Run(_ context.Context, c console) error {
+func (v *versionVerb) Run(c console) error {
 	info, _ := debug.ReadBuildInfo()
 	built := versionOf(release, info)
 	if v.JSON {

@@ -1,9 +1,6 @@
 package streamsfile_test
 
 import (
-	"errors"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/data-sink/data-sink/internal/operate/streamsfile"
@@ -42,17 +39,9 @@ func TestRetireKeepsTheFormatting(t *testing.T) {
 
 func TestRetireRefuses(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "streams.json")
-	const content = `{"streams": [{"name": "a", "retired": true}]}`
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range map[string]error{"a": streamsfile.ErrRetired, "b": streamsfile.ErrUnknown} {
-		if err := streamsfile.RetireInFile(path, name); !errors.Is(err, want) {
-			t.Errorf("RetireInFile(%s) = %v, want %v", name, err, want)
+	for name, want := range map[string]string{"a": "a: the stream is retired already", "b": "b: no such stream"} {
+		if _, err := streamsfile.Retire([]byte(`{"streams": [{"name": "a", "retired": true}]}`), name); err == nil || err.Error() != want {
+			t.Errorf("Retire(%s) = %v, want %s", name, err, want)
 		}
-	}
-	if got, err := os.ReadFile(path); err != nil || string(got) != content {
-		t.Errorf("the file is %s, %v, want it unchanged", got, err)
 	}
 }

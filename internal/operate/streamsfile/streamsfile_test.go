@@ -1,6 +1,7 @@
 package streamsfile_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,32 +69,30 @@ func TestAddRefuses(t *testing.T) {
 	}
 }
 
-func TestAddToFileReplacesTheFile(t *testing.T) {
+func TestWriteReplacesTheFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path, link := filepath.Join(dir, "streams.json"), filepath.Join(dir, "link.json")
-	if err := os.WriteFile(path, []byte(`{"streams":[{"name":"a"}]}`), 0o640); err != nil {
+	if err := os.WriteFile(path, []byte("old"), 0o640); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Symlink("streams.json", link); err != nil {
 		t.Fatal(err)
 	}
-	entry, err := streamsfile.AddToFile(link, stream.Stream{Name: "b"})
-	if err != nil || entry != `{"name": "b"}` {
-		t.Fatalf("AddToFile = %s, %v", entry, err)
+	if err := streamsfile.Write(link, []byte("new")); err != nil {
+		t.Fatal(err)
 	}
-	set, err := stream.Load(path)
-	if err != nil || len(set.Names()) != 2 {
-		t.Errorf("the file now has %v, %v", set, err)
+	if got, err := os.ReadFile(path); err != nil || string(got) != "new" {
+		t.Errorf("the file is %q, %v", got, err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
 		t.Errorf("the file's mode is %v, %v", info.Mode(), err)
 	}
-	if _, err := streamsfile.AddToFile(path, stream.Stream{Name: "b"}); err == nil || !strings.Contains(err.Error(), path) {
-		t.Errorf("AddToFile of a name that is taken = %v", err)
-	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 2 {
 		t.Errorf("the folder has %v, %v", left, err)
+	}
+	if err := streamsfile.Write(filepath.Join(dir, "other.json"), nil); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("Write of a file that does not exist = %v", err)
 	}
 }
 
