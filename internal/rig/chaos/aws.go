@@ -129,13 +129,9 @@ func (a *awsAccount) observe(c cloud.Call, o cloud.Outcome) {
 }
 
 // makeTrouble injects a fault into a share of a service's calls until end is called.
-// met counts the calls that met it.
-func (a *awsAccount) makeTrouble(service string, share float64, f cloud.Fault) (met *counter, end func()) {
-	return a.makeTroubleOf(service, "", share, f)
-}
-
-// makeTroubleOf is makeTrouble for the calls of one resource.
-func (a *awsAccount) makeTroubleOf(service, resource string, share float64, f cloud.Fault) (met *counter, end func()) {
+// If resource is not empty, only the calls of that resource meet it. met counts the
+// calls that met it.
+func (a *awsAccount) makeTrouble(service, resource string, share float64, f cloud.Fault) (met *counter, end func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t := &trouble{share: share, resource: resource, fault: f}

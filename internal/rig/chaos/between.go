@@ -143,7 +143,7 @@ const (
 // fillRedis stops Kinesis until Redis is full and ingest writes direct records. Then
 // Kinesis returns, and the queues must drain at the memory limit.
 func (s *suite) fillRedis(ctx context.Context, _ *rand.Rand) (bool, error) {
-	_, endTrouble := s.aws.makeTrouble(cloud.ServiceKinesis, 1, cloud.Fault{Fail: cloud.Status500})
+	_, endTrouble := s.aws.makeTrouble(cloud.ServiceKinesis, "", 1, cloud.Fault{Fail: cloud.Status500})
 	if err := s.redis.limitMemory(ctx, memoryLeft); err != nil {
 		endTrouble()
 		return false, err

@@ -76,6 +76,11 @@ func (s *suite) run(ctx context.Context) (Verdict, error) {
 	if err != nil {
 		return Verdict{}, err
 	}
+	return s.settle(ctx, endTriggers)
+}
+
+// settle drains the pipeline, ends the triggers and returns the verdict.
+func (s *suite) settle(ctx context.Context, endTriggers func()) (Verdict, error) {
 	if err := s.drain(ctx); err != nil {
 		return Verdict{}, err
 	}

@@ -31,12 +31,6 @@ func lab(t *testing.T) chaos.Lab {
 	return chaos.Lab{Seed: 1, Bin: bin, Dir: t.TempDir(), Log: logTo{t}}
 }
 
-func hurriedLab(t *testing.T) chaos.Lab {
-	l := lab(t)
-	l.Hurry = true
-	return l
-}
-
 func run(t *testing.T, o chaos.Options) chaos.Verdict {
 	t.Helper()
 	o.Lab = lab(t)

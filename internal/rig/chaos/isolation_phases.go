@@ -17,9 +17,9 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 )
 
-func (i *isolation) nothing(ctx context.Context, _ *IsolationPhase) error {
+func (i *isolation) nothing(ctx context.Context) (victimLoad, error) {
 	<-ctx.Done()
-	return nil
+	return victimLoad{}, nil
 }
 
 // victims posts records of the victim until ctx ends, and returns their number.
@@ -34,16 +34,17 @@ func (i *isolation) victims(ctx context.Context, next func(record) record) int {
 }
 
 // throttle makes Kinesis throttle every record of the victim.
-func (i *isolation) throttle(ctx context.Context, p *IsolationPhase) error {
-	_, end := i.aws.makeTroubleOf(cloud.ServiceKinesis, i.resource, 1, cloud.Fault{Throttle: 1})
+func (i *isolation) throttle(ctx context.Context) (victimLoad, error) {
+	_, end := i.aws.makeTrouble(cloud.ServiceKinesis, i.resource, 1, cloud.Fault{Throttle: 1})
 	defer end()
-	p.Others = i.victims(ctx, func(r record) record { return r })
-	return i.noteDepth(p)
+	records := i.victims(ctx, func(r record) record { return r })
+	depth, err := i.depth()
+	return victimLoad{records, depth}, err
 }
 
 // poison sends the victim records that can never be delivered: half of them have a
 // key that Kinesis refuses, half have no envelope.
-func (i *isolation) poison(ctx context.Context, p *IsolationPhase) error {
+func (i *isolation) poison(ctx context.Context) (victimLoad, error) {
 	var pushed atomic.Int64
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -53,32 +54,23 @@ func (i *isolation) poison(ctx context.Context, p *IsolationPhase) error {
 			}
 		}
 	})
-	p.Others = i.victims(ctx, func(r record) record {
+	records := i.victims(ctx, func(r record) record {
 		r.partitionKey = invalidKey + strconv.Itoa(r.n)
 		return r
 	})
 	wg.Wait()
-	p.Others += int(pushed.Load())
-	return i.settle(context.WithoutCancel(ctx))
+	return victimLoad{records: records + int(pushed.Load())}, i.settlePoison(context.WithoutCancel(ctx))
 }
 
-// settle pushes healthy records to the victim until its queue is empty. While all
+// settlePoison pushes healthy records to the victim until its queue is empty. While all
 // records of a call are invalid, the call itself may be at fault, and the drainer
 // keeps them for an hour. The first healthy record of a call decides it.
-func (i *isolation) settle(ctx context.Context) error {
+func (i *isolation) settlePoison(ctx context.Context) error {
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); backoff.Sleep(ctx, 200*time.Millisecond) {
-		state, err := i.redis.queue.Inspect(ctx, i.victim.Name)
-		if err != nil {
-			return fmt.Errorf("inspecting the queue: %w", err)
+		if depth, err := i.depth(); err != nil || depth == 0 {
+			return err
 		}
-		if state.Depth+state.ClaimedRecords == 0 {
-			return nil
-		}
-		e, err := envelope.Encode(envelope.Record{Stream: i.victim.Name, ReceivedAt: time.Now(), ID: uuid.NewString(), Body: []byte("healthy")})
-		if err != nil {
-			return fmt.Errorf("encoding: %w", err)
-		}
-		i.push(ctx, e)
+		i.push(ctx, i.encoded([]byte("healthy")))
 	}
 	return nil
 }
@@ -88,8 +80,8 @@ const pushers = 8
 
 // flood pushes records to the victim at full speed. Kinesis throttles the first two
 // thirds, so that they wait in the queue.
-func (i *isolation) flood(ctx context.Context, p *IsolationPhase) error {
-	_, end := i.aws.makeTroubleOf(cloud.ServiceKinesis, i.resource, 1, cloud.Fault{Throttle: 1})
+func (i *isolation) flood(ctx context.Context) (victimLoad, error) {
+	_, end := i.aws.makeTrouble(cloud.ServiceKinesis, i.resource, 1, cloud.Fault{Throttle: 1})
 	defer end()
 	var pushed atomic.Int64
 	body := make([]byte, 500)
@@ -98,12 +90,7 @@ func (i *isolation) flood(ctx context.Context, p *IsolationPhase) error {
 		for range pushers {
 			wg.Go(func() {
 				for ctx.Err() == nil && pushed.Load() < int64(goal) {
-					e, err := envelope.Encode(envelope.Record{Stream: i.victim.Name, ReceivedAt: time.Now(), ID: uuid.NewString(), Body: body})
-					if err != nil {
-						i.problems.add("encoding: %v", err)
-						return
-					}
-					if i.push(ctx, e) {
+					if i.push(ctx, i.encoded(body)) {
 						pushed.Add(1)
 					}
 				}
@@ -112,15 +99,24 @@ func (i *isolation) flood(ctx context.Context, p *IsolationPhase) error {
 		wg.Wait()
 	}
 	push(i.records * 2 / 3)
-	if err := i.noteDepth(p); err != nil {
-		return err
+	depth, err := i.depth()
+	if err != nil {
+		return victimLoad{}, err
 	}
 	end()
-	i.log.printf("%d records are queued", p.Depth)
+	i.log.printf("%d records are queued", depth)
 	push(i.records)
-	p.Others = int(pushed.Load())
 	<-ctx.Done()
-	return nil
+	return victimLoad{int(pushed.Load()), depth}, nil
+}
+
+// encoded returns the envelope of a new record of the victim.
+func (i *isolation) encoded(body []byte) []byte {
+	e, err := envelope.Encode(envelope.Record{Stream: i.victim.Name, ReceivedAt: time.Now(), ID: uuid.NewString(), Body: body})
+	if err != nil {
+		panic(err) // the fields are valid
+	}
+	return e
 }
 
 // wakeInterval is the stack's wake interval.
@@ -135,13 +131,13 @@ func (i *isolation) push(ctx context.Context, envelope []byte) bool {
 	return err == nil
 }
 
-func (i *isolation) noteDepth(p *IsolationPhase) error {
+// depth returns the number of records of the victim in its queue and in claims.
+func (i *isolation) depth() (int, error) {
 	state, err := i.redis.queue.Inspect(context.Background(), i.victim.Name)
 	if err != nil {
-		return fmt.Errorf("inspecting the queue: %w", err)
+		return 0, fmt.Errorf("inspecting the queue: %w", err)
 	}
-	p.Depth = state.Depth + state.ClaimedRecords
-	return nil
+	return int(state.Depth + state.ClaimedRecords), nil
 }
 
 // spinners is the number of processes that a flood keeps busy: Redis, a drainer, the
@@ -149,15 +145,15 @@ func (i *isolation) noteDepth(p *IsolationPhase) error {
 const spinners = 4
 
 // spin keeps the machine busy.
-func (i *isolation) spin(ctx context.Context, _ *IsolationPhase) error {
+func (i *isolation) spin(ctx context.Context) (victimLoad, error) {
 	for range spinners {
 		cmd := exec.CommandContext(ctx, "sh", "-c", "while :; do :; done")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		if err := cmd.Start(); err != nil {
-			return fmt.Errorf("keeping the machine busy: %w", err)
+			return victimLoad{}, fmt.Errorf("keeping the machine busy: %w", err)
 		}
 		defer func() { _ = cmd.Wait() }() // it is killed when ctx ends
 	}
 	<-ctx.Done()
-	return nil
+	return victimLoad{}, nil
 }

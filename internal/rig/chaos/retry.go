@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -13,62 +12,37 @@ import (
 	"time"
 )
 
-// RetryReport is the result of Retry.
-type RetryReport struct {
-	Verdict Verdict
-	// Resent is the number of records that were sent more than once, Replays the
-	// number of tries that found an earlier try of theirs in the queue, and
-	// Unanswered the number of records that no try got accepted.
-	Resent, Replays, Unanswered int
-	// Across is the number of extra copies because the push of one try reached the
-	// queue and another try, or the same one after its push timed out, wrote a direct
-	// record.
-	// Failover is the number of extra copies because two tries reached the queue, one
-	// of them before a failover of Redis and one after it.
-	Across, Failover int
-}
-
-// String returns the report as lines, the last one for the copies.
-func (r RetryReport) String() string {
-	return fmt.Sprintf("%v\nretry: resent=%d replays=%d unanswered=%d", r.Verdict, r.Resent, r.Replays, r.Unanswered) +
-		fmt.Sprintf("\nretry: acked=%d lost=%d client duplicates=%d across outages=%d across failovers=%d other duplicates=%d bound=%d",
-			r.Verdict.Acked, r.Verdict.Lost, r.Across+r.Failover, r.Across, r.Failover, r.Verdict.Duplicates, r.Verdict.Bound.Sum())
-}
-
-// Err returns the broken promises; nil if there are none.
-func (r RetryReport) Err() error {
-	var list []error
-	if r.Unanswered > 0 {
-		list = append(list, fmt.Errorf("%d records were never accepted", r.Unanswered))
-	}
-	if r.Resent == 0 || r.Replays == 0 {
-		list = append(list, fmt.Errorf("%d records were sent again and %d found an earlier try, want some", r.Resent, r.Replays))
-	}
-	return errors.Join(append(list, r.Verdict.Err())...)
-}
-
 // retryFaults are the faults between clients and the queue.
 var retryFaults = regexp.MustCompile(`ingest|Redis$|Redis to its|partition|S3`)
 
 // Retry sends every record again, with its idempotency key, until it is accepted,
-// while everything between the clients and the queue fails. A key is pushed twice only
-// across a failover of Redis. In the verdict these copies, and those that one try
-// pushed and another wrote to the archive, do not count as duplicates.
-func Retry(ctx context.Context, l Lab) (RetryReport, error) {
+// while everything between the clients and the queue fails. A key may be pushed twice
+// only across a failover of Redis. The copies that clients caused do not count as
+// duplicates in the verdict.
+func Retry(ctx context.Context, l Lab) (Report, error) {
 	records := 25_000
 	if l.Hurry {
 		records = 2_000
 	}
-	var report RetryReport
+	var report Report
 	set := hurried()
 	set.tls, set.keys = false, true
-	err := inLab(ctx, l, set, func(s *suite) (err error) {
+	err := inLab(ctx, l, set, func(s *suite) error {
 		s.options = Options{Lab: l, Records: records, Faults: retryFaults}
-		if report.Verdict, err = s.run(ctx); err != nil {
+		v, err := s.run(ctx)
+		if err != nil {
 			return err
 		}
-		report.Resent, report.Unanswered = int(s.load.resent.Load()), int(s.load.gaveUp.Load())
-		s.pushes.settle(s, &report)
+		resent, unanswered, replays := s.load.resent.Load(), s.load.gaveUp.Load(), s.pushes.replays.Load()
+		across, failover := s.pushes.settle(s, &v)
+		report.printf("%v", v)
+		report.printf("retry: resent=%d replays=%d unanswered=%d", resent, replays, unanswered)
+		report.printf("retry: acked=%d lost=%d client duplicates=%d across outages=%d across failovers=%d other duplicates=%d bound=%d",
+			v.Acked, v.Lost, across+failover, across, failover, v.Duplicates, v.Bound.Sum())
+		report.want(unanswered == 0, "%d records were never accepted", unanswered)
+		report.want(resent > 0 && replays > 0, "%d records were sent again and %d found an earlier try, want some", resent, replays)
+		report.want(v.Missed == 0, "%d faults did not take place", v.Missed)
+		report.wantVerdict(v)
 		return nil
 	}, func() error { return report.Err() })
 	return report, err
@@ -128,28 +102,31 @@ func (t *pushTable) answered(n, status int) {
 	}
 }
 
-// settle moves the copies that clients caused out of the verdict's duplicates. Two
-// pushes of a key without a failover between them are a problem.
-func (t *pushTable) settle(s *suite, r *RetryReport) {
+// settle moves the copies that clients caused out of the verdict's duplicates. across
+// is the number of copies because the push of one try reached the queue and another
+// try, or the same one after its push timed out, wrote a direct record. failover is the
+// number of copies because two tries reached the queue, one before a failover of Redis
+// and one after it. Two pushes of a key without a failover between them are a problem.
+func (t *pushTable) settle(s *suite, v *Verdict) (across, failover int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r.Replays = int(t.replays.Load())
 	for n, copies := range s.ledger.copies {
 		extra := max(0, int(copies)-1)
 		if s.ledger.direct[n] && extra > 0 {
-			r.Across++
+			across++
 			extra--
 		}
 		times := t.pushes[n]
-		r.Failover += min(max(0, len(times)-1), extra)
+		failover += min(max(0, len(times)-1), extra)
 		for i := 1; i < len(times); i++ {
 			if !s.partitions.between(times[i-1], times[i]) {
-				r.Verdict.Problems = append(r.Verdict.Problems, fmt.Sprintf("record %d was pushed twice without a failover between the pushes", n))
+				v.Problems = append(v.Problems, fmt.Sprintf("record %d was pushed twice without a failover between the pushes", n))
 			}
 		}
 	}
-	r.Verdict.Duplicates -= r.Across + r.Failover
-	r.Verdict.Bound.Pushes = 0
+	v.Duplicates -= across + failover
+	v.Bound.Pushes = 0
+	return across, failover
 }
 
 // retryingFaults kill processes of ingest before and after a push, after which the

@@ -44,7 +44,7 @@ const (
 // trouble injects f into a share of a service's calls for a while.
 func (s *suite) trouble(name, service string, share float64, f cloud.Fault) fault {
 	return fault{name, func(ctx context.Context, random *rand.Rand) (bool, error) {
-		met, end := s.aws.makeTrouble(service, share, f)
+		met, end := s.aws.makeTrouble(service, "", share, f)
 		defer end()
 		hold(ctx, random)
 		return within(ctx, troubleTimeout, func() bool { return met.Load() >= leastCalls }) || met.Load() > 0, ctx.Err()

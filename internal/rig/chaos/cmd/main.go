@@ -23,12 +23,8 @@ type report interface {
 }
 
 // scenarios are the runs that -scenario selects.
-var scenarios = map[string]func(context.Context, chaos.Lab) (report, error){
-	"outage": reporting(chaos.Outage), "isolation": reporting(chaos.Isolation), "retry": reporting(chaos.Retry), "rotation": reporting(chaos.Rotation),
-}
-
-func reporting[R report](run func(context.Context, chaos.Lab) (R, error)) func(context.Context, chaos.Lab) (report, error) {
-	return func(ctx context.Context, l chaos.Lab) (report, error) { return run(ctx, l) }
+var scenarios = map[string]func(context.Context, chaos.Lab) (chaos.Report, error){
+	"outage": chaos.Outage, "isolation": chaos.Isolation, "retry": chaos.Retry, "rotation": chaos.Rotation,
 }
 
 func main() {
@@ -45,18 +41,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	lab := chaos.Lab{Seed: *seed, Log: os.Stdout}
-	var r report
-	var err error
-	if *scenario != "" {
-		r, err = scenarios[*scenario](ctx, lab)
-	} else {
-		r, err = run(ctx, chaos.Options{Lab: lab, Records: *records, Cluster: *cluster}, *faults)
-	}
+	r, err := run(ctx, *scenario, chaos.Options{Lab: lab, Records: *records, Cluster: *cluster}, *faults)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
 		os.Exit(1)
 	}
-	// The report is the last line, so print what is wrong before it.
+	// The report comes last, so print what is wrong before it.
 	wrong := r.Err()
 	if wrong != nil {
 		fmt.Fprintln(os.Stderr, wrong)
@@ -67,7 +57,10 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, o chaos.Options, faults string) (report, error) {
+func run(ctx context.Context, scenario string, o chaos.Options, faults string) (report, error) {
+	if scenario != "" {
+		return scenarios[scenario](ctx, o.Lab)
+	}
 	if faults != "" {
 		selected, err := regexp.Compile(faults)
 		if err != nil {
