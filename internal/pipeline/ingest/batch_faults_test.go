@@ -55,8 +55,8 @@ func TestBatchFallsBackFromAPartOn(t *testing.T) {
 	if wantID := a.ID[:32] + "01f4"; record.ID != wantID { // 500
 		t.Errorf("id = %s, want %s", record.ID, wantID)
 	}
-	c := s.handler.Counts()
-	if a.Records != 1200 || c.Accepted != 1200 || c.Archived[archive.Fallback] != 700 {
+	c := s.total()
+	if a.Records != 1200 || c.Records != 1200 || c.Archived[archive.Fallback] != 700 {
 		t.Errorf("%d records in the answer and %+v, want 1,200 of which 700 archived", a.Records, c)
 	}
 }
@@ -90,8 +90,8 @@ func TestBatchWithoutQueue(t *testing.T) {
 		if a.Code != "unavailable" || a.header.Get("Retry-After") == "" || len(s.archive.puts) != 0 {
 			t.Errorf("%s: %+v and %d direct records, want unavailable and none", name, a, len(s.archive.puts))
 		}
-		if got := s.handler.Counts(); got.Accepted != 0 {
-			t.Errorf("%s: Counts = %+v, want nothing accepted", name, got)
+		if got := s.total(); got.Records != 0 {
+			t.Errorf("%s: the outcomes add up to %+v, want nothing accepted", name, got)
 		}
 	}
 }
@@ -136,7 +136,7 @@ func TestBatchWithOversizeLines(t *testing.T) {
 	if diff := cmp.Diff([]string{a.ID[:32] + "0001", a.ID[:32] + "0003"}, ids); diff != "" {
 		t.Errorf("ids of the direct records (-want +got):\n%s", diff)
 	}
-	if c := s.handler.Counts(); a.Records != 4 || c.Accepted != 4 || c.Archived[archive.Oversize] != 2 {
+	if c := s.total(); a.Records != 4 || c.Records != 4 || c.Archived[archive.Oversize] != 2 {
 		t.Errorf("%d records in the answer and %+v, want 4 of which 2 archived", a.Records, c)
 	}
 
@@ -166,8 +166,8 @@ func TestSlowBatch(t *testing.T) {
 		if took := time.Since(start); took != 2*time.Second || pushed != 5000 {
 			t.Errorf("%d lines pushed in %v, want 5,000 in 2s", pushed, took)
 		}
-		if c := s.handler.Counts(); c.Archived[archive.Fallback] != 5000 {
-			t.Errorf("Counts = %+v, want 5,000 archived", c)
+		if c := s.total(); c.Archived[archive.Fallback] != 5000 {
+			t.Errorf("the outcomes add up to %+v, want 5,000 archived", c)
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
 )
@@ -55,8 +56,9 @@ func TestBatch(t *testing.T) {
 				t.Errorf("%s: line %d = %+v, want id %s", encoding, i, r, id)
 			}
 		}
-		if diff := cmp.Diff(ingest.Counts{Accepted: 5, AcceptedBytes: int64(len(body))}, s.handler.Counts()); diff != "" {
-			t.Errorf("%s: Counts (-want +got):\n%s", encoding, diff)
+		want := []ingest.Outcome{{Stream: "orders", Records: 5, Bytes: len(body)}}
+		if diff := cmp.Diff(want, s.outcomes, cmpopts.IgnoreFields(ingest.Outcome{}, "Pushes", "Took")); diff != "" {
+			t.Errorf("%s: outcomes (-want +got):\n%s", encoding, diff)
 		}
 	}
 }

@@ -119,6 +119,9 @@ type service struct {
 	secret  func(context.Context) ([]byte, error)
 	now     time.Time
 	logs    bytes.Buffer
+
+	mu       sync.Mutex // guards outcomes
+	outcomes []ingest.Outcome
 }
 
 func parseStreams(tb testing.TB, file string) *stream.Set {
@@ -140,9 +143,10 @@ func newService(tb testing.TB, change ...func(*service)) *service {
 	}
 	s.config = ingest.Config{
 		Ingest: env.Defaults(env.ParseIngest), Streams: streams, Queue: s.queue, Archive: s.archive,
-		Waker: fakeWaker(func(context.Context, string, time.Duration) error { return nil }),
-		Now:   func() time.Time { return s.now },
-		Log:   slog.New(slog.NewJSONHandler(&s.logs, nil)),
+		Waker:   fakeWaker(func(context.Context, string, time.Duration) error { return nil }),
+		Now:     func() time.Time { return s.now },
+		Log:     slog.New(slog.NewJSONHandler(&s.logs, nil)),
+		Observe: s.observe,
 	}
 	cache := basicauth.NewCache(func(ctx context.Context) ([]byte, error) { return s.secret(ctx) }, time.Minute, time.Hour)
 	cache.OnFailure = ingest.LogRefreshFailures(s.config.Log)
@@ -152,6 +156,27 @@ func newService(tb testing.TB, change ...func(*service)) *service {
 	}
 	s.handler = ingest.New(s.config)
 	return s
+}
+
+// observe keeps the outcome of a request.
+func (s *service) observe(o ingest.Outcome) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outcomes = append(s.outcomes, o)
+}
+
+// total returns the sums of all outcomes.
+func (s *service) total() ingest.Outcome {
+	total := ingest.Outcome{Archived: make(map[archive.Reason]int)}
+	for _, o := range s.outcomes {
+		total.Records += o.Records
+		total.Replayed += o.Replayed
+		total.Bytes += o.Bytes
+		for why, n := range o.Archived {
+			total.Archived[why] += n
+		}
+	}
+	return total
 }
 
 // do sends a request and returns the answer, which must have the given status.

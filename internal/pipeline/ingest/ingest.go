@@ -87,7 +87,6 @@ type Handler struct {
 	config   Config
 	unpacker *unpacker
 	breakers map[string]*breaker // by stream
-	counter  counter
 	logged   limiter
 }
 
@@ -98,6 +97,9 @@ func New(c Config) *Handler {
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+	if c.Observe == nil {
+		c.Observe = func(Outcome) {}
 	}
 	h := &Handler{config: c, unpacker: newUnpacker(c.MaxDecodedBytes), breakers: make(map[string]*breaker)}
 	for _, name := range c.Streams.Names() {

@@ -40,8 +40,8 @@ func TestARecordThatTheQueueRefusesBecomesADirectRecord(t *testing.T) {
 	if diff := cmp.Diff(wantLines, s.lines()); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
-	if c := s.handler.Counts(); c.Archived[archive.Fallback] != 1 || c.Accepted != 1 {
-		t.Errorf("Counts = %+v", c)
+	if c := s.total(); c.Archived[archive.Fallback] != 1 || c.Records != 1 {
+		t.Errorf("the outcomes add up to %+v", c)
 	}
 }
 
