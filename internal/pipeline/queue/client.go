@@ -16,6 +16,7 @@ import (
 func init() { logging.Disable() }
 
 // parseURL removes the cluster parameter, which go-redis does not know, from a URL.
+// It refuses any other parameter.
 func parseURL(raw string) (address string, cluster bool, err error) {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -30,57 +31,50 @@ func parseURL(raw string) (address string, cluster bool, err error) {
 		return "", false, fmt.Errorf("opening the queue: cluster=%q in the Redis URL, want true or false", value)
 	}
 	query.Del("cluster")
-	u.RawQuery = query.Encode()
+	if len(query) > 0 {
+		return "", false, errors.New("opening the queue: the Redis URL has a parameter other than cluster")
+	}
+	u.RawQuery = ""
 	return u.String(), cluster, nil
 }
 
 // readTimeout limits the wait for an answer unless a context ends earlier.
 const readTimeout = 3 * time.Second
 
+// newClient returns a client of one node or of a cluster. The client of a cluster
+// repeats a command after answers that say that the command did not run; see once.
 func newClient(address string, cluster bool, o Options) (redis.UniversalClient, error) {
-	var login *credentials
+	parsed, err := redis.ParseURL(address)
+	if err != nil {
+		return nil, err
+	}
+	options := redis.UniversalOptions{
+		Addrs:                    []string{parsed.Addr},
+		DB:                       parsed.DB,
+		Username:                 o.Username,
+		Password:                 o.Password,
+		TLSConfig:                tlsConfig(parsed.TLSConfig, o.TLS),
+		ReadTimeout:              max(readTimeout, o.PushTimeout),
+		ContextTimeoutEnabled:    true,
+		ConnMaxIdleTime:          o.IdleTimeout,
+		DisableIdentity:          true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+	login := &credentials{read: o.Secret}
 	if o.Secret != nil {
-		login = &credentials{read: o.Secret}
+		options.CredentialsProviderContext = login.get
 	}
 	if cluster {
-		c, err := redis.ParseClusterURL(address)
-		if err != nil {
-			return nil, err
-		}
-		c.Username, c.Password = o.Username, o.Password
-		if login != nil {
-			c.CredentialsProviderContext = login.get
-		}
-		c.TLSConfig = tlsConfig(c.TLSConfig, o.TLS)
-		c.ReadTimeout = max(readTimeout, o.PushTimeout)
-		c.ContextTimeoutEnabled = true
-		c.ConnMaxIdleTime = o.IdleTimeout
-		c.DisableIdentity = true
-		c.DialerRetries = 1
-		c.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-		client := redis.NewClusterClient(c)
-		if login != nil {
+		options.DialerRetries = 1
+		client := redis.NewClusterClient(options.Cluster())
+		if o.Secret != nil {
 			client.OnNewNode(func(node *redis.Client) { node.AddHook(login) })
 		}
 		return client, nil
 	}
-	c, err := redis.ParseURL(address)
-	if err != nil {
-		return nil, err
-	}
-	c.Username, c.Password = o.Username, o.Password
-	if login != nil {
-		c.CredentialsProviderContext = login.get
-	}
-	c.TLSConfig = tlsConfig(c.TLSConfig, o.TLS)
-	c.ReadTimeout = max(readTimeout, o.PushTimeout)
-	c.ContextTimeoutEnabled = true
-	c.ConnMaxIdleTime = o.IdleTimeout
-	c.DisableIdentity = true
-	c.MaxRetries = -1
-	c.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	client := redis.NewClient(c)
-	if login != nil {
+	options.MaxRetries = -1
+	client := redis.NewClient(options.Simple())
+	if o.Secret != nil {
 		client.AddHook(login)
 	}
 	return client, nil

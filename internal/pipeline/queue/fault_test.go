@@ -187,7 +187,7 @@ func TestWrongTypeIsAnErrorThatNamesTheKey(t *testing.T) {
 
 func TestOpenRefusesABadURLWithoutRepeatingIt(t *testing.T) {
 	t.Parallel()
-	for _, url := range []string{"redis://:hunter2@ho st", "http://hunter2", "redis://h?cluster=maybe", "redis://h?hunter2=1"} {
+	for _, url := range []string{"redis://:hunter2@ho st", "http://hunter2", "redis://h?cluster=maybe", "redis://h?hunter2=1", "redis://h?dial_timeout=1s"} {
 		_, err := queue.Open(queue.Options{Deployment: "d", URL: url})
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("Open(%q) = %v, want an error without the URL", url, err)

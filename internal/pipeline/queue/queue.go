@@ -31,7 +31,7 @@ type Options struct {
 	// Redis.
 	Deployment string
 	// URL is redis://host:port, rediss://host:port or unix:///path. With the
-	// parameter cluster=true the host is any node of a cluster.
+	// parameter cluster=true, the only one, the host is any node of a cluster.
 	URL string
 	// Username and Password are the credentials; both may be empty.
 	Username, Password string
