@@ -3,6 +3,7 @@ package archive
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -24,44 +25,31 @@ const (
 // base64, three times the largest body.
 const maxLineBytes = 64 << 20
 
-// DeadLetter is a record that can never be delivered, or an envelope that cannot
-// be decoded.
+// DeadLetter is a record that can never be delivered, or an envelope that cannot be
+// decoded. Its JSON is one line of an object under failed/, which a golden test
+// holds, because other tools read it.
 type DeadLetter struct {
-	// Stage is StageDrainer or StageBridge. PutDeadLetters sets it.
-	Stage string
 	// Stream is the name of the stream. PutDeadLetters sets it if it is empty.
-	Stream string
+	Stream string `json:"stream"`
+	// Stage is StageDrainer or StageBridge. PutDeadLetters sets it.
+	Stage string `json:"stage"`
 	// Reason tells an operator why the record cannot be delivered.
-	Reason string
+	Reason string `json:"reason"`
 	// FailedAt is the time at which the record became a dead letter.
-	FailedAt time.Time
+	FailedAt time.Time `json:"failedAt,omitzero"`
 	// ReceivedAt is the time at which ingest received the record. In a dead letter
 	// of the bridge it is the time at which Kinesis received it. Zero if unknown.
-	ReceivedAt time.Time
+	ReceivedAt time.Time `json:"receivedAt,omitzero"`
 	// ID is the record's id. In a dead letter of the bridge it is the shard and the
 	// sequence number. Empty if unknown.
-	ID string
+	ID string `json:"id,omitempty"`
 	// PartitionKey is the client's partition key. In a dead letter of the bridge it
 	// is the Kinesis partition key.
-	PartitionKey string
+	PartitionKey string `json:"partitionKey,omitempty"`
 	// Body is the original body, without framing.
-	Body []byte
+	Body []byte `json:"body,omitzero"`
 	// Envelope is set instead of Body if the envelope cannot be decoded.
-	Envelope []byte
-}
-
-// deadLetterLine is one line of an object under failed/. A golden test holds its
-// form, because other tools read it.
-type deadLetterLine struct {
-	Stream       string    `json:"stream"`
-	Stage        string    `json:"stage"`
-	Reason       string    `json:"reason"`
-	FailedAt     time.Time `json:"failedAt"`
-	ReceivedAt   time.Time `json:"receivedAt,omitzero"`
-	ID           string    `json:"id,omitempty"`
-	PartitionKey string    `json:"partitionKey,omitempty"`
-	Body         []byte    `json:"body,omitzero"`
-	Envelope     []byte    `json:"envelope,omitzero"`
+	Envelope []byte `json:"envelope,omitzero"`
 }
 
 // PutDeadLetters writes records as one object and returns its key,
@@ -90,7 +78,7 @@ func (a *Archive) PutDeadLetters(ctx context.Context, stage, streamName, name st
 	lines := json.NewEncoder(buf)
 	lines.SetEscapeHTML(false)
 	for i, r := range records {
-		line, err := r.line(stage, streamName)
+		line, err := r.normal(stage, streamName)
 		if err == nil {
 			err = lines.Encode(line)
 		}
@@ -112,29 +100,25 @@ func DeadLetterPrefix(stage, streamName string) string {
 	return "failed/" + stage + "/" + escape(streamName) + "/"
 }
 
-func (r DeadLetter) line(stage, streamName string) (deadLetterLine, error) {
+// normal returns r as PutDeadLetters writes it.
+func (r DeadLetter) normal(stage, streamName string) (DeadLetter, error) {
 	switch {
 	case !isWritable(r.FailedAt):
-		return deadLetterLine{}, fmt.Errorf("failed at %v, want a time of the years 1 to 9999", r.FailedAt)
+		return DeadLetter{}, fmt.Errorf("failed at %v, want a time of the years 1 to 9999", r.FailedAt)
 	case r.Reason == "":
-		return deadLetterLine{}, errors.New("no reason")
+		return DeadLetter{}, errors.New("no reason")
 	case r.Body != nil && r.Envelope != nil:
-		return deadLetterLine{}, errors.New("has both a body and an envelope")
+		return DeadLetter{}, errors.New("has both a body and an envelope")
+	case r.Body == nil && r.Envelope == nil:
+		r.Body = []byte{}
 	}
-	line := deadLetterLine{
-		Stream: r.Stream, Stage: stage, Reason: r.Reason, FailedAt: r.FailedAt.UTC(),
-		ID: r.ID, PartitionKey: r.PartitionKey, Body: r.Body, Envelope: r.Envelope,
-	}
-	if line.Stream == "" {
-		line.Stream = streamName
-	}
-	if line.Body == nil && line.Envelope == nil {
-		line.Body = []byte{}
-	}
+	r.Stage, r.Stream, r.FailedAt = stage, cmp.Or(r.Stream, streamName), r.FailedAt.UTC()
 	if isWritable(r.ReceivedAt) {
-		line.ReceivedAt = r.ReceivedAt.UTC()
+		r.ReceivedAt = r.ReceivedAt.UTC()
+	} else {
+		r.ReceivedAt = time.Time{}
 	}
-	return line, nil
+	return r, nil
 }
 
 // isWritable reports whether t can be written as JSON. A foreign envelope can
@@ -184,30 +168,27 @@ func ReadDeadLetters(r io.Reader, each func(DeadLetter) error) error {
 	return nil
 }
 
-func parseDeadLetter(b []byte) (DeadLetter, error) {
-	var line deadLetterLine
-	d := json.NewDecoder(bytes.NewReader(b))
+func parseDeadLetter(line []byte) (DeadLetter, error) {
+	var r DeadLetter
+	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&line); err != nil {
+	if err := d.Decode(&r); err != nil {
 		return DeadLetter{}, fmt.Errorf("not a dead letter: %w", err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return DeadLetter{}, errors.New("data after the JSON object")
 	}
 	switch {
-	case line.Stage == "":
+	case r.Stage == "":
 		return DeadLetter{}, errors.New("stage: missing")
-	case line.Reason == "":
+	case r.Reason == "":
 		return DeadLetter{}, errors.New("reason: missing")
-	case !isWritable(line.FailedAt):
+	case !isWritable(r.FailedAt):
 		return DeadLetter{}, errors.New("failedAt: missing or beyond the year 9999")
-	case line.Body == nil && line.Envelope == nil:
+	case r.Body == nil && r.Envelope == nil:
 		return DeadLetter{}, errors.New("body and envelope: both missing")
-	case line.Body != nil && line.Envelope != nil:
+	case r.Body != nil && r.Envelope != nil:
 		return DeadLetter{}, errors.New("body and envelope: want only one")
 	}
-	return DeadLetter{
-		Stage: line.Stage, Stream: line.Stream, Reason: line.Reason, FailedAt: line.FailedAt, ReceivedAt: line.ReceivedAt,
-		ID: line.ID, PartitionKey: line.PartitionKey, Body: line.Body, Envelope: line.Envelope,
-	}, nil
+	return r, nil
 }
