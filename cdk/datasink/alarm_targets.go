@@ -91,30 +91,14 @@ func theCache(w watched) []target {
 	return []target{{dimensions: []*string{jsii.String("ReplicationGroupId"), w.cacheGroup}}}
 }
 
-const (
-	// maxNodeAlarms and maxShardAlarms bound the number of alarms of a large cache.
-	maxNodeAlarms, maxShardAlarms = 20, 90
-	// Above manyStreams the bounds are lower: CloudFormation accepts 2,500 resources, and a
-	// stream has eight.
-	manyStreams                               = 250
-	maxNodeAlarmsOfMany, maxShardAlarmsOfMany = 4, 3
-	// nodeMemory is the memory metric of a single node.
-	nodeMemory = "DatabaseMemoryUsagePercentage"
-)
-
-// bound returns the bound of a number of alarms, which many streams lower.
-func (w watched) bound(few, many int) int {
-	if len(w.streams) > manyStreams {
-		return many
-	}
-	return few
-}
+// nodeMemory is the memory metric of a single node.
+const nodeMemory = "DatabaseMemoryUsagePercentage"
 
 // cacheMemory is the memory of the cache. For a replication group with several shards
 // ElastiCache may publish a mean, so the first node of each shard is watched; the other
 // nodes of a shard hold the same data.
 func cacheMemory(w watched) []target {
-	if w.CacheShards == 1 || w.CacheShards > w.bound(maxShardAlarms, maxShardAlarmsOfMany) {
+	if w.CacheShards == 1 || !w.WatchesShards(len(w.streams)) {
 		return theCache(w)
 	}
 	var list []target
@@ -128,7 +112,7 @@ func cacheMemory(w watched) []target {
 
 // cacheNodes are the nodes of the cache, none for a large cache.
 func cacheNodes(w watched) []target {
-	if w.Nodes() > w.bound(maxNodeAlarms, maxNodeAlarmsOfMany) {
+	if !w.WatchesNodes(len(w.streams)) {
 		return nil
 	}
 	var list []target

@@ -32,8 +32,8 @@ func TestManyStreamsAndAlarmsStayUnderTheLimit(t *testing.T) {
 		"tracing": "true", "verifyHours": "1", "lake": "true", "objectsTopic": "true", "egress": "both", "cacheShards": "90", "cacheReplicas": "0",
 		"corsOrigins": "https://app.example.com", "domainName": "sink.example.com", "certificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0a1b",
 	}, tapsOfAllKinds)
-	if all := len(a.root.Resources) - len(a.nested) + manyStreams*perStream; all > maxAllResources {
-		t.Errorf("%d streams make %d resources, want at most %d", manyStreams, all, maxAllResources)
+	if all := len(a.root.Resources) - len(a.nested) + settings.ManyStreams*perStream; all > maxAllResources {
+		t.Errorf("%d streams make %d resources, want at most %d", settings.ManyStreams, all, maxAllResources)
 	}
 }
 

@@ -149,6 +149,27 @@ func (s Settings) Nodes() int {
 	return s.CacheShards * (1 + s.CacheReplicas)
 }
 
+// ManyStreams is the number of streams above which the cache has fewer alarms, because
+// CloudFormation accepts 2,500 resources and a stream has eight.
+const ManyStreams = 250
+
+// WatchesNodes reports whether each node of the cache has an alarm of its own beside that
+// number of streams.
+func (s Settings) WatchesNodes(streams int) bool {
+	if streams > ManyStreams {
+		return s.Nodes() <= 4
+	}
+	return s.Nodes() <= 20
+}
+
+// WatchesShards is WatchesNodes for the shards of the cache.
+func (s Settings) WatchesShards(streams int) bool {
+	if streams > ManyStreams {
+		return s.CacheShards <= 3
+	}
+	return s.CacheShards <= 90
+}
+
 // Serverless reports whether the stack creates a serverless cache.
 func (s Settings) Serverless() bool { return s.CreatesCache() && s.Cache == CacheServerless }
 

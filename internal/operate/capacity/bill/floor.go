@@ -30,7 +30,7 @@ type Floor struct {
 func FloorOf(s settings.Settings, streams []stream.Stream) Floor {
 	f := Floor{
 		Nodes: s.Nodes(), InterfaceEndpoints: s.InterfaceEndpoints(streams), Secrets: 1, Dashboards: 1,
-		Alarms: ServiceAlarms(s, streams) + StreamAlarms*len(streams),
+		Alarms: serviceAlarms(s, streams) + streamAlarms*len(streams),
 	}
 	if f.Nodes > 0 {
 		f.NodeType = s.CacheNodeType
@@ -46,7 +46,7 @@ func FloorOf(s settings.Settings, streams []stream.Stream) Floor {
 			continue
 		}
 		f.Streams++
-		f.Alarms += TapAlarms
+		f.Alarms += tapAlarms
 		if each.Capacity == stream.OnDemand {
 			f.OnDemandStreams++
 		} else {
@@ -57,43 +57,33 @@ func FloorOf(s settings.Settings, streams []stream.Stream) Floor {
 	return f
 }
 
-// Numbers of alarms.
+// Numbers of alarms of the CDK app.
 const (
-	// StreamAlarms is the number of alarms of a stream, and TapAlarms of a tap.
-	StreamAlarms = 2
-	TapAlarms    = 1
-
+	streamAlarms     = 2
+	tapAlarms        = 1
 	frontAlarms      = 3
 	serverlessAlarms = 2
 	commonAlarms     = 12
 	bridgeAlarms     = 6
 	verifierAlarms   = 3
-	// The bounds of the CDK app for alarms of nodes and shards, and those above manyStreams.
-	maxNodeAlarms, maxShardAlarms             = 20, 90
-	manyStreams                               = 250
-	maxNodeAlarmsOfMany, maxShardAlarmsOfMany = 4, 3
 )
 
-// ServiceAlarms returns the number of alarms of a deployment with these streams, without
+// serviceAlarms returns the number of alarms of a deployment with these streams, without
 // the alarms of the streams.
-func ServiceAlarms(s settings.Settings, streams []stream.Stream) int {
+func serviceAlarms(s settings.Settings, streams []stream.Stream) int {
 	n := frontAlarms + commonAlarms
 	if len(streams) == 0 || slices.ContainsFunc(streams, stream.Stream.HasTap) {
 		n += bridgeAlarms
-	}
-	ofNodes, ofShards := maxNodeAlarms, maxShardAlarms
-	if len(streams) > manyStreams {
-		ofNodes, ofShards = maxNodeAlarmsOfMany, maxShardAlarmsOfMany
 	}
 	switch {
 	case s.Serverless():
 		n += serverlessAlarms
 	case s.Nodes() > 0:
 		n++
-		if s.CacheShards <= ofShards {
+		if s.WatchesShards(len(streams)) {
 			n += s.CacheShards - 1
 		}
-		if s.Nodes() <= ofNodes {
+		if s.WatchesNodes(len(streams)) {
 			n += s.Nodes()
 		}
 	}
