@@ -145,7 +145,7 @@ var declared = []Setting{
 	dependent(Setting{
 		Name: "egress",
 		Meaning: "How ingest and the drainer reach SQS, Kinesis, Firehose and Secrets Manager from the VPC of the stack. `endpoints`: interface endpoints in both zones. `endpoint`: in one zone, $22 a month less; if that zone fails, wake-ups and secrets fail with it. " +
-			"`ipv6`: an egress-only internet gateway, $44 a month less; the functions can then open connections to port 443 of any IPv6 address. `both`: for the time of a change.",
+			"`ipv6`: an egress-only internet gateway, $44 a month less; the functions can then open connections to port 443 of any IPv6 address. `both`: interface endpoints and the gateway, during a change from one to the other.",
 		read: oneOf(func(s *Settings) *string { return &s.Egress }, EgressEndpoints, EgressEndpoint, EgressIPv6, EgressBoth),
 	}, "`endpoints`; `ipv6` with `profile=small`", small(EgressEndpoints, EgressIPv6)),
 	dependent(Setting{
