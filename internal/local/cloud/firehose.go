@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -100,8 +102,8 @@ func (f *Firehose) Open(name string, stream DeliveryStream) error {
 	if err != nil {
 		return fmt.Errorf("opening delivery stream %s: %w", name, err)
 	}
-	d := &deliveryStream{DeliveryStream: stream, firehose: f, name: name, sealed: left, wake: make(chan struct{}, 1)}
-	d.poke()
+	d := &deliveryStream{DeliveryStream: stream, firehose: f, name: name, sealed: left}
+	d.writing, d.wake = make(chan struct{}, 1), make(chan struct{}, 1)
 	f.streams[name] = d
 	close(f.opened)
 	f.opened = make(chan struct{})
@@ -119,11 +121,7 @@ func (f *Firehose) stream(name string) *deliveryStream {
 func (f *Firehose) all() ([]*deliveryStream, <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	all := make([]*deliveryStream, 0, len(f.streams))
-	for _, d := range f.streams {
-		all = append(all, d)
-	}
-	return all, f.opened
+	return slices.Collect(maps.Values(f.streams)), f.opened
 }
 
 // PutRecordBatch buffers entries and returns a result for each. A call over a

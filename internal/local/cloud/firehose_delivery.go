@@ -15,13 +15,13 @@ import (
 type deliveryStream struct {
 	firehose *Firehose
 	name     string
+	writing  chan struct{} // holds a value while a sealed buffer is being written
+	wake     chan struct{} // holds a value when run has something to do
 
 	mu sync.Mutex // guards what follows
 	DeliveryStream
 	open   *buffer // nil until a record arrives
 	sealed []*buffer
-	busy   bool          // a sealed buffer is being written
-	wake   chan struct{} // holds a value when run has something to do
 	// accepted and written are the bytes of records since the delivery stream was
 	// opened: those that calls have put, and those of them that are in objects.
 	accepted, written int64
@@ -55,7 +55,7 @@ func (d *deliveryStream) put(entries []sink.Entry) error {
 	return nil
 }
 
-// poke wakes run. The caller holds mu, or run has not started.
+// poke wakes run.
 func (d *deliveryStream) poke() {
 	select {
 	case d.wake <- struct{}{}:
@@ -154,41 +154,32 @@ func (d *deliveryStream) pause(ctx context.Context, wait time.Duration) {
 // deliverOne writes the oldest sealed buffer as an object. It reports whether
 // more buffers may wait. A call waits while another call is writing.
 func (d *deliveryStream) deliverOne(ctx context.Context) (more bool, err error) {
-	b, to, err := d.take(ctx)
-	if b == nil || err != nil {
-		return false, err
+	select {
+	case d.writing <- struct{}{}:
+		defer func() { <-d.writing }()
+	case <-ctx.Done():
+		return false, ctx.Err()
 	}
-	err = b.deliver(ctx, d.firehose.Write, d.name, to)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.busy = false
-	d.poke()
-	if err != nil {
+	b, to := d.oldest()
+	if b == nil {
+		return false, nil
+	}
+	if err := b.deliver(ctx, d.firehose.Write, d.name, to); err != nil {
 		return true, fmt.Errorf("delivering to %s: %w", d.name, err)
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.sealed = d.sealed[1:]
 	d.written += b.bytes
 	return true, nil
 }
 
-// take returns the oldest sealed buffer when no other call is writing.
-func (d *deliveryStream) take(ctx context.Context) (*buffer, DeliveryStream, error) {
-	for {
-		d.mu.Lock()
-		if len(d.sealed) == 0 {
-			d.mu.Unlock()
-			return nil, DeliveryStream{}, nil
-		}
-		if !d.busy {
-			d.busy = true
-			b, to := d.sealed[0], d.DeliveryStream
-			d.mu.Unlock()
-			return b, to, nil
-		}
-		d.mu.Unlock()
-		if err := ctx.Err(); err != nil {
-			return nil, DeliveryStream{}, err
-		}
-		backoff.Sleep(ctx, time.Millisecond)
+// oldest returns the oldest sealed buffer, or nil.
+func (d *deliveryStream) oldest() (*buffer, DeliveryStream) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.sealed) == 0 {
+		return nil, DeliveryStream{}
 	}
+	return d.sealed[0], d.DeliveryStream
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"time"
 
@@ -95,12 +96,7 @@ func (k *Kinesis) Close() error {
 func (k *Kinesis) names() []string {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	names := make([]string, 0, len(k.streams))
-	for name := range k.streams {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	return slices.Sorted(maps.Keys(k.streams))
 }
 
 // StreamARN is the ARN of a stream.

@@ -23,15 +23,10 @@ func start(t *testing.T, faults *cloud.Faults) *awstest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := awstest.Start(awstest.Options{
+	return awstest.StartForTest(t, awstest.Options{
 		Dir: t.TempDir(), Buckets: []string{"archive"}, Queues: []string{"/wake"}, Secrets: map[string]string{"clients": `{"me":"secret"}`},
 		Deployment: "d", Streams: streams, Faults: faults,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	return s
 }
 
 // config is the configuration of a client that signs as caller and never retries.

@@ -44,11 +44,7 @@ func Start(tb testing.TB, o Options) *s3.Client {
 			}}
 		}}
 	}
-	server, err := awstest.Start(account)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(server.Close)
+	server := awstest.StartForTest(tb, account)
 	return s3.New(s3.Options{
 		Region: cloud.Region, BaseEndpoint: &server.URL, UsePathStyle: true,
 		Credentials: credentials.NewStaticCredentialsProvider("any", "any", ""),
