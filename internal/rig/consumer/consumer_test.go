@@ -83,14 +83,15 @@ func tool(t *testing.T, path string) string {
 	return path
 }
 
-// consumers returns the command line of each consumer.
-func consumers(t *testing.T) map[string][]string {
+// programs returns the command lines of the program in Go in a folder, and of the one in
+// Python beside it.
+func programs(t *testing.T, folder, script string) map[string][]string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "consumer")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+	binary := filepath.Join(t.TempDir(), "program")
+	if out, err := exec.Command("go", "build", "-o", binary, folder).CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	script, err := filepath.Abs("consumer.py")
+	script, err := filepath.Abs(filepath.Join(folder, script))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +99,7 @@ func consumers(t *testing.T) map[string][]string {
 }
 
 // consume runs a consumer in a folder until it has printed n lines and saved the
-// positions. It returns the lines.
+// positions, if positions is not nil. It returns the lines.
 func consume(t *testing.T, command []string, dir, url string, n int, positions map[string]string) (lines []string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -168,26 +169,45 @@ func lastRecords(t *testing.T, url string, n int) map[string]string {
 	return nil
 }
 
-// TestConsumersContinue runs both examples twice against the local pipeline.
+// wantPrinted checks the lines of a program that prints keys and bodies, in any order.
+// The key of each record is its body.
+func wantPrinted(t *testing.T, lines []string, bodies ...string) {
+	t.Helper()
+	var want []string
+	for _, body := range bodies {
+		want = append(want, body+" "+body)
+	}
+	slices.Sort(lines)
+	slices.Sort(want)
+	if !slices.Equal(lines, want) {
+		t.Errorf("the program printed %q, want %q", lines, want)
+	}
+}
+
+// TestReadersPrintEveryRecord runs the short examples against the local pipeline.
+func TestReadersPrintEveryRecord(t *testing.T) {
+	t.Parallel()
+	for name, command := range programs(t, "../reader", "reader.py") {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url, post := start(t, 2)
+			post("one", "two", "three")
+			wantPrinted(t, consume(t, command, t.TempDir(), url, 3, nil), "one", "two", "three")
+		})
+	}
+}
+
+// TestConsumersContinue runs the long examples twice against the local pipeline.
 func TestConsumersContinue(t *testing.T) {
 	t.Parallel()
-	for name, command := range consumers(t) {
+	for name, command := range programs(t, ".", "consumer.py") {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url, post := start(t, 2)
 			dir := t.TempDir()
 			for _, bodies := range [][]string{{"one", "two", "three"}, {"four", "five"}} {
 				post(bodies...)
-				lines := consume(t, command, dir, url, len(bodies), lastRecords(t, url, post()))
-				want := make([]string, len(bodies))
-				for i, body := range bodies {
-					want[i] = body + " " + body
-				}
-				slices.Sort(lines)
-				slices.Sort(want)
-				if !slices.Equal(lines, want) {
-					t.Errorf("the consumer printed %q, want %q", lines, want)
-				}
+				wantPrinted(t, consume(t, command, dir, url, len(bodies), lastRecords(t, url, post())), bodies...)
 			}
 		})
 	}
@@ -255,14 +275,15 @@ func TestExampleOfTheRootREADME(t *testing.T) {
 
 func TestTheExamplesAreInTheREADME(t *testing.T) {
 	t.Parallel()
-	for name, most := range map[string]int{"main.go": 145, "consumer.py": 60, "function.yaml": 80} {
-		content, err := os.ReadFile(name)
+	for path, most := range map[string]int{"main.go": 145, "consumer.py": 60, "function.yaml": 80, "../reader/main.go": 50, "../reader/reader.py": 25} {
+		content, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if n := strings.Count(string(content), "\n"); n > most {
-			t.Errorf("%s has %d lines, want %d at most", name, n, most)
+			t.Errorf("%s has %d lines, want %d at most", path, n, most)
 		}
+		name := strings.TrimPrefix(path, "../")
 		language := strings.TrimPrefix(filepath.Ext(name), ".")
 		readmetest.Section(t, "../../operate/tap/README.md", name, "```"+language+"\n"+string(content)+"```\n", *update)
 	}

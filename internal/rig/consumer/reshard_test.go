@@ -77,7 +77,7 @@ func (k *resharded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // parents before the records of their children, and that a second run continues.
 func TestConsumersFollowResharding(t *testing.T) {
 	t.Parallel()
-	for name, command := range consumers(t) {
+	for name, command := range programs(t, ".", "consumer.py") {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			k := &resharded{records: make(map[string][]string)}
