@@ -75,7 +75,11 @@ func (r *run) settle(ctx context.Context, d *delivery) claimResult {
 		}
 	}
 	held, err := r.release(ctx, d, written)
-	r.add(d, len(written), !held && err == nil)
+	s := r.summarize(d, len(written), !held && err == nil)
+	r.config.ObserveClaim(s)
+	r.mu.Lock()
+	r.summary.add(s)
+	r.mu.Unlock()
 	return claimResult{
 		moved: d.forwarded() + len(written), left: len(d.left) + len(d.later), later: len(d.later), depth: d.claim.Depth,
 		throttled: d.result.Throttled > 0, err: err,
@@ -131,8 +135,8 @@ func (d *delivery) forwarded() int {
 	return len(d.records) - len(d.result.Left) - len(d.result.Invalid)
 }
 
-// add adds a delivery to the summary.
-func (r *run) add(d *delivery, deadLetters int, lost bool) {
+// summarize returns the summary of a claim.
+func (r *run) summarize(d *delivery, deadLetters int, lost bool) Summary {
 	now := r.config.Now()
 	failed := make(map[int]bool, len(d.result.Left)+len(d.result.Invalid))
 	for _, i := range d.result.Left {
@@ -141,24 +145,33 @@ func (r *run) add(d *delivery, deadLetters int, lost bool) {
 	for _, invalid := range d.result.Invalid {
 		failed[invalid.Index] = true
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s := &r.summary
+	s := Summary{
+		Stream: r.name, Claimed: len(d.claim.Envelopes), Forwarded: d.forwarded(), Packed: d.packed, DeadLettered: deadLetters,
+		Left: len(d.left) + len(d.later), Retried: d.result.Retried, Throttled: d.result.Throttled, Err: cmp.Or(d.result.Err, d.archiveErr),
+	}
 	for i, record := range d.records {
 		if !failed[i] {
 			s.ForwardedBytes += len(record.Body)
 			s.MaxAge = max(s.MaxAge, now.Sub(record.ReceivedAt))
 		}
 	}
-	s.Claimed += len(d.claim.Envelopes)
-	s.Forwarded += d.forwarded()
-	s.Packed += d.packed
-	s.DeadLettered += deadLetters
-	s.Left += len(d.left) + len(d.later)
-	s.Retried += d.result.Retried
-	s.Throttled += d.result.Throttled
 	if lost {
-		s.LostClaims++
+		s.LostClaims = 1
 	}
-	s.Err = cmp.Or(s.Err, d.result.Err, d.archiveErr)
+	return s
+}
+
+// add adds the summary of a claim.
+func (s *Summary) add(claim Summary) {
+	s.Claimed += claim.Claimed
+	s.Forwarded += claim.Forwarded
+	s.ForwardedBytes += claim.ForwardedBytes
+	s.Packed += claim.Packed
+	s.DeadLettered += claim.DeadLettered
+	s.Left += claim.Left
+	s.Retried += claim.Retried
+	s.Throttled += claim.Throttled
+	s.LostClaims += claim.LostClaims
+	s.MaxAge = max(s.MaxAge, claim.MaxAge)
+	s.Err = cmp.Or(s.Err, claim.Err)
 }

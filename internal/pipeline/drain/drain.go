@@ -74,14 +74,15 @@ type Config struct {
 	Now func() time.Time
 	// Log receives warnings and errors, and the lines that pack.LogPacked names. Default slog.Default.
 	Log *slog.Logger
-	// Observe, if set, is called with the summary of each stream of an invocation, by
-	// several goroutines at once.
-	Observe func(Summary)
+	// Observe, if set, is called with the summary of each stream of an invocation, and
+	// ObserveClaim with the summary of each claim when it is settled. Several goroutines
+	// call them at once.
+	Observe, ObserveClaim func(Summary)
 	// ObserveSweep, if set, is called once for each sweep.
 	ObserveSweep func(Sweep)
 }
 
-// Summary is what one invocation did for one stream.
+// Summary is what one invocation, or one of its claims, did for one stream.
 type Summary struct {
 	Stream string
 	// Claimed, Forwarded, DeadLettered and Left count records. Left records
@@ -148,6 +149,9 @@ func New(c Config) *Handler {
 	}
 	if c.Observe == nil {
 		c.Observe = func(Summary) {}
+	}
+	if c.ObserveClaim == nil {
+		c.ObserveClaim = func(Summary) {}
 	}
 	if c.ObserveSweep == nil {
 		c.ObserveSweep = func(Sweep) {}

@@ -2,12 +2,14 @@ package drain_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
+	"github.com/google/go-cmp/cmp"
 )
 
 // One of eight workers finds out whether the queue stays empty. If each did, a
@@ -36,6 +38,42 @@ func TestFewWorkersFindTheQueueEmpty(t *testing.T) {
 		}
 		if b.most["orders"] != 8 || claims > records+4 {
 			t.Errorf("%d claims with up to %d in flight, want %d or a few more, with up to 8", claims, b.most["orders"], records+1)
+		}
+	})
+}
+
+// The summaries of the claims are those of the invocation in parts, also of a claim that
+// could not be settled.
+func TestEachClaimIsObserved(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var claims []drain.Summary
+		b := newBench(t, func(o *drain.Config) {
+			o.ClaimRecords, o.ClaimsInFlight = 2, 1
+			o.ObserveClaim = func(s drain.Summary) { claims = append(claims, s) }
+		})
+		b.pushRecords(t, "orders", 4)
+		b.push("orders", []byte("no envelope"))
+		b.fail = func(call, _ string) error {
+			if call == "Ack" && len(claims) == 2 {
+				return errors.New("the link is down")
+			}
+			return nil
+		}
+		time.Sleep(time.Second)
+		if _, err := b.handler.Invoke(t.Context(), []byte(`{"Records":[{"messageId":"1","body":"{\"stream\":\"orders\"}"}]}`)); err != nil {
+			t.Fatal(err)
+		}
+		want := []drain.Summary{
+			{Stream: "orders", Claimed: 2, Forwarded: 2, ForwardedBytes: 22, MaxAge: time.Second},
+			{Stream: "orders", Claimed: 2, Forwarded: 2, ForwardedBytes: 22, MaxAge: time.Second},
+			{Stream: "orders", Claimed: 1, DeadLettered: 1},
+		}
+		if diff := cmp.Diff(want, claims); diff != "" {
+			t.Errorf("claims (-want +got):\n%s", diff)
+		}
+		if s := b.summaries["orders"]; s.Claimed != 5 || s.Forwarded != 4 || s.DeadLettered != 1 || s.ForwardedBytes != 44 || s.MaxAge != time.Second {
+			t.Errorf("the summary of the invocation is %+v, want the sum of its claims", s)
 		}
 	})
 }
