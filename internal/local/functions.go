@@ -40,7 +40,7 @@ func (r *replaceable) handle(ctx context.Context, event []byte) ([]byte, error) 
 }
 
 // openFunctions makes the functions, as their commands do on AWS, and the gateway
-// and the mappings that invoke them.
+// that invokes ingest.
 func (p *Pipeline) openFunctions() error {
 	f := &p.functions
 	f.queue = newGroupCommit(p.queue)
@@ -58,11 +58,6 @@ func (p *Pipeline) openFunctions() error {
 	f.bridge = p.function("bridge", f.bridgeHandler.handle)
 	p.setHandlers(p.o.Streams)
 	p.gateway = gateway.New(gateway.Config{Function: f.ingest, Hold: hold, CORSOrigins: p.o.CORSOrigins, Log: p.o.Log})
-	for _, s := range p.o.Streams.All() {
-		if _, _, err := p.openMapping(s); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
@@ -76,15 +71,16 @@ func (p *Pipeline) setHandlers(streams *stream.Set) {
 		Queue:       wrap(p.o.Seams.DrainerQueue, f.queue),
 		Kinesis:     &sink.Writer{Service: wrap(p.o.Seams.Kinesis, sink.Service(p.kinesis)), Limits: sink.KinesisLimits, MaxAttempts: 4},
 		Firehose:    &sink.Writer{Service: wrap(p.o.Seams.Firehose, sink.Service(p.firehose)), Limits: sink.FirehoseLimits, MaxAttempts: 4},
-		TotalClaims: 4,
+		TotalClaims: 4, ObserveClaim: p.o.Observe.Drainer,
 	})
 	ingester := ingest.New(ingest.Config{
 		Ingest: ingestEnv(p.o), Streams: streams, Credentials: f.credentials, Archive: objects, Waker: wakes, Log: p.direct.logger(p.log("ingest")),
-		Queue: wrap(p.o.Seams.IngestQueue, f.queue), Observe: wrap(p.o.Seams.Outcomes, p.o.Observe.Ingest),
+		Queue: wrap(p.o.Seams.IngestQueue, f.queue), Observe: p.o.Observe.Ingest,
 	})
 	bridges := bridge.New(bridge.Config{
 		Bridge: env.Bridge{Base: env.Base{Name: p.o.Deployment}}, Streams: streams, Archive: objects, Log: p.packed.logger(p.log("bridge")),
 		Firehose: &sink.Writer{Service: wrap(p.o.Seams.Firehose, sink.Service(p.firehose)), Limits: sink.FirehoseLimits},
+		Observe:  p.o.Observe.Bridge,
 	})
 	f.drainHandler.set(drainer.Invoke)
 	f.ingestHandler.set(ingester.Invoke)

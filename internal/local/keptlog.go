@@ -19,10 +19,7 @@ const keptBytes = 32 << 20
 type keptLog struct {
 	root          *os.Root
 	name, message string
-	// observe, if set, is called with each line. It must not keep the line.
-	observe func(line []byte)
-
-	file RotatingFile
+	file          RotatingFile
 }
 
 func openKeptLog(root *os.Root, name, message string) (*keptLog, error) {
@@ -42,14 +39,6 @@ func openKeptLog(root *os.Root, name, message string) (*keptLog, error) {
 
 func (l *keptLog) path() string    { return l.name + ".ndjson" }
 func (l *keptLog) oldPath() string { return l.name + ".old.ndjson" }
-
-// Write appends one line.
-func (l *keptLog) Write(line []byte) (int, error) {
-	if l.observe != nil {
-		l.observe(line)
-	}
-	return l.file.Write(line)
-}
 
 // copyTo writes all lines that are kept, the oldest line first.
 func (l *keptLog) copyTo(w io.Writer) {
@@ -73,7 +62,7 @@ func (l *keptLog) close() error { return l.file.Close() }
 // logger returns a logger that writes to log, and keeps the lines with the
 // message.
 func (l *keptLog) logger(log *slog.Logger) *slog.Logger {
-	return slog.New(keptHandler{message: l.message, next: log.Handler(), keep: slog.NewJSONHandler(l, nil)})
+	return slog.New(keptHandler{message: l.message, next: log.Handler(), keep: slog.NewJSONHandler(&l.file, nil)})
 }
 
 type keptHandler struct {

@@ -23,6 +23,8 @@ import (
 	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/local/gateway"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/bridge"
+	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/ingest"
 	"github.com/data-sink/data-sink/internal/pipeline/pack"
@@ -99,17 +101,21 @@ type Options struct {
 // Observers are called for what happens to records. Each may be nil. They are
 // called concurrently and must return quickly.
 type Observers struct {
-	// Ingest is the observer of ingest's handler.
-	Ingest func(ingest.Outcome)
+	// Opened is called with the streams when they are open and their records do not
+	// move yet: by Start, and each time SetStreams changes them.
+	Opened func(*Pipeline, *stream.Set)
+	// Ingest is called for each request, Drainer for each claim, and Bridge for each
+	// batch.
+	Ingest  func(ingest.Outcome)
+	Drainer func(drain.Summary)
+	Bridge  func(bridge.Summary)
 	// Written is called for each object that Firehose has written.
 	Written func(key string, bytes int64)
 }
 
-// Seams wrap parts of a pipeline, to observe them or to make them fail. A nil seam
+// Seams wrap parts of a pipeline, to make them fail or to see the records. A nil seam
 // wraps nothing.
 type Seams struct {
-	// Outcomes wraps Observers.Ingest, which may be nil.
-	Outcomes func(func(ingest.Outcome)) func(ingest.Outcome)
 	// IngestQueue and DrainerQueue wrap Redis as the two functions use it.
 	IngestQueue, DrainerQueue func(Queue) Queue
 	// Kinesis and Firehose wrap the services as their writers use them.
@@ -119,9 +125,6 @@ type Seams struct {
 	Deliver func(cloud.WriteObject) cloud.WriteObject
 	// Invoke wraps the handler of the function ingest, drainer or bridge.
 	Invoke func(function string, handler cloud.Handler) cloud.Handler
-	// Packed, if set, is called for each packed record that Firehose accepted. It must
-	// return quickly.
-	Packed func(pack.Line)
 	// API wraps the HTTP API that listens at an address.
 	API func(listener net.Addr, api http.Handler) http.Handler
 }
@@ -242,13 +245,6 @@ func (p *Pipeline) open(ctx context.Context) error {
 	if p.packed, err = openKeptLog(p.data, "packed", pack.LogPacked); err != nil {
 		return err
 	}
-	if packed := p.o.Seams.Packed; packed != nil {
-		p.packed.observe = func(line []byte) {
-			if l, ok, err := pack.ParseLine(line); ok && err == nil {
-				packed(l)
-			}
-		}
-	}
 	if p.direct, err = openKeptLog(p.data, "direct", archive.LogArchived); err != nil {
 		return err
 	}
@@ -261,5 +257,9 @@ func (p *Pipeline) open(ctx context.Context) error {
 	if err := p.openServices(); err != nil {
 		return err
 	}
-	return p.openFunctions()
+	if err := p.openFunctions(); err != nil {
+		return err
+	}
+	_, err = p.openStreams(p.o.Streams)
+	return err
 }

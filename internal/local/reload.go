@@ -18,21 +18,15 @@ func (p *Pipeline) SetStreams(set *stream.Set) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range merged.All() {
-		if err := p.openStream(s); err != nil {
-			return err
-		}
-		m, isNew, err := p.openMapping(s)
-		if err != nil {
-			return err
-		}
-		if isNew {
-			p.consumers.start(m.Run)
-		}
+	added, err := p.openStreams(merged)
+	if err == nil {
+		p.streams.Store(merged)
+		p.setHandlers(merged)
 	}
-	p.streams.Store(merged)
-	p.setHandlers(merged)
-	return nil
+	for _, m := range added {
+		p.consumers.start(m.Run)
+	}
+	return err
 }
 
 // withRetired returns the streams of a set and, as retired, those that were there

@@ -21,7 +21,7 @@ const (
 	bridgeBatchBytes = 1 << 20
 )
 
-// openServices opens Kinesis and Firehose with their streams.
+// openServices opens Kinesis, Firehose and the queue of wake-ups.
 func (p *Pipeline) openServices() error {
 	kinesisDir, err := openFolder(p.data, "kinesis")
 	if err != nil {
@@ -35,11 +35,8 @@ func (p *Pipeline) openServices() error {
 	p.firehose = cloud.NewFirehose(cloud.FirehoseOptions{Dir: firehoseDir, Write: p.deliver(), Log: p.o.Log})
 	p.wakes = cloud.NewQueue(p.o.Deployment+"-wake", nil)
 	known := make(map[string]bool)
-	for _, s := range p.o.Streams.All() {
-		if err := p.openStream(s); err != nil {
-			return err
-		}
-		known[stream.ResourceName(p.o.Deployment, s.Name)] = true
+	for _, name := range p.o.Streams.Names() {
+		known[stream.ResourceName(p.o.Deployment, name)] = true
 	}
 	streams, err := leftovers(p.data, "kinesis", ".spool", known)
 	if err != nil {
@@ -50,6 +47,27 @@ func (p *Pipeline) openServices() error {
 		p.o.Log.Warn("streams.json does not name the stream of these records; they stay where they are", "folder", folder)
 	}
 	return err
+}
+
+// openStreams opens the streams and passes them to the observer. It returns the
+// mappings of new streams, which the caller starts also after an error.
+func (p *Pipeline) openStreams(set *stream.Set) (added []*cloud.Mapping, err error) {
+	for _, s := range set.All() {
+		if err := p.openStream(s); err != nil {
+			return added, err
+		}
+		m, isNew, err := p.openMapping(s)
+		if err != nil {
+			return added, err
+		}
+		if isNew {
+			added = append(added, m)
+		}
+	}
+	if opened := p.o.Observe.Opened; opened != nil {
+		opened(p, set)
+	}
+	return added, nil
 }
 
 // openStream opens a stream's Kinesis stream and delivery stream.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/data-sink/data-sink/internal/local"
 	"github.com/data-sink/data-sink/internal/local/page"
+	"github.com/data-sink/data-sink/internal/pipeline/ingest"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
@@ -99,11 +100,13 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 		slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level}),
 		slog.NewJSONHandler(file, nil),
 	))
-	live := page.New(page.Options{Streams: streams, Data: v.Data, User: v.User, Password: v.Password, PublicAddr: v.PageAddr, Log: log})
-	var observe local.Observers
+	live := page.New(page.Options{Data: v.Data, User: v.User, Password: v.Password, PublicAddr: v.PageAddr, Log: log})
+	observe := live.Observers()
 	if isTerminal(c.out) {
 		events := &devEvents{out: c.out, now: time.Now}
-		observe = local.Observers{Ingest: events.accepted, Written: events.written}
+		count := observe.Ingest
+		observe.Ingest = func(o ingest.Outcome) { count(o); events.accepted(o) }
+		observe.Written = events.written
 	}
 	pipeline, err := local.Start(alive, local.Options{
 		Streams: streams, Data: v.Data, Addr: v.Addr, S3Addr: v.S3Addr, OperatorAddr: v.Operator, RedisURL: v.RedisURL,
@@ -117,7 +120,7 @@ func (v *devVerb) Run(ctx context.Context, c console) error {
 	watch, unwatch := context.WithCancel(alive)
 	defer unwatch()
 	go live.Run(watch)
-	go v.reload(watch, c, pipeline, live, loaded)
+	go v.reload(watch, c, pipeline, loaded)
 	v.announce(c, pipeline, streams)
 
 	select {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/local"
-	"github.com/data-sink/data-sink/internal/local/page"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
@@ -29,9 +28,9 @@ func fileVersionOf(path string) fileVersion {
 	return fileVersion{info.ModTime(), info.Size()}
 }
 
-// reload passes a changed streams.json to the pipeline and its page until ctx ends. If
+// reload passes a changed streams.json to the pipeline until ctx ends. If
 // the file has problems, it prints them, and the streams stay as they are.
-func (v *devVerb) reload(ctx context.Context, c console, p *local.Pipeline, live *page.Page, loaded fileVersion) {
+func (v *devVerb) reload(ctx context.Context, c console, p *local.Pipeline, loaded fileVersion) {
 	ticker := time.NewTicker(reloadCheck)
 	defer ticker.Stop()
 	for {
@@ -47,7 +46,6 @@ func (v *devVerb) reload(ctx context.Context, c console, p *local.Pipeline, live
 		loaded = now
 		set, err := stream.Load(v.Streams)
 		if err == nil {
-			live.SetStreams(set) // Before the pipeline accepts records of a new stream.
 			err = p.SetStreams(set)
 		}
 		if err != nil {

@@ -9,8 +9,8 @@ import "fmt"
 //
 // at every moment.
 type balance struct {
-	accepted int64 // with those that the queue held at the start
-	found    int64 // of accepted: those that the queue held at the start
+	accepted int64 // with the found ones
+	found    int64 // of accepted: records that an earlier pipeline left
 	// copies counts records that are counted at two places: those that are on the
 	// tap and not acknowledged yet, and those that were delivered twice.
 	copies   int64
@@ -48,13 +48,13 @@ func (m *meter) balance() balance {
 	drained := m.drained.Load() // past the tap
 	bridged := max(m.bridged.Load()+drained, archived+deadAtBridge)
 	forwarded, deadAtDrainer := m.forwarded.Load(), m.deadAtDrainer.Load()
-	tapped := max(m.tapped.Load()+drained, bridged, forwarded)
+	tapped := max(m.tapped.Load()+drained, bridged-m.foundOnTap, forwarded)
 	direct := m.direct.Load()
-	found := m.found.Load()
-	queued := m.pushed.Load() + found
+	queued := m.pushed.Load() + m.foundInRedis
 	settled := forwarded + deadAtDrainer
 	b := balance{
-		accepted: queued + direct, found: found, direct: direct, redis: max(0, queued-settled), tap: tapped - bridged,
+		accepted: queued + m.foundOnTap + direct, found: m.foundInRedis + m.foundOnTap, direct: direct,
+		redis: max(0, queued-settled), tap: m.foundOnTap + tapped - bridged,
 		firehose: bridged - deadAtBridge - archived, archive: archived + direct, dead: deadAtDrainer + deadAtBridge,
 		copies: tapped - forwarded + max(0, settled-queued),
 	}

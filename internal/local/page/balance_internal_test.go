@@ -12,18 +12,19 @@ import (
 func TestTheBalanceAddsUp(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		var m meter
 		n := rapid.Int64Range(0, 1000)
+		accepted, written := n.Draw(t, "accepted by Firehose"), n.Draw(t, "written")
+		m := newMeter("orders", func() (int64, int64) { return accepted, written })
 		m.pushed.Store(n.Draw(t, "pushed"))
-		m.found.Store(n.Draw(t, "found"))
+		m.foundInRedis, m.foundOnTap = n.Draw(t, "found in Redis"), n.Draw(t, "found on the tap")
 		m.direct.Store(n.Draw(t, "direct"))
 		m.forwarded.Store(n.Draw(t, "forwarded"))
 		m.deadAtDrainer.Store(n.Draw(t, "dead at the drainer"))
 		m.tapped.Store(n.Draw(t, "tapped"))
 		m.bridged.Store(n.Draw(t, "bridged"))
 		m.deadAtBridge.Store(n.Draw(t, "dead at the bridge"))
-		m.crossing.took(n.Draw(t, "in Firehose"), 10)
-		m.crossing.wrote(n.Draw(t, "written"))
+		m.drained.Store(n.Draw(t, "drained"))
+		m.crossing.took(n.Draw(t, "in Firehose"))
 		m.missing = n.Draw(t, "missing")
 		b := m.balance()
 		if left, right := b.accepted+b.copies, b.redis+b.missing+b.tap+b.firehose+b.archive+b.dead; left != right {
@@ -37,9 +38,12 @@ func TestTheBalanceAddsUp(t *testing.T) {
 	})
 }
 
+// idle is the progress of a Firehose that accepts nothing.
+func idle() (accepted, written int64) { return 0, 0 }
+
 func TestRecordsAreMissingOnceThreeSamplesSaySo(t *testing.T) {
 	t.Parallel()
-	m := newMeter(testStream)
+	m := newMeter("orders", idle)
 	m.pushed.Store(40)
 	for i, tt := range []struct{ low, missing int64 }{
 		{0, 0}, {40, 0}, {40, 0}, {40, 40}, {30, 30}, {40, 30}, {-5, 0}, {40, 0},
@@ -54,7 +58,7 @@ func TestRecordsAreMissingOnceThreeSamplesSaySo(t *testing.T) {
 // A drainer that has put a claim to the tap before Redis lost it has lost nothing.
 func TestRecordsOnTheTapAreNotMissing(t *testing.T) {
 	t.Parallel()
-	m := newMeter(testStream)
+	m := newMeter("orders", idle)
 	m.pushed.Store(40)
 	m.tapped.Store(25)
 	m.missing = 40

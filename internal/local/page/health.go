@@ -19,10 +19,10 @@ type redisHealth struct {
 // look asks Redis whether it answers and, with policy, for its eviction policy. It
 // reports whether Redis answers.
 func (p *Page) look(ctx context.Context, policy bool) bool {
-	err := p.queue.Ping(ctx)
+	err := p.pipeline.Queue().Ping(ctx)
 	var name string
 	if err == nil && policy {
-		if name, err = p.queue.EvictionPolicy(ctx); err != nil {
+		if name, err = p.pipeline.Queue().EvictionPolicy(ctx); err != nil {
 			p.o.Log.DebugContext(ctx, "page: eviction policy unknown", "error", err)
 			err = nil
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/data-sink/data-sink/internal/local"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/rig/redistest"
 )
 
@@ -118,7 +119,7 @@ func (stuckQueue) Claim(context.Context, string, string, time.Duration, int, int
 	return queue.Claim{}, errors.New("stuck")
 }
 
-func TestPageCountsRecordsThatItFoundAtTheStart(t *testing.T) {
+func TestPageCountsRecordsThatItFoundInRedis(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
 	data := t.TempDir()
@@ -134,7 +135,47 @@ func TestPageCountsRecordsThatItFoundAtTheStart(t *testing.T) {
 	}
 	_ = stop() // The error says that records stay in Redis.
 
-	home = start(t, func(o *local.Options) { o.Data, o.RedisURL = data, redis.URL })
+	home = start(t, func(o *local.Options) {
+		o.Data, o.RedisURL = data, redis.URL
+		// Soon after the records of the first pipeline, no wake-up is due for a new one.
+		o.SweepInterval = time.Second
+	})
+	if got := foundAtStart(t, home); got != "3" {
+		t.Errorf("found %s at the start, want 3", got)
+	}
+	post(t, home, "new")
+	waitFor(t, "all in the archive", func() bool { return allArchived(t, home) })
+	if got := ledgerOf(t, home, "Accepted"); got != "4" {
+		t.Errorf("accepted %s with the found records, want 4", got)
+	}
+}
+
+// deafFirehose accepts nothing.
+type deafFirehose struct{ called *atomic.Bool }
+
+func (f deafFirehose) Put(context.Context, string, []sink.Entry) ([]sink.Failure, error) {
+	f.called.Store(true)
+	return nil, errors.New("the Firehose accepts nothing")
+}
+
+func TestPageCountsRecordsThatItFoundOnTheTap(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	var called atomic.Bool
+	p, stop := startPipeline(t, func(o *local.Options) {
+		o.Data = data
+		o.Seams.Firehose = func(sink.Service) sink.Service { return deafFirehose{&called} }
+	})
+	for range 3 {
+		post(t, homeOf(p), "left behind")
+	}
+	waitFor(t, "all records on the tap", func() bool {
+		n, err := p.OnTap("orders")
+		return n == 3 && err == nil && called.Load()
+	})
+	_ = stop() // The error says that records stay on the tap.
+
+	home := start(t, func(o *local.Options) { o.Data = data })
 	if got := foundAtStart(t, home); got != "3" {
 		t.Errorf("found %s at the start, want 3", got)
 	}

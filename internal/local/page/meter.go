@@ -22,8 +22,9 @@ type meter struct {
 	pushed, direct, forwarded, tapped, throttled, bridged, drained atomic.Int64
 	// Dead letters of the drainer and of the bridge.
 	deadAtDrainer, deadAtBridge atomic.Int64
-	// found is the number of records in the queue when the pipeline started.
-	found atomic.Int64
+	// The numbers of records that were in the queue and on the tap when the pipeline
+	// started. They do not change.
+	foundInRedis, foundOnTap int64
 	// settling is the number of records that are being acknowledged.
 	settling atomic.Int64
 	// slowest is the longest time from receipt to tap or Firehose since the last sample, in ns.
@@ -58,9 +59,10 @@ type rates struct{ accepted, direct, forwarded, tapped, bridged, drained, archiv
 // history is the last minutes of a stream: values of one second each.
 type history struct{ depth, accepted, direct, forwarded, latency, age series }
 
-func newMeter(s stream.Stream) *meter {
-	m := &meter{name: s.Name}
-	m.stream.Store(&s)
+// newMeter returns the meter of a stream. progress returns the number of bytes that its
+// Firehose has accepted and written.
+func newMeter(name string, progress func() (accepted, written int64)) *meter {
+	m := &meter{name: name, crossing: crossing{progress: progress}}
 	m.touched.Store(true)
 	return m
 }
@@ -117,54 +119,52 @@ func (m *meter) age(now time.Time) time.Duration {
 }
 
 // crossing counts the records in the objects that Firehose has written. Firehose
-// knows bytes only, so the batches of the bridge queue up with their bytes, and are
-// in the archive as soon as the objects have as many bytes. The order of two shards
-// can differ for a moment. When everything is written the number is exact.
+// counts bytes only, and objects have the bytes in the order in which Firehose accepted
+// them. So a batch is in an object at the latest when the objects have as many bytes as
+// Firehose had accepted after the batch. It is safe for concurrent use.
 type crossing struct {
+	// progress returns the number of bytes that Firehose has accepted and written.
+	progress func() (accepted, written int64)
+
 	mu      sync.Mutex
-	line    []crossingBatch
-	bytes   int64 // in objects, beyond the batches that are in the archive
-	records int64 // in objects
+	line    []crossingBatch // not in objects yet
+	records int64           // in objects
 }
 
-type crossingBatch struct{ records, bytes int64 }
+// crossingBatch is records that Firehose has accepted, and the number of bytes that it
+// had accepted then.
+type crossingBatch struct{ records, accepted int64 }
 
 // longestLine limits the batches in the line. Further ones are merged with the last.
 const longestLine = 4096
 
-// took adds a batch that the bridge or the drainer has sent to Firehose. A batch that failed can
-// have bytes without records.
-func (c *crossing) took(records, bytes int64) {
+// took adds records that Firehose has accepted.
+func (c *crossing) took(records int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	accepted, written := c.progress()
 	if n := len(c.line); n == longestLine {
 		c.line[n-1].records += records
-		c.line[n-1].bytes += bytes
+		c.line[n-1].accepted = accepted
 	} else {
-		c.line = append(c.line, crossingBatch{records, bytes})
+		c.line = append(c.line, crossingBatch{records, accepted})
 	}
-	c.match()
+	c.match(written)
 }
 
-// wrote adds the bytes of an object.
-func (c *crossing) wrote(bytes int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.bytes += bytes
-	c.match()
-}
-
-func (c *crossing) match() {
-	n := 0
-	for ; n < len(c.line) && c.line[n].bytes <= c.bytes; n++ {
-		c.bytes -= c.line[n].bytes
-		c.records += c.line[n].records
-	}
-	c.line = append(c.line[:0], c.line[n:]...)
-}
-
+// archived returns the number of records in objects.
 func (c *crossing) archived() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	_, written := c.progress()
+	c.match(written)
 	return c.records
+}
+
+func (c *crossing) match(written int64) {
+	n := 0
+	for ; n < len(c.line) && c.line[n].accepted <= written; n++ {
+		c.records += c.line[n].records
+	}
+	c.line = append(c.line[:0], c.line[n:]...)
 }

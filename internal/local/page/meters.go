@@ -2,12 +2,13 @@ package page
 
 import (
 	"context"
-	"slices"
+	"fmt"
 
+	"github.com/data-sink/data-sink/internal/local"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// meters are the meters of all streams. They are immutable: SetStreams replaces them.
+// meters are the meters of all streams. They are immutable: setStreams replaces them.
 type meters struct {
 	all    []*meter          // in the order of streams.json
 	byName map[string]*meter // by the stream's name and by its AWS name
@@ -19,52 +20,42 @@ func (p *Page) meter(name string) *meter { return p.meters.Load().byName[name] }
 // all returns the meters of all streams.
 func (p *Page) all() []*meter { return p.meters.Load().all }
 
-// SetStreams changes the streams while the pipeline runs. A stream that is missing
-// in the new set remains, as a retired stream. The counters of a stream do not
-// change. Calls must not overlap.
-func (p *Page) SetStreams(set *stream.Set) {
-	next := &meters{byName: make(map[string]*meter)}
-	add := func(m *meter) {
-		next.all = append(next.all, m)
-		next.byName[m.name] = m
-		next.byName[stream.ResourceName(p.o.Deployment, m.name)] = m
+// setStreams makes a meter for each new stream. The counters of other streams do not
+// change. The pipeline calls it before the records of the new streams move.
+func (p *Page) setStreams(pipeline *local.Pipeline, set *stream.Set) {
+	if p.pipeline == nil {
+		p.pipeline = pipeline
 	}
-	var added []*meter
+	next := &meters{byName: make(map[string]*meter)}
 	for _, s := range set.All() {
 		m := p.meter(s.Name)
 		if m == nil {
-			m = newMeter(s)
-			added = append(added, m)
+			m = newMeter(s.Name, func() (int64, int64) { return pipeline.Delivered(s.Name) })
+			if err := p.find(m); err != nil {
+				p.o.Log.Warn("page: counting the records of an earlier pipeline", "stream", s.Name, "error", err)
+			}
 		}
 		m.stream.Store(&s)
-		add(m)
+		next.all = append(next.all, m)
+		next.byName[s.Name] = m
+		next.byName[stream.ResourceName(p.o.Deployment, s.Name)] = m
 	}
-	for _, m := range p.all() {
-		if !slices.Contains(next.all, m) {
-			retired := *m.stream.Load()
-			retired.Retired = true
-			m.stream.Store(&retired)
-			add(m)
-		}
-	}
-	p.find(added)
 	p.meters.Store(next)
 }
 
-// find counts the records that the queues of streams hold before the pipeline uses
-// them. An external Redis can hold some.
-func (p *Page) find(streams []*meter) {
-	if p.queue == nil {
-		return
-	}
+// find counts the records that an earlier pipeline left in an external Redis and on the
+// tap.
+func (p *Page) find(m *meter) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*every)
 	defer cancel()
-	for _, m := range streams {
-		state, err := p.queue.Inspect(ctx, m.name)
-		if err != nil {
-			p.o.Log.WarnContext(ctx, "page: reading the queue", "stream", m.name, "error", err)
-			return
-		}
-		m.found.Store(state.Depth + state.ClaimedRecords)
+	var err error
+	if m.foundOnTap, err = p.pipeline.OnTap(m.name); err != nil {
+		return err
 	}
+	state, err := p.pipeline.Queue().Inspect(ctx, m.name)
+	if err != nil {
+		return fmt.Errorf("reading the queue: %w", err)
+	}
+	m.foundInRedis = state.Depth + state.ClaimedRecords
+	return nil
 }

@@ -12,23 +12,18 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/local"
-	"github.com/data-sink/data-sink/internal/local/cloud"
-	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
-	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // Options configures a Page.
 type Options struct {
-	// Streams, Deployment, Data, User and Password are the pipeline's own options.
-	// The default of Deployment is "datasink".
-	Streams    *stream.Set
+	// Deployment, Data, User and Password are the pipeline's own options. The default
+	// of Deployment is "datasink".
 	Deployment string
 	Data       string
 	User       string
@@ -44,19 +39,15 @@ type Options struct {
 
 // Page is the page of one pipeline. It is safe for concurrent use.
 //
-// Pass Seams to the pipeline, start the pipeline, call Run in a goroutine, and call
-// Heal before the pipeline stops.
+// Pass Seams and Observers to the pipeline, start the pipeline, call Run in a goroutine,
+// and call Heal before the pipeline stops.
 type Page struct {
-	o       Options
-	archive string          // the folder of the objects
-	left    map[string]bool // Firehose's buffers of an earlier process
-	meters  atomic.Pointer[meters]
-	faults  [len(faultKinds)]fault
-	requests
-
-	// The pipeline sets queue and drainer while it starts.
-	queue   local.Queue
-	drainer *cloud.Function
+	o        Options
+	archive  string          // the folder of the objects
+	pipeline *local.Pipeline // is set while the pipeline starts
+	meters   atomic.Pointer[meters]
+	faults   [len(faultKinds)]fault
+	requests requests
 
 	mu       sync.Mutex
 	samples  int64
@@ -65,7 +56,6 @@ type Page struct {
 	apiTime  time.Duration
 	sent     sentResult
 	redis    redisHealth
-	started  time.Time
 	sweeping atomic.Bool
 	sweepTo  time.Time // the end of the sweeps that follow a fault
 	sweeps   sync.WaitGroup
@@ -89,17 +79,8 @@ func New(o Options) *Page {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	p := &Page{
-		o: o, archive: filepath.Join(o.Data, "archive"), started: o.Now(),
-		left: make(map[string]bool),
-	}
+	p := &Page{o: o, archive: filepath.Join(o.Data, "archive")}
 	p.meters.Store(&meters{})
-	p.SetStreams(o.Streams)
-	// A malformed pattern matches no file.
-	buffers, _ := filepath.Glob(filepath.Join(o.Data, "firehose", "*", "*.buffer"))
-	for _, path := range buffers {
-		p.left[strings.TrimSuffix(filepath.Base(path), ".buffer")] = true
-	}
 	p.faults[drainerKilled].alive, p.faults[drainerKilled].kill = context.WithCancel(context.Background())
 	return p
 }
@@ -156,12 +137,13 @@ func (p *Page) sample(ctx context.Context) {
 		}
 		m.sample(now, elapsed)
 	}
-	answered, spent := p.answered.Load(), p.nanoseconds.Load()
-	p.apiRate = float64(answered-p.before.answered) / elapsed
-	if n := answered - p.before.answered; n > 0 {
-		p.apiTime = time.Duration((spent - p.before.nanoseconds) / n)
+	answered, spent := p.requests.answered.Load(), p.requests.nanoseconds.Load()
+	before := &p.requests.before
+	p.apiRate = float64(answered-before.answered) / elapsed
+	if n := answered - before.answered; n > 0 {
+		p.apiTime = time.Duration((spent - before.nanoseconds) / n)
 	}
-	p.before.answered, p.before.nanoseconds = answered, spent
+	before.answered, before.nanoseconds = answered, spent
 	p.sampled = now
 	p.samples++
 }
@@ -178,9 +160,9 @@ type inspection struct {
 func (p *Page) inspect(ctx context.Context, m *meter) (inspection, bool) {
 	// Records are counted after Redis has accepted them, and after it has removed
 	// them. Those that are being acknowledged may be counted or not.
-	queued := m.pushed.Load() + m.found.Load()
+	queued := m.pushed.Load() + m.foundInRedis
 	settling := m.settling.Load()
-	state, err := p.queue.Inspect(ctx, m.name)
+	state, err := p.pipeline.Queue().Inspect(ctx, m.name)
 	if err != nil {
 		p.o.Log.DebugContext(ctx, "page: reading the queue", "stream", m.name, "error", err)
 		m.touched.Store(true)
@@ -205,33 +187,25 @@ func (p *Page) sweepAfterFault(ctx context.Context) {
 	for _, m := range p.all() {
 		waits = waits || m.waits.Load()
 	}
-	if !due || !waits || p.drainer == nil || !p.sweeping.CompareAndSwap(false, true) {
+	if !due || !waits || !p.sweeping.CompareAndSwap(false, true) {
 		return
 	}
 	p.sweeps.Go(func() {
 		defer p.sweeping.Store(false)
-		if _, err := p.drainer.Invoke(context.WithoutCancel(ctx), []byte(drain.SweepEvent)); err != nil {
+		if err := p.pipeline.Sweep(context.WithoutCancel(ctx)); err != nil {
 			p.o.Log.DebugContext(ctx, "page: sweep failed", "error", err)
 		}
 	})
 }
 
-// Seams returns the seams that watch the pipeline, inject faults and serve the page
+// Seams returns the seams that inject faults, keep the newest records and serve the page
 // beside the HTTP API. Only one pipeline can have them.
 func (p *Page) Seams() local.Seams {
 	return local.Seams{
-		Outcomes: p.watchOutcomes,
-		IngestQueue: func(q local.Queue) local.Queue {
-			p.queue = q
-			p.find(p.all())
-			return &watchedQueue{Queue: q, page: p}
-		},
+		IngestQueue:  func(q local.Queue) local.Queue { return &watchedQueue{Queue: q, page: p} },
 		DrainerQueue: func(q local.Queue) local.Queue { return &watchedQueue{Queue: q, page: p, drainer: true} },
 		Kinesis:      p.watchKinesis,
-		Firehose:     p.watchFirehose,
-		Packed:       p.watchPacked,
 		Archive:      p.watchArchive,
-		Deliver:      p.watchDeliver,
 		Invoke:       p.watchFunction,
 		API:          p.serve,
 	}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/data-sink/data-sink/internal/local"
 	"github.com/data-sink/data-sink/internal/local/page"
-	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
@@ -21,18 +20,33 @@ var quiet = slog.New(slog.DiscardHandler)
 // start runs a quick pipeline with its page and returns its URL.
 func start(t *testing.T, change func(*local.Options)) string {
 	t.Helper()
-	home, stop := startUntil(t, change)
+	p, stop := startPipeline(t, change)
+	stopAtEnd(t, stop)
+	return homeOf(p)
+}
+
+func stopAtEnd(t *testing.T, stop func() error) {
 	t.Cleanup(func() {
 		if err := stop(); err != nil && !strings.Contains(err.Error(), "context canceled") {
 			t.Errorf("Stop: %v", err)
 		}
 	})
-	return home
 }
 
-// startUntil is like start, but the caller stops the pipeline. The page's seams wrap
-// the seams of the drainer's queue and of Firehose that change sets.
+// startUntil is like start, but the caller stops the pipeline.
 func startUntil(t *testing.T, change func(*local.Options)) (home string, stop func() error) {
+	t.Helper()
+	p, stop := startPipeline(t, change)
+	return homeOf(p), stop
+}
+
+func homeOf(p *local.Pipeline) string { return "http://" + p.Addr().String() + "/" }
+
+// startPipeline runs a quick pipeline with its page. stop does not wait until the
+// pipeline is empty. The seam of the drainer's queue that
+// change sets is inside of the page's seam. Of the other seams, change sets that of
+// Firehose only.
+func startPipeline(t *testing.T, change func(*local.Options)) (p *local.Pipeline, stop func() error) {
 	t.Helper()
 	streams, err := stream.Load("../../../streams.json")
 	if err != nil {
@@ -46,17 +60,14 @@ func startUntil(t *testing.T, change func(*local.Options)) (home string, stop fu
 		change(&o)
 	}
 	under, firehose := o.Seams.DrainerQueue, o.Seams.Firehose
-	live := page.New(page.Options{Streams: o.Streams, Data: o.Data, User: o.User, Password: o.Password, Log: quiet})
-	o.Seams = live.Seams()
+	live := page.New(page.Options{Data: o.Data, User: o.User, Password: o.Password, Log: quiet})
+	o.Seams, o.Observe = live.Seams(), live.Observers()
+	o.Seams.Firehose = firehose
 	if under != nil {
 		watch := o.Seams.DrainerQueue
 		o.Seams.DrainerQueue = func(q local.Queue) local.Queue { return watch(under(q)) }
 	}
-	if firehose != nil {
-		watch := o.Seams.Firehose
-		o.Seams.Firehose = func(s sink.Service) sink.Service { return watch(firehose(s)) }
-	}
-	p, err := local.Start(t.Context(), o)
+	p, err = local.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +77,7 @@ func startUntil(t *testing.T, change func(*local.Options)) (home string, stop fu
 		defer close(done)
 		live.Run(ctx)
 	}()
-	return "http://" + p.Addr().String() + "/", func() error {
+	return p, func() error {
 		live.Heal()
 		cancel()
 		<-done

@@ -137,7 +137,7 @@ func (p *Page) tally(t totals) tally {
 		Answer: b.answer(!p.redis.downSince.IsZero()), Accepted: count(b.accepted), Copies: count(b.copies),
 		Redis: count(b.redis), Missing: count(b.missing), Tap: count(b.tap), Firehose: count(b.firehose),
 		Archive: count(b.archive), Direct: count(b.direct), Dead: count(b.dead),
-		Refused: count(p.refused.Load()), Found: count(b.found), Throttled: count(t.throttled),
+		Refused: count(p.requests.refused.Load()), Found: count(b.found), Throttled: count(t.throttled),
 	}
 	if all := b.accepted + b.copies; all > 0 {
 		l.Done = 1000 * (b.archive + b.dead) / all

@@ -5,112 +5,43 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/data-sink/data-sink/internal/local/cloud"
-	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-// The bytes of objects become a number of records, in any order of the events.
+// The bytes in objects become a number of records, in any order of the events.
 func TestCrossingCountsRecordsByBytes(t *testing.T) {
 	t.Parallel()
-	var c crossing
-	want := func(records int64) {
+	var accepted, written int64
+	c := crossing{progress: func() (int64, int64) { return accepted, written }}
+	took := func(records, bytes int64) {
+		accepted += bytes
+		c.took(records)
+	}
+	want := func(records, inObjects int64) {
 		t.Helper()
+		written = inObjects
 		if got := c.archived(); got != records {
-			t.Errorf("%d records archived, want %d", got, records)
+			t.Errorf("%d records archived with %d bytes in objects, want %d", got, inObjects, records)
 		}
 	}
-	c.took(10, 1000)
-	c.took(0, 50) // a batch that failed with some bytes delivered
-	c.took(5, 500)
-	c.wrote(999)
-	want(0)
-	c.wrote(1)
-	want(10)
-	c.wrote(550)
-	want(15)
-	c.wrote(70) // written before the bridge has answered
-	want(15)
-	c.took(7, 70)
-	want(22)
+	took(10, 1000)
+	took(0, 50) // a batch that failed after Firehose had accepted some bytes
+	took(5, 500)
+	want(0, 999)
+	want(10, 1000)
+	want(15, 1550)
+	accepted, written = 1620, 1620 // before the bridge calls its observer
+	took(7, 0)
+	want(22, 1620)
 	for range 2 * longestLine {
-		c.took(1, 10)
+		took(1, 10)
 	}
 	if len(c.line) > longestLine {
 		t.Errorf("%d batches are kept, want %d at most", len(c.line), longestLine)
 	}
-	c.wrote(20 * longestLine)
-	want(22 + 2*longestLine)
-}
-
-func TestContentLengthLooksIntoGzip(t *testing.T) {
-	t.Parallel()
-	for _, size := range []int{0, 1, 100, 300_000} {
-		for _, gzipped := range []bool{false, true} {
-			var b bytes.Buffer
-			c := &contentLength{w: &b, gzipped: gzipped}
-			body := bytes.Repeat([]byte("x"), size)
-			if gzipped {
-				z := gzip.NewWriter(c)
-				if _, err := z.Write(body); err != nil {
-					t.Fatal(err)
-				}
-				if err := z.Close(); err != nil {
-					t.Fatal(err)
-				}
-			} else if _, err := c.Write(body); err != nil {
-				t.Fatal(err)
-			}
-			if got := c.length(); got != int64(size) {
-				t.Errorf("gzip %v: length %d, want %d", gzipped, got, size)
-			}
-		}
-	}
-}
-
-// The name of an object is the name of its buffer, whatever extension the stream has.
-func TestBufferOfAnObject(t *testing.T) {
-	t.Parallel()
-	const name = "2026-11-22-23-08-00-00000000-0000-4000-8000-000000000000"
-	for _, extension := range []string{"", ".gz", ".json.gz", ".ndjson"} {
-		if got := bufferOf("orders/dt=2026-11-22/hour=23/datasink.orders-1-" + name + extension); got != name {
-			t.Errorf("bufferOf an object with the extension %q = %q, want %q", extension, got, name)
-		}
-	}
-}
-
-func TestSettledRecords(t *testing.T) {
-	t.Parallel()
-	var records []cloud.EventRecord
-	for i := range 4 {
-		records = append(records, cloud.EventRecord{
-			Stream: "datasink.orders", Record: cloud.Record{
-				SequenceNumber: strconv.Itoa(i), ArrivedAt: time.UnixMilli(1000_500 + int64(i)*1000), Data: []byte("x"),
-				PartitionKey: `"approximateArrivalTimestamp":2000`, // looks like the end of a record
-			},
-		})
-	}
-	event := cloud.KinesisEvent(records...)
-	for _, tt := range []struct {
-		answer string
-		since  int64
-		want   int64
-	}{
-		{``, 0, 4},
-		{`{"batchItemFailures":[]}`, 0, 4},
-		{`{"batchItemFailures":[{"itemIdentifier":"2"}]}`, 0, 2},
-		{`{"batchItemFailures":[{"itemIdentifier":"0"}]}`, 0, 0},
-		{`{}`, 1002, 2}, // the others arrived before the start
-		{`no JSON`, 0, 0},
-	} {
-		if got := settledRecords(event, []byte(tt.answer), time.Unix(tt.since, 0)); got != tt.want {
-			t.Errorf("settledRecords(%q, since %d) = %d, want %d", tt.answer, tt.since, got, tt.want)
-		}
-	}
+	want(22+2*longestLine, accepted)
 }
 
 func TestPreview(t *testing.T) {
@@ -196,5 +127,3 @@ func TestSeriesForgetsTheOldest(t *testing.T) {
 		t.Errorf("%d values from %v to %v", len(all), all[0], all[len(all)-1])
 	}
 }
-
-var testStream = stream.Stream{Name: "orders"}

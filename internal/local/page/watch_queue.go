@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/data-sink/data-sink/internal/local"
-	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 )
 
@@ -120,15 +119,7 @@ func (q *watchedQueue) settled(c queue.Claim, held bool, left, dead int) {
 	}
 	m.touched.Store(true)
 	m.deadAtDrainer.Add(int64(dead))
-	forwarded := len(c.Envelopes) - left - dead
-	m.forwarded.Add(int64(forwarded))
-	if forwarded == 0 {
-		return
-	}
-	// The first envelope of a claim is the oldest, or close to it.
-	if at, err := envelope.ReceivedAt(c.Envelopes[0]); err == nil {
-		m.passed(q.page.o.Now().Sub(at))
-	}
+	m.forwarded.Add(int64(len(c.Envelopes) - left - dead))
 }
 
 // Reclaim returns claims whose lease has run out.
