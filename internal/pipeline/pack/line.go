@@ -2,14 +2,13 @@ package pack
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+	"github.com/data-sink/data-sink/internal/pipeline/logline"
 )
 
 // LogPacked is the message of the log line of a packed record that Firehose
@@ -51,26 +50,19 @@ func (l Line) Log(ctx context.Context, log *slog.Logger) {
 	log.InfoContext(ctx, LogPacked, attributes...)
 }
 
-// ParseLine parses one line of a log: JSON, with slog's or Lambda's names for
-// time and message, or slog's text form. ok is false, without an error, for a
-// line with another message. A line of a packed record is an error if it lacks an
-// attribute. It may lack the shard, and both sequence numbers.
+// ParseLine parses one line of a log; see logline.Parse. ok is false, without an
+// error, for a line with another message. A line of a packed record is an error if it
+// lacks an attribute. It may lack the shard, and both sequence numbers.
 func ParseLine(text []byte) (l Line, ok bool, err error) {
-	f, isJSON := parseJSON(text)
-	if !isJSON {
-		f = parseText(string(text))
-	}
-	if f.Msg != LogPacked && f.Message != LogPacked {
+	f, ok := logline.Parse(text, LogPacked)
+	if !ok {
 		return Line{}, false, nil
 	}
 	l = Line{
-		LoggedAt: f.Time, Stream: f.Stream, Bytes: f.Bytes, Records: f.Records,
-		Shard: f.Shard, FirstSequence: f.FirstSequence, LastSequence: f.LastSequence,
+		LoggedAt: f.LoggedAt, Stream: f.Text("stream"), Bytes: f.Number("bytes"), Records: f.Number("records"),
+		Shard: f.Text("shard"), FirstSequence: f.Text("firstSequence"), LastSequence: f.Text("lastSequence"),
 	}
-	if l.LoggedAt.IsZero() {
-		l.LoggedAt = f.Timestamp
-	}
-	l.Hash, err = strconv.ParseUint(f.Hash, 16, 64)
+	l.Hash, err = strconv.ParseUint(f.Text("hash"), 16, 64)
 	if err != nil || !l.complete() {
 		return Line{}, false, fmt.Errorf("parsing the log line of a packed record: malformed line %.300q", text)
 	}
@@ -80,44 +72,4 @@ func ParseLine(text []byte) (l Line, ok bool, err error) {
 func (l Line) complete() bool {
 	sequenced := (l.FirstSequence == "") == (l.LastSequence == "")
 	return !l.LoggedAt.IsZero() && l.Stream != "" && sequenced && l.Bytes > 0 && l.Records > 0
-}
-
-// fields are the attributes of a line.
-type fields struct {
-	Msg           string    `json:"msg"`
-	Message       string    `json:"message"`
-	Time          time.Time `json:"time"`
-	Timestamp     time.Time `json:"timestamp"`
-	Stream        string    `json:"stream"`
-	Bytes         int       `json:"bytes"`
-	Records       int       `json:"records"`
-	Hash          string    `json:"hash"`
-	Shard         string    `json:"shard"`
-	FirstSequence string    `json:"firstSequence"`
-	LastSequence  string    `json:"lastSequence"`
-}
-
-func parseJSON(text []byte) (f fields, ok bool) {
-	ok = json.Unmarshal(text, &f) == nil
-	return f, ok
-}
-
-// parseText parses key=value pairs. Of the values of a packed record's line only
-// an empty shard is quoted. A malformed value stays zero.
-func parseText(text string) fields {
-	pairs := make(map[string]string)
-	for pair := range strings.FieldsSeq(text) {
-		if key, value, ok := strings.Cut(pair, "="); ok {
-			pairs[key] = strings.Trim(value, `"`)
-		}
-	}
-	f := fields{
-		Msg: pairs["msg"], Message: pairs["message"], Stream: pairs["stream"], Hash: pairs["hash"],
-		Shard: pairs["shard"], FirstSequence: pairs["firstSequence"], LastSequence: pairs["lastSequence"],
-	}
-	f.Time, _ = time.Parse(time.RFC3339Nano, pairs["time"])
-	f.Timestamp, _ = time.Parse(time.RFC3339Nano, pairs["timestamp"])
-	f.Bytes, _ = strconv.Atoi(pairs["bytes"])
-	f.Records, _ = strconv.Atoi(pairs["records"])
-	return f
 }
