@@ -90,7 +90,7 @@ func (v *credentialsLsVerb) Run(ctx context.Context, c console) error {
 	lines := []clientLine{}
 	var rows [][]string
 	for _, client := range secret.Clients() {
-		l := clientLine{Name: client.Name, Passwords: len(client.Passwords), Plain: client.CountPlain(), Streams: client.Streams}
+		l := clientLine{Name: client.Name, Passwords: len(client.Passwords), Plain: len(client.Plain()), Streams: client.Streams}
 		for _, password := range created[client.Name] {
 			l.Created = append(l.Created, passwordCreated(password))
 		}

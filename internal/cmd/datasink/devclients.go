@@ -77,7 +77,10 @@ func (v *devVerb) setClient(secret *clients.Secret, c *devClients) (changed bool
 	client, err := secret.Lookup(c.user)
 	exists := err == nil
 	if exists {
-		if c.password, _ = client.Plain(); v.Password == "" || v.Password == c.password {
+		if plain := client.Plain(); len(plain) > 0 {
+			c.password = plain[len(plain)-1]
+		}
+		if v.Password == "" || v.Password == c.password {
 			return false, nil
 		}
 		if err := secret.Revoke(c.user); err != nil {

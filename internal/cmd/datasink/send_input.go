@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"os"
 	"time"
@@ -45,7 +44,7 @@ func (v *sendVerb) bodies(ctx context.Context, b *bar) iter.Seq2[post.Body, erro
 			c.lines = v.Batch
 		}
 		for first := v.Skip; ; {
-			body, ok, err := c.next()
+			body, ok, err := c.next(ctx)
 			if err != nil {
 				yield(post.Body{}, err)
 			}
@@ -71,7 +70,7 @@ type collector struct {
 }
 
 // next returns the next body. ok is false at the end of the input.
-func (c *collector) next() (body post.Body, ok bool, err error) {
+func (c *collector) next(ctx context.Context) (body post.Body, ok bool, err error) {
 	var expired <-chan time.Time
 	for {
 		if c.held == nil {
@@ -83,6 +82,8 @@ func (c *collector) next() (body post.Body, ok bool, err error) {
 				c.held = &p
 			case <-expired:
 				return body, true, nil
+			case <-ctx.Done():
+				return body, false, context.Cause(ctx)
 			}
 		}
 		p := c.held
@@ -104,7 +105,8 @@ func (c *collector) next() (body post.Body, ok bool, err error) {
 	}
 }
 
-// read sends the pieces of all files after the first v.Skip, and closes pieces.
+// read sends the pieces of all files after the first v.Skip, and closes pieces. It stops
+// when ctx ends, except during a read of standard input.
 func (v *sendVerb) read(ctx context.Context, b *bar, pieces chan<- piece) {
 	defer close(pieces)
 	by, index := replay.Whole, 0
@@ -116,20 +118,15 @@ func (v *sendVerb) read(ctx context.Context, b *bar, pieces chan<- piece) {
 		files = []string{"-"}
 	}
 	for _, name := range files {
-		source := name
+		source, file := name, os.Stdin
+		var err error
 		if name == "-" {
 			source = "standard input"
+		} else {
+			file, err = os.Open(name)
 		}
-		send := func(p piece) error {
-			select {
-			case pieces <- p:
-				return nil
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		}
-		err := read(ctx, name, func(r io.Reader) error {
-			return by.Split(r, func(body []byte) error {
+		if err == nil {
+			err = by.Split(file, func(body []byte) error {
 				if v.NDJSON && (string(body) == "\n" || string(body) == "\r") {
 					return nil
 				}
@@ -137,13 +134,24 @@ func (v *sendVerb) read(ctx context.Context, b *bar, pieces chan<- piece) {
 					b.add(v.length(post.Body{Bytes: body}))
 					return nil
 				}
-				return send(piece{source: source, bytes: body})
+				return give(ctx, pieces, piece{source: source, bytes: body})
 			})
-		})
+			_ = file.Close() // It was only read.
+		}
 		if err != nil {
-			_ = send(piece{err: fmt.Errorf("reading %s: %w", source, err)}) // Nobody receives it after an interrupt.
+			_ = give(ctx, pieces, piece{err: fmt.Errorf("reading %s: %w", source, err)}) // Nobody receives it after an interrupt.
 			return
 		}
+	}
+}
+
+// give sends a piece, or returns the cause of the end of ctx.
+func give(ctx context.Context, pieces chan<- piece, p piece) error {
+	select {
+	case pieces <- p:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
@@ -167,43 +175,4 @@ func (v *sendVerb) size() int64 {
 		total += info.Size()
 	}
 	return total
-}
-
-// read calls use with the content of a file, or with standard input for "-".
-func read(ctx context.Context, name string, use func(io.Reader) error) error {
-	if name == "-" {
-		return use(untilInterrupt{ctx, os.Stdin})
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }()
-	return use(f)
-}
-
-// untilInterrupt is a reader whose Read returns when ctx ends, even if r blocks. It
-// must not be used after that.
-type untilInterrupt struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (u untilInterrupt) Read(p []byte) (int, error) {
-	type result struct {
-		n   int
-		err error
-	}
-	done := make(chan result, 1)
-	own := make([]byte, len(p)) // the caller may reuse p after ctx has ended
-	go func() {
-		n, err := u.r.Read(own)
-		done <- result{n, err}
-	}()
-	select {
-	case <-u.ctx.Done():
-		return 0, context.Cause(u.ctx)
-	case r := <-done:
-		return copy(p, own[:r.n]), r.err
-	}
 }

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -15,6 +14,8 @@ import (
 	"strings"
 
 	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 var (
@@ -30,12 +31,12 @@ const maxSecret = 64 << 10
 
 // Client is an entry of the secret.
 type Client struct {
-	Name string
+	Name string `json:"-"`
 	// Passwords are all valid at the same time, oldest first. Each is plain text, or
 	// "sha256:" followed by the hex digest.
-	Passwords []string
+	Passwords []string `json:"passwords"`
 	// Streams are the names and patterns of the grant; nil grants all streams.
-	Streams []string
+	Streams []string `json:"streams,omitempty"`
 }
 
 // Secret is the content of a clients' secret. It keeps the order of the clients.
@@ -46,87 +47,53 @@ func Parse(content []byte) (*Secret, error) {
 	if _, err := basicauth.Parse(content); err != nil {
 		return nil, fmt.Errorf("reading the clients' secret: %w", err)
 	}
-	d := json.NewDecoder(bytes.NewReader(content))
 	s := new(Secret)
-	_, _ = d.Token() // basicauth has checked that it is an object.
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return nil, errors.New("reading the clients' secret: malformed")
+	d := jsontext.NewDecoder(bytes.NewReader(content))
+	_, err := d.ReadToken() // the opening brace
+	for err == nil && d.PeekKind() != '}' {
+		var name jsontext.Token
+		if name, err = d.ReadToken(); err != nil {
+			break
 		}
-		c, err := decode(d)
-		if err != nil {
-			return nil, errors.New("reading the clients' secret: malformed")
+		c := Client{Name: name.String()}
+		if d.PeekKind() == '"' {
+			c.Passwords = make([]string, 1)
+			err = json.UnmarshalDecode(d, &c.Passwords[0])
+		} else {
+			err = json.UnmarshalDecode(d, &c)
 		}
-		c.Name = fmt.Sprint(name)
 		s.clients = append(s.clients, c)
 	}
+	if err != nil {
+		return nil, errors.New("reading the clients' secret: malformed")
+	}
 	return s, nil
-}
-
-// fields is the form of a client with several passwords or a grant.
-type fields struct {
-	Passwords []string `json:"passwords"`
-	Streams   []string `json:"streams,omitempty"`
-}
-
-func decode(d *json.Decoder) (Client, error) {
-	var value json.RawMessage
-	if err := d.Decode(&value); err != nil {
-		return Client{}, err
-	}
-	var password string
-	if json.Unmarshal(value, &password) == nil {
-		return Client{Passwords: []string{password}}, nil
-	}
-	var f fields
-	err := json.Unmarshal(value, &f)
-	return Client{Passwords: f.Passwords, Streams: f.Streams}, err
 }
 
 // Encode returns the content of the secret. It returns an error if the content is
 // too large or if the functions would not accept it.
 func (s *Secret) Encode() ([]byte, error) {
 	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, c := range s.clients {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		var value any = fields{c.Passwords, c.Streams}
+	e := jsontext.NewEncoder(&b)
+	err := e.WriteToken(jsontext.BeginObject)
+	for _, c := range s.clients {
+		var value any = c
 		if len(c.Passwords) == 1 && c.Streams == nil {
 			value = c.Passwords[0]
 		}
-		name, err := encode(c.Name)
-		if err != nil {
-			return nil, err
-		}
-		content, err := encode(value)
-		if err != nil {
-			return nil, err
-		}
-		b.Write(name)
-		b.WriteByte(':')
-		b.Write(content)
+		err = errors.Join(err, e.WriteToken(jsontext.String(c.Name)), json.MarshalEncode(e, value))
 	}
-	b.WriteByte('}')
-	if b.Len() > maxSecret {
-		return nil, fmt.Errorf("the clients' secret would have %d bytes, want at most %d", b.Len(), maxSecret)
+	if err = errors.Join(err, e.WriteToken(jsontext.EndObject)); err != nil {
+		return nil, errors.New("encoding the clients' secret: a name or a grant is not valid UTF-8")
 	}
-	if _, err := basicauth.Parse(b.Bytes()); err != nil {
+	content := bytes.TrimSpace(b.Bytes())
+	if len(content) > maxSecret {
+		return nil, fmt.Errorf("the clients' secret would have %d bytes, want at most %d", len(content), maxSecret)
+	}
+	if _, err := basicauth.Parse(content); err != nil {
 		return nil, err
 	}
-	return b.Bytes(), nil
-}
-
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return content, nil
 }
 
 // Clients returns all clients.
@@ -142,25 +109,9 @@ func (s *Secret) Lookup(name string) (Client, error) {
 	return Client{}, fmt.Errorf("client %q: %w", name, ErrUnknown)
 }
 
-// Plain returns the newest password that the secret holds as plain text.
-func (c Client) Plain() (password string, ok bool) {
-	for _, p := range slices.Backward(c.Passwords) {
-		if !strings.HasPrefix(p, hashPrefix) {
-			return p, true
-		}
-	}
-	return "", false
-}
-
-// CountPlain returns the number of passwords that the secret holds as plain text.
-func (c Client) CountPlain() int {
-	n := 0
-	for _, p := range c.Passwords {
-		if !strings.HasPrefix(p, hashPrefix) {
-			n++
-		}
-	}
-	return n
+// Plain returns the passwords that the secret holds as plain text, oldest first.
+func (c Client) Plain() []string {
+	return slices.DeleteFunc(slices.Clone(c.Passwords), func(p string) bool { return strings.HasPrefix(p, hashPrefix) })
 }
 
 // Add adds a client with one password. The client may write to the given streams, or

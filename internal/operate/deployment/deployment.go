@@ -102,11 +102,11 @@ func (o Options) api(ctx context.Context, url, user string, open func(context.Co
 	if err != nil {
 		return API{}, fmt.Errorf("%w: set --user and --password to those of an existing client", err)
 	}
-	plain, ok := client.Plain()
-	if !ok {
+	plain := client.Plain()
+	if len(plain) == 0 {
 		return API{}, fmt.Errorf("client %q: the clients' secret holds only hashes of its passwords: set --password or DATASINK_PASSWORD", api.User)
 	}
-	api.Password = plain
+	api.Password = plain[len(plain)-1]
 	return api, nil
 }
 

@@ -1,7 +1,6 @@
 package deployment
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -87,34 +86,18 @@ func (l *local) Settle(stream.Stream) time.Duration {
 	return time.Duration(l.FlushSeconds*float64(time.Second)) + 10*time.Second
 }
 
-func (l *local) Inspect(ctx context.Context) (drain.Inspection, error) {
-	var answer drain.Inspection
-	body, err := l.get(ctx, "/inspect")
+func (l *local) Inspect(ctx context.Context) (inspection drain.Inspection, err error) {
+	err = l.decode(ctx, "/inspect", &inspection)
 	if errors.Is(err, errStatus) {
 		err = fmt.Errorf("%w: %w", remote.ErrFunction, err)
 	}
-	if err != nil {
-		return answer, err
-	}
-	defer func() { _ = body.Close() }()
-	if err := json.NewDecoder(body).Decode(&answer); err != nil {
-		return answer, fmt.Errorf("inspecting the queues: %w", err)
-	}
-	return answer, nil
+	return inspection, err
 }
 
 // Lags returns the lags of all streams of the pipeline.
-func (l *local) Lags(ctx context.Context, _ []string) (map[string]remote.Lag, error) {
-	body, err := l.get(ctx, "/lags")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = body.Close() }()
-	var lags map[string]remote.Lag
-	if err := json.NewDecoder(body).Decode(&lags); err != nil {
-		return nil, fmt.Errorf("reading the lags: %w", err)
-	}
-	return lags, nil
+func (l *local) Lags(ctx context.Context, _ []string) (lags map[string]remote.Lag, err error) {
+	err = l.decode(ctx, "/lags", &lags)
+	return lags, err
 }
 
 func (l *local) Tap(ctx context.Context, streamName string, w tap.Window, each func(tap.Record) error) error {
@@ -147,27 +130,17 @@ func (l *local) Direct(ctx context.Context, streamName string, from, to time.Tim
 	return l.lines(ctx, "/direct", directLines(streamName, from, to, each))
 }
 
-// directLines is packedLines for direct records.
-func directLines(streamName string, from, to time.Time, each func(archive.Line) error) func(line []byte) error {
-	return func(line []byte) error {
-		d, ok, err := archive.ParseLine(line)
-		if err != nil || !ok || d.Stream != streamName || d.LoggedAt.Before(from) || !d.LoggedAt.Before(to) {
-			return err
-		}
-		return each(d)
+// decode decodes the JSON of a response.
+func (l *local) decode(ctx context.Context, path string, v any) error {
+	body, err := l.get(ctx, path)
+	if err != nil {
+		return err
 	}
-}
-
-// packedLines returns a function that parses log lines and calls each with those that
-// describe packed records of a stream and period.
-func packedLines(streamName string, from, to time.Time, each func(pack.Line) error) func(line []byte) error {
-	return func(line []byte) error {
-		p, ok, err := pack.ParseLine(line)
-		if err != nil || !ok || p.Stream != streamName || p.LoggedAt.Before(from) || !p.LoggedAt.Before(to) {
-			return err
-		}
-		return each(p)
+	defer func() { _ = body.Close() }()
+	if err := json.NewDecoder(body).Decode(v); err != nil {
+		return fmt.Errorf("reading %s from the local pipeline: %w", path, err)
 	}
+	return nil
 }
 
 // lines calls each with every line of a response.
@@ -177,22 +150,7 @@ func (l *local) lines(ctx context.Context, path string, each func(line []byte) e
 		return err
 	}
 	defer func() { _ = body.Close() }()
-	lines := bufio.NewReaderSize(body, 64<<10)
-	for {
-		line, err := lines.ReadBytes('\n')
-		if errors.Is(err, io.EOF) {
-			return nil // a line without a newline is incomplete
-		}
-		if err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			return fmt.Errorf("reading from the local pipeline: %w", err)
-		}
-		if err := each(line); err != nil {
-			return err
-		}
-	}
+	return completeLines(ctx, body, each)
 }
 
 // errStatus is returned for a response with a status other than 200.

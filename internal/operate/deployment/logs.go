@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/data-sink/data-sink/internal/local/endpoints"
 	"github.com/data-sink/data-sink/internal/operate/remote"
+	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
 // Functions are the functions that have a log, in the order of a record's path.
@@ -61,21 +63,52 @@ func (l *local) readLog(ctx context.Context, path, function string, each func(li
 		return err
 	}
 	defer func() { _ = f.Close() }()
-	for lines := bufio.NewReader(f); ctx.Err() == nil; {
-		line, err := lines.ReadBytes('\n')
-		if errors.Is(err, io.EOF) {
-			return nil // a line without a newline is incomplete
-		}
-		if err != nil {
-			return err
-		}
+	return completeLines(ctx, f, func(line []byte) error {
 		var of struct{ Function string }
 		if json.Unmarshal(line, &of) != nil || of.Function != function {
-			continue
+			return nil
 		}
-		if err := each(line[:len(line)-1]); err != nil {
-			return err
+		return each(line)
+	})
+}
+
+// completeLines calls each with every line that ends in a newline, without the newline.
+func completeLines(ctx context.Context, r io.Reader, each func(line []byte) error) error {
+	for lines := bufio.NewReaderSize(r, 64<<10); ctx.Err() == nil; {
+		line, err := lines.ReadBytes('\n')
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil && ctx.Err() == nil:
+			return fmt.Errorf("reading from the local pipeline: %w", err)
+		case err == nil:
+			if err := each(line[:len(line)-1]); err != nil {
+				return err
+			}
 		}
 	}
 	return context.Cause(ctx)
+}
+
+// directLines is packedLines for direct records.
+func directLines(streamName string, from, to time.Time, each func(archive.Line) error) func(line []byte) error {
+	return func(line []byte) error {
+		d, ok, err := archive.ParseLine(line)
+		if err != nil || !ok || d.Stream != streamName || d.LoggedAt.Before(from) || !d.LoggedAt.Before(to) {
+			return err
+		}
+		return each(d)
+	}
+}
+
+// packedLines returns a function that parses log lines and calls each with those that
+// describe packed records of a stream and period.
+func packedLines(streamName string, from, to time.Time, each func(pack.Line) error) func(line []byte) error {
+	return func(line []byte) error {
+		p, ok, err := pack.ParseLine(line)
+		if err != nil || !ok || p.Stream != streamName || p.LoggedAt.Before(from) || !p.LoggedAt.Before(to) {
+			return err
+		}
+		return each(p)
+	}
 }
