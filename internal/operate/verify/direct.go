@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/google/uuid"
 )
 
 // readDirectLog reads the lines of ingest's log for the direct records of the
@@ -53,27 +56,39 @@ func (v *verification) readDirect(ctx context.Context, o bucket.Object) error {
 		v.report.Objects = append(v.report.Objects, d.object())
 	}
 	delete(v.direct, o.Key)
-	if !logged {
-		if v.Direct != nil {
-			v.report.DirectUnlogged = append(v.report.DirectUnlogged, o.Key)
-		}
-		return nil
-	}
-	var detail string
+	f := Finding{Kind: Changed, Hop: HopArchive, Object: o.Key, Bytes: size, Records: records, LoggedAt: line.LoggedAt}
 	switch framed := size - int64(line.Bytes); {
+	case !logged && v.Direct == nil:
+		return nil
+	case !logged:
+		at, ok := receivedAt(o.Key)
+		if hour, _ := bucket.Hour(o.Key); !ok || (&object{hour: hour}).isInFolder(at) {
+			v.report.DirectUnlogged = append(v.report.DirectUnlogged, o.Key)
+			return nil
+		}
+		f.Kind, f.Detail = Misplaced, "a direct record in the folder of another hour: by its id it was received at "+stamp(at)
 	case !whole:
 		return nil // The object is Unreadable.
 	case framed != 0 && framed != 1: // 1 is the newline of the format lines
-		detail = fmt.Sprintf("a direct record of %d bytes, by ingest's log of %d bytes", size, line.Bytes)
+		f.Detail = fmt.Sprintf("a direct record of %d bytes, by ingest's log of %d bytes", size, line.Bytes)
 	case line.Hash != "" && line.Hash != hash:
-		detail = fmt.Sprintf("a direct record of %d bytes with the hash %s, by ingest's log with the hash %s", size, hash, line.Hash)
+		f.Detail = fmt.Sprintf("a direct record of %d bytes with the hash %s, by ingest's log with the hash %s", size, hash, line.Hash)
 	default:
 		return nil
 	}
-	v.report.find(Finding{
-		Kind: Changed, Hop: HopArchive, Object: o.Key, Bytes: size, Records: records, LoggedAt: line.LoggedAt, Detail: detail,
-	})
+	v.report.find(f)
 	return nil
+}
+
+// receivedAt returns the time in the id of a direct record, which is in the key of its
+// object. The id of a request with an idempotency key has no time.
+func receivedAt(key string) (at time.Time, ok bool) {
+	id, _, _ := strings.Cut(strings.TrimPrefix(path.Base(key), string(bucket.Direct(key))+"-"), ".")
+	parsed, err := uuid.Parse(id)
+	if err != nil || parsed.Version() != 7 {
+		return time.Time{}, false
+	}
+	return time.Unix(parsed.Time().UnixTime()), true
 }
 
 // content returns the length and the hash of an object, decompressed. whole is false

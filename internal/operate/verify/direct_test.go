@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"context"
+	"encoding/binary"
 	"testing"
 	"time"
 
@@ -10,7 +11,15 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/uuid"
 )
+
+// direct returns the name of a direct record that was received at a time.
+func direct(at time.Time) string {
+	id := uuid.New()
+	binary.BigEndian.PutUint64(id[:], uint64(at.UnixMilli())<<16|0x7000) // #nosec G115 -- a time after 1970
+	return "fallback-" + id.String() + ".gz"
+}
 
 // TestDirectRecordsAreComparedWithTheLog holds that a direct record which ingest
 // logged is in the archive, with its bytes.
@@ -37,6 +46,9 @@ func TestDirectRecordsAreComparedWithTheLog(t *testing.T) {
 	w.write(folder+"fallback-altered.gz", []byte("a\nX\n"))
 	w.write(folder+"fallback-old.gz", []byte("abc\n"))
 	w.write(folder+"fallback-unlogged.gz", []byte("abc\n"))
+	unanswered, copied := direct(base.Add(time.Minute)), direct(base.Add(-time.Minute))
+	w.write(folder+unanswered, []byte("abc\n"))
+	w.write(folder+copied, []byte("abc\n"))
 	c := w.config()
 	c.Direct = func(_ context.Context, _, _ time.Time, each func(archive.Line) error) error {
 		for _, l := range lines {
@@ -49,6 +61,7 @@ func TestDirectRecordsAreComparedWithTheLog(t *testing.T) {
 	c.Summaries = true
 	r := run(t, c)
 	want := []verify.Finding{
+		{Kind: verify.Misplaced, Hop: "archive", Object: folder + copied, Bytes: 4, Records: 1},
 		{Kind: verify.Changed, Hop: "archive", Object: folder + "fallback-altered.gz", Bytes: 4, Records: 2},
 		{Kind: verify.Changed, Hop: "archive", Object: folder + "fallback-short.gz", Bytes: 4, Records: 1},
 		{Kind: verify.Missing, Hop: "archive", Object: folder + "fallback-gone.gz", Bytes: 5, Records: 10_000},
@@ -56,7 +69,7 @@ func TestDirectRecordsAreComparedWithTheLog(t *testing.T) {
 	if diff := cmp.Diff(want, r.Findings, cmpopts.IgnoreFields(verify.Finding{}, "Detail", "LoggedAt")); diff != "" {
 		t.Errorf("findings differ (-want +got):\n%s", diff)
 	}
-	count := verify.Count{Records: 9, Bytes: 26, Objects: 6}
+	count := verify.Count{Records: 11, Bytes: 34, Objects: 8}
 	if diff := cmp.Diff(count, r.Direct[archive.Fallback]); diff != "" {
 		t.Errorf("direct records differ (-want +got):\n%s", diff)
 	}
@@ -67,7 +80,7 @@ func TestDirectRecordsAreComparedWithTheLog(t *testing.T) {
 	if got := bodies[folder+"fallback-batch.gz"]; got != 3 {
 		t.Errorf("the manifest's bodies of a batch = %d, want 3", got)
 	}
-	if diff := cmp.Diff([]string{folder + "fallback-unlogged.gz"}, r.DirectUnlogged); diff != "" {
+	if diff := cmp.Diff([]string{folder + unanswered, folder + "fallback-unlogged.gz"}, r.DirectUnlogged); diff != "" {
 		t.Errorf("records without a line differ (-want +got):\n%s", diff)
 	}
 }
