@@ -135,13 +135,15 @@ type Result struct {
 // as JSON. The error says which streams could not be verified. A difference is not
 // an error.
 func (h *Handler) Invoke(ctx context.Context, event []byte) ([]byte, error) {
-	from, to, err := h.window(event)
+	from, to, lostSince, err := h.window(event)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, deadline.Left(ctx, margin), errTooMuch)
 	defer cancel()
-	w := &work{Handler: h, from: from, to: to, settled: h.config.Now().UTC().Add(-Lag), malformed: make(map[string]bool), pending: make(map[time.Time][]pending)}
+	w := &work{
+		Handler: h, from: from, to: to, lostSince: lostSince, settled: h.config.Now().UTC().Add(-Lag), malformed: make(map[string]bool), pending: make(map[time.Time][]pending),
+	}
 	if w.lines, err = w.readLogs(ctx, from, to); err != nil {
 		return nil, fmt.Errorf("verifying %s to %s: %w", from.Format(time.RFC3339), to.Format(time.RFC3339), late(ctx, err))
 	}
@@ -167,25 +169,26 @@ func (w *work) noteUninspected(ctx context.Context, err error) {
 }
 
 // window returns the time that an invocation verifies: from and to if the event has
-// them, or else the last whole hours before scheduledAt, or before now.
-func (h *Handler) window(event []byte) (from, to time.Time, err error) {
+// them, or else the last whole hours before scheduledAt, or before now. For these,
+// lostSince is the time of the invocation before, which has reported earlier losses.
+func (h *Handler) window(event []byte) (from, to, lostSince time.Time, err error) {
 	var e struct {
 		ScheduledAt time.Time `json:"scheduledAt"`
 		From        time.Time `json:"from"`
 		To          time.Time `json:"to"`
 	}
 	if err := json.Unmarshal(event, &e); err != nil {
-		return from, to, fmt.Errorf("reading the event: %w", err)
+		return from, to, lostSince, fmt.Errorf("reading the event: %w", err)
 	}
 	if !e.From.IsZero() || !e.To.IsZero() {
 		if e.From.IsZero() || !e.From.Before(e.To) {
-			return from, to, errors.New("reading the event: want from and, after it, to")
+			return from, to, lostSince, errors.New("reading the event: want from and, after it, to")
 		}
-		return e.From.UTC(), e.To.UTC(), nil
+		return e.From.UTC(), e.To.UTC(), lostSince, nil
 	}
 	if e.ScheduledAt.IsZero() {
 		e.ScheduledAt = h.config.Now()
 	}
 	to = e.ScheduledAt.UTC().Add(-Lag).Truncate(time.Hour)
-	return to.Add(-h.config.Every), to, nil
+	return to.Add(-h.config.Every), to, e.ScheduledAt.Add(-h.config.Every), nil
 }

@@ -118,6 +118,31 @@ func TestEachDifferenceIsFoundLoggedAndCounted(t *testing.T) {
 	}
 }
 
+// TestEachLossIsReportedOnce has a loss that a sweep found around the last scheduled
+// invocation and after the window. Redis keeps only the time of the last loss.
+func TestEachLossIsReportedOnce(t *testing.T) {
+	t.Parallel()
+	byHand := fmt.Sprintf(`{"from":%q,"to":%q}`, base.Format(time.RFC3339), base.Add(time.Hour).Format(time.RFC3339))
+	for _, tt := range []struct {
+		event string
+		lost  time.Duration // after the window began
+		want  int
+	}{
+		{scheduled, 45*time.Minute - time.Second, 0},
+		{scheduled, 45 * time.Minute, 1},
+		{scheduled, 104 * time.Minute, 1},
+		{byHand, 10 * time.Minute, 1},
+		{byHand, 104 * time.Minute, 0},
+	} {
+		w := healthy(t)
+		w.queues.Streams["orders"] = queue.State{Accepted: 6, Forwarded: 5, Lost: 1, LostBytes: 9, LostAt: base.Add(tt.lost), Exact: true}
+		answer, err := w.invoke(t.Context(), tt.event)
+		if got := answer.Streams["orders"].Differences; err != nil || got != tt.want {
+			t.Errorf("%s, lost %v after the window began: %d differences, %v, want %d", tt.event, tt.lost, got, err, tt.want)
+		}
+	}
+}
+
 func TestManyDifferencesAreLoggedInPart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "orders")

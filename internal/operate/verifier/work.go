@@ -19,6 +19,9 @@ import (
 type work struct {
 	*Handler
 	from, to time.Time
+	// lostSince is the time since which losses of the queues are reported; zero is the
+	// window.
+	lostSince time.Time
 	// settled is the time until which the hours can have manifests: Lag before the
 	// invocation began to read the logs.
 	settled    time.Time
@@ -81,7 +84,7 @@ func (w *work) verify(ctx context.Context, s stream.Stream) Result {
 	config := w.verification(s, w.from, w.to)
 	config.Packed, config.Direct = each(packed), each(direct)
 	if state, ok := w.inspection.Streams[s.Name]; ok {
-		config.Queue = &state
+		config.Queue, config.LostSince = &state, w.lostSince
 	}
 	err := context.Cause(ctx)
 	var report *verify.Report

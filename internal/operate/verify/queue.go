@@ -34,10 +34,8 @@ func (v *verification) judgeQueue() {
 	if s.Exact && s.Measured && bytes != s.AcceptedBytes {
 		v.report.find(unbalanced("bytes", s.AcceptedBytes, bytes))
 	}
-	if !v.inWindow(s.LostAt) {
-		return
-	}
 	switch {
+	case v.LostSince.IsZero() && !v.inWindow(s.LostAt), s.LostAt.Before(v.LostSince):
 	case s.Lost > 0 || s.Lost == 0 && s.LostBytes > 0:
 		v.report.find(Finding{
 			Kind: Lost, Hop: HopQueue, Records: int(s.Lost), Bytes: s.LostBytes, LoggedAt: s.LostAt,

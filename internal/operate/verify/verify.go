@@ -58,6 +58,11 @@ type Config struct {
 	Direct func(ctx context.Context, from, to time.Time, each func(archive.Line) error) error
 	// Queue is the state of the stream's queue; nil leaves the queue out.
 	Queue *queue.State
+	// LostSince, if set, is the time since which losses of the queue are reported. By
+	// default the losses that were found last in the window are. Redis keeps only the
+	// time of the last loss, so a loss in the window stays unknown if there is one after
+	// the window too.
+	LostSince time.Time
 	// Tap calls each with the records of the tap that arrived from one time to
 	// another, the records of a shard in order; nil leaves the tap out.
 	Tap func(ctx context.Context, from, to time.Time, each func(tap.Record) error) error
