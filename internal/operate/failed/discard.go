@@ -35,7 +35,7 @@ func Discard(ctx context.Context, b *bucket.Bucket, s store, o Object, reason st
 		position++
 		switch {
 		case o.Marker.hasDiscarded(position), o.Marker.hasSent(marker.Into, position):
-		case r.unsendable() != "":
+		case unsendable(r) != "":
 			discarded.Records = append(discarded.Records, position)
 			n++
 		default:

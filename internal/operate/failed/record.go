@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"time"
 
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
@@ -18,28 +17,14 @@ import (
 // ErrMalformed is the error of an object that does not have the form of its stage.
 var ErrMalformed = errors.New("malformed")
 
-// Record is one dead letter.
-type Record struct {
-	Stage  string `json:"stage"`
-	Stream string `json:"stream"`
-	// Reason says why the record is a dead letter.
-	Reason string `json:"reason"`
-	// FailedAt is when the record became a dead letter, ReceivedAt when ingest or
-	// Kinesis received it. Either may be unknown.
-	FailedAt   time.Time `json:"failedAt,omitzero"`
-	ReceivedAt time.Time `json:"receivedAt,omitzero"`
-	// ID is the record's id, or its shard and sequence number on the tap.
-	ID           string `json:"id,omitempty"`
-	PartitionKey string `json:"partitionKey,omitempty"`
-	// Body is the record's body. For a dead letter of Firehose it is a packed record:
-	// one or many bodies, framed as in an object.
-	Body []byte `json:"body,omitzero"`
-	// Envelope is set instead of Body if the envelope cannot be decoded.
-	Envelope []byte `json:"envelope,omitzero"`
-}
+// Record is one dead letter. If Firehose wrote it, the stage is StageFirehose and the
+// body is a packed record: one or many bodies, framed as in an object. If the event
+// source mapping wrote it, the stage is StageLambda and the id is that of the bridge.
+// The times may be unknown.
+type Record = archive.DeadLetter
 
 // unsendable returns the reason why a record can never be sent; empty for none.
-func (r Record) unsendable() string {
+func unsendable(r Record) string {
 	switch {
 	case r.Envelope != nil:
 		return SkippedUndecodable
@@ -109,22 +94,12 @@ func parse(o Object, stored io.Reader, each func(Record) error) error {
 	case StageLambda:
 		return parseLambda(r, each)
 	}
-	return archive.ReadDeadLetters(r, func(d archive.DeadLetter) error {
-		return each(recordOf(d))
+	return archive.ReadDeadLetters(r, func(r Record) error {
+		// The command may be newer than the drainer that could not decode the envelope.
+		e, err := envelope.Decode(r.Envelope)
+		if r.Envelope != nil && err == nil {
+			r.ID, r.PartitionKey, r.ReceivedAt, r.Body, r.Envelope = e.ID, e.PartitionKey, e.ReceivedAt, e.Body, nil
+		}
+		return each(r)
 	})
-}
-
-func recordOf(a archive.DeadLetter) Record {
-	r := Record{
-		Stage: a.Stage, Stream: a.Stream, Reason: a.Reason, FailedAt: a.FailedAt, ReceivedAt: a.ReceivedAt,
-		ID: a.ID, PartitionKey: a.PartitionKey, Body: a.Body, Envelope: a.Envelope,
-	}
-	if a.Envelope == nil {
-		return r
-	}
-	// The command may be newer than the drainer that could not decode the envelope.
-	if e, err := envelope.Decode(a.Envelope); err == nil {
-		r.ID, r.PartitionKey, r.ReceivedAt, r.Body, r.Envelope = e.ID, e.PartitionKey, e.ReceivedAt, e.Body, nil
-	}
-	return r
 }

@@ -193,8 +193,8 @@ func (w *work) skip(ctx context.Context, record Record, position int) (string, e
 		return SkippedDiscarded, nil
 	case w.State.IsDone(w.object.Key, position), !w.Again && w.object.Marker.hasSent(w.Into, position):
 		return SkippedBefore, nil
-	case record.unsendable() != "":
-		return record.unsendable(), nil
+	case unsendable(record) != "":
+		return unsendable(record), nil
 	case record.Stage != StageLambda || w.Delivered == nil || w.Again:
 		return "", nil
 	}
