@@ -3,13 +3,14 @@
 package e2e_test
 
 import (
+	"fmt"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	firehosetypes "github.com/aws/aws-sdk-go-v2/service/firehose/types"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -31,7 +32,8 @@ func TestTheEmulatorsAgree(t *testing.T) {
 	}
 	const name, bucket = "conformance.orders", "conformance"
 	must(c.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket)}))
-	must(kinesis.NewFromConfig(c.config).CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: aws.String(name), ShardCount: aws.Int32(2)}))
+	streams := kinesis.NewFromConfig(c.config)
+	must(streams.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: aws.String(name), ShardCount: aws.Int32(2)}))
 	must(firehose.NewFromConfig(c.config).CreateDeliveryStream(ctx, &firehose.CreateDeliveryStreamInput{
 		DeliveryStreamName: aws.String(name),
 		ExtendedS3DestinationConfiguration: &firehosetypes.ExtendedS3DestinationConfiguration{
@@ -42,7 +44,13 @@ func TestTheEmulatorsAgree(t *testing.T) {
 	queue, err := c.sqs.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String("conformance")})
 	must(nil, err)
 	must(c.secrets.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: aws.String("conformance"), SecretString: aws.String("open sesame")}))
-	time.Sleep(time.Second) // A stream of the emulator becomes active shortly after it was created.
+	await(t, started, "the stream to become active", func() error {
+		out, err := streams.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(name)})
+		if err == nil && out.StreamDescriptionSummary.StreamStatus != types.StreamStatusActive {
+			err = fmt.Errorf("it is %s", out.StreamDescriptionSummary.StreamStatus)
+		}
+		return err
+	})
 	cloudtest.Run(t, cloudtest.NewByWire(c.config, bucket, *queue.QueueUrl), cloudtest.Resources{
 		Stream: name, DeliveryStream: name, Secret: "conformance", SecretValue: "open sesame",
 	}, cloudtest.EmulatorDiffers...)

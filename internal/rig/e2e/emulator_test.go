@@ -96,7 +96,7 @@ func startEmulator(tb testing.TB, c certificate, redisPort string) *emulator {
 			tb.Logf("the emulator's last log lines:\n%s", e.process.log.tail(150))
 		}
 	})
-	await(tb, 30*time.Second, "the emulator", func() error {
+	await(tb, started, "the emulator", func() error {
 		select {
 		case <-e.process.done:
 			tb.Fatalf("the emulator ended: %v\n%s", e.process.err, e.process.log)

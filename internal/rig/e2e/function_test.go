@@ -90,7 +90,7 @@ func (c *cloud) restart(tb testing.TB, name string, f function) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	await(tb, 10*time.Second, name+" to restart", func() error {
+	await(tb, started, name+" to restart", func() error {
 		out, err := c.lambda.GetFunctionConfiguration(tb.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: &name})
 		if err != nil {
 			return err

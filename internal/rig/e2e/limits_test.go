@@ -23,6 +23,11 @@ var notEmulated = []struct {
 	{"the network: functions reach everything that this machine reaches", []string{
 		"cdk/datasink.TestIngestAndDrainerAreInAVPCWithoutARouteOut", "cdk/datasink.TestSecurityGroupsLetThroughWhatIsNeeded",
 	}},
+	{"the permissions of a function URL", []string{"cdk/datasink.TestAFunctionURLNeedsBothPermissions"}},
+	{"IPv6: rewriteForEmulator removes the gateway, the routes and the addresses", []string{"cdk/datasink.TestIPv6Egress", "cdk/datasink.TestEveryServiceIsReachable"}},
+	{"a serverless cache: rewriteForEmulator makes a replication group of it", []string{
+		"cdk/datasink.TestTheServerlessCache", "cdk/datasink.TestTheFunctionsUseTheServerlessCache",
+	}},
 	{"GET /health through the API, which the emulator answers itself", []string{"cdk/datasink.TestTheAPIHasTwoRoutesToIngest"}},
 	{"partial failures of the Kinesis mapping", []string{"cdk/datasink.TestTheMappingFromEachTapToTheBridge", "internal/local/cloud.TestMappingGoesOnBehindAPartialFailure"}},
 	{"its bisection of failed batches", []string{"cdk/datasink.TestTheMappingFromEachTapToTheBridge", "internal/local/cloud.TestMappingSplitsABatchThatFails"}},

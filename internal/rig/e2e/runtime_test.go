@@ -174,7 +174,7 @@ func startRuntime(t *testing.T, function, dir string, settings map[string]string
 			t.Logf("log of %s:\n%s", function, p.log.tail(40))
 		}
 	})
-	await(t, 20*time.Second, "the runtime of "+function, func() error {
+	await(t, started, "the runtime of "+function, func() error {
 		response, err := http.Get("http://" + address + "/")
 		if err == nil {
 			_ = response.Body.Close()

@@ -61,10 +61,12 @@ func (d *deployment) take(t *testing.T, steps []step) {
 }
 
 const (
+	// started is far above the time that a process or a resource needs to start.
+	started = 90 * time.Second
 	// archived is far above the time that a record needs to reach the archive after
 	// a wake-up, swept the time without one. The latter includes the lease of a
 	// claim of a restarted drainer, a minute.
-	archived = 30 * time.Second
+	archived = 90 * time.Second
 	swept    = 150 * time.Second
 )
 
