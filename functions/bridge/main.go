@@ -44,7 +44,7 @@ func newHandler(ctx context.Context, p *function.Process) (*bridge.Handler, erro
 	return bridge.New(bridge.Config{
 		Bridge:   settings,
 		Streams:  streams,
-		Firehose: &sink.Writer{Service: sink.NewFirehose(client), Limits: sink.FirehoseLimits},
+		Firehose: bridge.FirehoseWriter(sink.NewFirehose(client)),
 		Archive:  archive.New(archive.NewS3(s3.NewFromConfig(cfg), settings.ArchiveBucket), settings.Name),
 		Log:      p.Log,
 		Observe:  bridge.Metrics{Writer: metric.NewWriter(p.Metrics, settings.Name, settings.AllStreamMetrics)}.Observe,

@@ -28,10 +28,6 @@ import (
 )
 
 const (
-	// putAttempts is the number of successive calls without progress after which a
-	// claim is released, so that a stream that accepts nothing does not hold a slot
-	// that others could use.
-	putAttempts = 4
 	// callTimeout limits one call of an AWS service.
 	callTimeout = 10 * time.Second
 	// idleConnections is the number of idle connections: one for each claim in flight.
@@ -64,15 +60,13 @@ func newHandler(ctx context.Context, p *function.Process) (*drain.Handler, error
 	// The Writer retries, because it knows which entries failed.
 	kinesisClient := kinesis.NewFromConfig(cfg, sink.DualStack(e.DualStack), func(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} })
 	firehoseClient := firehose.NewFromConfig(cfg, sink.DualStackFirehose(e.DualStack), func(o *firehose.Options) { o.Retryer = aws.NopRetryer{} })
-	limits := sink.KinesisLimits
-	limits.CallBytes = e.PutBytes
 	emit := drain.Metrics{Writer: metric.NewWriter(p.Metrics, e.Name, e.AllStreamMetrics)}
 	return drain.New(drain.Config{
 		Drainer:      e,
 		Streams:      streams,
 		Queue:        q,
-		Kinesis:      &sink.Writer{Service: sink.NewKinesis(kinesisClient), Limits: limits, MaxAttempts: putAttempts},
-		Firehose:     &sink.Writer{Service: sink.NewFirehose(firehoseClient), Limits: sink.FirehoseLimits, MaxAttempts: putAttempts},
+		Kinesis:      drain.KinesisWriter(sink.NewKinesis(kinesisClient), e),
+		Firehose:     drain.FirehoseWriter(sink.NewFirehose(firehoseClient)),
 		Archive:      archive.New(archive.NewS3(s3.NewFromConfig(cfg), e.ArchiveBucket), e.Name),
 		Waker:        wake.New(sqs.NewFromConfig(cfg, wake.DualStack(e.DualStack)), e.Wake.QueueURL),
 		Log:          p.Log,

@@ -66,11 +66,12 @@ func (p *Pipeline) setHandlers(streams *stream.Set) {
 	f := &p.functions
 	objects := archive.New(wrap(p.o.Seams.Archive, archive.Store(p.bucket)), p.o.Deployment)
 	wakes := waker{p.wakes}
+	drainerEnv := drainerEnv(p.o)
 	drainer := drain.New(drain.Config{
-		Drainer: drainerEnv(p.o), Streams: streams, Archive: objects, Waker: wakes, Log: p.packed.logger(p.log("drainer")),
+		Drainer: drainerEnv, Streams: streams, Archive: objects, Waker: wakes, Log: p.packed.logger(p.log("drainer")),
 		Queue:       wrap(p.o.Seams.DrainerQueue, f.queue),
-		Kinesis:     &sink.Writer{Service: wrap(p.o.Seams.Kinesis, sink.Service(p.kinesis)), Limits: sink.KinesisLimits, MaxAttempts: 4},
-		Firehose:    &sink.Writer{Service: wrap(p.o.Seams.Firehose, sink.Service(p.firehose)), Limits: sink.FirehoseLimits, MaxAttempts: 4},
+		Kinesis:     drain.KinesisWriter(wrap(p.o.Seams.Kinesis, sink.Service(p.kinesis)), drainerEnv),
+		Firehose:    drain.FirehoseWriter(wrap(p.o.Seams.Firehose, sink.Service(p.firehose))),
 		TotalClaims: 4, ObserveClaim: p.o.Observe.Drainer,
 	})
 	ingester := ingest.New(ingest.Config{
@@ -79,7 +80,7 @@ func (p *Pipeline) setHandlers(streams *stream.Set) {
 	})
 	bridges := bridge.New(bridge.Config{
 		Bridge: env.Bridge{Base: env.Base{Name: p.o.Deployment}}, Streams: streams, Archive: objects, Log: p.packed.logger(p.log("bridge")),
-		Firehose: &sink.Writer{Service: wrap(p.o.Seams.Firehose, sink.Service(p.firehose)), Limits: sink.FirehoseLimits},
+		Firehose: bridge.FirehoseWriter(wrap(p.o.Seams.Firehose, sink.Service(p.firehose))),
 		Observe:  p.o.Observe.Bridge,
 	})
 	f.drainHandler.set(drainer.Invoke)

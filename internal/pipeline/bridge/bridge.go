@@ -58,6 +58,11 @@ type Config struct {
 	Observe func(Summary)
 }
 
+// FirehoseWriter returns a writer for Config.Firehose.
+func FirehoseWriter(service sink.Service) *sink.Writer {
+	return &sink.Writer{Service: service, Limits: sink.FirehoseLimits}
+}
+
 // Handler is the bridge's Lambda handler. It is safe for concurrent use.
 type Handler struct {
 	config Config

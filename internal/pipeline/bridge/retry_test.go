@@ -252,7 +252,7 @@ func TestAProbeThatRunsOutOfTimeLeavesTheRecordsWithoutAnAnswer(t *testing.T) {
 		dead := &failed{}
 		h := bridge.New(bridge.Config{
 			Bridge: env.Bridge{Base: env.Base{Name: "datasink"}}, Streams: streams(t), Archive: dead, Log: silent,
-			Firehose: &sink.Writer{Service: service, Limits: sink.FirehoseLimits},
+			Firehose: bridge.FirehoseWriter(service),
 		})
 		var list []sent
 		for i := range 1500 { // one packed record, and three calls of the probe
@@ -304,7 +304,7 @@ func TestDuplicatesOfARefusedRecordAreBounded(t *testing.T) {
 		dead := &failed{}
 		h := bridge.New(bridge.Config{
 			Bridge: env.Bridge{Base: env.Base{Name: "datasink"}}, Streams: streams(t), Archive: dead, Log: silent,
-			Firehose: &sink.Writer{Service: service, Limits: sink.FirehoseLimits},
+			Firehose: bridge.FirehoseWriter(service),
 		})
 		list := pairs(4)
 		start := time.Now()

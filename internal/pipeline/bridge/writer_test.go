@@ -34,7 +34,7 @@ func TestSendingEndsBeforeTheDeadline(t *testing.T) {
 				dead := &deadline{}
 				h := bridge.New(bridge.Config{
 					Bridge: env.Bridge{Base: env.Base{Name: "datasink"}}, Streams: streams(t), Archive: dead, Log: silent,
-					Firehose: &sink.Writer{Service: service, Limits: sink.FirehoseLimits},
+					Firehose: bridge.FirehoseWriter(service),
 				})
 				list := append([]sent{record(0, bytes.Repeat([]byte{'z'}, stream.MaxFramedBytes))}, record(1, []byte("a")), record(2, []byte("b")))
 				ctx, cancel := context.WithTimeout(t.Context(), tt.timeout)

@@ -62,7 +62,7 @@ func TestAHotKeyDoesNotHoldBackOtherShards(t *testing.T) {
 				const hot, others = 20_000, 500
 				service := &shards{perSecond: perSecond, last: make(map[string]time.Time), accepted: make(map[string]int)}
 				b := newBench(t, func(o *drain.Config) {
-					o.Kinesis = &sink.Writer{Service: service, Limits: sink.KinesisLimits, MaxAttempts: 4}
+					o.Kinesis = drain.KinesisWriter(service, o.Drainer)
 				})
 				for i := range hot + others {
 					r := envelope.Record{Stream: "orders", ReceivedAt: time.Now(), ID: fmt.Sprintf("%036d", i), Body: []byte("body")}

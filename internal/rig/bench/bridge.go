@@ -18,7 +18,7 @@ import (
 func newBridge(service sink.Service) *bridge.Handler {
 	return bridge.New(bridge.Config{
 		Bridge: env.Bridge{Base: env.Base{Name: deployment}}, Streams: streams(1), Archive: noArchive{},
-		Firehose: &sink.Writer{Service: service, Limits: sink.FirehoseLimits},
+		Firehose: bridge.FirehoseWriter(service),
 		Log:      slog.New(slog.NewJSONHandler(io.Discard, nil)), // writing log lines is part of the work
 	})
 }

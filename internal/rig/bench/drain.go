@@ -42,12 +42,10 @@ func (l *lab) newDrainer(streams *stream.Set) (*drain.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	limits := sink.KinesisLimits
-	limits.CallBytes = e.PutBytes
 	return drain.New(drain.Config{
 		Drainer: e, Streams: streams, Queue: q, Archive: noArchive{}, Waker: noWaker{},
-		Kinesis:  &sink.Writer{Service: sink.NewKinesis(kinesis.NewFromConfig(l.config())), Limits: limits, MaxAttempts: 4},
-		Firehose: &sink.Writer{Service: sink.NewFirehose(firehose.NewFromConfig(l.config())), Limits: sink.FirehoseLimits, MaxAttempts: 4},
+		Kinesis:  drain.KinesisWriter(sink.NewKinesis(kinesis.NewFromConfig(l.config())), e),
+		Firehose: drain.FirehoseWriter(sink.NewFirehose(firehose.NewFromConfig(l.config()))),
 		Log:      slog.New(slog.DiscardHandler),
 	}), nil
 }

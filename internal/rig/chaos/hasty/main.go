@@ -50,8 +50,8 @@ func newHandler(ctx context.Context, p *function.Process) (*drain.Handler, error
 	}
 	return drain.New(drain.Config{
 		Drainer: e, Streams: streams, Queue: hastyQueue{q},
-		Kinesis:  &sink.Writer{Service: sink.NewKinesis(kinesis.NewFromConfig(cfg)), Limits: sink.KinesisLimits, MaxAttempts: 4},
-		Firehose: &sink.Writer{Service: sink.NewFirehose(firehose.NewFromConfig(cfg)), Limits: sink.FirehoseLimits, MaxAttempts: 4},
+		Kinesis:  drain.KinesisWriter(sink.NewKinesis(kinesis.NewFromConfig(cfg)), e),
+		Firehose: drain.FirehoseWriter(sink.NewFirehose(firehose.NewFromConfig(cfg))),
 		Archive:  archive.New(archive.NewS3(s3.NewFromConfig(cfg), e.ArchiveBucket), e.Name),
 		Waker:    wake.New(sqs.NewFromConfig(cfg), e.Wake.QueueURL),
 	}), nil
