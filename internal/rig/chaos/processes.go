@@ -35,43 +35,32 @@ func (s *suite) processFaults() []fault {
 	)
 }
 
-// spring arms a trap and waits until it has done its work. It disarms a trap that no
-// function reaches.
-func (s *suite) spring(ctx context.Context, at step, drop bool, do func(caller string)) (done bool) {
-	t := s.traps.arm(at, drop, do)
-	select {
-	case <-t.sprung:
-		return true
-	case <-ctx.Done():
-	case <-time.After(trapTimeout):
-	}
-	if s.traps.disarm(at) {
-		return false
-	}
-	<-t.sprung // It sprang at the last moment.
-	return true
-}
-
-// springOn is spring for an action on the process that reaches the step. If that
-// process has ended meanwhile, the trap is armed again.
-func (s *suite) springOn(ctx context.Context, at step, drop bool, do func(*lambdatest.Process)) (done bool) {
-	for {
-		met := false
-		done := s.spring(ctx, at, drop, func(caller string) {
-			if p := s.functions.find(caller); p != nil {
-				met = true
+// spring arms a trap, waits until it has acted on the process that reaches the step,
+// and reports whether it has. It disarms a trap that no process reaches.
+func (s *suite) spring(ctx context.Context, at step, drop bool, do func(*lambdatest.Process)) (done bool) {
+	for !done {
+		t := s.traps.arm(at, drop, func(caller string) {
+			if p := s.functions.find(caller); p != nil { // nil: it has ended meanwhile
+				done = true
 				do(p)
 			}
 		})
-		if met || !done {
-			return done
+		select {
+		case <-t.sprung:
+		case <-ctx.Done():
+		case <-time.After(trapTimeout):
 		}
+		if s.traps.take(at) != nil {
+			return false
+		}
+		<-t.sprung // It may have sprung at the last moment.
 	}
+	return true
 }
 
 func (s *suite) killAt(at step) func(context.Context, *rand.Rand) (bool, error) {
 	return func(ctx context.Context, _ *rand.Rand) (bool, error) {
-		done := s.springOn(ctx, at, true, func(p *lambdatest.Process) {
+		done := s.spring(ctx, at, true, func(p *lambdatest.Process) {
 			p.Kill()
 			s.kills.Add(1)
 		})
@@ -83,7 +72,7 @@ func (s *suite) killAt(at step) func(context.Context, *rand.Rand) (bool, error) 
 // its claims and delivers them as well.
 func (s *suite) freezeAt(at step) func(context.Context, *rand.Rand) (bool, error) {
 	return func(ctx context.Context, _ *rand.Rand) (bool, error) {
-		done := s.springOn(ctx, at, false, func(p *lambdatest.Process) {
+		done := s.spring(ctx, at, false, func(p *lambdatest.Process) {
 			p.Freeze()
 			backoff.Sleep(ctx, lease+4*sweepInterval)
 			p.Thaw()
@@ -93,7 +82,7 @@ func (s *suite) freezeAt(at step) func(context.Context, *rand.Rand) (bool, error
 }
 
 func (s *suite) expireLease(ctx context.Context, _ *rand.Rand) (bool, error) {
-	done := s.spring(ctx, beforeAck, false, func(string) { backoff.Sleep(ctx, lease+4*sweepInterval) })
+	done := s.spring(ctx, beforeAck, false, func(*lambdatest.Process) { backoff.Sleep(ctx, lease+4*sweepInterval) })
 	return done, ctx.Err()
 }
 

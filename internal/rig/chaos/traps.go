@@ -23,14 +23,23 @@ const (
 
 // trap is an action on the next function that reaches a step.
 type trap struct {
-	// do runs while the function waits at the step. caller identifies the function's
-	// process.
+	// do runs while the function waits at the step. caller identifies its process.
 	do func(caller string)
-	// drop drops the function's message at the step: the request or the reply is
-	// lost.
+	// drop drops the request or the reply at the step.
 	drop bool
 	// sprung is closed after do has returned.
 	sprung chan struct{}
+}
+
+// spring runs the action, and reports whether the message is dropped. A nil trap does
+// nothing.
+func (t *trap) spring(caller string) (drop bool) {
+	if t == nil {
+		return false
+	}
+	t.do(caller)
+	close(t.sprung)
+	return t.drop
 }
 
 // traps are the armed traps. Each trap springs once. Safe for concurrent use.
@@ -49,15 +58,6 @@ func (t *traps) arm(s step, drop bool, do func(caller string)) *trap {
 	return t.armed[s]
 }
 
-// disarm removes a trap and reports whether it was still armed.
-func (t *traps) disarm(s step) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	armed := t.armed[s] != nil
-	delete(t.armed, s)
-	return armed
-}
-
 // take disarms and returns the trap of a step; nil if there is none.
 func (t *traps) take(s step) *trap {
 	t.mu.Lock()
@@ -67,18 +67,6 @@ func (t *traps) take(s step) *trap {
 	return trap
 }
 
-// spring runs the trap of a step, if there is one, and reports whether the message
+// spring springs the trap of a step, if there is one, and reports whether the message
 // is dropped.
-func (t *traps) spring(s step, caller string) (drop bool) {
-	trap := t.take(s)
-	if trap == nil {
-		return false
-	}
-	trap.spring(caller)
-	return trap.drop
-}
-
-func (t *trap) spring(caller string) {
-	t.do(caller)
-	close(t.sprung)
-}
+func (t *traps) spring(s step, caller string) (drop bool) { return t.take(s).spring(caller) }

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -19,18 +20,15 @@ import (
 // 127.0.0.1, into dir. A new CA signs the certificate. It returns the paths of the
 // three files. The certificate is valid for a day.
 func Certificate(dir string, hosts ...string) (cert, key, ca string, err error) {
-	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
+	caKey, caKeyErr := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	leafKey, leafKeyErr := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err := errors.Join(caKeyErr, leafKeyErr); err != nil {
 		return "", "", "", fmt.Errorf("making a certificate: %w", err)
 	}
 	authority := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Data Sink test CA"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-	}
-	leafKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return "", "", "", fmt.Errorf("making a certificate: %w", err)
 	}
 	leaf := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: hosts[0]},
@@ -39,25 +37,20 @@ func Certificate(dir string, hosts ...string) (cert, key, ca string, err error) 
 		// The nodes of a cluster are also clients of each other.
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
-	caDER, err := x509.CreateCertificate(rand.Reader, authority, authority, &caKey.PublicKey, caKey)
-	if err != nil {
-		return "", "", "", fmt.Errorf("making a certificate: %w", err)
-	}
-	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, authority, &leafKey.PublicKey, caKey)
-	if err != nil {
-		return "", "", "", fmt.Errorf("making a certificate: %w", err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(leafKey)
-	if err != nil {
-		return "", "", "", fmt.Errorf("making a certificate: %w", err)
-	}
+	caDER, caErr := x509.CreateCertificate(rand.Reader, authority, authority, &caKey.PublicKey, caKey)
+	leafDER, leafErr := x509.CreateCertificate(rand.Reader, leaf, authority, &leafKey.PublicKey, caKey)
+	keyDER, keyErr := x509.MarshalPKCS8PrivateKey(leafKey)
 	cert, key, ca = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "ca.pem")
-	for path, block := range map[string]*pem.Block{
-		cert: {Type: "CERTIFICATE", Bytes: leafDER}, key: {Type: "PRIVATE KEY", Bytes: keyDER}, ca: {Type: "CERTIFICATE", Bytes: caDER},
-	} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-			return "", "", "", fmt.Errorf("making a certificate: %w", err)
-		}
+	err = errors.Join(
+		caErr, leafErr, keyErr,
+		writePEM(cert, "CERTIFICATE", leafDER), writePEM(key, "PRIVATE KEY", keyDER), writePEM(ca, "CERTIFICATE", caDER),
+	)
+	if err != nil {
+		return "", "", "", fmt.Errorf("making a certificate: %w", err)
 	}
 	return cert, key, ca, nil
+}
+
+func writePEM(path, kind string, der []byte) error {
+	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600)
 }

@@ -47,16 +47,12 @@ func StartCluster(tb testing.TB, o ClusterOptions) *Cluster {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
-		for _, node := range c.Nodes {
-			node.Remove()
-		}
-	})
+	tb.Cleanup(c.Remove)
 	return c
 }
 
-// RunCluster is StartCluster for programs that are not tests. The caller ends each
-// node with Remove.
+// RunCluster is StartCluster for programs that are not tests. The caller ends the
+// cluster with Remove.
 func RunCluster(dir string, o ClusterOptions) (*Cluster, error) {
 	c := &Cluster{password: o.Password}
 	if o.TLS {
@@ -65,44 +61,43 @@ func RunCluster(dir string, o ClusterOptions) (*Cluster, error) {
 			return nil, err
 		}
 	}
+	var buses []int
 	for i := range 3 {
-		node, err := startNode(filepath.Join(dir, strconv.Itoa(i)), o)
+		node, bus, err := startNode(filepath.Join(dir, strconv.Itoa(i)), o)
 		if err != nil {
-			c.Kill()
+			c.Remove()
 			return nil, err
 		}
-		c.Nodes = append(c.Nodes, node)
+		c.Nodes, buses = append(c.Nodes, node), append(buses, bus)
 	}
 	scheme := "redis://"
 	if o.TLS {
 		scheme = "rediss://"
 	}
 	c.URL = scheme + c.Nodes[0].Addr + "?cluster=true"
-	if err := c.join(); err != nil {
-		c.Kill()
+	if err := c.join(buses); err != nil {
+		c.Remove()
 		return nil, err
 	}
 	return c, nil
 }
 
-// Kill ends all nodes.
-func (c *Cluster) Kill() {
+// Remove ends all nodes, as Server.Remove does.
+func (c *Cluster) Remove() {
 	for _, node := range c.Nodes {
-		node.Kill()
+		node.Remove()
 	}
 }
 
-func startNode(dir string, o ClusterOptions) (*Server, error) {
+// startNode starts a node, and returns it with the port of its cluster bus.
+func startNode(dir string, o ClusterOptions) (node *Server, bus int, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("starting a node: %w", err)
+		return nil, 0, fmt.Errorf("starting a node: %w", err)
 	}
-	port, err := freePort()
-	if err != nil {
-		return nil, fmt.Errorf("starting a node: %w", err)
-	}
-	bus, err := freePort()
-	if err != nil {
-		return nil, fmt.Errorf("starting a node: %w", err)
+	port, portErr := freePort()
+	bus, busErr := freePort()
+	if err := errors.Join(portErr, busErr); err != nil {
+		return nil, 0, fmt.Errorf("starting a node: %w", err)
 	}
 	args := []string{
 		"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus),
@@ -116,12 +111,12 @@ func startNode(dir string, o ClusterOptions) (*Server, error) {
 	if o.Password != "" {
 		args = append(args, "--requirepass", o.Password)
 	}
-	node, err := Run(dir, append(args, o.Args...)...)
+	node, err = Run(dir, append(args, o.Args...)...)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	node.Addr = net.JoinHostPort("localhost", strconv.Itoa(port))
-	return node, nil
+	return node, bus, nil
 }
 
 const slots = 16384
@@ -137,38 +132,39 @@ func Owner(slot, nodes int) int {
 	return -1
 }
 
-// join assigns the slots to the nodes, makes the nodes meet, and waits until each
-// node reports a complete cluster.
-func (c *Cluster) join() error {
+// join assigns the slots to the nodes, makes the nodes meet at the ports of their
+// cluster buses, and waits until each node reports a complete cluster.
+func (c *Cluster) join(buses []int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
+	clients := make([]*redis.Client, len(c.Nodes))
+	for i, node := range c.Nodes {
+		clients[i] = redis.NewClient(&redis.Options{Network: "unix", Addr: node.Socket, Password: c.password})
+		defer func() { _ = clients[i].Close() }()
+	}
 	for i, node := range c.Nodes {
 		first, last := i*slots/len(c.Nodes), (i+1)*slots/len(c.Nodes)-1
-		if err := c.do(ctx, node, "cluster", "addslotsrange", first, last); err != nil {
-			return err
-		}
 		_, port, err := net.SplitHostPort(node.Addr)
+		err = errors.Join(
+			err,
+			clients[i].ClusterAddSlotsRange(ctx, first, last).Err(),
+			clients[0].Do(ctx, "cluster", "meet", "127.0.0.1", port, buses[i]).Err(),
+		)
 		if err != nil {
 			return fmt.Errorf("joining the cluster: %w", err)
 		}
-		bus := node.args[indexOf(node.args, "--cluster-port")+1]
-		if err := c.do(ctx, c.Nodes[0], "cluster", "meet", "127.0.0.1", port, bus); err != nil {
-			return err
-		}
 	}
-	for _, node := range c.Nodes {
-		if err := c.awaitWhole(ctx, node); err != nil {
+	for _, client := range clients {
+		if err := awaitWhole(ctx, client); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *Cluster) awaitWhole(ctx context.Context, node *Server) error {
-	client := c.client(node)
-	defer func() { _ = client.Close() }()
+func awaitWhole(ctx context.Context, node *redis.Client) error {
 	for {
-		info, err := client.ClusterInfo(ctx).Result()
+		info, err := node.ClusterInfo(ctx).Result()
 		if err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_size:3") && strings.Contains(info, "cluster_known_nodes:3") {
 			return nil
 		}
@@ -178,26 +174,4 @@ func (c *Cluster) awaitWhole(ctx context.Context, node *Server) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-}
-
-func (c *Cluster) do(ctx context.Context, node *Server, args ...any) error {
-	client := c.client(node)
-	defer func() { _ = client.Close() }()
-	if err := client.Do(ctx, args...).Err(); err != nil {
-		return fmt.Errorf("joining the cluster: %v: %w", args[:2], err)
-	}
-	return nil
-}
-
-func (c *Cluster) client(node *Server) *redis.Client {
-	return redis.NewClient(&redis.Options{Network: "unix", Addr: node.Socket, Password: c.password})
-}
-
-func indexOf(all []string, one string) int {
-	for i, s := range all {
-		if s == one {
-			return i
-		}
-	}
-	return -1
 }

@@ -72,7 +72,7 @@ func Run(dir string, args ...string) (*Server, error) {
 	return s, nil
 }
 
-// Restart starts the server on its old address after Kill or Stop, and waits until
+// Restart starts the server on its old address after Kill, and waits until
 // it answers. It loads what the server had on disk.
 func (s *Server) Restart() error {
 	s.log.Reset()
@@ -111,16 +111,17 @@ func (s *Server) awaitReady() error {
 }
 
 // Kill ends the server with SIGKILL: it loses what it has not written.
-func (s *Server) Kill() { s.end(syscall.SIGKILL) }
+func (s *Server) Kill() {
+	_ = s.cmd.Process.Kill() // It may have ended.
+	exit := <-s.done
+	s.done <- exit
+}
 
 // Remove ends the server with Kill and deletes the folder of its socket.
 func (s *Server) Remove() {
 	s.Kill()
 	_ = os.RemoveAll(filepath.Dir(s.Socket)) // An empty folder may be left.
 }
-
-// Stop ends the server with SIGTERM.
-func (s *Server) Stop() { s.end(syscall.SIGTERM) }
 
 // Freeze stops the process without ending it: connections stay open and nothing is
 // answered. Thaw continues it.
@@ -131,12 +132,6 @@ func (s *Server) Thaw() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }
 
 // PID returns the server's process id.
 func (s *Server) PID() int { return s.cmd.Process.Pid }
-
-func (s *Server) end(signal os.Signal) {
-	_ = s.cmd.Process.Signal(signal) // The process may have ended.
-	exit := <-s.done
-	s.done <- exit
-}
 
 // freePort finds a free port below 32768. Linux gives ports from there on to
 // outgoing connections (net.ipv4.ip_local_port_range), so a connection could take

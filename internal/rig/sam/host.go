@@ -7,9 +7,19 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
-
-	"github.com/data-sink/data-sink/internal/rig/redistest"
 )
+
+// where is how containers reach a server on this machine.
+type where struct {
+	// listen is the address to listen on, name the host in URLs.
+	listen, name string
+}
+
+// url returns the URL at which containers reach a server with an address.
+func (w where) url(scheme, addr string) string {
+	_, port, _ := strings.Cut(addr, ":")
+	return scheme + "://" + net.JoinHostPort(w.name, port)
+}
 
 // bridge is the command that prints the name of Docker's bridge network, which SAM's
 // containers use.
@@ -40,15 +50,4 @@ func containerHost(ctx context.Context) (where, error) {
 		}
 	}
 	return where{}, fmt.Errorf("finding the address of %s: it has no IPv4 address", link.Name)
-}
-
-// startRedis starts a redis-server that containers reach, with its files in dir, and
-// returns the URL for containers.
-func startRedis(host where, dir string) (*redistest.Server, string, error) {
-	// The address restricts who can connect.
-	server, err := redistest.Run(dir, "--bind", host.listen, "--protected-mode", "no")
-	if err != nil {
-		return nil, "", err
-	}
-	return server, host.url("redis", server.Addr), nil
 }

@@ -16,15 +16,23 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/data-sink/data-sink/internal/pipeline/env"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/rig/awstest"
+	"github.com/data-sink/data-sink/internal/rig/redistest"
 )
 
-// deployment is the name of the synthesized deployment.
-const deployment = "datasink"
+const (
+	// deployment is the name of the synthesized deployment.
+	deployment    = "datasink"
+	archiveBucket = "archive"
+	wakePath      = "/000000000000/wake"
+	clientsSecret = "clients"
+	client        = "datasink" // the name and the password of a client
+	port          = "3000"     // of the API
+)
 
 func main() {
 	var o options
@@ -32,8 +40,6 @@ func main() {
 	flag.StringVar(&o.assembly, "assembly", "", "folder of the cloud assembly that `make synth` wrote")
 	flag.StringVar(&o.streams, "streams", "streams.json", "path of streams.json")
 	flag.StringVar(&o.dir, "dir", "", "folder for the archive and for SAM's input")
-	flag.StringVar(&o.redisURL, "redis", "", "URL at which containers reach Redis; default: start one")
-	flag.StringVar(&o.port, "port", "3000", "port of the API")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, o)
@@ -45,7 +51,7 @@ func main() {
 }
 
 type options struct {
-	sam, assembly, streams, dir, redisURL, port string
+	sam, assembly, streams, dir string
 }
 
 func run(ctx context.Context, o options) error {
@@ -60,16 +66,19 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	redisURL := o.redisURL
-	if redisURL == "" {
-		server, url, err := startRedis(host, o.dir)
-		if err != nil {
-			return err
-		}
-		defer server.Remove()
-		redisURL = url
+	// The address restricts who can connect.
+	redis, err := redistest.Run(o.dir, "--bind", host.listen, "--protected-mode", "no")
+	if err != nil {
+		return err
 	}
-	aws, err := startAWS(host, o.dir, streams)
+	defer redis.Remove()
+	redisURL := host.url("redis", redis.Addr)
+	aws, err := awstest.Start(awstest.Options{
+		Dir: o.dir, Addr: net.JoinHostPort(host.listen, "0"), Buckets: []string{archiveBucket}, Queues: []string{wakePath},
+		Deployment: deployment, Streams: streams,
+		BufferBytes: 1, // an object for each call, so that objects appear immediately
+		Secrets:     map[string]string{clientsSecret: fmt.Sprintf("{%q:%q}", client, client)},
+	})
 	if err != nil {
 		return err
 	}
@@ -92,8 +101,8 @@ When SAM is ready:
 
   curl -i -u %s:%s -d hello http://127.0.0.1:%s/archives/%s
 
-`, redisURL, filepath.Join(o.dir, archiveBucket), clientName, clientPassword, o.port, streams.Names()[0])
-	return runSAM(ctx, o.sam, "local", "start-api", "--template", template, "--env-vars", variables, "--port", o.port, "--skip-pull-image")
+`, redisURL, filepath.Join(o.dir, archiveBucket), client, client, port, streams.Names()[0])
+	return runSAM(ctx, o.sam, "local", "start-api", "--template", template, "--env-vars", variables, "--port", port, "--skip-pull-image")
 }
 
 // runSAM runs the SAM CLI until it or ctx ends.
@@ -111,16 +120,4 @@ func runSAM(ctx context.Context, sam string, args ...string) error {
 		return fmt.Errorf("running the SAM CLI: %w", err)
 	}
 	return nil
-}
-
-// where is how containers reach a server on this machine.
-type where struct {
-	// listen is the address to listen on, name the host in URLs.
-	listen, name string
-}
-
-// url returns the URL at which containers reach a server with an address.
-func (w where) url(scheme, addr string) string {
-	_, port, _ := strings.Cut(addr, ":")
-	return scheme + "://" + net.JoinHostPort(w.name, port)
 }
