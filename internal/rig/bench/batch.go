@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
+	"golang.org/x/sync/errgroup"
 )
 
 // batchLines is the number of lines of the batches: one part.
@@ -143,13 +144,11 @@ func keyMemory(l *lab, rounds int) ([]figure, error) {
 
 // usedMemory returns used_memory of Redis.
 func (l *lab) usedMemory() (float64, error) {
-	info, err := l.raw.Info(l.ctx, "memory").Result()
+	info, err := l.raw.InfoMap(l.ctx, "memory").Result()
 	if err != nil {
 		return 0, err
 	}
-	_, rest, _ := strings.Cut(info, "used_memory:")
-	value, _, _ := strings.Cut(rest, "\r\n")
-	return strconv.ParseFloat(value, 64)
+	return strconv.ParseFloat(info["Memory"]["used_memory"], 64)
 }
 
 // neighbourP99 measures another stream's push, every 2 ms, beside full batches of one
@@ -185,33 +184,31 @@ func neighbourP99(l *lab, rounds int) ([]figure, error) {
 			if err := prepare(); err != nil {
 				return nil, err
 			}
-			stop, ended := make(chan struct{}), make(chan error, 1)
-			go func() {
-				for {
-					select {
-					case <-stop:
-						ended <- nil
-						return
-					default:
-					}
+			var over atomic.Bool
+			var group errgroup.Group
+			group.Go(func() error {
+				for !over.Load() {
 					if err := busy(); err != nil {
-						ended <- err
-						return
+						return err
 					}
 				}
-			}()
+				return nil
+			})
 			took := make([]float64, 0, calls)
-			ticker := time.NewTicker(2 * time.Millisecond)
-			defer ticker.Stop()
-			for len(took) < calls {
-				due := <-ticker.C
-				if _, err := q.Push(l.ctx, streamName(1), encoded, 0); err != nil {
-					return nil, err
+			group.Go(func() error {
+				defer over.Store(true)
+				for due := range time.Tick(2 * time.Millisecond) {
+					if _, err := q.Push(l.ctx, streamName(1), encoded, 0); err != nil {
+						return err
+					}
+					took = append(took, time.Since(due).Seconds()*1e6) // with the delay by the call before
+					if len(took) == calls {
+						break
+					}
 				}
-				took = append(took, time.Since(due).Seconds()*1e6) // with the delay by the call before
-			}
-			close(stop)
-			if err := <-ended; err != nil {
+				return nil
+			})
+			if err := group.Wait(); err != nil {
 				return nil, err
 			}
 			return []measure{{"ingest.neighbour.p99", "us", percentile(took, 99)}}, l.empty("")

@@ -66,7 +66,6 @@ type Function struct {
 	mu      sync.Mutex // guards the fields below
 	idle    []*Process // in the order of last use
 	all     []*Process
-	old     map[*Process]bool // serve no further invocation
 	started int
 	closed  bool
 }
@@ -77,7 +76,7 @@ func New(o Options) *Function {
 	if o.Timeout <= 0 {
 		o.Timeout = 30 * time.Second
 	}
-	return &Function{options: o, free: make(chan struct{}, o.Concurrency), old: make(map[*Process]bool)}
+	return &Function{options: o, free: make(chan struct{}, o.Concurrency)}
 }
 
 // Invoke runs one invocation and returns the function's response. ctx limits the
@@ -140,7 +139,7 @@ func (f *Function) take() (*Process, error) {
 func (f *Function) putBack(p *Process) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.old[p] {
+	if p.old {
 		p.Kill()
 		return
 	}
@@ -153,7 +152,7 @@ func (f *Function) Renew() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range f.all {
-		f.old[p] = true
+		p.old = true
 	}
 	for _, p := range f.idle {
 		p.Kill()
@@ -164,7 +163,6 @@ func (f *Function) Renew() {
 func (f *Function) ended(p *Process) {
 	f.mu.Lock()
 	f.all = slices.DeleteFunc(f.all, func(other *Process) bool { return other == p })
-	delete(f.old, p)
 	closed := f.closed
 	f.mu.Unlock()
 	if !closed && f.options.Ended != nil {

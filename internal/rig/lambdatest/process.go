@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // Process is one process of a function. Its methods are safe for concurrent use.
@@ -26,17 +28,17 @@ type Process struct {
 	api   *http.Server
 	begun time.Time
 
-	ready     chan struct{} // closed at the first call of next
-	readyOnce sync.Once
-	cold      time.Duration // from start to ready
-	work      chan *invocation
-	killed    atomic.Bool
+	cold   atomic.Int64 // time.Duration from the start to the first call of next
+	work   chan *invocation
+	killed atomic.Bool
 
 	done chan struct{} // closed when the process has ended
 	exit error         // set when done is closed
 
 	mu      sync.Mutex // guards current
 	current *invocation
+
+	old bool // serves no further invocation; guarded by the lock of the function
 }
 
 // start starts a process with its own Runtime API.
@@ -47,7 +49,7 @@ func start(o Options, number int, ended func(*Process)) (*Process, error) {
 	}
 	p := &Process{
 		Number: number, arn: "arn:aws:lambda:us-east-1:000000000000:function:" + o.Name,
-		ready: make(chan struct{}), work: make(chan *invocation), done: make(chan struct{}),
+		work: make(chan *invocation), done: make(chan struct{}),
 	}
 	p.api = &http.Server{Handler: p.routes(), ReadHeaderTimeout: time.Minute}
 	p.cmd = exec.Command(o.Bootstrap)
@@ -83,14 +85,7 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // ColdStart returns the time from the start of the process to its first call of the
 // Runtime API, or 0 if it has not called yet.
-func (p *Process) ColdStart() time.Duration {
-	select {
-	case <-p.ready:
-		return p.cold
-	default:
-		return 0
-	}
-}
+func (p *Process) ColdStart() time.Duration { return time.Duration(p.cold.Load()) }
 
 // Kill ends the process with SIGKILL.
 func (p *Process) Kill() {
@@ -148,7 +143,7 @@ func (p *Process) hasEnded() bool {
 
 // invoke passes an invocation to the process and waits for its result.
 func (p *Process) invoke(event []byte, timeout time.Duration) ([]byte, error) {
-	inv := newInvocation(event)
+	inv := &invocation{id: uuid.NewString(), event: event, timeout: timeout, answered: make(chan struct{})}
 	startup := time.NewTimer(initTimeout)
 	defer startup.Stop()
 	select {
@@ -162,8 +157,6 @@ func (p *Process) invoke(event []byte, timeout time.Duration) ([]byte, error) {
 		p.Kill()
 		return nil, fmt.Errorf("%w: it did not ask for an invocation", ErrTimedOut)
 	}
-	// The deadline is set only now, so that it does not include a cold start.
-	inv.begin(timeout)
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {

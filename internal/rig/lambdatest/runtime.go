@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,32 +12,14 @@ import (
 
 // invocation is one event and its result.
 type invocation struct {
-	id    string
-	event []byte
+	id       string
+	event    []byte
+	timeout  time.Duration
+	deadline time.Time // set when the process takes the invocation
 
-	begun    chan struct{} // closed when deadline is set
-	deadline time.Time
-
-	once     sync.Once
 	answered chan struct{} // closed when response and err are set
 	response []byte
 	err      error
-}
-
-func newInvocation(event []byte) *invocation {
-	return &invocation{id: uuid.NewString(), event: event, begun: make(chan struct{}), answered: make(chan struct{})}
-}
-
-func (i *invocation) begin(timeout time.Duration) {
-	i.deadline = time.Now().Add(timeout)
-	close(i.begun)
-}
-
-func (i *invocation) end(response []byte, err error) {
-	i.once.Do(func() {
-		i.response, i.err = response, err
-		close(i.answered)
-	})
 }
 
 // routes returns the Runtime API.
@@ -69,18 +50,15 @@ func (p *Process) routes() http.Handler {
 
 // next waits for an invocation and answers with it.
 func (p *Process) next(w http.ResponseWriter, r *http.Request) {
-	p.readyOnce.Do(func() {
-		p.cold = time.Since(p.begun)
-		close(p.ready)
-	})
+	p.cold.CompareAndSwap(0, int64(time.Since(p.begun)))
 	var inv *invocation
 	select {
 	case inv = <-p.work:
 	case <-r.Context().Done():
 		return
 	}
-	<-inv.begun
 	p.mu.Lock()
+	inv.deadline = time.Now().Add(inv.timeout) // without the cold start
 	p.current = inv
 	p.mu.Unlock()
 	h := w.Header()
@@ -108,6 +86,7 @@ func (p *Process) finish(w http.ResponseWriter, r *http.Request, result func(bod
 	}
 	p.current = nil
 	p.mu.Unlock()
-	inv.end(result(body))
+	inv.response, inv.err = result(body)
+	close(inv.answered)
 	w.WriteHeader(http.StatusAccepted)
 }
