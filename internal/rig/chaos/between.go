@@ -15,9 +15,9 @@ func (s *suite) betweenFaults() []fault {
 	var all []fault
 	for _, l := range s.links.all() {
 		for _, f := range []fault{
-			{"cut the link from " + l.name, s.lossy(l, cut)},
-			{"slow the link from " + l.name, s.slow(l)},
-			{"black-hole the link from " + l.name, s.lossy(l, unanswered)},
+			{"cut the link from " + l.name, s.under(l, cut)},
+			{"slow the link from " + l.name, s.under(l, slow)},
+			{"black-hole the link from " + l.name, s.under(l, unanswered)},
 		} {
 			switch l {
 			case s.links.ingestRedis:
@@ -73,24 +73,16 @@ func (s *suite) withoutRedis(f fault) fault {
 	}})
 }
 
-// lossy gives a link a condition for a while in which it loses answers.
-func (s *suite) lossy(l *link, c condition) func(context.Context, *rand.Rand) (bool, error) {
+// under gives a link a condition for a while.
+func (s *suite) under(l *link, c condition) action {
 	return func(ctx context.Context, random *rand.Rand) (bool, error) {
 		begun := time.Now()
 		l.set(c)
 		hold(ctx, random)
 		l.set(whole)
-		s.aws.calls.lost(l.service, begun)
-		return true, ctx.Err()
-	}
-}
-
-// slow adds latency to a link for a while.
-func (s *suite) slow(l *link) func(context.Context, *rand.Rand) (bool, error) {
-	return func(ctx context.Context, random *rand.Rand) (bool, error) {
-		l.set(slow)
-		defer l.set(whole)
-		hold(ctx, random)
+		if c != slow {
+			s.aws.calls.lost(l.service, begun)
+		}
 		return true, ctx.Err()
 	}
 }

@@ -15,9 +15,9 @@ import (
 // clusterFaults are the faults that only a cluster can have: the links to one node
 // fail, and the slot of a stream moves to another node.
 func (s *suite) clusterFaults() []fault {
-	one := func(l *link, c condition) func(context.Context, *rand.Rand) (bool, error) {
+	one := func(l *link, c condition) action {
 		return func(ctx context.Context, random *rand.Rand) (bool, error) {
-			return s.lossy(l.part(random.IntN(len(l.ways))), c)(ctx, random)
+			return s.under(l.part(random.IntN(len(l.ways))), c)(ctx, random)
 		}
 	}
 	return []fault{

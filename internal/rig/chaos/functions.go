@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -146,12 +145,8 @@ func (s *suite) ended(caller string, killed bool, err error) {
 // find returns the process that signs as caller, or nil if it has ended.
 func (f *functions) find(caller string) *lambdatest.Process {
 	for prefix, function := range map[string]*lambdatest.Function{ingestCaller: f.ingest, drainerCaller: f.drainer, bridgeCaller: f.bridge} {
-		number, ok := strings.CutPrefix(caller, prefix)
-		if !ok {
-			continue
-		}
 		for _, p := range function.Processes() {
-			if strconv.Itoa(p.Number) == number {
+			if prefix+strconv.Itoa(p.Number) == caller {
 				return p
 			}
 		}

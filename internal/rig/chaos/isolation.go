@@ -22,7 +22,7 @@ const noise = 250 * time.Millisecond
 func Isolation(ctx context.Context, l Lab) (Report, error) {
 	var report Report
 	set := deployed()
-	set.inMemory, set.unwatched = true, true
+	set.unjudged = true
 	if l.Hurry {
 		set.schedule = sweepInterval // Then the sweeps hide how wake-ups work.
 	}

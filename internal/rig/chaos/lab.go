@@ -35,33 +35,6 @@ type Lab struct {
 	Hurry bool
 }
 
-// settings configure the functions and their triggers.
-type settings struct {
-	// ingest, drainers and bridges are the maximum numbers of processes.
-	ingest, drainers, bridges int
-	// drainer is the package of the drainer's bootstrap.
-	drainer string
-	leasing leasing
-	// ingestEnv and drainerEnv are variables in the form "NAME=value".
-	ingestEnv, drainerEnv []string
-	// schedule is the interval of sweeps. wakeUps is the number of wake-ups that the
-	// drainer serves at once.
-	schedule time.Duration
-	wakeUps  int
-	// inMemory disables Redis' append-only file, as in ElastiCache.
-	inMemory bool
-	// cluster runs Redis as a cluster of three nodes.
-	cluster bool
-	// replica runs a replica of Redis, and tls connects ingest to Redis by TLS.
-	// Neither is possible with a cluster.
-	replica, tls bool
-	// keys lets clients send every record with an idempotency key until it is
-	// accepted. It is not possible with tls.
-	keys bool
-	// unwatched disables the count of claims that may be delivered twice.
-	unwatched bool
-}
-
 // suite is one run or scenario.
 type suite struct {
 	options  Options
@@ -196,12 +169,8 @@ func (s *suite) shareLinks() error {
 			return err
 		}
 	}
-	if s.settings.unwatched {
+	if s.settings.unjudged {
 		return s.links.drainerRedis.share(nil)
 	}
 	return nil
 }
-
-// watchesIngest reports whether processes of ingest are watched. In a cluster a watcher
-// also replaces the addresses of the nodes.
-func (s settings) watchesIngest() bool { return s.cluster || s.keys }

@@ -117,7 +117,7 @@ func (p *partitions) count() (windows, exposed, repeated int) {
 // replica, moves the functions to it, and lets the old primary return as its
 // replica. What the old primary accepted alone is lost; what drainers forwarded from
 // it is forwarded again.
-func (s *suite) partition(minReplicas int, lasts time.Duration) func(context.Context, *rand.Rand) (bool, error) {
+func (s *suite) partition(minReplicas int, lasts time.Duration) action {
 	return func(ctx context.Context, _ *rand.Rand) (bool, error) {
 		primary, replica := s.redis.nodes[0], s.redis.replica
 		if err := primary.awaitReplica(ctx); err != nil {

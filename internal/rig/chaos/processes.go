@@ -58,7 +58,7 @@ func (s *suite) spring(ctx context.Context, at step, drop bool, do func(*lambdat
 	return true
 }
 
-func (s *suite) killAt(at step) func(context.Context, *rand.Rand) (bool, error) {
+func (s *suite) killAt(at step) action {
 	return func(ctx context.Context, _ *rand.Rand) (bool, error) {
 		done := s.spring(ctx, at, true, func(p *lambdatest.Process) {
 			p.Kill()
@@ -70,7 +70,7 @@ func (s *suite) killAt(at step) func(context.Context, *rand.Rand) (bool, error) 
 
 // freezeAt stops a drainer for longer than its lease, so that another drainer takes
 // its claims and delivers them as well.
-func (s *suite) freezeAt(at step) func(context.Context, *rand.Rand) (bool, error) {
+func (s *suite) freezeAt(at step) action {
 	return func(ctx context.Context, _ *rand.Rand) (bool, error) {
 		done := s.spring(ctx, at, false, func(p *lambdatest.Process) {
 			p.Freeze()

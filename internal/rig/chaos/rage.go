@@ -9,13 +9,15 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// fault is something that is done to the pipeline. do returns when the fault has
-// been undone, or when ctx ends. It reports whether the fault took place: some
-// faults have to wait until a function reaches a step.
+// fault is something that is done to the pipeline.
 type fault struct {
 	name string
-	do   func(ctx context.Context, random *rand.Rand) (done bool, err error)
+	do   action
 }
+
+// action injects a fault and undoes it, also when ctx ends. It reports whether the
+// fault took place: some faults have to wait until a function reaches a step.
+type action func(ctx context.Context, random *rand.Rand) (done bool, err error)
 
 // rage injects all faults, round after round, on three concurrent tracks: faults of
 // processes, of calls of services, and of everything in between. The seed determines

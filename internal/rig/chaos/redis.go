@@ -51,12 +51,12 @@ func (n *redisNode) close() {
 	n.Remove()
 }
 
-// startRedis starts a server, with or without a replica, or a cluster. Unless it is
-// in memory, a server syncs every write to its append-only file before it replies, so
+// startRedis starts a server, with or without a replica, or a cluster. If there will be a
+// verdict, a server syncs every write to its append-only file before it replies, so
 // that it can be killed without loss.
 func startRedis(ctx context.Context, dir string, set settings) (*redisServer, error) {
 	args := []string{"--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0"}
-	if !set.inMemory {
+	if !set.unjudged {
 		args = append(args, "--appendonly", "yes", "--appendfsync", "always")
 	}
 	r := &redisServer{owners: make(map[int]int)}

@@ -6,6 +6,36 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/env"
 )
 
+// settings configure the functions and their triggers.
+type settings struct {
+	// ingest, drainers and bridges are the maximum numbers of processes.
+	ingest, drainers, bridges int
+	// drainer is the package of the drainer's bootstrap.
+	drainer string
+	leasing leasing
+	// ingestEnv and drainerEnv are variables in the form "NAME=value".
+	ingestEnv, drainerEnv []string
+	// schedule is the interval of sweeps. wakeUps is the number of wake-ups that the
+	// drainer serves at once.
+	schedule time.Duration
+	wakeUps  int
+	// cluster runs Redis as a cluster of three nodes.
+	cluster bool
+	// replica runs a replica of Redis, and tls connects ingest to Redis by TLS.
+	// Neither is possible with a cluster.
+	replica, tls bool
+	// keys lets clients send every record with an idempotency key until it is
+	// accepted. It is not possible with tls.
+	keys bool
+	// unjudged is for scenarios without a verdict: Redis keeps nothing on disk, as in
+	// ElastiCache, and claims are not watched.
+	unjudged bool
+}
+
+// watchesIngest reports whether processes of ingest are watched. In a cluster a watcher
+// also replaces the addresses of the nodes.
+func (s settings) watchesIngest() bool { return s.cluster || s.keys }
+
 const (
 	realDrainer = "functions/drainer"
 	// lease is the lease of hurried settings: short, so that many leases end during
