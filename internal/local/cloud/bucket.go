@@ -146,7 +146,8 @@ func writeBytes(body []byte) func(io.Writer) error {
 // PutObject writes one object with the bytes that write writes, if the conditions
 // hold. They are checked and the object appears in one step.
 func (b *Bucket) PutObject(ctx context.Context, key string, c Conditions, write func(io.Writer) error) (object Object, err error) {
-	call := Call{Service: ServiceS3, Operation: "PutObject", Resource: b.name + "/" + key, Records: 1}
+	call := b.call("PutObject", key)
+	call.Records = 1
 	err = b.faults.call(ctx, call, func(func() bool) (int, error) {
 		if object, err = b.write(ctx, key, c, write); err != nil {
 			return 0, err

@@ -11,10 +11,14 @@ import (
 	"strings"
 )
 
+// call is a call of S3 with the object of a key.
+func (b *Bucket) call(operation, key string) Call {
+	return Call{Service: ServiceS3, Operation: operation, Resource: b.name + "/" + key}
+}
+
 // GetObject opens an object for reading. The caller closes the file.
 func (b *Bucket) GetObject(ctx context.Context, key string) (file *os.File, object Object, err error) {
-	call := Call{Service: ServiceS3, Operation: "GetObject", Resource: b.name + "/" + key}
-	err = b.faults.call(ctx, call, func(func() bool) (int, error) {
+	err = b.faults.call(ctx, b.call("GetObject", key), func(func() bool) (int, error) {
 		// The file is opened before it is described: a write may replace the object.
 		if _, err := b.stat(key); err != nil {
 			return 0, err
@@ -40,24 +44,18 @@ func (b *Bucket) GetObject(ctx context.Context, key string) (file *os.File, obje
 }
 
 // HeadObject describes an object.
-func (b *Bucket) HeadObject(ctx context.Context, key string) (object Object, err error) {
-	call := Call{Service: ServiceS3, Operation: "HeadObject", Resource: b.name + "/" + key}
-	err = b.faults.call(ctx, call, func(func() bool) (int, error) {
-		object, err = b.stat(key)
-		return 0, err
-	})
-	return object, err
+func (b *Bucket) HeadObject(ctx context.Context, key string) (Object, error) {
+	return query(ctx, b.faults, b.call("HeadObject", key), func() (Object, error) { return b.stat(key) })
 }
 
 // HeadBucket is a call without an effect.
 func (b *Bucket) HeadBucket(ctx context.Context) error {
-	return b.faults.call(ctx, Call{Service: ServiceS3, Operation: "HeadBucket", Resource: b.name + "/"}, func(func() bool) (int, error) { return 0, nil })
+	return b.faults.call(ctx, b.call("HeadBucket", ""), func(func() bool) (int, error) { return 0, nil })
 }
 
 // DeleteObject removes an object. It succeeds when there is none.
 func (b *Bucket) DeleteObject(ctx context.Context, key string) error {
-	call := Call{Service: ServiceS3, Operation: "DeleteObject", Resource: b.name + "/" + key}
-	return b.faults.call(ctx, call, func(func() bool) (int, error) {
+	return b.faults.call(ctx, b.call("DeleteObject", key), func(func() bool) (int, error) {
 		b.commit.Lock()
 		defer b.commit.Unlock()
 		if _, err := b.stat(key); isCode(err, NoSuchKey) {
@@ -88,13 +86,8 @@ type Listing struct {
 }
 
 // List lists objects.
-func (b *Bucket) List(ctx context.Context, o ListOptions) (l Listing, err error) {
-	call := Call{Service: ServiceS3, Operation: "ListObjects", Resource: b.name + "/" + o.Prefix}
-	err = b.faults.call(ctx, call, func(func() bool) (int, error) {
-		l, err = b.list(o)
-		return 0, err
-	})
-	return l, err
+func (b *Bucket) List(ctx context.Context, o ListOptions) (Listing, error) {
+	return query(ctx, b.faults, b.call("ListObjects", o.Prefix), func() (Listing, error) { return b.list(o) })
 }
 
 func (b *Bucket) list(o ListOptions) (Listing, error) {

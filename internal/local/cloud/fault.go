@@ -157,6 +157,15 @@ func (f *Faults) call(ctx context.Context, c Call, effect func(throttled func() 
 	return err
 }
 
+// query carries out a call that stores nothing, with its fault.
+func query[T any](ctx context.Context, f *Faults, c Call, effect func() (T, error)) (result T, err error) {
+	err = f.call(ctx, c, func(func() bool) (int, error) {
+		result, err = effect()
+		return 0, err
+	})
+	return result, err
+}
+
 // run carries out a call.
 func (f *Faults) run(ctx context.Context, fault Fault, effect func(throttled func() bool) (int, error)) (stored int, err error) {
 	time.Sleep(fault.Delay)

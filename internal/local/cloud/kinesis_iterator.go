@@ -32,23 +32,21 @@ type IteratorStart struct {
 }
 
 // GetShardIterator returns an iterator for GetRecords. It expires after 5 minutes.
-func (k *Kinesis) GetShardIterator(ctx context.Context, stream, shardID string, start IteratorStart) (iterator string, err error) {
-	err = k.Faults.call(ctx, Call{Service: ServiceKinesis, Operation: "GetShardIterator", Resource: stream}, func(func() bool) (int, error) {
+func (k *Kinesis) GetShardIterator(ctx context.Context, stream, shardID string, start IteratorStart) (string, error) {
+	return query(ctx, k.Faults, Call{Service: ServiceKinesis, Operation: "GetShardIterator", Resource: stream}, func() (string, error) {
 		sh, err := k.shard(stream, shardID)
 		if err != nil {
-			return 0, err
+			return "", err
 		}
 		if start.Timestamp.After(k.Now()) {
-			return 0, newError(InvalidArgument, "Timestamp is in the future")
+			return "", newError(InvalidArgument, "Timestamp is in the future")
 		}
 		offset, err := sh.start(start)
 		if err != nil {
-			return 0, err
+			return "", err
 		}
-		iterator = k.iterator(stream, sh, offset)
-		return 0, nil
+		return k.iterator(stream, sh, offset), nil
 	})
-	return iterator, err
 }
 
 func (k *Kinesis) shard(stream, id string) (*shard, error) {

@@ -38,26 +38,20 @@ type ShardDescription struct {
 }
 
 // ListStreams returns the names of all streams, sorted.
-func (k *Kinesis) ListStreams(ctx context.Context) (names []string, err error) {
-	err = k.Faults.call(ctx, Call{Service: ServiceKinesis, Operation: "ListStreams"}, func(func() bool) (int, error) {
-		names = k.names()
-		return 0, nil
-	})
-	return names, err
+func (k *Kinesis) ListStreams(ctx context.Context) ([]string, error) {
+	return query(ctx, k.Faults, Call{Service: ServiceKinesis, Operation: "ListStreams"}, func() ([]string, error) { return k.names(), nil })
 }
 
 // Describe describes a stream and its shards, open and closed. operation is the
 // name of the call that asks: DescribeStream, DescribeStreamSummary or ListShards.
-func (k *Kinesis) Describe(ctx context.Context, operation, stream string) (d Description, err error) {
-	err = k.Faults.call(ctx, Call{Service: ServiceKinesis, Operation: operation, Resource: stream}, func(func() bool) (int, error) {
+func (k *Kinesis) Describe(ctx context.Context, operation, stream string) (Description, error) {
+	return query(ctx, k.Faults, Call{Service: ServiceKinesis, Operation: operation, Resource: stream}, func() (Description, error) {
 		s, err := k.stream(stream)
 		if err != nil {
-			return 0, err
+			return Description{}, err
 		}
-		d = s.describe()
-		return 0, nil
+		return s.describe(), nil
 	})
-	return d, err
 }
 
 func (s *kinesisStream) describe() Description {
@@ -99,25 +93,23 @@ type Page struct {
 
 // GetRecords returns up to limit records, and up to 10 MiB of them. A limit of 0
 // is 10,000.
-func (k *Kinesis) GetRecords(ctx context.Context, iterator string, limit int) (page Page, err error) {
-	stream, sh, offset, parseErr := k.parseIterator(iterator)
-	err = k.Faults.call(ctx, Call{Service: ServiceKinesis, Operation: "GetRecords", Resource: stream}, func(func() bool) (int, error) {
-		if parseErr != nil {
-			return 0, parseErr
+func (k *Kinesis) GetRecords(ctx context.Context, iterator string, limit int) (Page, error) {
+	stream, sh, offset, err := k.parseIterator(iterator)
+	return query(ctx, k.Faults, Call{Service: ServiceKinesis, Operation: "GetRecords", Resource: stream}, func() (Page, error) {
+		if err != nil {
+			return Page{}, err
 		}
 		if limit == 0 {
 			limit = maxReadRecords
 		}
 		if limit < 1 || limit > maxReadRecords {
-			return 0, newError(InvalidArgument, "Limit %d, want 1 to %d", limit, maxReadRecords)
+			return Page{}, newError(InvalidArgument, "Limit %d, want 1 to %d", limit, maxReadRecords)
 		}
 		if sh.reads != nil && !sh.reads.admit(0) {
-			return 0, newError(ThroughputExceeded, "Rate exceeded for %s", sh.id)
+			return Page{}, newError(ThroughputExceeded, "Rate exceeded for %s", sh.id)
 		}
-		page, err = k.read(stream, sh, offset, limit)
-		return 0, err
+		return k.read(stream, sh, offset, limit)
 	})
-	return page, err
 }
 
 func (k *Kinesis) read(stream string, sh *shard, offset int64, limit int) (Page, error) {

@@ -27,15 +27,14 @@ func (s *Secrets) Set(id, value string) {
 }
 
 // GetSecretValue returns the value of a secret.
-func (s *Secrets) GetSecretValue(ctx context.Context, id string) (value string, err error) {
-	err = s.faults.call(ctx, Call{Service: ServiceSecrets, Operation: "GetSecretValue", Resource: id}, func(func() bool) (int, error) {
+func (s *Secrets) GetSecretValue(ctx context.Context, id string) (string, error) {
+	return query(ctx, s.faults, Call{Service: ServiceSecrets, Operation: "GetSecretValue", Resource: id}, func() (string, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		var ok bool
-		if value, ok = s.values[id]; !ok {
-			return 0, newError(ResourceNotFound, "no secret %s", id)
+		value, ok := s.values[id]
+		if !ok {
+			return "", newError(ResourceNotFound, "no secret %s", id)
 		}
-		return 0, nil
+		return value, nil
 	})
-	return value, err
 }
