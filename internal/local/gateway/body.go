@@ -46,57 +46,28 @@ func appendBase64(event []byte, body io.Reader) ([]byte, error) {
 // appendText appends a body as the inside of a JSON string. A JSON string holds
 // UTF-8 only, so each other byte becomes U+FFFD.
 func appendText(event []byte, body io.Reader) ([]byte, error) {
-	return appendBody(event, body, appendEscaped[[]byte])
+	return appendBody(event, body, func(event, chunk []byte, last bool) ([]byte, int) {
+		if !last {
+			chunk = wholeCharacters(chunk)
+		}
+		from := len(event)
+		event = appendQuoted(event, chunk)
+		inside := event[from+1 : len(event)-1]
+		return append(event[:from], inside...), len(chunk)
+	})
 }
 
-// appendEscaped appends text as the inside of a JSON string, and returns how many of
-// its bytes it has used. Unless text is the last, a character that is cut off at its
-// end is left for the next text.
-func appendEscaped[T string | []byte](event []byte, text T, last bool) (_ []byte, used int) {
-	for {
-		plain := used
-		for plain < len(text) && isPlain[text[plain]] {
-			plain++
+// wholeCharacters returns text without a character that is cut off at its end.
+func wholeCharacters(text []byte) []byte {
+	for n := 1; n < utf8.UTFMax && n <= len(text); n++ {
+		if end := text[len(text)-n:]; utf8.RuneStart(end[0]) {
+			if !utf8.FullRune(end) {
+				return text[:len(text)-n]
+			}
+			break
 		}
-		event = append(event, text[used:plain]...)
-		if used = plain; used == len(text) {
-			return event, used
-		}
-		// A longer part of the text would be copied for each character.
-		var held [utf8.UTFMax]byte
-		next := held[:copy(held[:], text[used:])]
-		if !last && !utf8.FullRune(next) {
-			return event, used
-		}
-		char, size := utf8.DecodeRune(next)
-		event = appendChar(event, char)
-		used += size
 	}
-}
-
-// isPlain holds the bytes of ASCII that need no escape.
-var isPlain = func() (t [256]bool) {
-	for c := ' '; c < utf8.RuneSelf; c++ {
-		t[c] = c != '"' && c != '\\'
-	}
-	return t
-}()
-
-func appendChar(event []byte, char rune) []byte {
-	const hex = "0123456789abcdef"
-	switch {
-	case char == '"' || char == '\\':
-		return append(event, '\\', byte(char))
-	case char == '\n':
-		return append(event, `\n`...)
-	case char == '\r':
-		return append(event, `\r`...)
-	case char == '\t':
-		return append(event, `\t`...)
-	case char < ' ':
-		return append(event, '\\', 'u', '0', '0', hex[char>>4], hex[char&15])
-	}
-	return utf8.AppendRune(event, char)
+	return text
 }
 
 // appendBody reads a body to its end and appends it to the event chunk by chunk.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // account is the id in the events.
@@ -199,10 +201,9 @@ func appendField(e []byte, name, value string) []byte {
 }
 
 // appendQuoted appends a JSON string.
-func appendQuoted(e []byte, text string) []byte {
-	e = append(e, '"')
-	e, _ = appendEscaped(e, text, true)
-	return append(e, '"')
+func appendQuoted[T string | []byte](e []byte, text T) []byte {
+	e, _ = jsontext.AppendQuote(e, text) // Bytes that are not UTF-8 become U+FFFD.
+	return e
 }
 
 // isText reports whether API Gateway passes a body of this type to the function
