@@ -63,9 +63,7 @@ func (p *Pipeline) startRedis() (address, password string, err error) {
 		return "", "", fmt.Errorf("starting the embedded Redis: %w", err)
 	}
 	p.stopRedis = embedded.Close
-	// The client's default time-outs of a few seconds would fail on a busy machine.
-	patient := url.Values{"pool_timeout": {embeddedPush.String()}, "read_timeout": {embeddedPush.String()}, "write_timeout": {embeddedPush.String()}}
-	return "redis://" + embedded.Addr() + "?" + patient.Encode(), password, nil
+	return "redis://" + embedded.Addr(), password, nil
 }
 
 // splitURL removes the credentials from a URL. Its error does not contain them.
