@@ -34,15 +34,16 @@ func (v *verification) judgeSurplus(o *object) {
 	}
 }
 
-// isMisplaced reports whether an object is in the folder of another hour. Its
-// name and its first record must both say so.
+// isMisplaced reports whether an object is in the folder of another hour. Its name and
+// its first record must both say so. Where bodies repeat, a record may have got a line
+// that was logged at another time than the object's: such a line says nothing.
 func (v *verification) isMisplaced(o *object) bool {
 	if o.isInFolder(o.start) {
 		return false
 	}
 	first := time.Time{}
 	for _, s := range o.segments {
-		if s.line < 0 || s.unmatched != "" {
+		if s.isLeftOver() || !o.matches.has(s.line) {
 			continue
 		}
 		if at := v.index.lines[s.line].LoggedAt; first.IsZero() || at.Before(first) {

@@ -8,9 +8,12 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/cespare/xxhash/v2"
 	"github.com/data-sink/data-sink/internal/operate/bucket"
 	"github.com/data-sink/data-sink/internal/operate/verify"
@@ -28,28 +31,62 @@ var archives = flag.Int("archives", 200, "the number of archives of TestRandomAr
 func TestRandomArchives(t *testing.T) {
 	t.Parallel()
 	const workers = 4
-	agreed := make(chan map[string]int, workers)
-	for w := range workers {
-		go func() {
-			counts := make(map[string]int)
-			defer func() { agreed <- counts }()
-			for seed := w; seed < *archives; seed += workers {
-				a := newRandomArchive(t, uint64(seed))
-				damage := a.damage()
-				if r := run(t, a.config()); r.Equal() != (damage == "") {
-					t.Errorf("archive %d, damage %q: %d objects of %d packed records, mode %s, found %v", seed, damage, len(a.objects), len(a.lines), a.mode, r.Findings)
+	var mu sync.Mutex
+	total, disagreements := make(map[string]int), 0
+	t.Run("all", func(t *testing.T) {
+		for w := range workers {
+			t.Run(fmt.Sprint("worker=", w), func(t *testing.T) {
+				t.Parallel()
+				s := newShelf(t)
+				for seed := w; seed < *archives; seed += workers {
+					a := newRandomArchive(t, uint64(seed)) // #nosec G115 -- not negative
+					damage := a.damage()
+					r := s.verify(a)
+					kind, _, _ := strings.Cut(damage, " ")
+					mu.Lock()
+					total[kind]++
+					if r.Equal() != (damage == "") {
+						disagreements++
+						t.Errorf("archive %d, damage %q: %d objects of %d packed records, mode %s, found %v", seed, damage, len(a.objects), len(a.lines), a.mode, r.Findings)
+					}
+					mu.Unlock()
 				}
-				counts[strings.SplitN(damage, " ", 2)[0]]++
-			}
-		}()
-	}
-	total := make(map[string]int)
-	for range workers {
-		for damage, n := range <-agreed {
-			total[damage] += n
+			})
+		}
+	})
+	t.Logf("%d archives, %d disagreements; archives by damage: %v", *archives, disagreements, total)
+}
+
+// shelf is a bucket that holds one random archive after another.
+type shelf struct {
+	t       *testing.T
+	client  *s3.Client
+	written time.Time // of the next object
+}
+
+func newShelf(t *testing.T) *shelf {
+	s := &shelf{t: t}
+	s.client = s3test.Start(t, s3test.Options{Now: func() time.Time { return s.written }})
+	return s
+}
+
+// verify verifies the middle hour of an archive.
+func (s *shelf) verify(a *randomArchive) *verify.Report {
+	s.t.Helper()
+	store := archive.NewS3(s.client, s3test.Bucket)
+	for _, o := range a.objects {
+		s.written = o.written.Truncate(time.Second)
+		if err := store.Put(s.t.Context(), o.key(), zipped(s.t, o.content)); err != nil {
+			s.t.Fatal(err)
 		}
 	}
-	t.Logf("archives by damage: %v", total)
+	r := run(s.t, a.config(bucket.New(s.client, s3test.Bucket)))
+	for _, o := range a.objects {
+		if _, err := s.client.DeleteObject(s.t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(s3test.Bucket), Key: aws.String(o.key())}); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return r
 }
 
 // randomArchive is three hours of a stream and the middle hour to verify.
@@ -60,10 +97,12 @@ type randomArchive struct {
 	bodies  []string
 	buffer  time.Duration
 	lines   []pack.Line
+	direct  []archive.Line
 	objects []*randomObject
 }
 
-// randomObject is what Firehose has buffered, and then an object.
+// randomObject is what Firehose has buffered, and then an object. The object of a direct
+// record has no packed records.
 type randomObject struct {
 	start   time.Time
 	written time.Time
@@ -107,7 +146,13 @@ func newRandomArchive(t testing.TB, seed uint64) *randomArchive {
 		a.log(p, at.Add(max(delay+skew, -at.Sub(open.start))))
 		at = at.Add(time.Duration(float64(pace) * (0.2 + 1.6*a.Float64())))
 	}
+	for range a.IntN(4) {
+		a.putDirect(base.Add(time.Duration(a.IntN(3600)) * time.Second))
+	}
 	for _, o := range a.objects {
+		if o.isDirect() {
+			continue
+		}
 		for i := range len(o.packed) - 1 { // nearly in order
 			if a.IntN(3) == 0 {
 				o.packed[i], o.packed[i+1] = o.packed[i+1], o.packed[i]
@@ -153,58 +198,117 @@ func (a *randomArchive) log(p []byte, at time.Time) {
 	})
 }
 
+// putDirect writes a direct record of the middle hour, and logs it.
+func (a *randomArchive) putDirect(at time.Time) {
+	o := &randomObject{start: at, written: at, folder: base, name: direct(at), content: a.pack()}
+	a.objects = append(a.objects, o)
+	a.direct = append(a.direct, archive.Line{
+		LoggedAt: at, Stream: "orders", Reason: archive.Fallback, Records: 1, Bytes: len(o.content), Hash: archive.Hash(stream.Lines, o.content), Key: o.key(),
+	})
+}
+
+func (o *randomObject) isDirect() bool { return len(o.packed) == 0 }
+
+// damages are the kinds of damage. An archive without damage is as likely as two kinds.
+var damages = []string{
+	"", "", "deleted", "copied", "moved", "changed", "truncated", "extended", "overwritten", "line-lost", "line-twice", "lines-exchanged",
+}
+
 // damage does at most one damage to an object of the middle hour, and says which.
 func (a *randomArchive) damage() string {
-	var within []int
-	for i, o := range a.objects {
+	var within []*randomObject
+	for _, o := range a.objects {
 		// An object of which all records were logged in the hour.
 		if o.folder.Equal(base) && o.start.Add(a.buffer+time.Second).Before(base.Add(time.Hour)) {
-			within = append(within, i)
+			within = append(within, o)
 		}
 	}
 	if len(within) == 0 {
 		return ""
 	}
-	hit := within[a.IntN(len(within))]
-	o := a.objects[hit]
-	kind := []string{"", "", "deleted", "copied", "moved", "changed", "truncated", "extended", "overwritten"}[a.IntN(9)]
+	o, other := within[a.IntN(len(within))], within[a.IntN(len(within))]
+	kind := damages[a.IntN(len(damages))]
 	before := bytes.Clone(o.content)
 	switch kind {
 	case "deleted":
-		a.objects = slices.Delete(a.objects, hit, hit+1)
-		return kind
+		a.objects = slices.DeleteFunc(a.objects, func(other *randomObject) bool { return other == o })
+		return kind + " " + o.name
 	case "copied":
-		again := *o
-		again.name = strings.TrimSuffix(o.name, "00.gz")[:len(o.name)-5] + "ff.gz"
-		again.written = base.Add(30 * time.Hour)
-		if again.name == o.name {
-			return ""
-		}
-		a.objects = append(a.objects, &again)
-		return kind
+		return a.copy(o)
 	case "moved":
 		o.folder = o.folder.Add(time.Duration(1-2*a.IntN(2)) * time.Hour)
 		if a.isAtEdge(o) {
 			o.folder = base
 			return ""
 		}
-		return kind
+		return kind + " " + o.name
 	case "changed":
-		at := a.IntN(len(o.content))
-		o.content[at] = "ab\n!"[a.IntN(4)]
+		o.content[a.IntN(len(o.content))] = "ab\n!"[a.IntN(4)]
 	case "truncated":
 		o.content = o.content[:a.IntN(len(o.content))]
 	case "extended":
-		o.content = append(o.content, o.packed[a.IntN(len(o.packed))]...)
+		again := append(o.packed, other.content)
+		o.content = append(o.content, again[a.IntN(len(again))]...)
 	case "overwritten":
-		o.content = a.objects[within[a.IntN(len(within))]].content
+		o.content = other.content
+	case "line-lost", "line-twice":
+		lines := slices.Collect(bytes.Lines(o.content))
+		i := a.IntN(len(lines))
+		if kind == "line-lost" {
+			lines = slices.Delete(lines, i, i+1)
+		} else {
+			lines = slices.Insert(lines, i, lines[i])
+		}
+		o.content = bytes.Join(lines, nil)
+	case "lines-exchanged":
+		if !slices.ContainsFunc(within, func(other *randomObject) bool { return exchange(o, other) }) {
+			return ""
+		}
 	}
-	// The same lines in another order are not a difference: order is not promised.
-	sorted := func(content []byte) []string { return slices.Sorted(strings.Lines(string(content))) }
-	if slices.Equal(sorted(before), sorted(o.content)) {
+	// The same lines in another order are not a difference: order is not promised. A
+	// direct record is one record.
+	if bytes.Equal(before, o.content) || !o.isDirect() && slices.Equal(sortedLines(before), sortedLines(o.content)) {
 		return ""
 	}
 	return kind + " " + o.name
+}
+
+func sortedLines(content []byte) []string { return slices.Sorted(strings.Lines(string(content))) }
+
+// copy copies an object under another name of its hour. A direct record is a copy of the
+// hour before, because in its own hour it would look like a repeated request.
+func (a *randomArchive) copy(o *randomObject) string {
+	again := *o
+	again.written = base.Add(30 * time.Hour)
+	again.name = o.name[:len(o.name)-5] + "ff.gz"
+	if o.isDirect() {
+		again.name = direct(base.Add(-30 * time.Minute))
+	}
+	if again.name == o.name {
+		return ""
+	}
+	a.objects = append(a.objects, &again)
+	return "copied " + o.name
+}
+
+// exchange exchanges a unique line of each of two objects that began at different times:
+// a line can be logged 25 minutes after its object began. It reports whether it did so.
+func exchange(a, b *randomObject) bool {
+	x, y := uniqueLine(a.content), uniqueLine(b.content)
+	if a.start.Sub(b.start).Abs() < 30*time.Minute || x == nil || y == nil {
+		return false
+	}
+	a.content, b.content = bytes.Replace(a.content, x, y, 1), bytes.Replace(b.content, y, x, 1)
+	return true
+}
+
+func uniqueLine(content []byte) []byte {
+	for line := range bytes.Lines(content) {
+		if bytes.HasPrefix(line, []byte("unique ")) {
+			return line
+		}
+	}
+	return nil
 }
 
 // isAtEdge reports whether an object began so near to its folder that clocks
@@ -214,24 +318,23 @@ func (a *randomArchive) isAtEdge(o *randomObject) bool {
 }
 
 // config verifies the middle hour of the archive.
-func (a *randomArchive) config() verify.Config {
-	written := time.Time{}
-	client := s3test.Start(a.t, s3test.Options{Now: func() time.Time { return written }})
-	store := archive.NewS3(client, s3test.Bucket)
-	for _, o := range a.objects {
-		written = o.written.Truncate(time.Second)
-		if err := store.Put(a.t.Context(), o.key(), zipped(a.t, o.content)); err != nil {
-			a.t.Fatal(err)
-		}
-	}
+func (a *randomArchive) config(objects *bucket.Bucket) verify.Config {
 	return verify.Config{
-		Stream: "orders", From: base, To: base.Add(time.Hour), Settle: 20 * time.Minute, Buffer: a.buffer, Objects: bucket.New(client, s3test.Bucket),
+		Stream: "orders", From: base, To: base.Add(time.Hour), Settle: 20 * time.Minute, Buffer: a.buffer, Objects: objects,
 		Packed: func(_ context.Context, from, to time.Time, each func(pack.Line) error) error {
 			for _, p := range a.lines {
 				if !p.LoggedAt.Before(from) && p.LoggedAt.Before(to) {
 					if err := each(p); err != nil {
 						return err
 					}
+				}
+			}
+			return nil
+		},
+		Direct: func(_ context.Context, _, _ time.Time, each func(archive.Line) error) error {
+			for _, l := range a.direct {
+				if err := each(l); err != nil {
+					return err
 				}
 			}
 			return nil
