@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"time"
@@ -118,13 +119,11 @@ func (v *sendVerb) read(ctx context.Context, b *bar, pieces chan<- piece) {
 		files = []string{"-"}
 	}
 	for _, name := range files {
-		source, file := name, os.Stdin
-		var err error
+		source := name
 		if name == "-" {
 			source = "standard input"
-		} else {
-			file, err = os.Open(name)
 		}
+		file, err := open(name)
 		if err == nil {
 			err = by.Split(file, func(body []byte) error {
 				if v.NDJSON && (string(body) == "\n" || string(body) == "\r") {
@@ -143,6 +142,14 @@ func (v *sendVerb) read(ctx context.Context, b *bar, pieces chan<- piece) {
 			return
 		}
 	}
+}
+
+// open opens a file, or standard input for "-".
+func open(name string) (io.ReadCloser, error) {
+	if name == "-" {
+		return io.NopCloser(os.Stdin), nil
+	}
+	return os.Open(name)
 }
 
 // give sends a piece, or returns the cause of the end of ctx.
