@@ -33,15 +33,14 @@ type awsAccount struct {
 	calls *callTable
 	// refusal refuses one record of Firehose.
 	refusal *refusal
-	// taken counts the records that Kinesis has taken.
-	taken counter
+	// taken counts the records that Kinesis has taken, failedCalls the calls that failed
+	// as a whole, and fallbacks the objects that ingest wrote because Redis did not take
+	// the record.
+	taken, failedCalls, fallbacks counter
 
 	mu       sync.Mutex // guards the fields below
 	random   *rand.Rand
 	troubles map[string][]*trouble // by service
-	// failedCalls counts calls that failed as a whole. fallbacks counts objects that
-	// ingest wrote because Redis did not take the record.
-	failedCalls, fallbacks int
 }
 
 // trouble is a fault that a share of a service's calls meets.
@@ -104,7 +103,7 @@ func (a *awsAccount) inject(c cloud.Call) cloud.Fault {
 		}
 		t.met.Add(1)
 		if t.fault.Fail != cloud.None {
-			a.failedCalls++
+			a.failedCalls.Add(1)
 		}
 		return t.fault
 	}
@@ -121,9 +120,7 @@ func (a *awsAccount) observe(c cloud.Call, o cloud.Outcome) {
 		a.calls.ended(c, o)
 	case cloud.ServiceS3:
 		if c.Operation == "PutObject" && isFallback(c.Resource) && o.Stored > 0 {
-			a.mu.Lock()
-			a.fallbacks++
-			a.mu.Unlock()
+			a.fallbacks.Add(1)
 		}
 	}
 }
@@ -141,10 +138,4 @@ func (a *awsAccount) makeTrouble(service, resource string, share float64, f clou
 		defer a.mu.Unlock()
 		a.troubles[service] = slices.DeleteFunc(a.troubles[service], func(other *trouble) bool { return other == t })
 	}
-}
-
-func (a *awsAccount) counts() (failedCalls, fallbacks int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.failedCalls, a.fallbacks
 }

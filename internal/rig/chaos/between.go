@@ -117,10 +117,9 @@ func (s *suite) closeIdle(ctx context.Context, random *rand.Rand) (bool, error) 
 		closed = s.links.ingestRedis.ways[0].closeIdle(idleTime)
 		return closed > 0
 	})
-	_, before := s.aws.counts()
+	before := s.aws.fallbacks.Load()
 	s.load.atFullSpeed(func() { hold(ctx, random) })
-	_, after := s.aws.counts()
-	s.log.printf("closed %d idle connections, %d fallback records", closed, after-before)
+	s.log.printf("closed %d idle connections, %d fallback records", closed, s.aws.fallbacks.Load()-before)
 	return found, ctx.Err()
 }
 
@@ -140,13 +139,10 @@ func (s *suite) fillRedis(ctx context.Context, _ *rand.Rand) (bool, error) {
 		endTrouble()
 		return false, err
 	}
-	_, before := s.aws.counts()
+	before := s.aws.fallbacks.Load()
 	full := false
 	s.load.atFullSpeed(func() {
-		full = within(ctx, fillTimeout, func() bool {
-			_, now := s.aws.counts()
-			return now > before+10
-		})
+		full = within(ctx, fillTimeout, func() bool { return s.aws.fallbacks.Load() > before+10 })
 	})
 	endTrouble()
 	taken := s.aws.taken.Load()

@@ -1,18 +1,18 @@
 // Package chaos proves that no acknowledged record is lost.
 //
 // A run starts the real functions as processes, a real redis-server that syncs its
-// append-only file on every write, and an AWS endpoint, with a network fault library
-// between them. Under load it kills, freezes, cuts, slows, throttles and fails all
-// of them on a schedule that the seed determines. Then it removes all faults, drains
-// the pipeline and compares every acknowledged body with the archive, byte for byte.
+// append-only file on every write, and the local AWS on a port. The connections between
+// them lead over ways, which can be cut, slowed down and partitioned. Under load the run
+// kills, freezes, throttles and fails all parts on a schedule that the seed determines.
+// Then it removes all faults, drains the pipeline and compares every acknowledged body
+// with the archive, byte for byte.
 //
 // Duplicates are allowed after faults. They are counted and must not exceed the
 // bound that follows from the faults of the run, see Bound. To start a run: `go run
 // ./internal/rig/chaos/cmd -n 50000 -seed 1`.
 //
-// The package also has scenarios on the same parts. Each one tests and measures one
-// promise under one fault: Outage,
-// Isolation, Retry and Rotation.
+// The scenarios Outage, Isolation, Retry and Rotation run on the same parts. Each one
+// measures one promise under one fault.
 package chaos
 
 import (

@@ -90,7 +90,7 @@ func (s *suite) start(ctx context.Context) error {
 	s.traps = newTraps()
 	s.claims = newClaimTable(s.problems, s.settings.leasing.lease)
 	s.pushes = newPushTable()
-	s.ledger, s.partitions = newLedger(s.lab.Seed), newPartitions()
+	s.ledger, s.partitions = &ledger{seed: s.lab.Seed}, newPartitions()
 	var err error
 	if s.redis, err = startRedis(ctx, filepath.Join(s.dir, "redis"), s.settings); err != nil {
 		return err

@@ -9,16 +9,14 @@ import (
 )
 
 // ledger records which records were acknowledged, and counts the copies that are
-// found. It holds two bytes for each record and no body. Safe for concurrent use.
+// found. It holds three bytes for each record and no body. The methods that issue and
+// acknowledge are safe for concurrent use, and end before the others begin.
 type ledger struct {
 	seed uint64
 
-	mu     sync.Mutex
-	issued int
-	acked  []bool  // by number of the record
-	copies []uint8 // by number; at most 255
-	ackedN int
-	direct map[int]bool // numbers of the records that were found as direct records
+	mu      sync.Mutex // guards the fields below
+	records []entry    // by number of the record
+	acked   int
 
 	// wrong describes what should not have been found.
 	wrong []string
@@ -28,15 +26,18 @@ type ledger struct {
 	unarchivable int
 }
 
-func newLedger(seed uint64) *ledger { return &ledger{seed: seed, direct: make(map[int]bool)} }
+// entry is what the ledger knows of a record.
+type entry struct {
+	acked  bool
+	copies uint8 // at most 255
+	direct bool  // one of the copies is a direct record
+}
 
 // next issues a new record.
 func (l *ledger) next() record {
 	l.mu.Lock()
-	n := l.issued
-	l.issued++
-	l.acked = append(l.acked, false)
-	l.copies = append(l.copies, 0)
+	n := len(l.records)
+	l.records = append(l.records, entry{})
 	l.mu.Unlock()
 	return makeRecord(l.seed, n)
 }
@@ -53,15 +54,15 @@ func (l *ledger) nextHealthy() record {
 func (l *ledger) ack(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.acked[n] = true
-	l.ackedN++
+	l.records[n].acked = true
+	l.acked++
 }
 
 // ackedCount returns the number of acknowledged records.
 func (l *ledger) ackedCount() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.ackedN
+	return l.acked
 }
 
 // foundDeadLetters counts the bodies of an object under failed/. The bodies that
@@ -76,7 +77,7 @@ func (l *ledger) foundDeadLetters(where string, bodies ...[]byte) {
 
 func (l *ledger) foundDeadLetter(where string, packed bool, body []byte) {
 	n, _, ok := parseHeader(body)
-	if !ok || n >= l.issued {
+	if !ok || n >= len(l.records) {
 		l.complain(where, "holds bytes that were never sent")
 		return
 	}
@@ -93,11 +94,12 @@ func (l *ledger) foundDeadLetter(where string, packed bool, body []byte) {
 }
 
 func (l *ledger) count(n int) {
-	if l.copies[n] > 0 {
+	r := &l.records[n]
+	if r.copies > 0 {
 		l.extra++
 	}
-	if l.copies[n] < 255 {
-		l.copies[n]++
+	if r.copies < 255 {
+		r.copies++
 	}
 }
 
@@ -113,7 +115,7 @@ func (l *ledger) complain(where, what string) {
 func (l *ledger) foundArchived(where string, s stream.Stream, direct bool, object []byte) {
 	for len(object) > 0 {
 		n, length, ok := parseHeader(object)
-		if !ok || n >= l.issued || length > len(object) || length < headerLen {
+		if !ok || n >= len(l.records) || length > len(object) || length < headerLen {
 			l.complain(where, "holds bytes that were never sent")
 			next := bytes.Index(object[1:], []byte(bodyBegin))
 			if next < 0 {
@@ -134,7 +136,7 @@ func (l *ledger) foundArchived(where string, s stream.Stream, direct bool, objec
 		}
 		l.count(n)
 		if direct {
-			l.direct[n] = true
+			l.records[n].direct = true
 		}
 		object = object[len(want):]
 	}
@@ -143,8 +145,8 @@ func (l *ledger) foundArchived(where string, s stream.Stream, direct bool, objec
 // lost returns the numbers of the acknowledged records that were not found.
 func (l *ledger) lost() []int {
 	var lost []int
-	for n, acked := range l.acked {
-		if acked && l.copies[n] == 0 {
+	for n, r := range l.records {
+		if r.acked && r.copies == 0 {
 			lost = append(lost, n)
 		}
 	}

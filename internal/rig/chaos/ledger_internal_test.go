@@ -36,7 +36,7 @@ func lookup(t *testing.T, name string) stream.Stream {
 
 func TestTheLedgerCountsEveryRecordOnce(t *testing.T) {
 	t.Parallel()
-	l := newLedger(7)
+	l := &ledger{seed: 7}
 	for name, object := range fillLedger(l, 1600) {
 		l.foundArchived(name, lookup(t, name), false, object)
 	}
@@ -53,7 +53,7 @@ func TestTheLedgerFindsLossesCopiesAndChanges(t *testing.T) {
 	for _, s := range streamList {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
-			l := newLedger(7)
+			l := &ledger{seed: 7}
 			objects := fillLedger(l, 300)
 			object := objects[s.Name]
 			_, length, _ := parseHeader(object)
@@ -84,7 +84,7 @@ func TestTheLedgerFindsLossesCopiesAndChanges(t *testing.T) {
 
 func TestTheLedgerRefusesRecordsInTheWrongPlace(t *testing.T) {
 	t.Parallel()
-	l := newLedger(7)
+	l := &ledger{seed: 7}
 	objects := fillLedger(l, 600)
 	l.foundArchived("page-views", lookup(t, "page-views"), false, objects["orders"])
 	l.foundDeadLetters("failed/", makeRecord(7, 1).body)

@@ -110,9 +110,9 @@ func (t *pushTable) answered(n, status int) {
 func (t *pushTable) settle(s *suite, v *Verdict) (across, failover int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for n, copies := range s.ledger.copies {
-		extra := max(0, int(copies)-1)
-		if s.ledger.direct[n] && extra > 0 {
+	for n, r := range s.ledger.records {
+		extra := max(0, int(r.copies)-1)
+		if r.direct && extra > 0 {
 			across++
 			extra--
 		}

@@ -99,11 +99,10 @@ func (s *suite) verdict() (Verdict, error) {
 	partitioned, lost := s.partitions.split(s.ledger.lost())
 	calls := s.aws.calls.total()
 	v := Verdict{
-		Acked: s.ledger.ackedN, Archived: s.ledger.ackedN - len(lost) - len(partitioned), Lost: len(lost), PartitionLost: len(partitioned),
+		Acked: s.ledger.acked, Archived: s.ledger.acked - len(lost) - len(partitioned), Lost: len(lost), PartitionLost: len(partitioned),
 		Duplicates: s.ledger.extra, Kills: int(s.kills.Load()), Faults: int(s.faults.Load()), Missed: int(s.missed.Load()), Fallbacks: fallbacks,
-		Unarchivable: s.ledger.unarchivable,
+		FailedCalls: int(s.aws.failedCalls.Load()), Unarchivable: s.ledger.unarchivable,
 	}
-	v.FailedCalls, _ = s.aws.counts()
 	var repeated int
 	v.Partitions, v.Exposed, repeated = s.partitions.count()
 	unsettled, late := s.claims.total()
