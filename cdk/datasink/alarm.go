@@ -38,12 +38,18 @@ type source struct {
 	targets         func(w watched) []target
 }
 
-// ours is a metric that the functions emit for the deployment.
-func ours(m metric.Metric) source { return source{metric.Namespace, m.Name, theService} }
+// ours is a metric that the functions emit, aws a metric that a service of AWS publishes.
+// dimensions are those of its only target.
+func ours(m metric.Metric, dimensions func(watched) []*string) source {
+	return source{metric.Namespace, m.Name, one(dimensions)}
+}
 
-// aws is a metric that a service of AWS publishes.
-func aws(service, name string, targets func(watched) []target) source {
-	return source{"AWS/" + service, name, targets}
+func aws(service, name string, dimensions func(watched) []*string) source {
+	return source{"AWS/" + service, name, one(dimensions)}
+}
+
+func one(dimensions func(watched) []*string) func(watched) []target {
+	return func(w watched) []target { return []target{{dimensions: dimensions(w)}} }
 }
 
 // Statistics of a period.

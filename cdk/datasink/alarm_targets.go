@@ -28,26 +28,38 @@ func (t target) properties() []*awscloudwatch.CfnAlarm_DimensionProperty {
 
 func dims(namesAndValues ...string) []*string { return *jsii.Strings(namesAndValues...) }
 
-// one returns the targets of an alarm that has only one.
-func one(dimensions func(w watched) []*string) func(watched) []target {
-	return func(w watched) []target { return []target{{dimensions: dimensions(w)}} }
+// The dimensions of the metrics that the functions emit.
+func theService(w watched) []*string { return dims(metric.Service, w.Name) }
+
+func theStream(w watched) []*string {
+	return dims(metric.Service, w.Name, metric.Stream, w.stream.Name)
 }
 
-// The dimensions of the metrics that the functions emit.
-var (
-	theService = one(func(w watched) []*string { return dims(metric.Service, w.Name) })
-	theStream  = one(func(w watched) []*string { return dims(metric.Service, w.Name, metric.Stream, w.stream.Name) })
-)
-
 // resourceOf is the Kinesis stream or the Firehose of a stream.
-func resourceOf(dimension string) func(watched) []target {
-	return one(func(w watched) []*string { return dims(dimension, stream.ResourceName(w.Name, w.stream.Name)) })
+func resourceOf(dimension string) func(watched) []*string {
+	return func(w watched) []*string { return dims(dimension, stream.ResourceName(w.Name, w.stream.Name)) }
 }
 
 // theFunction is one function.
-func theFunction(f string) func(watched) []target {
-	return one(func(w watched) []*string { return dims("FunctionName", functionName(w.Settings, f)) })
+func theFunction(f string) func(watched) []*string {
+	return func(w watched) []*string { return dims("FunctionName", functionName(w.Settings, f)) }
 }
+
+// theWakeDeadLetters is the queue of wake-ups on which drainers failed.
+func theWakeDeadLetters(w watched) []*string {
+	return dims("QueueName", wakeDeadLetters(w.Settings))
+}
+
+// theAPI is the HTTP API.
+func theAPI(w watched) []*string {
+	return []*string{jsii.String("ApiId"), w.apiID, jsii.String("Stage"), jsii.String(apiStage)}
+}
+
+// theCache is the replication group.
+func theCache(w watched) []*string { return []*string{jsii.String("ReplicationGroupId"), w.cacheGroup} }
+
+// theServerlessCache is the serverless cache.
+func theServerlessCache(w watched) []*string { return dims("ServerlessCacheName", w.Name) }
 
 // eachOf are several functions, each with an alarm of its own. Without taps there is no
 // bridge.
@@ -58,20 +70,10 @@ func eachOf(functions ...string) func(watched) []target {
 			if f == bridgeFunction && !w.hasTaps() {
 				continue
 			}
-			list = append(list, target{name: f, dimensions: theFunction(f)(w)[0].dimensions})
+			list = append(list, target{name: f, dimensions: theFunction(f)(w)})
 		}
 		return list
 	}
-}
-
-// theWakeDeadLetters is the queue of wake-ups on which drainers failed.
-func theWakeDeadLetters(w watched) []target {
-	return []target{{dimensions: dims("QueueName", wakeDeadLetters(w.Settings))}}
-}
-
-// theAPI is the HTTP API.
-func theAPI(w watched) []target {
-	return []target{{dimensions: []*string{jsii.String("ApiId"), w.apiID, jsii.String("Stage"), jsii.String(apiStage)}}}
 }
 
 // failedFolders are the folders to which AWS services write dead letters.
@@ -86,11 +88,6 @@ func failedFolders(w watched) []target {
 	return list
 }
 
-// theCache is the replication group.
-func theCache(w watched) []target {
-	return []target{{dimensions: []*string{jsii.String("ReplicationGroupId"), w.cacheGroup}}}
-}
-
 // nodeMemory is the memory metric of a single node.
 const nodeMemory = "DatabaseMemoryUsagePercentage"
 
@@ -99,7 +96,7 @@ const nodeMemory = "DatabaseMemoryUsagePercentage"
 // nodes of a shard hold the same data.
 func cacheMemory(w watched) []target {
 	if w.CacheShards == 1 || !w.WatchesShards(len(w.streams)) {
-		return theCache(w)
+		return []target{{dimensions: theCache(w)}}
 	}
 	var list []target
 	for shard := range w.CacheShards {
@@ -128,9 +125,4 @@ func cacheNodes(w watched) []target {
 func cacheNode(w watched, shard, node int) target {
 	name := fmt.Sprintf("%04d-%03d", shard+1, node+1)
 	return target{name: name, dimensions: []*string{jsii.String("CacheClusterId"), joined(w.cacheGroup, jsii.String("-"+name))}}
-}
-
-// theServerlessCache is the serverless cache.
-func theServerlessCache(w watched) []target {
-	return []target{{dimensions: dims("ServerlessCacheName", w.Name)}}
 }

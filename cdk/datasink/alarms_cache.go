@@ -11,13 +11,13 @@ const maxCachePercent = 75
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/AutoScaling-Scaling-Policies-Target.html
 var cacheAlarms = []alarm{
 	{
-		id: "cache-memory", metric: aws("ElastiCache", "DatabaseMemoryUsageCountedForEvictPercentage", cacheMemory), statistic: maximum,
+		id: "cache-memory", metric: source{"AWS/ElastiCache", "DatabaseMemoryUsageCountedForEvictPercentage", cacheMemory}, statistic: maximum,
 		over: fixed(maxCachePercent, fmt.Sprintf("%d %%", maxCachePercent)), in: spell{3, 5, minute},
 		means: "The cache is filling up. When it is full, records become direct records, which are not on the tap.",
 		first: "find the stream whose QueueDepth grows, and the reason why it does not drain. Then choose a larger cacheNodeType. More cacheShards do not help a stream with more than 256 MB of backlog, because it cannot move to another shard.",
 	},
 	{
-		id: "cache-evictions", metric: aws("ElastiCache", "Evictions", cacheNodes), statistic: sum, over: zero, in: spell{1, 1, minute},
+		id: "cache-evictions", metric: source{"AWS/ElastiCache", "Evictions", cacheNodes}, statistic: sum, over: zero, in: spell{1, 1, minute},
 		means: "The cache evicts keys to free memory. Accepted records may be lost.",
 		first: "set maxmemory-policy in the parameter group of the cache back to noeviction.",
 	},

@@ -26,17 +26,17 @@ var scaleOutRecords = env.Defaults(env.ParseDrainer).ScaleOutRecords
 // has a high iterator age.
 var serviceAlarms = []alarm{
 	{
-		id: "fallback", metric: ours(metric.Archived("fallback")), statistic: sum, over: zero, in: spell{3, 5, minute},
+		id: "fallback", metric: ours(metric.Archived("fallback"), theService), statistic: sum, over: zero, in: spell{3, 5, minute},
 		means: "Ingest cannot push to Redis and writes direct records to the archive. Nothing is lost, but these records are not on the tap.",
 		first: "search ingest's log for record_archived, which has the cause. Check that the cache is available and not full.",
 	},
 	{
-		id: "eviction-policy", metric: ours(metric.EvictionPolicyUnsafe), statistic: maximum, over: zero, in: spell{1, 1, minute},
+		id: "eviction-policy", metric: ours(metric.EvictionPolicyUnsafe, theService), statistic: maximum, over: zero, in: spell{1, 1, minute},
 		means: "The eviction policy of Redis allows it to evict keys when it is full. Accepted records would be lost then.",
 		first: "set maxmemory-policy to noeviction.",
 	},
 	{
-		id: "backlog", metric: ours(metric.QueueDepth), statistic: maximum, in: spell{5, 5, minute},
+		id: "backlog", metric: ours(metric.QueueDepth, theService), statistic: maximum, in: spell{5, 5, minute},
 		over: limit{
 			fmt.Sprintf("`streamDrainers` × %d records", scaleOutRecords),
 			func(w watched) float64 { return float64(w.StreamDrainers * scaleOutRecords) },
@@ -45,12 +45,12 @@ var serviceAlarms = []alarm{
 		first: "find the stream whose QueueDepth grows. If Kinesis throttles it, increase its shards. If not, search the drainer's log for drain_failed.",
 	},
 	{
-		id: "no-sweep", metric: ours(metric.QueueDepth), absent: true, in: spell{3, 3, minute},
+		id: "no-sweep", metric: ours(metric.QueueDepth, theService), absent: true, in: spell{3, 3, minute},
 		means: "No sweep has reported the state of the queues: the drainer does not run, or it cannot reach Redis. Records wait in the queue.",
 		first: "read the last lines of the drainer's log. Check that its schedule is enabled and that the cache is available.",
 	},
 	{
-		id: "lost-records", metric: ours(metric.Lost), statistic: sum, over: zero, in: spell{1, 1, fiveMinutes},
+		id: "lost-records", metric: ours(metric.Lost, theService), statistic: sum, over: zero, in: spell{1, 1, fiveMinutes},
 		means: "Redis has lost accepted records. Either a queue and its claims were empty while the counters said that records were left, or the counters themselves went back or vanished while records waited. In the second case the value is the last known backlog, which is an estimate. A loss before the first sweep of a drainer process, or of records that were accepted and lost between two sweeps, may remain unnoticed.",
 		first: "search the drainer's log for records_lost, which has stream, count and bytes, and for queue_reset, which has stream and backlog. Compare the time with the events of the cache. The durability table says what each setting loses.",
 	},
@@ -60,27 +60,27 @@ var serviceAlarms = []alarm{
 		first: "search the drainer's log of that time for errors. Then purge the dead-letter queue.",
 	},
 	{
-		id: "write-throttling", metric: ours(metric.Throttled), statistic: sum, over: zero, in: spell{10, 15, minute},
+		id: "write-throttling", metric: ours(metric.Throttled, theService), statistic: sum, over: zero, in: spell{10, 15, minute},
 		means: "Kinesis, or Firehose for a stream without a tap, throttles writes, and the queue of a stream grows. Its records are late.",
 		first: "search the drainer's log for throttled, which names the stream. Increase its shards, at most to twice their number in one deploy, or use capacity on-demand. A constant partition key loads only one shard. For a stream without a tap, increase the quota of its Firehose.",
 	},
 	{
-		id: "dead-letters", metric: ours(metric.DeadLettered), statistic: sum, over: zero, in: spell{1, 1, fiveMinutes},
+		id: "dead-letters", metric: ours(metric.DeadLettered, theService), statistic: sum, over: zero, in: spell{1, 1, fiveMinutes},
 		means: "Records can never be delivered. They are in the archive under failed/.",
 		first: "search the logs of the drainer and the bridge for records_put_aside, which has stream, key and reason. List the dead letters with datasink failed ls.",
 	},
 	{
-		id: "service-dead-letters", metric: aws("S3", "PutRequests", failedFolders), statistic: sum, over: zero, in: spell{1, 1, fiveMinutes},
+		id: "service-dead-letters", metric: source{"AWS/S3", "PutRequests", failedFolders}, statistic: sum, over: zero, in: spell{1, 1, fiveMinutes},
 		means: "An AWS service has written dead letters to the archive: Lambda under aws/lambda/ when the bridge could not deliver a batch until its records were too old, or Firehose under failed/firehose/. These records are not in the folder of their stream.",
 		first: "list them with datasink failed ls, and search the bridge's log for undelivered. Send them again with datasink failed redrive.",
 	},
 	{
-		id: "function-errors", metric: aws("Lambda", "Errors", eachOf("ingest", "drainer", "bridge")), statistic: sum, over: zero, in: spell{3, 5, minute},
+		id: "function-errors", metric: source{"AWS/Lambda", "Errors", eachOf("ingest", "drainer", "bridge")}, statistic: sum, over: zero, in: spell{3, 5, minute},
 		means: "Invocations of this function end with errors or timeouts. With errors of ingest, clients get 500; of the drainer, records wait in the queue; of the bridge, they wait on the tap.",
 		first: "read the log of the function.",
 	},
 	{
-		id: "function-throttles", metric: aws("Lambda", "Throttles", eachOf("drainer", "bridge")), statistic: sum, over: zero, in: spell{3, 5, minute},
+		id: "function-throttles", metric: source{"AWS/Lambda", "Throttles", eachOf("drainer", "bridge")}, statistic: sum, over: zero, in: spell{3, 5, minute},
 		means: "Lambda throttles this function, and records wait in the queue or on the tap.",
 		first: "increase the account's quota of concurrent executions, or find the function that uses it up.",
 	},
@@ -95,7 +95,7 @@ var bridgeAlarms = []alarm{
 		first: "find the stream with ReadProvisionedThroughputExceeded on the dashboard, and use enhanced fan-out for its taps. If there is none, search the bridge's log for undelivered.",
 	},
 	{
-		id: "blocked-shard", metric: ours(metric.BlockedAge), statistic: maximum,
+		id: "blocked-shard", metric: ours(metric.BlockedAge, theService), statistic: maximum,
 		over: fixed(maxBlockedSeconds, fmt.Sprintf("%d min", maxBlockedSeconds/minute)), in: spell{5, 15, minute},
 		means: "Firehose has refused the first records of a shard for longer than the bridge waits before it makes one of them a dead letter. Firehose accepts nothing of this shard, and its records wait on the tap.",
 		first: "search the bridge's log for undelivered: it has stream, first sequence number and the error of Firehose.",

@@ -21,7 +21,7 @@ const (
 // most: a stream has at most eight resources.
 var streamAlarms = []alarm{
 	{
-		id: "oldest-record", metric: source{metric.Namespace, metric.OldestRecordAge.Name, theStream}, statistic: maximum,
+		id: "oldest-record", metric: ours(metric.OldestRecordAge, theStream), statistic: maximum,
 		over: fixed(maxWaitSeconds, fmt.Sprintf("%d min", maxWaitSeconds/minute)), in: spell{2, 3, minute},
 		means: "Records of this stream wait in the queue, and the drainer does not move them. They are neither on the tap nor in the archive.",
 		first: "search the drainer's log for drain_failed and throttled of this stream. If Kinesis throttles it, increase its shards, at most to twice their number in one deploy.",

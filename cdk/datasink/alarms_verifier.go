@@ -9,7 +9,7 @@ const verifySlack = 2
 // verifier have an alarm of their own because it runs only once in some hours.
 var verifierAlarms = []alarm{
 	{
-		id: "archive-differs", metric: ours(metric.Differences), statistic: maximum, over: zero, in: spell{1, 1, fiveMinutes},
+		id: "archive-differs", metric: ours(metric.Differences, theService), statistic: maximum, over: zero, in: spell{1, 1, fiveMinutes},
 		means: "The archive does not have what was sent to Firehose, or the counters of a queue do not add up. Records may be missing or duplicated.",
 		first: "search the verifier's log for archive_differs: it has stream, kind, object, bytes and reason. If the alarm firehose-freshness of that stream is on, fix its cause. Then run datasink verify for the hours in the stream_verified line.",
 	},
@@ -21,7 +21,7 @@ var verifierAlarms = []alarm{
 	{
 		// Periods of an hour, because an alarm on one long period starts only after
 		// several of them without data.
-		id: "no-verification", metric: ours(metric.Differences), absent: true, in: spell{verifySlack, verifySlack, hour}, andVerifyHours: true,
+		id: "no-verification", metric: ours(metric.Differences, theService), absent: true, in: spell{verifySlack, verifySlack, hour}, andVerifyHours: true,
 		means: "The verifier has verified no stream for longer than verifyHours. A loss would not be noticed.",
 		first: "check that its schedule is enabled, and read the last lines of its log.",
 	},

@@ -215,7 +215,7 @@ func (w watched) beginning(prefixes ...string) []any {
 }
 
 func (w watched) api(name, statistic string) []any {
-	return line("AWS/ApiGateway", name, statistic, theAPI(w)[0].dimensions...)
+	return line("AWS/ApiGateway", name, statistic, theAPI(w)...)
 }
 
 func (w watched) function(f, name, statistic string) []any {
@@ -228,10 +228,10 @@ func (w watched) cacheLines() []any {
 	lines := []any{onRight(w.own(metric.EvictionPolicyUnsafe, "Maximum"))} // the only line without a cache of the stack
 	switch {
 	case w.Serverless():
-		cache := theServerlessCache(w)[0].dimensions
+		cache := theServerlessCache(w)
 		lines = append(lines, line("AWS/ElastiCache", "BytesUsedForCache", "Maximum", cache...), onRight(line("AWS/ElastiCache", "ThrottledCmds", "Sum", cache...)))
 	case w.CreatesCache():
-		lines = append(lines, line("AWS/ElastiCache", "DatabaseMemoryUsageCountedForEvictPercentage", "Maximum", theCache(w)[0].dimensions...))
+		lines = append(lines, line("AWS/ElastiCache", "DatabaseMemoryUsageCountedForEvictPercentage", "Maximum", theCache(w)...))
 		for _, t := range cacheNodes(w) {
 			lines = append(lines, onRight(line("AWS/ElastiCache", "Evictions", "Sum", t.dimensions...)))
 		}
