@@ -24,25 +24,21 @@ type Scenario struct {
 	MaxBacklogMiB int `json:"maxBacklogMib,omitempty"`
 }
 
-// burst is a flag as in 10x5m: ten times the load for five minutes.
-type burst struct{ s *Scenario }
-
-func (b burst) String() string { return "" }
-
-func (b burst) Set(text string) error {
+// setBurst parses a burst as in 10x5m: ten times the load for five minutes.
+func (s *Scenario) setBurst(text string) error {
 	times, long, found := strings.Cut(text, "x")
 	n, err := strconv.ParseFloat(times, 64)
 	d, err2 := time.ParseDuration(long)
 	if !found || err != nil || err2 != nil || !(n >= 1 && n <= 1000) || d < time.Second || d > 24*time.Hour {
 		return errors.New("want times and duration as in 10x5m, up to 1000x24h")
 	}
-	b.s.Burst, b.s.BurstFor = n, d
+	s.Burst, s.BurstFor = n, d
 	return nil
 }
 
 // flags declares the flags of a simulation.
 func (s *Scenario) flags(f *flag.FlagSet) {
-	f.Var(burst{s}, "burst", "simulate a `burst`, as in 10x5m: ten times the rate for five minutes")
+	f.Func("burst", "simulate a `burst`, as in 10x5m: ten times the rate for five minutes", s.setBurst)
 	f.DurationVar(&s.Outage, "outage", 0, "simulate a `duration` in which Kinesis accepts nothing")
 	f.IntVar(&s.ThrottleRate, "throttle-rate", 0, "simulate with this throttleRate; 0: the value of the plan")
 	f.IntVar(&s.MaxBacklogMiB, "max-backlog-mib", 0, "simulate with this maxBacklogMiB for each stream; 0: no bound")
