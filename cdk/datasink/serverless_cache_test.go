@@ -102,6 +102,15 @@ func TestTheAlarmsOfTheServerlessCache(t *testing.T) {
 	}
 }
 
+func TestTheDashboardShowsTheServerlessCache(t *testing.T) {
+	body := rendered(only(t, synth(t, serverless, fourStreams).root, "AWS::CloudWatch::Dashboard").Properties["DashboardBody"])
+	for _, metric := range []string{"BytesUsedForCache", "ThrottledCmds"} {
+		if !strings.Contains(body, `"AWS/ElastiCache","`+metric+`","ServerlessCacheName","datasink"`) {
+			t.Errorf("the dashboard has no %s", metric)
+		}
+	}
+}
+
 // CloudFormation creates the new resources before it deletes the old ones, so a name that
 // both have would make a deploy fail that changes a setting.
 func TestNoNameIsUsedByBothSidesOfAChange(t *testing.T) {
