@@ -17,7 +17,7 @@ import (
 
 func newBridge(service sink.Service) *bridge.Handler {
 	return bridge.New(bridge.Config{
-		Bridge: env.Bridge{Base: env.Base{Name: deployment}}, Streams: streams(1), Archive: noArchive{},
+		Bridge: env.Bridge{Base: env.Base{Name: deployment}}, Streams: streams(1),
 		Firehose: bridge.FirehoseWriter(service),
 		Log:      slog.New(slog.NewJSONHandler(io.Discard, nil)), // writing log lines is part of the work
 	})

@@ -43,7 +43,7 @@ func (l *lab) newDrainer(streams *stream.Set) (*drain.Handler, error) {
 		return nil, err
 	}
 	return drain.New(drain.Config{
-		Drainer: e, Streams: streams, Queue: q, Archive: noArchive{}, Waker: noWaker{},
+		Drainer: e, Streams: streams, Queue: q, Waker: noWaker{},
 		Kinesis:  drain.KinesisWriter(sink.NewKinesis(kinesis.NewFromConfig(l.config())), e),
 		Firehose: drain.FirehoseWriter(sink.NewFirehose(firehose.NewFromConfig(l.config()))),
 		Log:      slog.New(slog.DiscardHandler),

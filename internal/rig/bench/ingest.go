@@ -5,28 +5,23 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"io"
 	"log/slog"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/pipeline/basicauth"
 	"github.com/data-sink/data-sink/internal/pipeline/env"
-	"github.com/data-sink/data-sink/internal/pipeline/envelope"
 	"github.com/data-sink/data-sink/internal/pipeline/ingest"
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
-	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/data-sink/data-sink/internal/pipeline/wake"
 	"github.com/redis/go-redis/v9"
 )
 
-// noQueue accepts every record and keeps none. noArchive and noWaker serve handlers
-// that must not need them.
+// noQueue accepts every record and keeps none. noWaker sends no wake-up. The handlers
+// have no archive, because they must not need one.
 type (
-	noQueue   struct{}
-	noArchive struct{}
-	noWaker   struct{}
+	noQueue struct{}
+	noWaker struct{}
 )
 
 func (noQueue) Push(context.Context, string, []byte, int64) (queue.Pushed, error) {
@@ -38,21 +33,12 @@ func (noQueue) PushPart(_ context.Context, _ string, p queue.Part, _ int64) (que
 }
 func (noQueue) Ping(context.Context) error { return nil }
 
-func (noArchive) Put(context.Context, stream.Stream, envelope.Record, archive.Reason) (string, error) {
-	return "", io.ErrClosedPipe
-}
-
-func (noArchive) PutDeadLetters(context.Context, string, string, string, []archive.DeadLetter) (string, error) {
-	return "", io.ErrClosedPipe
-}
-func (noArchive) Check(context.Context) error { return io.ErrClosedPipe }
-
 func (noWaker) Wake(context.Context, string, time.Duration) error { return nil }
 
 // ingestConfig returns the configuration of a handler, without a queue.
 func ingestConfig() ingest.Config {
 	return ingest.Config{
-		Ingest: env.Defaults(env.ParseIngest), Streams: streams(1), Archive: noArchive{}, Waker: noWaker{}, Log: slog.New(slog.DiscardHandler),
+		Ingest: env.Defaults(env.ParseIngest), Streams: streams(1), Waker: noWaker{}, Log: slog.New(slog.DiscardHandler),
 		Credentials: basicauth.NewCache(func(context.Context) ([]byte, error) { return []byte(clientsSecret), nil }, time.Minute, time.Hour),
 	}
 }

@@ -27,27 +27,22 @@ func (s *suite) deliverWakeUps(ctx context.Context) {
 	}).Run(ctx)
 }
 
-// schedule invokes a sweep at every interval, even if the previous sweep is still
-// running.
+// schedule invokes a sweep at every interval, even if the previous one still runs.
 func (s *suite) schedule(ctx context.Context) {
 	ticker := time.NewTicker(s.settings.schedule)
 	defer ticker.Stop()
-	running := make(chan struct{}, sweeps)
 	var wg sync.WaitGroup
-	defer wg.Wait()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		select {
-		case running <- struct{}{}:
-			wg.Go(func() {
-				_, _ = s.functions.drainer.Invoke(ctx, []byte(drain.SweepEvent))
-				<-running
-			})
-		default:
-		}
+	for range sweeps {
+		wg.Go(func() {
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					_, _ = s.functions.drainer.Invoke(ctx, []byte(drain.SweepEvent))
+				}
+			}
+		})
 	}
+	wg.Wait()
 }
