@@ -22,17 +22,15 @@ const (
 type Summary struct {
 	// Stream is the stream's name.
 	Stream string
-	// Records is the number of records that Firehose accepted, Bytes their framed
-	// size, and Packed the number of Firehose records that they were packed into.
-	Records, Bytes, Packed int
+	// Records is the number of records that Firehose accepted, and Packed the number
+	// of Firehose records that they were packed into.
+	Records, Packed int
 	// DeadLettered is the number of records that became dead letters.
 	DeadLettered int
 	// Settled is the number of records that are delivered or dead letters and will not
 	// be redelivered. Undelivered is the number of records that will be redelivered.
 	// Records counts those of them that Firehose has accepted nevertheless.
 	Settled, Undelivered int
-	// Calls, Retried and Throttled are the sums of those of sink.Result.
-	Calls, Retried, Throttled int
 	// Age is the time from the arrival of the batch's first record on the tap until
 	// the end of the work on the batch; 0 if unknown.
 	Age time.Duration
@@ -135,6 +133,5 @@ func (a *attempt) logPacked(ctx context.Context, p pack.Part) {
 	line.Shard, line.FirstSequence, line.LastSequence = firstRecord.shard(), string(firstRecord.sequence), string(lastRecord.sequence)
 	line.Log(ctx, a.config.Log)
 	a.summary.Packed++
-	a.summary.Bytes += line.Bytes
 	a.summary.Records += line.Records
 }

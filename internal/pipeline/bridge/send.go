@@ -16,9 +16,6 @@ func (a *attempt) send(ctx context.Context, parts []pack.Part) sink.Result {
 	defer cancel()
 	result := a.Send(ctx, a.config.Firehose, parts)
 	a.err = cmp.Or(result.Err, a.err)
-	a.summary.Calls += result.Calls
-	a.summary.Retried += result.Retried
-	a.summary.Throttled += result.Throttled
 	return result
 }
 

@@ -82,7 +82,7 @@ func (r *run) putToFirehose(ctx context.Context, records []envelope.Record) (res
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
 	parts, sent := r.sendPacked(ctx, records, buffer)
-	result = sink.Result{Calls: sent.Calls, Retried: sent.Retried, Throttled: sent.Throttled}
+	result = sink.Result{Retried: sent.Retried, Throttled: sent.Throttled}
 	for _, p := range parts {
 		if p.Outcome == pack.Delivered {
 			p.Line(r.name).Log(ctx, r.config.Log)
@@ -123,7 +123,7 @@ func (r *run) sendPacked(ctx context.Context, records []envelope.Record, buffer 
 	parts, split, err := batch.SplitRefused(parts)
 	if split {
 		again := batch.Send(ctx, r.config.Firehose, parts)
-		sum.Calls, sum.Retried, sum.Throttled = sum.Calls+again.Calls, sum.Retried+again.Retried, sum.Throttled+again.Throttled
+		sum.Retried, sum.Throttled = sum.Retried+again.Retried, sum.Throttled+again.Throttled
 		sum.Err = cmp.Or(again.Err, sum.Err)
 	}
 	sum.Err = cmp.Or(err, sum.Err)
