@@ -72,8 +72,9 @@ func TestEachClaimIsObserved(t *testing.T) {
 		if diff := cmp.Diff(want, claims); diff != "" {
 			t.Errorf("claims (-want +got):\n%s", diff)
 		}
-		if s := b.summaries["orders"]; s.Claimed != 5 || s.Forwarded != 4 || s.DeadLettered != 1 || s.ForwardedBytes != 44 || s.MaxAge != time.Second {
-			t.Errorf("the summary of the invocation is %+v, want the sum of its claims", s)
+		sum := drain.Summary{Stream: "orders", Claimed: 5, Forwarded: 4, ForwardedBytes: 44, DeadLettered: 1, MaxAge: time.Second}
+		if diff := cmp.Diff(sum, b.summaries["orders"]); diff != "" {
+			t.Errorf("summary of the invocation (-want +got):\n%s", diff)
 		}
 	})
 }

@@ -24,9 +24,11 @@ func testState(t *testing.T, b bed) {
 		Depth: 2, QueuedBytes: 4, Claims: 2, ClaimedRecords: 3, ClaimedBytes: 2*size + 11, Drainers: 2, DrainerIDs: []string{"one", "two"},
 		OldestReceivedAt: old, Accepted: 5, AcceptedBytes: 2*size + 15, Exact: true, Measured: true, Settling: true,
 	}
+	before := b.raw(t)
 	if diff := cmp.Diff(want, inspect(t, b.Queue)); diff != "" {
 		t.Errorf("state (-want +got):\n%s", diff)
 	}
+	b.expect(t, "after Inspect", before)
 
 	// Each number is counted apart from the others: what is taken from a list is
 	// missing in the lists and nowhere else.

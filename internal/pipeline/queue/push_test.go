@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"github.com/google/go-cmp/cmp"
@@ -24,6 +25,14 @@ func testPush(t *testing.T, b bed) {
 	b.expect(t, "after three pushes", raw{
 		Queue: []string{"abc", "abc", "abc"}, Stats: stats("accepted", "3", "acceptedBytes", "9"), Wake: true,
 	})
+
+	if ttl := b.admin.PTTL(ctx, b.key("wake")).Val(); ttl <= 0 || ttl > time.Hour {
+		t.Errorf("the wake key expires in %v, want the wake interval of an hour at most", ttl)
+	}
+	b.del(t, "wake")
+	if p, err := b.Push(ctx, "orders", []byte("abc"), 0); err != nil || !p.WakeDue {
+		t.Errorf("Push without a wake key = %+v, %v, want a wake-up", p, err)
+	}
 }
 
 func testPushOverTheLimit(t *testing.T, b bed) {

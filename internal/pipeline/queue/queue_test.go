@@ -47,6 +47,9 @@ func open(t testing.TB, o queue.Options) *queue.Queue {
 	if o.PushTimeout == 0 {
 		o.PushTimeout = 10 * time.Second // for a busy machine
 	}
+	if o.WakeInterval == 0 {
+		o.WakeInterval = time.Hour // so that the wake key does not expire during a test
+	}
 	q, err := queue.Open(o)
 	if err != nil {
 		t.Fatal(err)

@@ -45,6 +45,9 @@ func testLostRecords(t *testing.T, b bed) {
 	if lost := reconcile(t, b); lost != (queue.Lost{}) {
 		t.Errorf("second Reconcile = %+v, want nothing new", lost)
 	}
+	b.expect(t, "after Reconcile", raw{Wake: true, Stats: stats(
+		"accepted", "4", "acceptedBytes", "10", "forwarded", "1", "forwardedBytes", "1", "lost", "3", "lostBytes", "9",
+	)})
 	s := inspect(t, b.Queue)
 	if time.Since(s.LostAt).Abs() > time.Hour {
 		t.Errorf("LostAt = %v, want now", s.LostAt)
@@ -76,6 +79,10 @@ func testAcceptedSetRight(t *testing.T, b bed) {
 	if lost := reconcile(t, b); lost != (queue.Lost{}) {
 		t.Errorf("Reconcile = %+v, want nothing", lost)
 	}
+	b.expect(t, "after Reconcile", raw{
+		Queue: []string{"b", "c", "d"}, Claims: []string{"d.1"}, Lists: map[string][]string{"d.1": {"a"}}, Wake: true,
+		Stats: stats("accepted", "4", "acceptedBytes", "4", "claimed", "1", "claimedBytes", "1"),
+	})
 	s := inspect(t, b.Queue)
 	if s.Accepted != 4 || !s.Settling {
 		t.Errorf("accepted = %d, settling = %v, want the counter set right and still settling", s.Accepted, s.Settling)
