@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -11,11 +12,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// mark is what the table of status shows behind the name of a stream.
+var mark = regexp.MustCompile(`\([a-z, ]+\)`)
+
 // row returns the cells of a stream in the table of status.
 func row(t *testing.T, table, name string) []string {
 	t.Helper()
 	for line := range strings.Lines(table) {
-		if cells := strings.Fields(line); len(cells) > 0 && cells[0] == name {
+		if cells := strings.Fields(mark.ReplaceAllString(line, "")); len(cells) > 0 && cells[0] == name {
 			return cells[1:]
 		}
 	}
