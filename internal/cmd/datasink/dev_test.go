@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -223,6 +224,53 @@ func TestDevStopsWithoutItsRedis(t *testing.T) {
 	if got := d.archived(t)["without Redis"]; got != 5 {
 		t.Errorf("%d of 5 records in the archive", got)
 	}
+}
+
+// A Redis that has lost records is named at the end.
+func TestDevSaysThatRedisHasLostRecords(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	d := start(t, t.TempDir(), "--redis-url="+redis.URL)
+	d.page(t, http.MethodPost, "/page/fault", "fault=drainer&state=on")
+	for range 3 {
+		if ok, err := d.post(t.Context(), http.DefaultClient, "lost"); !ok || err != nil {
+			t.Fatalf("post = %v, %v, want it accepted", ok, err)
+		}
+	}
+	redis.Kill()
+	if err := redis.Restart(); err != nil { // It has kept nothing.
+		t.Fatal(err)
+	}
+	waitFor(t, "the page to find the loss", func() bool {
+		return strings.Contains(d.page(t, http.MethodGet, "/", ""), "Redis has lost 3 records.")
+	})
+	d.signal(t, syscall.SIGTERM)
+	if code := d.exit(t); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	if want := "Redis has lost 3 accepted records; all others are in the archive"; !strings.Contains(d.err.String(), want) {
+		t.Errorf("it wrote %q, want %q in it", d.err.String(), want)
+	}
+}
+
+// page makes a request of the live page.
+func (d *dev) page(t *testing.T, method, path, form string) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, d.url+path, strings.NewReader(form))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }() // It was read.
+	html, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s = %d, %v, want 200", method, path, response.StatusCode, err)
+	}
+	return string(html)
 }
 
 // The same folder goes on after each kind of end.

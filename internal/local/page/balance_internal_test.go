@@ -3,7 +3,6 @@ package page
 import (
 	"testing"
 
-	"github.com/data-sink/data-sink/internal/pipeline/queue"
 	"pgregory.net/rapid"
 )
 
@@ -48,7 +47,7 @@ func TestRecordsAreMissingOnceThreeSamplesSaySo(t *testing.T) {
 	for i, tt := range []struct{ low, missing int64 }{
 		{0, 0}, {40, 0}, {40, 0}, {40, 40}, {30, 30}, {40, 30}, {-5, 0}, {40, 0},
 	} {
-		m.observe(queue.State{}, tt.low)
+		m.observe(inspection{low: tt.low})
 		if b := m.balance(); b.missing != tt.missing || b.redis != 40-tt.missing {
 			t.Errorf("sample %d: missing %d of %d in Redis, want %d of 40", i, b.missing, b.redis+b.missing, tt.missing)
 		}

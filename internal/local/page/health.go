@@ -41,6 +41,13 @@ func (p *Page) look(ctx context.Context, policy bool) bool {
 	return err == nil
 }
 
+// Lost returns the number of accepted records that Redis has lost.
+func (p *Page) Lost() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.totals().missing
+}
+
 // health lists what is wrong with the pipeline, for a person. Page.mu is held.
 func (p *Page) health(b balance) []string {
 	var wrong []string
@@ -51,6 +58,11 @@ func (p *Page) health(b balance) []string {
 	}
 	if down := p.redis.downSince; !down.IsZero() {
 		wrong = append(wrong, fmt.Sprintf("Redis is unreachable since %s.", down.Local().Format(time.TimeOnly)))
+	}
+	for _, m := range p.all() {
+		if m.unreadable {
+			wrong = append(wrong, fmt.Sprintf("The queue of %s cannot be read.", m.name))
+		}
 	}
 	if b.missing > 0 {
 		wrong = append(wrong, fmt.Sprintf("Redis has lost %s.", plural(b.missing, "record", "records")))

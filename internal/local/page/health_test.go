@@ -11,6 +11,7 @@ import (
 	"github.com/data-sink/data-sink/internal/local"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/rig/redistest"
+	"github.com/redis/go-redis/v9"
 )
 
 // watchSums counts, in the browser, the updates of the page in which the numbers do
@@ -106,6 +107,34 @@ func TestBrowserShowsAnUnsafeEvictionPolicy(t *testing.T) {
 	redis := redistest.Start(t, "--maxmemory-policy", "allkeys-lru")
 	b := visit(t, start(t, func(o *local.Options) { o.RedisURL = redis.URL }), 1440, 900)
 	b.until("the policy", `document.getElementById("health").textContent === "Redis can drop accepted records: its maxmemory-policy is allkeys-lru. "`)
+}
+
+// A queue that cannot be read is named, although Redis answers.
+func TestPageNamesAQueueThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	home := start(t, func(o *local.Options) { o.RedisURL = server.URL })
+	o, err := redis.ParseURL(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(o)
+	t.Cleanup(func() { _ = client.Close() }) // The server is removed too.
+	const key = "datasink:{page-views}:queue"
+	if err := client.Set(t.Context(), key, "not a list", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	shows := func(text string) func() bool {
+		return func() bool {
+			_, _, html := do(t, "GET", home, nil, nil)
+			return strings.Contains(html, text)
+		}
+	}
+	waitFor(t, "the queue to be named", shows("<strong>The queue of page-views cannot be read.</strong>"))
+	if err := client.Del(t.Context(), key).Err(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the queue to be readable", shows("All parts work."))
 }
 
 func TestBrowserGreysOutWithoutContact(t *testing.T) {

@@ -37,7 +37,8 @@ type meter struct {
 	valve          valve
 
 	// Page.mu guards the fields below.
-	state queue.State
+	state      queue.State
+	unreadable bool // Redis answers, but not for this queue
 	// missing is the number of records that should be in Redis and are not; lows
 	// are its lower bounds in the last samples.
 	missing int64
@@ -101,12 +102,14 @@ func (m *meter) sample(now time.Time, elapsed float64) {
 	m.past.age.add(m.age(now).Seconds())
 }
 
-// observe takes over the state of the queue. low is the least number of records that
-// were missing when it was read. Page.mu is held.
-func (m *meter) observe(state queue.State, low int64) {
-	m.state = state
+// observe takes over the state of the queue. Page.mu is held.
+func (m *meter) observe(i inspection) {
+	if m.unreadable = i.err != nil; m.unreadable {
+		return
+	}
+	m.state = i.state
 	copy(m.lows[:], m.lows[1:])
-	m.lows[missingSamples-1] = max(0, low)
+	m.lows[missingSamples-1] = max(0, i.low)
 	m.missing = slices.Min(m.lows[:])
 }
 

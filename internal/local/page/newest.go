@@ -11,7 +11,7 @@ import (
 const (
 	// keptRecords is the number of records of a stream that are kept, and keptBytes
 	// the number of bytes of each body. cutBytes of a body are shown.
-	keptRecords = 20
+	keptRecords = 8
 	keptBytes   = 4 << 10
 	cutBytes    = 200
 	// lookWindow is the time in which at most keptRecords records are kept: the

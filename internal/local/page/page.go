@@ -116,11 +116,8 @@ func (p *Page) sample(ctx context.Context) {
 	seen := make(map[*meter]inspection)
 	if p.look(ctx, all) {
 		for _, m := range p.all() {
-			if !m.touched.Swap(false) && !m.waits.Load() && !all {
-				continue
-			}
-			if i, ok := p.inspect(ctx, m); ok {
-				seen[m] = i
+			if m.touched.Swap(false) || m.waits.Load() || all {
+				seen[m] = p.inspect(ctx, m)
 			}
 		}
 	}
@@ -133,7 +130,7 @@ func (p *Page) sample(ctx context.Context) {
 	}
 	for _, m := range p.all() {
 		if i, ok := seen[m]; ok {
-			m.observe(i.state, i.low)
+			m.observe(i)
 		}
 		m.sample(now, elapsed)
 	}
@@ -153,11 +150,12 @@ func (p *Page) sample(ctx context.Context) {
 type inspection struct {
 	state queue.State
 	low   int64
+	err   error
 }
 
 // inspect reads a queue. Faults of the page do not affect it, because Redis has the
 // records all the same.
-func (p *Page) inspect(ctx context.Context, m *meter) (inspection, bool) {
+func (p *Page) inspect(ctx context.Context, m *meter) inspection {
 	// Records are counted after Redis has accepted them, and after it has removed
 	// them. Those that are being acknowledged may be counted or not.
 	queued := m.pushed.Load() + m.foundInRedis
@@ -166,13 +164,13 @@ func (p *Page) inspect(ctx context.Context, m *meter) (inspection, bool) {
 	if err != nil {
 		p.o.Log.DebugContext(ctx, "page: reading the queue", "stream", m.name, "error", err)
 		m.touched.Store(true)
-		return inspection{}, false
+		return inspection{err: err}
 	}
 	settling += m.settling.Load()
 	expected := queued - settling - m.forwarded.Load() - m.deadAtDrainer.Load()
 	actual := state.Depth + state.ClaimedRecords
 	m.waits.Store(actual > 0 || expected > 0)
-	return inspection{state, expected - actual}, true
+	return inspection{state: state, low: expected - actual}
 }
 
 // sweepFor is the time for which sweeps follow a fault. It is longer than the lease

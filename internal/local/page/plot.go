@@ -106,9 +106,12 @@ func records(v float64) string {
 
 func perSecond(v float64) string { return records(v) + "/s" }
 
+// seconds returns a duration with its unit. A duration of 0 means that there is none.
 func seconds(v float64) string {
 	switch d := time.Duration(v * float64(time.Second)); {
-	case d > 0 && d < 10*time.Millisecond:
+	case d == 0:
+		return "–"
+	case d < 10*time.Millisecond:
 		return fmt.Sprintf("%.1f ms", d.Seconds()*1000)
 	case d < time.Second:
 		return fmt.Sprintf("%d ms", d.Milliseconds())

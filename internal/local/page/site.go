@@ -121,8 +121,10 @@ func serveAsset(w http.ResponseWriter, r *http.Request, name string) {
 }
 
 func (s *site) render(w http.ResponseWriter, r *http.Request) {
+	v := s.page.view(s.page.query(r.URL.Query()))
+	v.Public = s.public
 	var b bytes.Buffer
-	if err := pages.ExecuteTemplate(&b, "page.html", s.page.view(s.page.query(r.URL.Query()))); err != nil {
+	if err := pages.ExecuteTemplate(&b, "page.html", v); err != nil {
 		s.page.o.Log.ErrorContext(r.Context(), "page: rendering", "error", err)
 		http.Error(w, "the page cannot be rendered", http.StatusInternalServerError)
 		return

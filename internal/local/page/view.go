@@ -13,6 +13,7 @@ import (
 type view struct {
 	Deployment string
 	Title      string // of the browser's tab
+	Public     bool   // other machines may open the page
 	Health     []string
 	Pictures   []picture
 	Tally      tally
