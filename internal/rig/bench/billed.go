@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -114,7 +115,7 @@ func billed(l *lab, _ int) ([]figure, error) {
 	}
 	fmt.Fprintf(&l.notes, "\n|---|---|%s\n", strings.Repeat("---|", len(memories)))
 	for _, j := range jobs {
-		cpu, err := l.cpuOf(j)
+		cpu, _, err := l.measure(j, j.times, wholeCPU)
 		if err != nil {
 			return nil, fmt.Errorf("running %s: %w", j.name, err)
 		}
@@ -131,7 +132,7 @@ func billed(l *lab, _ int) ([]figure, error) {
 		}
 		fmt.Fprintf(&l.notes, "| %s, the largest records | – |", j.function)
 		for _, memory := range memories {
-			peak, err := l.peakOf(*j.largest, memory)
+			_, peak, err := l.measure(*j.largest, l.few(4), memory)
 			if err != nil {
 				return nil, fmt.Errorf("running %s with %d MB: %w", j.function, memory, err)
 			}
@@ -157,52 +158,34 @@ func dollars(ms float64, memory int) float64 {
 	return ms / 1000 * float64(memory) / 1024 * perGBSecond
 }
 
-// cpuOf runs a job in a process of its own and returns the CPU time of one
-// invocation.
-func (l *lab) cpuOf(j job) (time.Duration, error) {
-	f, err := l.function("ours", j.function)
+// measure does a job once, to warm up, and then a number of times in a process of its
+// own with a memory setting in MB. It returns the CPU time of one invocation, and the
+// peak memory of the process in bytes.
+func (l *lab) measure(j job, times, memory int) (cpu time.Duration, peak float64, err error) {
+	f, err := l.function("ours", j.function, fmt.Sprintf("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", memory))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	defer f.Close()
-	if err := l.invoke(f, j); err != nil { // the first invocation warms the process up
-		return 0, err
+	if err := l.invoke(f, j); err != nil {
+		return 0, 0, err
 	}
 	pid := f.Processes()[0].PID()
 	before, err := usedCPU(pid)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	for range j.times {
+	for range times {
 		if err := l.invoke(f, j); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 	}
-	after, err := usedCPU(pid)
-	if err != nil {
-		return 0, err
+	after, cpuErr := usedCPU(pid)
+	peak, peakErr := peakMemory(pid)
+	if err := errors.Join(cpuErr, peakErr); err != nil {
+		return 0, 0, err
 	}
-	return (after - before) / time.Duration(j.times), l.empty("")
-}
-
-// peakOf returns the peak memory in bytes of a process with a memory setting in MB
-// that does a job five times.
-func (l *lab) peakOf(j job, memory int) (float64, error) {
-	f, err := l.function("ours", j.function, fmt.Sprintf("AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", memory))
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	for range max(1, l.few(5)) {
-		if err := l.invoke(f, j); err != nil {
-			return 0, err
-		}
-	}
-	peak, err := peakMemory(f.Processes()[0].PID())
-	if err != nil {
-		return 0, err
-	}
-	return peak, l.empty("")
+	return (after - before) / time.Duration(max(times, 1)), peak, l.empty("")
 }
 
 // invoke does a job once and checks the answer.
