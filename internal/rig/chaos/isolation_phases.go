@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os/exec"
 	"strconv"
 	"sync"
@@ -43,7 +44,8 @@ func (i *isolation) throttle(ctx context.Context) (victimLoad, error) {
 }
 
 // poison sends the victim records that can never be delivered: half of them have a
-// key that Kinesis refuses, half have no envelope.
+// key that Kinesis refuses, half have no envelope. One in healthyEvery is healthy, because
+// the drainer keeps the records of a call for an hour if Kinesis refuses all of them.
 func (i *isolation) poison(ctx context.Context) (victimLoad, error) {
 	var pushed atomic.Int64
 	var wg sync.WaitGroup
@@ -55,12 +57,16 @@ func (i *isolation) poison(ctx context.Context) (victimLoad, error) {
 		}
 	})
 	records := i.victims(ctx, func(r record) record {
-		r.partitionKey = invalidKey + strconv.Itoa(r.n)
+		if rand.IntN(healthyEvery) > 0 {
+			r.partitionKey = invalidKey + strconv.Itoa(r.n)
+		}
 		return r
 	})
 	wg.Wait()
 	return victimLoad{records: records + int(pushed.Load())}, i.settlePoison(context.WithoutCancel(ctx))
 }
+
+const healthyEvery = 10
 
 // settlePoison pushes healthy records to the victim until its queue is empty. While all
 // records of a call are invalid, the call itself may be at fault, and the drainer

@@ -43,8 +43,10 @@ func echo(t *testing.T, name string) string {
 }
 
 // ask sends a line and returns the answer.
-func ask(conn net.Conn, line string) (string, error) {
-	_ = conn.SetDeadline(time.Now().Add(time.Second))
+func ask(conn net.Conn, line string) (string, error) { return askWithin(conn, line, time.Minute) }
+
+func askWithin(conn net.Conn, line string, timeout time.Duration) (string, error) {
+	_ = conn.SetDeadline(time.Now().Add(timeout))
 	if _, err := io.WriteString(conn, line+"\n"); err != nil {
 		return "", err
 	}
@@ -80,7 +82,7 @@ func TestAWayLosesBytesOfAConnectionThatStaysOpen(t *testing.T) {
 			t.Fatalf("ask = %q, %v", got, err)
 		}
 		r.way.set(c)
-		if got, err := ask(conn, "two"); err == nil || !isTimeout(err) {
+		if got, err := askWithin(conn, "two", 200*time.Millisecond); err == nil || !isTimeout(err) {
 			t.Errorf("ask while bytes are lost = %q, %v, want a time-out", got, err)
 		}
 		r.way.set(whole)
