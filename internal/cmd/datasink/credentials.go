@@ -215,6 +215,9 @@ func (v *newPassword) give(ctx context.Context, c console, t deployment.Target, 
 	if _, err := fmt.Fprintln(c.out, password); err != nil {
 		return err
 	}
+	if wait <= 0 {
+		return nil
+	}
 	fmt.Fprintf(c.err, "datasink: waiting %v until every function accepts it\n", wait)
 	if !backoff.Sleep(ctx, wait) {
 		return fmt.Errorf("interrupted: the new password is valid, but a function may refuse it until %s", everywhere.Format(time.TimeOnly))

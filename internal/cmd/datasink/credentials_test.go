@@ -187,7 +187,7 @@ func TestARotationOnTheLocalPipeline(t *testing.T) {
 	d.operate(t, "a", "send", "orders", "--password="+password).done(t)
 	d.operate(t, "", "credentials", "rotate", "datasink", "--plain").done(t)
 	d.operate(t, "a", "send", "orders").done(t)
-	if r := d.operate(t, "a", "send", "orders", "--user=nobody"); r.code != 1 || !strings.Contains(r.err, `"nobody": no such client: set --user`) {
+	if r := d.operate(t, "a", "send", "orders", "--user=nobody"); r.code != 1 || !strings.Contains(r.err, `"nobody": no such client; the clients are: datasink: set --user`) {
 		t.Errorf("send by an unknown client: exit code %d and %s", r.code, r.err)
 	}
 }

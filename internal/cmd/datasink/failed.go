@@ -31,9 +31,6 @@ type failedFilter struct {
 // Validate returns a usageError if Stream cannot be the name of a stream. Kong calls
 // it.
 func (f *failedFilter) Validate() error {
-	if f.Stream == "" {
-		return nil
-	}
 	return checkStream(f.Stream)
 }
 

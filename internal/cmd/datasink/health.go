@@ -31,11 +31,16 @@ Examples:
   datasink health --url https://sink.example.com`
 }
 
+// Validate checks the URL. Kong calls it.
+func (v *healthVerb) Validate() error {
+	if u, err := url.Parse(v.URL); v.URL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "") {
+		return fmt.Errorf("--url=%q: want http://HOST or https://HOST, without credentials and without a query", v.URL)
+	}
+	return nil
+}
+
 // Run requests the health, repeatedly with --wait.
 func (v *healthVerb) Run(ctx context.Context) error {
-	if u, err := url.Parse(v.URL); v.URL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "") {
-		return usage("--url=%q: want http://HOST or https://HOST, without credentials and without a query", v.URL)
-	}
 	client := &http.Client{Timeout: v.Timeout}
 	for deadline := time.Now().Add(v.Wait); ; {
 		err := v.health(ctx, client)

@@ -41,16 +41,16 @@ Examples:
   datasink logs drainer --json | jq 'select(.level == "ERROR")'`
 }
 
+// Validate checks the flags. Kong calls it.
+func (v *logsVerb) Validate() error {
+	if v.Interval < 100*time.Millisecond {
+		return fmt.Errorf("--interval=%v: want 100ms or more", v.Interval)
+	}
+	return checkStream(v.Stream)
+}
+
 // Run prints the lines.
 func (v *logsVerb) Run(ctx context.Context, c console) error {
-	if v.Interval < 100*time.Millisecond {
-		return usage("--interval=%v: want 100ms or more", v.Interval)
-	}
-	if v.Stream != "" {
-		if err := checkStream(v.Stream); err != nil {
-			return err
-		}
-	}
 	t, err := v.find(ctx, c, toRead)
 	if err != nil {
 		return err
@@ -72,6 +72,9 @@ func (v *logsVerb) Run(ctx context.Context, c console) error {
 			}
 		}
 		if !v.Follow {
+			if len(seen) == 0 {
+				fmt.Fprintf(c.err, "datasink: no lines since %s UTC\n", v.Since.Format(time.DateTime))
+			}
 			return nil
 		}
 		if !backoff.Sleep(ctx, v.Interval) {

@@ -43,8 +43,8 @@ func TestLogsOfTheLocalPipeline(t *testing.T) {
 	if strings.Contains(ingest, "secret body") || strings.Contains(ingest, "drainer") {
 		t.Errorf("logs ingest has a body or lines of another function:\n%s", ingest)
 	}
-	if other := d.operate(t, "", "logs", "ingest", "--stream=page-views").done(t); other != "" {
-		t.Errorf("logs of another stream:\n%s", other)
+	if other := d.operate(t, "", "logs", "ingest", "--stream=page-views"); other.done(t) != "" || !strings.Contains(other.err, "no lines since ") {
+		t.Errorf("logs of another stream:\n%s%s", other.out, other.err)
 	}
 	if old := d.operate(t, "", "logs", "--since=now").done(t); strings.Contains(old, "record_archived") {
 		t.Errorf("logs --since=now has an old line:\n%s", old)

@@ -65,6 +65,11 @@ func run(ctx context.Context, args []string, c console) int {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	if len(args) == 0 {
+		args = []string{"--help"}
+	} else if args[0] == "help" {
+		args = append(args[1:], "--help")
+	}
 	parser := newParser(ctx, c)
 	verb, err := parser.Parse(args)
 	if err != nil {

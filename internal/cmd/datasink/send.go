@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	cryptorand "crypto/rand"
 	"errors"
@@ -47,10 +48,28 @@ Examples:
   DATASINK_PASSWORD=… datasink send orders --url https://sink.example.com --user checkout order.json`
 }
 
+// Validate checks the arguments. Kong calls it.
+func (v *sendVerb) Validate() error {
+	if v.Batch < 1 || v.Batch > maxBatchLines {
+		return fmt.Errorf("--batch=%d: want 1 to %d", v.Batch, maxBatchLines)
+	}
+	if v.Skip < 0 {
+		return fmt.Errorf("--skip=%d: want 0 or more", v.Skip)
+	}
+	if v.URL != "" {
+		if err := post.CheckURL(v.URL); err != nil {
+			return fmt.Errorf("--url: %w", err)
+		}
+	}
+	return errors.Join(checkStream(v.Stream), v.poster.Validate())
+}
+
 // Run sends the records.
 func (v *sendVerb) Run(ctx context.Context, c console) error {
-	if err := v.check(); err != nil {
-		return err
+	for _, name := range v.Files {
+		if err := checkFile(name); err != nil {
+			return err
+		}
 	}
 	client, err := v.client(ctx, c)
 	if err != nil {
@@ -96,37 +115,9 @@ func (v *sendVerb) Run(ctx context.Context, c console) error {
 	return nil
 }
 
-// check reports wrong arguments before the first request.
-func (v *sendVerb) check() error {
-	if v.Batch < 1 || v.Batch > maxBatchLines {
-		return usage("--batch=%d: want 1 to %d", v.Batch, maxBatchLines)
-	}
-	if v.Skip < 0 {
-		return usage("--skip=%d: want 0 or more", v.Skip)
-	}
-	if v.URL != "" {
-		if err := post.CheckURL(v.URL); err != nil {
-			return usage("--url: %w", err)
-		}
-	}
-	if err := checkStream(v.Stream); err != nil {
-		return err
-	}
-	for _, name := range v.Files {
-		if err := checkFile(name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (v *sendVerb) client(ctx context.Context, c console) (*post.Client, error) {
 	if v.URL != "" {
-		user := v.User
-		if user == "" {
-			user = "datasink"
-		}
-		return v.poster.client(deployment.API{URL: v.URL, User: user, Password: v.Password}), nil
+		return v.poster.client(deployment.API{URL: v.URL, User: cmp.Or(v.User, defaultUser), Password: v.Password}), nil
 	}
 	_, client, err := v.findToPost(ctx, c, false)
 	return client, err

@@ -44,8 +44,8 @@ func TestSendSaysWhatWasNotAccepted(t *testing.T) {
 		name, want string
 		args       []string
 	}{
-		{"an unknown stream", "404 unknown_stream", []string{"send", "none"}},
-		{"wrong credentials", "401 unauthorized", []string{"send", "orders", "--password=wrong"}},
+		{"an unknown stream", "404 unknown_stream: the stream does not exist; datasink status lists the streams", []string{"send", "none"}},
+		{"wrong credentials", "401 unauthorized: the credentials are missing or wrong; set --user and --password", []string{"send", "orders", "--password=wrong"}},
 		{"an API that is not there", "connection refused", []string{"send", "orders", "--url=http://127.0.0.1:1", "--attempts=2"}},
 	} {
 		if r := d.operate(t, "body", tt.args...); r.code != 1 || strings.Count(r.err, tt.want) != 1 {
@@ -91,7 +91,8 @@ func TestWrongUsageIsExitCode2(t *testing.T) {
 		{[]string{"send", "orders", api + "/archives/orders"}, "without /archives"},
 		{[]string{"send", "orders", "--url=https://u:p@sink.example"}, "contains credentials"},
 		{[]string{"send", "orders", "--url=http://sink.example"}, "plain HTTP"},
-		{[]string{"tail", "orders", "--since=now", "--until=1h"}, "before --until"},
+		{[]string{"tail", "orders", "--since=now", "--until=1h"}, "after --since"},
+		{[]string{"tail", "orders", "--until=now"}, "after --since"},
 		{[]string{"tail", "failed"}, "reserved"},
 		{[]string{"replay", "--stream=orders", "--into=orders", "--from=1h", "--to=now"}, "--force"},
 		{[]string{"status", "--interval=1ms"}, "want 100ms or more"},
@@ -123,6 +124,16 @@ func TestWrongUsageIsExitCode2(t *testing.T) {
 		if r.code != 2 || !strings.Contains(r.err, tt.want) || r.out != "" {
 			t.Errorf("%q: exit code %d and %q, want 2 with %q in:\n%s", tt.args, r.code, r.out, tt.want, r.err)
 		}
+	}
+}
+
+func TestHelpIsPrintedInThreeWays(t *testing.T) {
+	t.Parallel()
+	if all := finish(t, command(t)).done(t); all != finish(t, command(t, "help")).done(t) || !strings.Contains(all, "Exit codes: ") {
+		t.Errorf("datasink and datasink help print different texts, or\n%s", all)
+	}
+	if one := finish(t, command(t, "help", "failed", "ls")).done(t); one != finish(t, command(t, "failed", "ls", "--help")).done(t) {
+		t.Errorf("datasink help failed ls prints\n%s", one)
 	}
 }
 

@@ -57,7 +57,7 @@ Examples:
 func (v *sqlVerb) Validate() error {
 	switch {
 	case v.Execute && v.For != "duckdb" && v.For != "athena":
-		return errors.New("--run: works only with --for duckdb and athena")
+		return errors.New("--run: works only with --for athena and duckdb")
 	case !v.Manifest.IsZero() && !sql.HasManifests(v.For):
 		return fmt.Errorf("--manifest: not for %s", v.For)
 	case len(v.View) > 0 && !sql.HasViews(v.For):
@@ -139,7 +139,11 @@ func (v *sqlVerb) runDuckDB(ctx context.Context, c console, t deployment.Target,
 	}
 	duckdb := exec.CommandContext(ctx, "duckdb")
 	duckdb.Stdin, duckdb.Stdout, duckdb.Stderr = strings.NewReader(strings.Join(statements, "\n")), c.out, c.err
-	if err := duckdb.Run(); err != nil {
+	err = duckdb.Run()
+	if errors.Is(err, exec.ErrNotFound) {
+		return fmt.Errorf("%w: install DuckDB, or run the statements that are printed without --run", err)
+	}
+	if err != nil {
 		return fmt.Errorf("running duckdb: %w", err)
 	}
 	return nil

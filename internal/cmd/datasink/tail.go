@@ -58,9 +58,43 @@ type tapLine struct {
 	BodyBase64   []byte    `json:"bodyBase64,omitempty"`
 }
 
+// Validate checks the arguments. Kong calls it.
+func (v *tailVerb) Validate() error {
+	since := v.Since.Time
+	if since.IsZero() {
+		since = time.Now()
+	}
+	if !v.Until.IsZero() && !since.Before(v.Until.Time) {
+		return errors.New("--until: want a time after --since, which is now by default")
+	}
+	if v.Limit < 0 {
+		return fmt.Errorf("--limit=%d: want 0 or more", v.Limit)
+	}
+	if _, err := v.positions(); err != nil {
+		return err
+	}
+	return checkStream(v.Stream)
+}
+
+// positions returns the sequence numbers of --from-position by shard.
+func (v *tailVerb) positions() (map[string]string, error) {
+	after := make(map[string]string)
+	for _, position := range v.FromPosition {
+		shard, sequence, _ := strings.Cut(position, ":")
+		switch {
+		case shard == "" || sequence == "" || strings.Trim(sequence, "0123456789") != "":
+			return nil, fmt.Errorf("--from-position=%.100q: want a shard, a colon and a sequence number", position)
+		case after[shard] != "":
+			return nil, fmt.Errorf("--from-position: %.100q has two positions", shard)
+		}
+		after[shard] = sequence
+	}
+	return after, nil
+}
+
 // Run prints records until an interrupt, --until or --limit.
 func (v *tailVerb) Run(ctx context.Context, c console) error {
-	after, err := v.check()
+	after, err := v.positions()
 	if err != nil {
 		return err
 	}
@@ -85,29 +119,6 @@ func (v *tailVerb) Run(ctx context.Context, c console) error {
 		return nil // an interrupt is the usual end
 	}
 	return err
-}
-
-// check reports wrong arguments before the first request. It returns the positions by
-// shard.
-func (v *tailVerb) check() (after map[string]string, err error) {
-	if !v.Since.IsZero() && !v.Until.IsZero() && !v.Since.Before(v.Until.Time) {
-		return nil, usage("--since: want a time before --until")
-	}
-	if v.Limit < 0 {
-		return nil, usage("--limit=%d: want 0 or more", v.Limit)
-	}
-	after = make(map[string]string)
-	for _, position := range v.FromPosition {
-		shard, sequence, _ := strings.Cut(position, ":")
-		switch {
-		case shard == "" || sequence == "" || strings.Trim(sequence, "0123456789") != "":
-			return nil, usage("--from-position=%.100q: want a shard, a colon and a sequence number", position)
-		case after[shard] != "":
-			return nil, usage("--from-position: %.100q has two positions", shard)
-		}
-		after[shard] = sequence
-	}
-	return after, checkStream(v.Stream)
 }
 
 // errNoTap is returned for a stream whose tap has nothing to read.

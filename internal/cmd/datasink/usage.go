@@ -16,8 +16,12 @@ func (e usageError) Unwrap() error { return e.error }
 // usage formats a usageError.
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// checkStream returns a usageError if name cannot be the name of a stream.
+// checkStream returns a usageError if name cannot be the name of a stream. An empty name is
+// that of an absent argument.
 func checkStream(name string) error {
+	if name == "" {
+		return nil
+	}
 	if err := stream.ValidateName(name); err != nil {
 		return usageError{err}
 	}

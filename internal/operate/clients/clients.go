@@ -106,7 +106,16 @@ func (s *Secret) Lookup(name string) (Client, error) {
 			return c, nil
 		}
 	}
-	return Client{}, fmt.Errorf("client %q: %w", name, ErrUnknown)
+	return Client{}, s.unknown(name)
+}
+
+// unknown returns the error for a client that does not exist. It lists those that do.
+func (s *Secret) unknown(name string) error {
+	var names []string
+	for _, c := range s.clients {
+		names = append(names, c.Name)
+	}
+	return fmt.Errorf("client %q: %w; the clients are: %s", name, ErrUnknown, strings.Join(names, ", "))
 }
 
 // Plain returns the passwords that the secret holds as plain text, oldest first.
@@ -118,7 +127,7 @@ func (c Client) Plain() []string {
 // to all if there are none. Add returns ErrTaken if the client exists.
 func (s *Secret) Add(name, password string, streams []string) error {
 	if _, err := s.Lookup(name); err == nil {
-		return fmt.Errorf("client %q: %w", name, ErrTaken)
+		return fmt.Errorf("client %q: %w; rotate it to add a password", name, ErrTaken)
 	}
 	if len(streams) == 0 {
 		streams = nil
@@ -174,7 +183,7 @@ func (s *Secret) edit(name string, change func(*Client)) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("client %q: %w", name, ErrUnknown)
+	return s.unknown(name)
 }
 
 const hashPrefix = "sha256:"

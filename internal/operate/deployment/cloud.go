@@ -44,7 +44,7 @@ func openCloud(ctx context.Context, o Options) (*cloud, error) {
 	}
 	cfg, id, err := account.Open(ctx, o.Profile, o.Region)
 	if errors.Is(err, account.ErrNoRegion) {
-		return nil, fmt.Errorf("%w: no local pipeline runs in %s, and %w", ErrNoTarget, o.Data, err)
+		return nil, fmt.Errorf("%w: no local pipeline runs in %s (datasink dev starts one), and %w", ErrNoTarget, o.Data, err)
 	}
 	if err != nil {
 		return nil, err

@@ -16,6 +16,13 @@ type Refusal struct {
 	retryAfter   time.Duration
 }
 
+// remedies say what the user of the command can do after a response with a code.
+var remedies = map[string]string{
+	"unauthorized":   "set --user and --password",
+	"forbidden":      "datasink credentials ls shows the streams of each client",
+	"unknown_stream": "datasink status lists the streams",
+}
+
 func (r *Refusal) Error() string {
 	text := strconv.Itoa(r.Status)
 	if r.Code != "" {
@@ -23,6 +30,9 @@ func (r *Refusal) Error() string {
 	}
 	if r.Detail != "" {
 		text += ": " + r.Detail
+	}
+	if remedy := remedies[r.Code]; remedy != "" {
+		text += "; " + remedy
 	}
 	return text
 }

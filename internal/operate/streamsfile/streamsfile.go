@@ -5,7 +5,6 @@ package streamsfile
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
@@ -19,8 +18,10 @@ import (
 func Add(content []byte, s stream.Stream) ([]byte, error) {
 	list, err := find(content)
 	if err != nil {
-		_, problems := stream.Parse(content)
-		return nil, errors.Join(problems, err)
+		if _, problems := stream.Parse(content); problems != nil {
+			return nil, problems
+		}
+		return nil, err
 	}
 	entry, err := compact(s)
 	if err != nil {
