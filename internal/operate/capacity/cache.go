@@ -117,16 +117,14 @@ func newCache(l Load) Cache {
 	if l.oversize() {
 		return l.cacheOf(candidates[0], 1)
 	}
-	var best Cache
-	found := false
+	var sufficient []Cache
 	for _, n := range candidates {
-		shards, enough := l.shardsOf(n)
-		if c := l.cacheOf(n, shards); enough && (!found || c.Dollars < best.Dollars) {
-			best, found = c, true
+		if shards, enough := l.shardsOf(n); enough {
+			sufficient = append(sufficient, l.cacheOf(n, shards))
 		}
 	}
-	if found {
-		return best
+	if len(sufficient) > 0 {
+		return slices.MinFunc(sufficient, func(a, b Cache) int { return cmp.Compare(a.Dollars, b.Dollars) })
 	}
 	most := slices.MaxFunc(candidates, func(a, b node) int { return cmp.Compare(l.carries(a, l.Streams), l.carries(b, l.Streams)) })
 	shards, _ := l.shardsOf(most)
