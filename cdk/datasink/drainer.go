@@ -19,7 +19,7 @@ const drainerSeconds = 55
 func newDrainer(stack awscdk.Stack, d deployment, r resources) awslambda.Function {
 	f := function{
 		id: "Drainer", name: "drainer", reads: env.Settings(env.ParseDrainer),
-		seconds: drainerSeconds, memory: d.DrainerMemory, inVPC: d.InVPC(),
+		seconds: drainerSeconds, memory: d.DrainerMemory,
 		may: []awsiam.PolicyStatement{
 			allow(on(r.queue.QueueArn()), "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"),
 			allow(on(r.objects("failed/drainer/*")), "s3:PutObject"),

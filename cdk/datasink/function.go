@@ -39,17 +39,17 @@ type function struct {
 	memory      int // MB
 	concurrency int // reserved; 0: none
 	quiet       bool
-	inVPC       bool
 	may         []awsiam.PolicyStatement
 	more        awslambda.FunctionProps
 }
 
-// newFunction declares a function with its role and its log group. values are the
-// variables that the stack sets; all others get their default.
+// newFunction declares a function with its role and its log group. net is nil for a
+// function that is in no VPC. values are the variables that the stack sets; all others get
+// their default.
 func newFunction(stack awscdk.Stack, d deployment, net *network, f function, values map[string]*string) awslambda.Function {
 	logs := newLogGroup(stack, f.id+"Logs", d.Settings, logGroupName(d.Settings, f.name))
 	statements := append(f.may, allow(on(logs.AttrArn()), "logs:CreateLogStream", "logs:PutLogEvents"))
-	if f.inVPC {
+	if net != nil {
 		statements = append(statements, inVPC(stack, d.Settings, f.name)...)
 	}
 	props := f.more
@@ -78,7 +78,7 @@ func newFunction(stack awscdk.Stack, d deployment, net *network, f function, val
 	if f.concurrency > 0 {
 		props.ReservedConcurrentExecutions = jsii.Number(f.concurrency)
 	}
-	if f.inVPC {
+	if net != nil {
 		props.Vpc = net.vpc
 		if d.IPv6() {
 			props.Ipv6AllowedForDualStack = jsii.Bool(true)
@@ -89,7 +89,7 @@ func newFunction(stack awscdk.Stack, d deployment, net *network, f function, val
 		}
 	}
 	fn := awslambda.NewFunction(stack, jsii.String(f.id), &props)
-	if f.inVPC {
+	if net != nil {
 		fn.Node().AddDependency(net.ways...)
 	}
 	return fn

@@ -20,7 +20,7 @@ func newIngest(stack awscdk.Stack, d deployment, r resources) awslambda.Function
 	}
 	return newFunction(stack, d, r.network, function{
 		id: "Ingest", name: "ingest", reads: env.Settings(env.ParseIngest),
-		seconds: ingestSeconds, memory: d.IngestMemory, concurrency: d.IngestConcurrency, inVPC: d.InVPC(),
+		seconds: ingestSeconds, memory: d.IngestMemory, concurrency: d.IngestConcurrency,
 		// Log lines for the start and the end of each request would cost more than
 		// the request.
 		quiet: true,
