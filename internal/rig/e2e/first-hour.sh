@@ -53,7 +53,7 @@ took "git clone"
 
 make run ARGS="--addr $API --s3-addr $S3 --aws-addr $KINESIS" >run.log 2>run.err &
 pipeline=$!
-listens() { grep -q '^  gunzip' run.log || { kill -0 "$pipeline" || exit 1; false; }; }
+listens() { grep -q '^  gunzip' run.log || { kill -0 "$pipeline" || { cat run.err; exit 1; }; false; }; }
 await listens
 took "make run builds the command and listens"
 
