@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/local/cloud"
@@ -109,27 +110,37 @@ func TestFirehoseJoinsRecordsIntoObjects(t *testing.T) {
 
 func TestFirehoseWritesByAgeAndBySize(t *testing.T) {
 	t.Parallel()
-	f, root := openBucket(t)
-	h := openFirehose(t, cloud.DeliveryStream{BufferBytes: 1000, BufferFor: 300 * time.Millisecond}, cloud.FirehoseOptions{Dir: newRoot(t), Write: f.Write})
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() { defer close(ended); h.Run(ctx) }()
-	defer func() { cancel(); <-ended }()
+	synctest.Test(t, func(t *testing.T) {
+		f, root := openBucket(t)
+		const age = 300 * time.Millisecond
+		h := openFirehose(t, cloud.DeliveryStream{BufferBytes: 1000, BufferFor: age}, cloud.FirehoseOptions{Dir: newRoot(t), Write: f.Write})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go h.Run(ctx)
+		wantObjects := func(when string, want int) {
+			t.Helper()
+			synctest.Wait()
+			if got := len(s3test.Objects(t, root)); got != want {
+				t.Errorf("%d objects %s, want %d", got, when, want)
+			}
+		}
 
-	began := time.Now()
-	put(t, h, "s", data("young")...)
-	put(t, h, "s", data(" and younger")...)
-	waitFor(t, "the object", func() bool { return len(s3test.Objects(t, root)) == 1 })
-	if waited := time.Since(began); waited < 300*time.Millisecond {
-		t.Errorf("written after %v, want 300ms or more", waited)
-	}
-	for range 4 {
-		put(t, h, "s", data(strings.Repeat("x", 400))...)
-	}
-	waitFor(t, "all objects", func() bool { return len(s3test.Joined(s3test.Objects(t, root))) == 17+1600 })
-	if got := len(s3test.Objects(t, root)); got != 3 {
-		t.Errorf("%d objects, want 3: by age, by size, by age", got)
-	}
+		put(t, h, "s", data("young")...)
+		time.Sleep(age - time.Millisecond)
+		put(t, h, "s", data(" and younger")...)
+		wantObjects("before the first record is old", 0)
+		time.Sleep(time.Millisecond)
+		wantObjects("when the first record is old", 1)
+		for range 4 {
+			put(t, h, "s", data(strings.Repeat("x", 400))...)
+		}
+		wantObjects("when a buffer is full", 2)
+		time.Sleep(age)
+		wantObjects("when the rest is old", 3)
+		if got := len(s3test.Joined(s3test.Objects(t, root))); got != 17+1600 {
+			t.Errorf("the objects have %d bytes, want the %d of the records", got, 17+1600)
+		}
+	})
 }
 
 func TestFirehoseOutlivesTheProcess(t *testing.T) {
