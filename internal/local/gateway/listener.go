@@ -114,10 +114,20 @@ type endingWriter struct {
 }
 
 func (w *endingWriter) WriteHeader(status int) {
+	w.endWhenFull()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write writes a part of the body, after the header if a handler has not written it.
+func (w *endingWriter) Write(p []byte) (int, error) {
+	w.endWhenFull()
+	return w.ResponseWriter.Write(p)
+}
+
+func (w *endingWriter) endWhenFull() {
 	if w.listener.isFull() {
 		w.Header().Set("Connection", "close")
 	}
-	w.ResponseWriter.WriteHeader(status)
 }
 
 // Unwrap lets http.ResponseController find the connection.
