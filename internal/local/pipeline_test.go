@@ -15,11 +15,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/data-sink/data-sink/internal/local"
-	"github.com/data-sink/data-sink/internal/pipeline/drain"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 	"github.com/data-sink/data-sink/internal/rig/apitest"
 	"github.com/data-sink/data-sink/internal/rig/s3test"
@@ -123,46 +120,6 @@ func TestPipelineArchivesWhatItAccepts(t *testing.T) {
 	p.stop(t)
 	if got := s3test.Joined(s3test.Objects(t, filepath.Join(p.root, "legacy-archives"))); got != strings.Repeat("raw", 10) {
 		t.Errorf("raw stream holds %q", got)
-	}
-}
-
-// The drainer answers the operator as it does on AWS, by Lambda's own API.
-func TestPipelineAnswersInspect(t *testing.T) {
-	t.Parallel()
-	p := start(t, options(t))
-	p.post(t, "orders", "one")
-	client := lambda.New(lambda.Options{
-		Region: "us-east-1", BaseEndpoint: &p.url, Credentials: credentials.NewStaticCredentialsProvider("any", "any", ""),
-	})
-	invoke := func(event string) *lambda.InvokeOutput {
-		out, err := client.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String("datasink-drainer"), Payload: []byte(event)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return out
-	}
-	waitFor(t, "the record to be forwarded", func() bool {
-		var state drain.Inspection
-		if err := json.Unmarshal(invoke(drain.InspectEvent).Payload, &state); err != nil {
-			t.Fatal(err)
-		}
-		return len(state.Streams) == 4 && state.Streams["orders"].Accepted == 1 && state.Streams["orders"].Forwarded == 1
-	})
-	if out := invoke(`{"other":1}`); out.FunctionError == nil {
-		t.Errorf("an unknown event is answered with %s", out.Payload)
-	}
-	if _, err := client.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String("datasink-ingest"), Payload: []byte("{}")}); err == nil {
-		t.Error("invoking another function: no error")
-	}
-	page := apitest.Request(t, "POST", p.url+"/2015-03-31/functions/datasink-drainer/invocations", "", strings.NewReader(drain.InspectEvent))
-	page.Header.Set("Origin", "http://example.com")
-	if status, _, _ := apitest.Do(t, http.DefaultClient, page); status != 403 {
-		t.Errorf("a web page gets %d, want 403", status)
-	}
-	rebound := apitest.Request(t, "POST", p.url+"/2015-03-31/functions/datasink-drainer/invocations", "", strings.NewReader(drain.InspectEvent))
-	rebound.Host = "attacker.example"
-	if status, _, _ := apitest.Do(t, http.DefaultClient, rebound); status != 403 {
-		t.Errorf("a rebound name gets %d, want 403", status)
 	}
 }
 

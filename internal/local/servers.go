@@ -1,13 +1,10 @@
 package local
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"strings"
 
 	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/local/gateway"
@@ -76,7 +73,7 @@ func isLoopback(a net.Addr) bool {
 
 // serveAll starts the servers. The first is the HTTP API.
 func (p *Pipeline) serveAll() {
-	api := gateway.NewServer(invokeAPI(p.functions.drainer, p.api(p.listener)), p.o.Log)
+	api := gateway.NewServer(p.api(p.listener), p.o.Log)
 	p.serve(gateway.Bound(p.listener, api), api)
 	if p.page != nil {
 		p.serve(p.page, gateway.NewServer(p.api(p.page), p.o.Log))
@@ -135,62 +132,4 @@ func addrOf(l net.Listener) net.Addr {
 		return nil
 	}
 	return l.Addr()
-}
-
-// invokePath begins the paths of Lambda's Invoke API.
-// https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
-const invokePath = "/2015-03-31/functions/"
-
-// maxCommand is the largest event of the Invoke API. It serves the operator's
-// commands.
-const maxCommand = 64 << 10
-
-// invokeAPI serves Lambda's Invoke API for one function to programs on this
-// machine, and passes all other requests to next. It checks no signature.
-func invokeAPI(f *cloud.Function, next http.Handler) http.Handler {
-	invoke := guard.ForPrograms(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serveInvoke(f, w, r) }))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, invokePath) && isFromThisMachine(r) {
-			invoke.ServeHTTP(w, r)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-func serveInvoke(f *cloud.Function, w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != invokePath+f.Name+"/invocations" || r.Method != http.MethodPost {
-		invokeError(w, http.StatusNotFound, "ResourceNotFoundException", "no such function")
-		return
-	}
-	event, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCommand))
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
-		invokeError(w, http.StatusRequestEntityTooLarge, "RequestTooLargeException", "event too large")
-		return
-	case err != nil:
-		invokeError(w, http.StatusBadRequest, "InvalidRequestContentException", "event not read")
-		return
-	}
-	answer, err := f.Invoke(r.Context(), event)
-	if err != nil {
-		w.Header().Set("X-Amz-Function-Error", "Unhandled")
-		answer, _ = json.Marshal(map[string]string{"errorMessage": err.Error(), "errorType": "Error"}) // Strings can always be encoded.
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(answer) // The caller may have disconnected.
-}
-
-func invokeError(w http.ResponseWriter, status int, code, message string) {
-	w.Header().Set("X-Amzn-Errortype", code)
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = io.WriteString(w, `{"message":"`+message+`"}`) // The caller may have disconnected.
-}
-
-// isFromThisMachine reports whether the client has a loopback address.
-func isFromThisMachine(r *http.Request) bool {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	return err == nil && net.ParseIP(host).IsLoopback()
 }

