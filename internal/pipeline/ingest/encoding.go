@@ -205,10 +205,3 @@ func nextFrame(body []byte) (length int, stated uint64, err error) {
 	}
 	return length, h.FrameContentSize, nil
 }
-
-func noEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}

@@ -62,7 +62,7 @@ func (u *unpacker) gunzip(body []byte) ([]byte, error) {
 		// In multistream mode, the reader would treat an incomplete second header as
 		// the end.
 		if err := z.Reset(z.buffer); err != nil {
-			return nil, fmt.Errorf("reading a gzip header: %w", noEOF(err))
+			return nil, fmt.Errorf("reading a gzip header: %w", err)
 		}
 		z.Multistream(false)
 		var err error
