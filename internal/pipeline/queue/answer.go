@@ -2,55 +2,60 @@ package queue
 
 import "fmt"
 
-// number reads an integer of a script's answer.
-func number(v any) (int64, error) {
-	n, ok := v.(int64)
-	if !ok {
-		return 0, fmt.Errorf("answer of type %T, want an integer", v)
-	}
-	return n, nil
+// answer is the answer of a script, or an element of one: a value, or the error of
+// the call.
+type answer struct {
+	value any
+	err   error
 }
 
-// list reads an array of n elements, or of any length when n is negative.
-func list(v any, n int) ([]any, error) {
-	elements, ok := v.([]any)
-	if !ok {
-		return nil, fmt.Errorf("answer of type %T, want an array", v)
+// number reads an integer.
+func (a answer) number() (int64, error) {
+	n, ok := a.value.(int64)
+	if a.err == nil && !ok {
+		return 0, fmt.Errorf("answer of type %T, want an integer", a.value)
 	}
-	if n >= 0 && len(elements) != n {
-		return nil, fmt.Errorf("answer of %d elements, want %d", len(elements), n)
-	}
-	return elements, nil
+	return n, a.err
 }
 
-// numbers reads an array of n integers, or of any length when n is negative.
-func numbers(v any, n int) ([]int64, error) {
-	elements, err := list(v, n)
-	if err != nil {
-		return nil, err
+// text reads a string.
+func (a answer) text() (string, error) {
+	text, ok := a.value.(string)
+	if a.err == nil && !ok {
+		return "", fmt.Errorf("answer of type %T, want a string", a.value)
 	}
-	all := make([]int64, len(elements))
+	return text, a.err
+}
+
+// list reads an array.
+func (a answer) list() ([]answer, error) {
+	elements, ok := a.value.([]any)
+	if a.err == nil && !ok {
+		return nil, fmt.Errorf("answer of type %T, want an array", a.value)
+	}
+	all := make([]answer, len(elements))
 	for i, e := range elements {
-		if all[i], err = number(e); err != nil {
-			return nil, err
-		}
+		all[i].value = e
 	}
-	return all, nil
+	return all, a.err
 }
+
+// numbers reads an array of integers.
+func (a answer) numbers() ([]int64, error) { return each(a, answer.number) }
 
 // texts reads an array of strings.
-func texts(v any) ([]string, error) {
-	elements, err := list(v, -1)
+func (a answer) texts() ([]string, error) { return each(a, answer.text) }
+
+func each[T any](a answer, read func(answer) (T, error)) ([]T, error) {
+	elements, err := a.list()
 	if err != nil {
 		return nil, err
 	}
-	all := make([]string, len(elements))
+	all := make([]T, len(elements))
 	for i, e := range elements {
-		text, ok := e.(string)
-		if !ok {
-			return nil, fmt.Errorf("element of type %T, want a string", e)
+		if all[i], err = read(e); err != nil {
+			return nil, err
 		}
-		all[i] = text
 	}
 	return all, nil
 }

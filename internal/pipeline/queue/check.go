@@ -61,13 +61,9 @@ func (q *Queue) check(ctx context.Context, commands []string, others ...redis.Cm
 	for i, name := range commands {
 		args[i] = name
 	}
-	answer, err := checkScript.runTwice(ctx, q.client, keys, args...)
+	missing, err := checkScript.runTwice(ctx, q.client, keys, args...).texts()
 	if err != nil {
 		return fmt.Errorf("checking the permissions of the Redis user: %w", permission(err))
-	}
-	missing, err := texts(answer)
-	if err != nil {
-		return fmt.Errorf("checking the permissions of the Redis user: %w", err)
 	}
 	// The script may have been loaded already, so that the call did not need EVAL.
 	others = append(others, redis.NewCmd(ctx, "eval", "return 0", 1, keys[0]))

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -24,16 +25,12 @@ type Claim struct {
 // from the time of the call. The id must be new and have the form
 // <drainer>.<number>. A repeated call with the same id returns the same claim.
 //
-// After an error the claim may exist all the same; it returns to the queue when its
+// After an error the claim may nevertheless exist. It returns to the queue when its
 // lease expires.
 func (q *Queue) Claim(ctx context.Context, stream, id string, lease time.Duration, maxRecords, maxBytes int) (Claim, error) {
 	k := q.keys(stream)
-	answer, err := claimScript.runTwice(ctx, q.client, []string{k.queue, k.claims, k.claim + id, k.stats},
-		id, lease.Milliseconds(), maxRecords, maxBytes)
-	if err != nil {
-		return Claim{}, fmt.Errorf("claiming from %s: %w", k.queue, err)
-	}
-	claim, err := parseClaim(answer)
+	claim, err := parseClaim(claimScript.runTwice(ctx, q.client, []string{k.queue, k.claims, k.claim + id, k.stats},
+		id, lease.Milliseconds(), maxRecords, maxBytes))
 	if err != nil {
 		return Claim{}, fmt.Errorf("claiming from %s: %w", k.queue, err)
 	}
@@ -41,26 +38,22 @@ func (q *Queue) Claim(ctx context.Context, stream, id string, lease time.Duratio
 	return claim, nil
 }
 
-func parseClaim(answer any) (Claim, error) {
-	pair, err := list(answer, 2)
+func parseClaim(a answer) (Claim, error) {
+	pair, err := a.list()
 	if err != nil {
 		return Claim{}, err
 	}
-	depth, err := number(pair[0])
-	if err != nil {
+	if len(pair) != 2 {
+		return Claim{}, fmt.Errorf("answer of %d elements, want 2", len(pair))
+	}
+	depth, depthErr := pair[0].number()
+	envelopes, envelopesErr := pair[1].texts()
+	if err := errors.Join(depthErr, envelopesErr); err != nil {
 		return Claim{}, err
 	}
-	elements, err := list(pair[1], -1)
-	if err != nil {
-		return Claim{}, err
-	}
-	claim := Claim{Depth: depth, Envelopes: make([][]byte, len(elements))}
-	for i, e := range elements {
-		text, ok := e.(string)
-		if !ok {
-			return Claim{}, fmt.Errorf("envelope of type %T, want a string", e)
-		}
-		claim.Envelopes[i] = bytesOf(text)
+	claim := Claim{Depth: depth, Envelopes: make([][]byte, len(envelopes))}
+	for i, e := range envelopes {
+		claim.Envelopes[i] = bytesOf(e)
 	}
 	return claim, nil
 }
@@ -80,9 +73,12 @@ func (q *Queue) Ack(ctx context.Context, c Claim, deadLetters []int) (held bool,
 	for _, i := range deadLetters {
 		deadBytes += len(c.Envelopes[i])
 	}
-	answer, err := ackScript.runTwice(ctx, q.client, []string{k.claims, k.claim + c.ID, k.stats},
-		c.ID, len(c.Envelopes)-len(deadLetters), all-deadBytes, len(deadLetters), deadBytes)
-	return parseHeld(answer, err, "acknowledging claim "+c.ID+" of "+k.queue)
+	n, err := ackScript.runTwice(ctx, q.client, []string{k.claims, k.claim + c.ID, k.stats},
+		c.ID, len(c.Envelopes)-len(deadLetters), all-deadBytes, len(deadLetters), deadBytes).number()
+	if err != nil {
+		return false, fmt.Errorf("acknowledging claim %s of %s: %w", c.ID, k.queue, err)
+	}
+	return n == 1, nil
 }
 
 // Release returns the envelopes at the positions of left to the head of the queue
@@ -98,19 +94,11 @@ func (q *Queue) Release(ctx context.Context, c Claim, left, later, deadLetters [
 			args = append(args, i)
 		}
 	}
-	answer, err := releaseScript.runTwice(ctx, q.client, []string{k.queue, k.claims, k.claim + c.ID, k.stats}, args...)
-	return parseHeld(answer, err, "releasing claim "+c.ID+" of "+k.queue)
-}
-
-func parseHeld(answer any, err error, doing string) (bool, error) {
+	n, err := releaseScript.runTwice(ctx, q.client, []string{k.queue, k.claims, k.claim + c.ID, k.stats}, args...).number()
 	if err != nil {
-		return false, fmt.Errorf("%s: %w", doing, err)
+		return false, fmt.Errorf("releasing claim %s of %s: %w", c.ID, k.queue, err)
 	}
-	held, err := number(answer)
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", doing, err)
-	}
-	return held == 1, nil
+	return n == 1, nil
 }
 
 func size(envelopes [][]byte) int {

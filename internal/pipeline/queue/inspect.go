@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -65,8 +66,8 @@ type State struct {
 const (
 	// headBytes is the number of bytes of an envelope that envelope.ReceivedAt needs.
 	headBytes = 64
-	// measuredBytes limits the bytes that Inspect reads of the lists: Redis serves
-	// nobody else meanwhile.
+	// measuredBytes limits the bytes that Inspect reads of the lists, because Redis
+	// serves no other client during a script.
 	measuredBytes = 256 << 10
 	// claimTries is how often a script is called until it is called with the claims
 	// of the moment.
@@ -86,20 +87,16 @@ func (q *Queue) Inspect(ctx context.Context, stream string) (State, error) {
 		for _, id := range ids {
 			keys, args = append(keys, k.claim+id), append(args, id)
 		}
-		answer, err := inspectScript.runTwice(ctx, q.client, keys, args...)
-		if err != nil {
-			return State{}, fmt.Errorf("inspecting %s: %w", k.queue, err)
-		}
-		parts, err := list(answer, -1)
+		parts, err := inspectScript.runTwice(ctx, q.client, keys, args...).list()
 		if err == nil && len(parts) == 1 && try < claimTries {
-			if ids, err = texts(parts[0]); err == nil {
+			if ids, err = parts[0].texts(); err == nil {
 				continue
 			}
 		}
-		if err != nil {
-			return State{}, fmt.Errorf("inspecting %s: %w", k.queue, err)
+		var state State
+		if err == nil {
+			state, err = parseState(parts)
 		}
-		state, err := parseState(parts)
 		if err != nil {
 			return State{}, fmt.Errorf("inspecting %s: %w", k.queue, err)
 		}
@@ -107,30 +104,21 @@ func (q *Queue) Inspect(ctx context.Context, stream string) (State, error) {
 	}
 }
 
-func parseState(parts []any) (State, error) {
-	if _, err := list(parts, 9); err != nil {
+func parseState(parts []answer) (State, error) {
+	if len(parts) != 5 {
+		return State{}, fmt.Errorf("answer of %d elements, want 5", len(parts))
+	}
+	ids, idsErr := parts[0].texts()
+	// Whether the claims are exact, clock, depth, bytes in queue and claims.
+	n, numbersErr := parts[1].numbers()
+	lengths, lengthsErr := parts[2].numbers()
+	heads, headsErr := parts[3].texts()
+	counters, countersErr := parseCounters(parts[4])
+	if err := errors.Join(idsErr, numbersErr, lengthsErr, headsErr, countersErr); err != nil {
 		return State{}, err
 	}
-	ids, err := texts(parts[0])
-	if err != nil {
-		return State{}, err
-	}
-	// Whether the claims are exact, clock, depth; then bytes in queue and claims.
-	n, err := numbers(slices.Concat(parts[1:4], parts[6:8]), 5)
-	if err != nil {
-		return State{}, err
-	}
-	lengths, err := numbers(parts[4], -1)
-	if err != nil {
-		return State{}, err
-	}
-	heads, err := texts(parts[5])
-	if err != nil {
-		return State{}, err
-	}
-	counters, err := parseCounters(parts[8])
-	if err != nil {
-		return State{}, err
+	if len(n) != 5 {
+		return State{}, fmt.Errorf("answer with %d numbers, want 5", len(n))
 	}
 	state := counted(counters)
 	state.Exact, state.Depth = n[0] == 1, n[2]
@@ -167,8 +155,8 @@ func counted(counters map[string]int64) State {
 	return s
 }
 
-func parseCounters(v any) (map[string]int64, error) {
-	flat, err := texts(v)
+func parseCounters(a answer) (map[string]int64, error) {
+	flat, err := a.texts()
 	if err != nil {
 		return nil, err
 	}

@@ -10,11 +10,14 @@
 -- ARGV[4…] ids of the claims that the caller knows, in the order of KEYS
 --
 -- Returns {{id of claim, …}} when the claims are not those that the caller knows:
--- the caller repeats the call with these ids. Otherwise returns {{id of claim, …},
--- 1 if the claims are those that the caller knows, clock in milliseconds, depth,
--- {length of claim, …}, {beginning of the first envelope of the queue and of each
--- claim, …}, bytes in the queue, bytes in the claims, {counter, value, …}}. The
--- bytes are -1 when the lists hold more than ARGV[2].
+-- the caller repeats the call with these ids. Otherwise returns
+--   {id of claim, …}
+--   {1 if the claims are those that the caller knows, clock in milliseconds, depth,
+--    bytes in the queue, bytes in the claims}
+--   {length of claim, …}
+--   {beginning of the first envelope of the queue and of each claim, …}
+--   {counter, value, …}
+-- The bytes are -1 when the lists hold more than ARGV[2].
 --
 -- O(claims + ARGV[2]). Atomic, so that all numbers belong to one moment.
 local ids = redis.call('ZRANGE', KEYS[2], 0, -1)
@@ -61,6 +64,6 @@ for i = 4, #KEYS do
 end
 
 return {
-  ids, exact and 1 or 0, now(), depth, lengths, heads,
-  claimed and queued or -1, claimed or -1, redis.call('HGETALL', KEYS[3]),
+  ids, { exact and 1 or 0, now(), depth, claimed and queued or -1, claimed or -1 },
+  lengths, heads, redis.call('HGETALL', KEYS[3]),
 }

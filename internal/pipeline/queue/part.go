@@ -85,21 +85,20 @@ func (q *Queue) PushPart(ctx context.Context, stream string, p Part, maxBacklogB
 	for _, e := range p.Envelopes {
 		args = append(args, e)
 	}
-	answer, err := q.push(ctx, pushPartScript, keys, args...)
-	if err != nil {
-		return PartPushed{}, fmt.Errorf("pushing %d envelopes to %s: %w", len(p.Envelopes), k.queue, err)
-	}
-	pushed, err := parsePartPushed(answer)
+	pushed, err := parsePartPushed(q.push(ctx, pushPartScript, keys, args...))
 	if err != nil {
 		return PartPushed{}, fmt.Errorf("pushing %d envelopes to %s: %w", len(p.Envelopes), k.queue, err)
 	}
 	return pushed, nil
 }
 
-func parsePartPushed(answer any) (PartPushed, error) {
-	n, err := numbers(answer, 3)
+func parsePartPushed(a answer) (PartPushed, error) {
+	n, err := a.numbers()
 	if err != nil {
 		return PartPushed{}, err
+	}
+	if len(n) != 3 {
+		return PartPushed{}, fmt.Errorf("answer of %d numbers, want 3", len(n))
 	}
 	p := PartPushed{Pushed: Pushed{Depth: n[1]}, Done: int(n[2])}
 	switch n[0] {

@@ -20,31 +20,27 @@ type Pushed struct {
 	WakeDue bool
 }
 
-// Push appends an envelope to a stream's queue. When it returns no error, the
-// envelope is in Redis and on the number of replicas that the options demand. After
-// any error but ErrBacklogFull the envelope may be in the queue all the same,
-// because the answer may have been lost: the caller must store the record
-// elsewhere, and the record may arrive twice.
+// Push appends an envelope to a stream's queue. If it returns no error, the envelope
+// is in Redis and on Options.WaitReplicas replicas. After any error except
+// ErrBacklogFull the envelope may nevertheless be in the queue, because the answer may
+// have been lost: the caller must store the record elsewhere, and the record may
+// arrive twice.
 //
 // maxBacklogBytes limits the bytes of the stream's queue and claims; 0 is no limit.
 // Over the limit Push changes nothing and returns ErrBacklogFull. Push sends the
 // envelope at most once, and ends with ctx or after Options.PushTimeout.
 func (q *Queue) Push(ctx context.Context, stream string, envelope []byte, maxBacklogBytes int64) (Pushed, error) {
 	k := q.keys(stream)
-	answer, err := q.push(ctx, pushScript, []string{k.queue, k.stats, k.wake},
-		envelope, q.options.WakeInterval.Milliseconds(), maxBacklogBytes)
-	if err != nil {
-		return Pushed{}, fmt.Errorf("pushing to %s: %w", k.queue, err)
-	}
-	pushed, err := parsePushed(answer)
+	pushed, err := parsePushed(q.push(ctx, pushScript, []string{k.queue, k.stats, k.wake},
+		envelope, q.options.WakeInterval.Milliseconds(), maxBacklogBytes))
 	if err != nil {
 		return Pushed{}, fmt.Errorf("pushing to %s: %w", k.queue, err)
 	}
 	return pushed, nil
 }
 
-func parsePushed(answer any) (Pushed, error) {
-	n, err := number(answer)
+func parsePushed(a answer) (Pushed, error) {
+	n, err := a.number()
 	switch {
 	case err != nil:
 		return Pushed{}, err
@@ -57,9 +53,9 @@ func parsePushed(answer any) (Pushed, error) {
 	}
 }
 
-// push runs a script that pushes, within Options.PushTimeout, and waits for the
-// replicas that the options demand.
-func (q *Queue) push(ctx context.Context, s script, keys []string, args ...any) (any, error) {
+// push runs a script that pushes, within Options.PushTimeout, and waits for
+// Options.WaitReplicas.
+func (q *Queue) push(ctx context.Context, s script, keys []string, args ...any) answer {
 	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > q.options.PushTimeout {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, q.options.PushTimeout)
@@ -73,10 +69,10 @@ func (q *Queue) push(ctx context.Context, s script, keys []string, args ...any) 
 
 // pushAndWait pushes and sends WAIT on the same connection: WAIT counts the
 // replicas that have what its own connection wrote.
-func (q *Queue) pushAndWait(ctx context.Context, s script, keys []string, args []any) (any, error) {
+func (q *Queue) pushAndWait(ctx context.Context, s script, keys []string, args []any) answer {
 	master, err := q.master(ctx, keys[0])
 	if err != nil {
-		return nil, err
+		return answer{err: err}
 	}
 	conn := master.Conn()
 	defer func() { _ = conn.Close() }() // It returns to the pool.
@@ -94,13 +90,13 @@ func (q *Queue) pushAndWait(ctx context.Context, s script, keys []string, args [
 			continue
 		case push.Err() != nil:
 			q.reloadWhenMoved(ctx, push.Err())
-			return nil, classify(push.Err())
+			return answer{err: classify(push.Err())}
 		case err != nil:
-			return nil, fmt.Errorf("waiting for replicas: %w", err)
+			return answer{err: fmt.Errorf("waiting for replicas: %w", err)}
 		case wait.Val() < int64(q.options.WaitReplicas):
-			return nil, fmt.Errorf("waiting for replicas: %d have the record, want %d", wait.Val(), q.options.WaitReplicas)
+			return answer{err: fmt.Errorf("waiting for replicas: %d have the record, want %d", wait.Val(), q.options.WaitReplicas)}
 		}
-		return push.Val(), nil
+		return answer{value: push.Val()}
 	}
 }
 

@@ -10,11 +10,7 @@ import (
 // the queue. It returns the number of envelopes in them.
 func (q *Queue) Reclaim(ctx context.Context, stream string) (records int, err error) {
 	k := q.keys(stream)
-	answer, err := expiredScript.runTwice(ctx, q.client, []string{k.claims})
-	if err != nil {
-		return 0, fmt.Errorf("listing expired claims of %s: %w", k.queue, err)
-	}
-	ids, err := texts(answer)
+	ids, err := expiredScript.runTwice(ctx, q.client, []string{k.claims}).texts()
 	if err != nil {
 		return 0, fmt.Errorf("listing expired claims of %s: %w", k.queue, err)
 	}
@@ -58,10 +54,6 @@ func (q *Queue) Recover(ctx context.Context, stream string, ids []string) (recor
 // giveBack runs a script that returns a claim to its queue, and returns the number
 // of envelopes.
 func (q *Queue) giveBack(ctx context.Context, s script, keys []string, id string) (records int, err error) {
-	answer, err := s.runTwice(ctx, q.client, keys, id)
-	if err != nil {
-		return 0, err
-	}
-	n, err := number(answer)
+	n, err := s.runTwice(ctx, q.client, keys, id).number()
 	return int(n), err
 }

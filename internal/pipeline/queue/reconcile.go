@@ -31,11 +31,7 @@ func (q *Queue) Reconcile(ctx context.Context, stream string) (Lost, error) {
 		for _, id := range ids {
 			keys, args = append(keys, k.claim+id), append(args, id)
 		}
-		answer, err := reconcileScript.runTwice(ctx, q.client, keys, args...)
-		if err != nil {
-			return Lost{}, fmt.Errorf("reconciling %s: %w", k.queue, err)
-		}
-		n, err := numbers(answer, -1)
+		n, err := reconcileScript.runTwice(ctx, q.client, keys, args...).numbers()
 		if err != nil {
 			return Lost{}, fmt.Errorf("reconciling %s: %w", k.queue, err)
 		}

@@ -83,7 +83,7 @@ type processor interface {
 }
 
 // run runs the script at most once.
-func (s script) run(ctx context.Context, on processor, keys []string, args ...any) (any, error) {
+func (s script) run(ctx context.Context, on processor, keys []string, args ...any) answer {
 	cmd := s.command(ctx, "evalsha", s.sha, keys, args)
 	err := on.Process(ctx, cmd)
 	if isUnknownScript(err) {
@@ -91,20 +91,20 @@ func (s script) run(ctx context.Context, on processor, keys []string, args ...an
 		err = on.Process(ctx, cmd)
 	}
 	if err != nil {
-		return nil, classify(err)
+		return answer{err: classify(err)}
 	}
-	return cmd.Val(), nil
+	return answer{value: cmd.Val()}
 }
 
 // runTwice is run for scripts of the drainer, which can be repeated. It runs the
 // script once more when the keys are not on the node that the script reached: a
 // serverless cache that scales answers so.
-func (s script) runTwice(ctx context.Context, on processor, keys []string, args ...any) (any, error) {
-	answer, err := s.run(ctx, on, keys, args...)
-	if says(err, "non local key") {
-		answer, err = s.run(ctx, on, keys, args...)
+func (s script) runTwice(ctx context.Context, on processor, keys []string, args ...any) answer {
+	a := s.run(ctx, on, keys, args...)
+	if says(a.err, "non local key") {
+		a = s.run(ctx, on, keys, args...)
 	}
-	return answer, err
+	return a
 }
 
 func (s script) command(ctx context.Context, verb, what string, keys []string, args []any) once {
