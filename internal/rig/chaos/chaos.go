@@ -13,6 +13,12 @@
 //
 // The scenarios Outage, Isolation, Retry and Rotation run on the same parts. Each one
 // measures one promise under one fault.
+//
+// The parts: lab.go starts everything, functions.go the functions. way.go, relay.go and
+// link.go are the network, on which watcher.go sees claims and pushes. processes.go,
+// services.go and between.go declare the faults that faults.go injects. ledger.go knows
+// which records were acknowledged; claims.go, calls.go, mapping.go and partition.go count
+// what may arrive twice; verdict.go compares both with the archive.
 package chaos
 
 import (
@@ -70,7 +76,7 @@ func (s *suite) run(ctx context.Context) (Verdict, error) {
 	var senders sync.WaitGroup
 	senders.Go(func() { s.load.run(loadCtx) })
 
-	err := s.rage(ctx)
+	err := s.injectAll(ctx)
 	endLoad()
 	senders.Wait()
 	if err != nil {

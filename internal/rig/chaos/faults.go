@@ -19,10 +19,10 @@ type fault struct {
 // fault took place: some faults have to wait until a function reaches a step.
 type action func(ctx context.Context, random *rand.Rand) (done bool, err error)
 
-// rage injects all faults, round after round, on three concurrent tracks: faults of
+// injectAll injects all faults, round after round, on three concurrent tracks: faults of
 // processes, of calls of services, and of everything in between. The seed determines
 // order and durations. The load is spread over the third track.
-func (s *suite) rage(ctx context.Context) error {
+func (s *suite) injectAll(ctx context.Context) error {
 	tracks, trackCtx := errgroup.WithContext(ctx)
 	rounds := s.options.rounds()
 	for i, faults := range [][]fault{s.processFaults(), s.serviceFaults()} {
