@@ -10,7 +10,7 @@ import (
 
 // balanceTimeout bounds the wait until sweeps have reconciled the counters of the
 // empty queues.
-const balanceTimeout = 10 * time.Second
+const balanceTimeout = time.Minute
 
 // checkBalance waits until the counters of the empty queues balance. Only a script
 // that stopped midway, as when the ACL refuses one of its commands, may have lost

@@ -128,7 +128,7 @@ const (
 	// memory limit. It is more than the connections alone may need.
 	memoryLeft = 1 << 20
 	// fillTimeout bounds the wait until Redis is full, and the wait until it drains.
-	fillTimeout = 10 * time.Second
+	fillTimeout = time.Minute
 )
 
 // fillRedis stops Kinesis until Redis is full and ingest writes direct records. Then

@@ -23,7 +23,7 @@ const (
 	// Redis counts whole seconds and checks once a second.
 	refusedAfter = (minReplicasLag + 2) * time.Second
 	// syncTimeout bounds the wait until a replica is in sync.
-	syncTimeout = 20 * time.Second
+	syncTimeout = time.Minute
 )
 
 // window is the time in which the functions were partitioned with the old primary.

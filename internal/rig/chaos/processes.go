@@ -10,7 +10,7 @@ import (
 )
 
 // trapTimeout bounds the wait for a function to reach a step with a trap.
-const trapTimeout = 20 * time.Second
+const trapTimeout = time.Minute
 
 // processFaults are the faults of processes: SIGKILL at each step, SIGSTOP past the
 // lease, and an acknowledgement that comes too late.

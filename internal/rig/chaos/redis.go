@@ -169,7 +169,7 @@ func (r *redisServer) restart(ctx context.Context, node *redisNode) error {
 		return nil
 	}
 	// A node needs some time to rejoin its cluster.
-	if !within(ctx, 20*time.Second, func() bool {
+	if !within(ctx, time.Minute, func() bool {
 		info, err := node.client.ClusterInfo(ctx).Result()
 		return err == nil && strings.Contains(info, "cluster_state:ok")
 	}) {

@@ -38,7 +38,7 @@ func (s *suite) resetAfter(name, service string) fault {
 // troubleTimeout.
 const (
 	leastCalls     = 3
-	troubleTimeout = 15 * time.Second
+	troubleTimeout = time.Minute
 )
 
 // trouble injects f into a share of a service's calls for a while.

@@ -26,16 +26,19 @@ type watcher struct {
 func (s *suite) watch(caller string, l *link) (*watcher, error) {
 	w := &watcher{suite: s, caller: caller}
 	var ports []string
-	for i, node := range s.redis.nodes {
-		r, err := newRelay(l.ways[i])
+	for i, way := range l.ways {
+		r, err := newRelay(way)
 		if err != nil {
 			w.close()
 			return nil, err
 		}
 		w.relays = append(w.relays, r)
+		if !s.settings.cluster { // Then a partition replaces the node.
+			continue
+		}
 		// The port of a node ends a line in the layout of the cluster and in
 		// redirections.
-		_, port, _ := strings.Cut(node.Addr, ":")
+		_, port, _ := strings.Cut(s.redis.nodes[i].Addr, ":")
 		_, own, _ := strings.Cut(r.addr(), ":")
 		ports = append(ports, ":"+port+"\r\n", ":"+own+"\r\n")
 	}
@@ -49,7 +52,7 @@ func (s *suite) watch(caller string, l *link) (*watcher, error) {
 // url returns the URL that the process connects to.
 func (w *watcher) url() string {
 	url := w.relays[0].redisURL()
-	if len(w.relays) > 1 {
+	if w.settings.cluster {
 		url += "?cluster=true"
 	}
 	return url
@@ -127,7 +130,7 @@ func (w *watcher) forwardReplies(redis, client net.Conn, asked <-chan command) {
 			if !ok || w.drops(c, reply) {
 				return
 			}
-			if len(w.relays) > 1 && (c.verb == slotsVerb || reply[0] == '-') {
+			if w.settings.cluster && (c.verb == slotsVerb || reply[0] == '-') {
 				reply = w.nodes.Replace(reply)
 			}
 		}

@@ -135,7 +135,7 @@ func Owner(slot, nodes int) int {
 // join assigns the slots to the nodes, makes the nodes meet at the ports of their
 // cluster buses, and waits until each node reports a complete cluster.
 func (c *Cluster) join(buses []int) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	clients := make([]*redis.Client, len(c.Nodes))
 	for i, node := range c.Nodes {
