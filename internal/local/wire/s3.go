@@ -98,10 +98,8 @@ func (s *s3Server) call(w http.ResponseWriter, r *http.Request) error {
 		return s3Error(cloud.NoSuchBucket, "The specified bucket does not exist")
 	}
 	c := &s3Call{Bucket: s.buckets[i], w: w, r: r, key: key}
-	for name := range r.URL.Query() {
-		if strings.HasPrefix(name, "response-") {
-			return s3Error("InvalidRequest", "Request specific response headers cannot be used here.")
-		}
+	if err := c.checkQuery(); err != nil {
+		return err
 	}
 	if key == "" {
 		return c.bucket()
@@ -134,58 +132,53 @@ var unsupported = []string{
 	"requestPayment", "restore", "retention", "select", "tagging", "torrent", "versions", "website",
 }
 
-func (c *s3Call) checkSubresource() error {
-	q := c.r.URL.Query()
-	for _, name := range unsupported {
-		if q.Has(name) {
+// checkQuery refuses the parameters that are not served. A response must not have
+// headers that a caller chooses: a web page could lead a browser to the port.
+func (c *s3Call) checkQuery() error {
+	for name := range c.r.URL.Query() {
+		if strings.HasPrefix(name, "response-") {
+			return s3Error("InvalidRequest", "Request specific response headers cannot be used here.")
+		}
+		if slices.Contains(unsupported, name) {
 			return s3Error("NotImplemented", "A parameter you provided implies functionality that is not implemented: "+name)
 		}
 	}
 	return nil
 }
 
+var errNotImplemented = s3Error("NotImplemented", "This call is not implemented here.")
+
 // bucket carries out a call on the bucket.
 func (c *s3Call) bucket() error {
-	if err := c.checkSubresource(); err != nil {
-		return err
-	}
 	q := c.r.URL.Query()
-	switch c.r.Method {
-	case http.MethodHead:
+	switch method := c.r.Method; {
+	case method == http.MethodHead:
 		if err := c.HeadBucket(c.r.Context()); err != nil {
 			return err
 		}
 		c.w.Header().Set("X-Amz-Bucket-Region", cloud.Region)
 		c.w.WriteHeader(http.StatusOK)
 		return nil
-	case http.MethodGet:
-		switch {
-		case q.Has("location"):
-			writeXML(c.w, http.StatusOK, struct {
-				XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ LocationConstraint"`
-			}{})
-			return nil
-		case q.Has("versioning"):
-			writeXML(c.w, http.StatusOK, struct {
-				XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ VersioningConfiguration"`
-			}{})
-			return nil
-		case q.Has("uploads"):
-			return s3Error("NotImplemented", "Multipart uploads cannot be listed here.")
-		}
+	case method == http.MethodGet && q.Has("location"):
+		return c.writeDefault("LocationConstraint")
+	case method == http.MethodGet && q.Has("versioning"):
+		return c.writeDefault("VersioningConfiguration")
+	case method == http.MethodGet && !q.Has("uploads"):
 		return c.list()
-	case http.MethodPost:
-		if q.Has("delete") {
-			return c.deleteObjects()
-		}
-	case http.MethodPut:
-		if len(q) == 0 { // Otherwise it would change a setting of the bucket.
-			return s3Error("BucketAlreadyOwnedByYou", "The bucket exists.")
-		}
-	case http.MethodDelete:
+	case method == http.MethodPost && q.Has("delete"):
+		return c.deleteObjects()
+	case method == http.MethodPut && len(q) == 0: // Otherwise it would change a setting of the bucket.
+		return s3Error("BucketAlreadyOwnedByYou", "The bucket exists.")
+	case method == http.MethodDelete:
 		return s3Error("AccessDenied", "The archive cannot be removed.")
 	}
-	return s3Error("NotImplemented", "This call is not implemented here.")
+	return errNotImplemented
+}
+
+// writeDefault writes a setting of the bucket that has its default.
+func (c *s3Call) writeDefault(name string) error {
+	writeXML(c.w, http.StatusOK, struct{ XMLName xml.Name }{xml.Name{Space: "http://s3.amazonaws.com/doc/2006-03-01/", Local: name}})
+	return nil
 }
 
 // checkVersion refuses all versions of an object except the only one, which is null.
@@ -198,43 +191,36 @@ func checkVersion(id string) error {
 
 // object carries out a call on an object.
 func (c *s3Call) object() error {
-	if err := c.checkSubresource(); err != nil {
-		return err
-	}
 	q := c.r.URL.Query()
 	if err := checkVersion(q.Get("versionId")); err != nil {
 		return err
 	}
-	switch c.r.Method {
-	case http.MethodGet, http.MethodHead:
-		if q.Has("uploadId") {
-			return s3Error("NotImplemented", "The parts of a multipart upload cannot be listed here.")
-		}
+	inUpload := q.Has("uploadId")
+	switch method := c.r.Method; {
+	case (method == http.MethodGet || method == http.MethodHead) && !inUpload:
 		return c.get()
-	case http.MethodPut:
-		switch {
-		case q.Has("uploadId"):
-			return c.putPart()
-		case c.r.Header.Get("X-Amz-Copy-Source") != "":
-			return c.copyObject()
-		}
+	case method == http.MethodPut && inUpload:
+		return c.putPart()
+	case method == http.MethodPut && c.r.Header.Get("X-Amz-Copy-Source") != "":
+		return c.copyObject()
+	case method == http.MethodPut:
 		return c.put()
-	case http.MethodDelete:
-		if q.Has("uploadId") {
-			return c.abortUpload()
-		}
-		if err := c.DeleteObject(c.r.Context(), c.key); err != nil {
-			return err
-		}
-		c.w.WriteHeader(http.StatusNoContent)
-		return nil
-	case http.MethodPost:
-		switch {
-		case q.Has("uploads"):
-			return c.createUpload()
-		case q.Has("uploadId"):
-			return c.completeUpload()
-		}
+	case method == http.MethodDelete && inUpload:
+		return c.abortUpload()
+	case method == http.MethodDelete:
+		return c.delete()
+	case method == http.MethodPost && q.Has("uploads"):
+		return c.createUpload()
+	case method == http.MethodPost && inUpload:
+		return c.completeUpload()
 	}
-	return s3Error("NotImplemented", "This call is not implemented here.")
+	return errNotImplemented
+}
+
+func (c *s3Call) delete() error {
+	if err := c.DeleteObject(c.r.Context(), c.key); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
 }
