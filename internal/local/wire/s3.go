@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -20,9 +21,10 @@ type s3Server struct{ buckets []*cloud.Bucket }
 // s3Call is one request to a bucket.
 type s3Call struct {
 	*cloud.Bucket
-	w   http.ResponseWriter
-	r   *http.Request
-	key string
+	w     http.ResponseWriter
+	r     *http.Request
+	query url.Values
+	key   string
 }
 
 func s3Error(code, message string) error { return &cloud.Error{Code: code, Message: message} }
@@ -97,7 +99,7 @@ func (s *s3Server) call(w http.ResponseWriter, r *http.Request) error {
 	if i < 0 {
 		return s3Error(cloud.NoSuchBucket, "The specified bucket does not exist")
 	}
-	c := &s3Call{Bucket: s.buckets[i], w: w, r: r, key: key}
+	c := &s3Call{Bucket: s.buckets[i], w: w, r: r, query: r.URL.Query(), key: key}
 	if err := c.checkQuery(); err != nil {
 		return err
 	}
@@ -135,7 +137,7 @@ var unsupported = []string{
 // checkQuery refuses the parameters that are not served. A response must not have
 // headers that a caller chooses: a web page could lead a browser to the port.
 func (c *s3Call) checkQuery() error {
-	for name := range c.r.URL.Query() {
+	for name := range c.query {
 		if strings.HasPrefix(name, "response-") {
 			return s3Error("InvalidRequest", "Request specific response headers cannot be used here.")
 		}
@@ -150,7 +152,6 @@ var errNotImplemented = s3Error("NotImplemented", "This call is not implemented 
 
 // bucket carries out a call on the bucket.
 func (c *s3Call) bucket() error {
-	q := c.r.URL.Query()
 	switch method := c.r.Method; {
 	case method == http.MethodHead:
 		if err := c.HeadBucket(c.r.Context()); err != nil {
@@ -159,15 +160,15 @@ func (c *s3Call) bucket() error {
 		c.w.Header().Set("X-Amz-Bucket-Region", cloud.Region)
 		c.w.WriteHeader(http.StatusOK)
 		return nil
-	case method == http.MethodGet && q.Has("location"):
+	case method == http.MethodGet && c.query.Has("location"):
 		return c.writeDefault("LocationConstraint")
-	case method == http.MethodGet && q.Has("versioning"):
+	case method == http.MethodGet && c.query.Has("versioning"):
 		return c.writeDefault("VersioningConfiguration")
-	case method == http.MethodGet && !q.Has("uploads"):
+	case method == http.MethodGet && !c.query.Has("uploads"):
 		return c.list()
-	case method == http.MethodPost && q.Has("delete"):
+	case method == http.MethodPost && c.query.Has("delete"):
 		return c.deleteObjects()
-	case method == http.MethodPut && len(q) == 0: // Otherwise it would change a setting of the bucket.
+	case method == http.MethodPut && len(c.query) == 0: // Otherwise it would change a setting of the bucket.
 		return s3Error("BucketAlreadyOwnedByYou", "The bucket exists.")
 	case method == http.MethodDelete:
 		return s3Error("AccessDenied", "The archive cannot be removed.")
@@ -191,11 +192,10 @@ func checkVersion(id string) error {
 
 // object carries out a call on an object.
 func (c *s3Call) object() error {
-	q := c.r.URL.Query()
-	if err := checkVersion(q.Get("versionId")); err != nil {
+	if err := checkVersion(c.query.Get("versionId")); err != nil {
 		return err
 	}
-	inUpload := q.Has("uploadId")
+	inUpload := c.query.Has("uploadId")
 	switch method := c.r.Method; {
 	case (method == http.MethodGet || method == http.MethodHead) && !inUpload:
 		return c.get()
@@ -209,7 +209,7 @@ func (c *s3Call) object() error {
 		return c.abortUpload()
 	case method == http.MethodDelete:
 		return c.delete()
-	case method == http.MethodPost && q.Has("uploads"):
+	case method == http.MethodPost && c.query.Has("uploads"):
 		return c.createUpload()
 	case method == http.MethodPost && inUpload:
 		return c.completeUpload()

@@ -55,29 +55,28 @@ var theOwner = owner{ID: cloud.Account, DisplayName: "datasink"}
 
 // list serves both versions of ListObjects.
 func (c *s3Call) list() error {
-	q := c.r.URL.Query()
-	options := cloud.ListOptions{Prefix: q.Get("prefix"), Delimiter: q.Get("delimiter"), Max: maxKeys}
-	if text := q.Get("max-keys"); text != "" {
+	options := cloud.ListOptions{Prefix: c.query.Get("prefix"), Delimiter: c.query.Get("delimiter"), Max: maxKeys}
+	if text := c.query.Get("max-keys"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 {
 			return s3Error("InvalidArgument", "max-keys must be a number of 0 or more")
 		}
 		options.Max = min(n, maxKeys)
 	}
-	second := q.Get("list-type") == "2"
-	if options.After = q.Get("marker"); second {
-		after, err := decodeToken(q.Get("continuation-token"))
+	second := c.query.Get("list-type") == "2"
+	if options.After = c.query.Get("marker"); second {
+		after, err := decodeToken(c.query.Get("continuation-token"))
 		if err != nil {
 			return err
 		}
-		options.After = max(q.Get("start-after"), after)
+		options.After = max(c.query.Get("start-after"), after)
 	}
 	listing, err := c.List(c.r.Context(), options)
 	if err != nil {
 		return err
 	}
 	encode := func(key string) string { return key }
-	switch q.Get("encoding-type") {
+	switch c.query.Get("encoding-type") {
 	case "":
 	case "url":
 		encode = encodeKey
@@ -86,11 +85,11 @@ func (c *s3Call) list() error {
 	}
 	out := listBucketResult{
 		Name: c.Name(), Prefix: encode(options.Prefix), Delimiter: encode(options.Delimiter), MaxKeys: options.Max,
-		EncodingType: q.Get("encoding-type"), IsTruncated: listing.Truncated,
+		EncodingType: c.query.Get("encoding-type"), IsTruncated: listing.Truncated,
 	}
 	for _, o := range listing.Objects {
 		one := listedObject{Key: encode(o.Key), LastModified: s3Time(o.ModifiedAt), ETag: quote(o.ETag), Size: o.Size, StorageClass: "STANDARD"}
-		if !second || q.Get("fetch-owner") == "true" {
+		if !second || c.query.Get("fetch-owner") == "true" {
 			one.Owner = &theOwner
 		}
 		out.Contents = append(out.Contents, one)
@@ -100,12 +99,12 @@ func (c *s3Call) list() error {
 	}
 	if second {
 		count := len(listing.Objects) + len(listing.Prefixes)
-		out.KeyCount, out.StartAfter, out.ContinuationToken = &count, encode(q.Get("start-after")), q.Get("continuation-token")
+		out.KeyCount, out.StartAfter, out.ContinuationToken = &count, encode(c.query.Get("start-after")), c.query.Get("continuation-token")
 		if listing.Truncated {
 			out.NextContinuationToken = base64.URLEncoding.EncodeToString([]byte(listing.Last))
 		}
 	} else {
-		marker := encode(q.Get("marker"))
+		marker := encode(c.query.Get("marker"))
 		out.Marker = &marker
 		if listing.Truncated {
 			out.NextMarker = encode(listing.Last)

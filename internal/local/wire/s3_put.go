@@ -140,8 +140,7 @@ func (c *s3Call) createUpload() error {
 }
 
 func (c *s3Call) putPart() error {
-	q := c.r.URL.Query()
-	number, err := strconv.Atoi(q.Get("partNumber"))
+	number, err := strconv.Atoi(c.query.Get("partNumber"))
 	if err != nil {
 		return s3Error("InvalidArgument", "partNumber must be a number")
 	}
@@ -152,7 +151,7 @@ func (c *s3Call) putPart() error {
 	if err != nil {
 		return err
 	}
-	part, err := c.PutPart(c.r.Context(), c.key, q.Get("uploadId"), number, body.copyTo)
+	part, err := c.PutPart(c.r.Context(), c.key, c.query.Get("uploadId"), number, body.copyTo)
 	if err != nil {
 		return err
 	}
@@ -179,7 +178,7 @@ func (c *s3Call) completeUpload() error {
 	for i, p := range in.Part {
 		parts[i] = cloud.CompletedPart{Number: p.PartNumber, ETag: unquote(p.ETag)}
 	}
-	object, err := c.CompleteUpload(c.r.Context(), c.key, c.r.URL.Query().Get("uploadId"), parts, conditions)
+	object, err := c.CompleteUpload(c.r.Context(), c.key, c.query.Get("uploadId"), parts, conditions)
 	if err != nil {
 		return err
 	}
@@ -193,7 +192,7 @@ func (c *s3Call) completeUpload() error {
 }
 
 func (c *s3Call) abortUpload() error {
-	if err := c.AbortUpload(c.r.Context(), c.key, c.r.URL.Query().Get("uploadId")); err != nil {
+	if err := c.AbortUpload(c.r.Context(), c.key, c.query.Get("uploadId")); err != nil {
 		return err
 	}
 	c.w.WriteHeader(http.StatusNoContent)
