@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,8 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/data-sink/data-sink/internal/local/cloud"
-	"github.com/data-sink/data-sink/internal/local/wire"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
+	"github.com/data-sink/data-sink/internal/rig/awstest"
 	"github.com/data-sink/data-sink/internal/rig/s3test"
 	"github.com/google/go-cmp/cmp"
 )
@@ -40,16 +38,8 @@ func serveS3(t *testing.T) (b *cloud.Bucket, root string, client *s3.Client) {
 func serveBucket(t *testing.T) (b *cloud.Bucket, root, url string) {
 	t.Helper()
 	dir := t.TempDir()
-	data, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b, err = cloud.OpenBucket(*bucket, data, "archive", nil); err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(wire.New(wire.Services{Buckets: []*cloud.Bucket{b}}))
-	t.Cleanup(server.Close)
-	return b, filepath.Join(dir, "archive"), server.URL
+	server := awstest.StartForTest(t, awstest.Options{Dir: dir, Buckets: []string{*bucket}})
+	return server.Buckets[*bucket], filepath.Join(dir, *bucket), server.URL
 }
 
 var bucket = aws.String("archive")

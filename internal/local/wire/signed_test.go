@@ -4,8 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
-	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -15,28 +13,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/data-sink/data-sink/internal/local/cloud"
 	"github.com/data-sink/data-sink/internal/local/wire"
+	"github.com/data-sink/data-sink/internal/rig/apitest"
+	"github.com/data-sink/data-sink/internal/rig/awstest"
 )
 
-// signedServer serves a bucket and a stream to the access key "key".
+// signedServer serves a bucket and Kinesis to the access key "key".
 func signedServer(t *testing.T) string {
 	t.Helper()
-	root, err := os.OpenRoot(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := cloud.OpenBucket(*bucket, root, "archive", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	k := cloud.NewKinesis(cloud.KinesisOptions{Dir: root})
-	if err := k.Open("s", cloud.StreamOptions{Shards: 1}); err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(wire.Signed("key", "secret", wire.New(wire.Services{Buckets: []*cloud.Bucket{b}, Kinesis: k})))
-	t.Cleanup(server.Close)
-	return server.URL
+	return awstest.StartForTest(t, awstest.Options{
+		Dir: t.TempDir(), Buckets: []string{*bucket}, Wrap: func(services http.Handler) http.Handler { return wire.Signed("key", "secret", services) },
+	}).URL
 }
 
 func TestSignedServesItsAccessKeyOnly(t *testing.T) {
@@ -133,10 +120,7 @@ type signedRequest struct {
 func sendSigned(t *testing.T, s signedRequest) int {
 	t.Helper()
 	const body = "{}"
-	r, err := http.NewRequestWithContext(t.Context(), s.method, s.url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := apitest.Request(t, s.method, s.url, "", strings.NewReader(body))
 	if s.name != "" && !s.later {
 		r.Header.Set(s.name, s.value)
 	}
@@ -164,10 +148,6 @@ func sendSigned(t *testing.T, s signedRequest) int {
 	if s.later {
 		r.Header.Set(s.name, s.value)
 	}
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = response.Body.Close() // Only the status is of interest.
-	return response.StatusCode
+	status, _, _ := apitest.Do(t, http.DefaultClient, r)
+	return status
 }
