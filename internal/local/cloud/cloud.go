@@ -39,6 +39,7 @@ const (
 	NoSuchUpload       = "NoSuchUpload"
 	PreconditionFailed = "PreconditionFailed"
 	InvalidPart        = "InvalidPart"
+	InvalidPartOrder   = "InvalidPartOrder"
 	EntityTooLarge     = "EntityTooLarge"
 	SlowDown           = "SlowDown"
 )

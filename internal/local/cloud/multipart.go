@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
@@ -142,25 +141,36 @@ func (b *Bucket) CompleteUpload(ctx context.Context, key, id string, parts []Com
 	if err != nil {
 		return Object{}, err
 	}
-	if !slices.IsSortedFunc(parts, func(a, b CompletedPart) int { return a.Number - b.Number }) || len(parts) == 0 {
-		return Object{}, newError(InvalidPart, "the parts must be listed in ascending order")
+	paths, err := u.paths(parts)
+	if err != nil {
+		return Object{}, err
 	}
-	var paths []string
-	u.mu.Lock()
-	for _, p := range parts {
-		part, ok := u.parts[p.Number]
-		if !ok || part.ETag != p.ETag {
-			u.mu.Unlock()
-			return Object{}, newError(InvalidPart, "part %d was not uploaded, or has another ETag", p.Number)
-		}
-		paths = append(paths, part.Key)
-	}
-	u.mu.Unlock()
 	object, err := b.PutObject(ctx, key, c, func(w io.Writer) error { return b.copyParts(w, paths) })
 	if err != nil {
 		return Object{}, err
 	}
 	return object, b.AbortUpload(ctx, key, id)
+}
+
+// paths returns the files of parts.
+func (u *multipartUpload) paths(parts []CompletedPart) ([]string, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(parts) == 0 {
+		return nil, newError(InvalidPart, "an upload has at least one part")
+	}
+	var paths []string
+	for i, p := range parts {
+		if i > 0 && p.Number <= parts[i-1].Number {
+			return nil, newError(InvalidPartOrder, "The list of parts was not in ascending order.")
+		}
+		part, ok := u.parts[p.Number]
+		if !ok || part.ETag != p.ETag {
+			return nil, newError(InvalidPart, "part %d was not uploaded, or has another ETag", p.Number)
+		}
+		paths = append(paths, part.Key)
+	}
+	return paths, nil
 }
 
 func (b *Bucket) copyParts(w io.Writer, paths []string) error {

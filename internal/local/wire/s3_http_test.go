@@ -261,8 +261,16 @@ func TestS3MultipartUploads(t *testing.T) {
 		})
 		return err
 	}
-	if err := complete(id, []types.CompletedPart{parts[1], parts[0]}); code(err) != "InvalidPart" {
-		t.Errorf("completing parts out of order: %v, want InvalidPart", err)
+	for want, list := range map[string][]types.CompletedPart{
+		"InvalidPartOrder": {parts[1], parts[0]},
+		"InvalidPart":      {parts[0], {ETag: parts[0].ETag, PartNumber: aws.Int32(4)}},
+	} {
+		if err := complete(id, list); code(err) != want {
+			t.Errorf("completing %+v: %v, want %s", list, err, want)
+		}
+	}
+	if err := complete(id, []types.CompletedPart{parts[0], parts[0]}); code(err) != "InvalidPartOrder" {
+		t.Errorf("completing a part twice: %v, want InvalidPartOrder", err)
 	}
 	if err := complete(id, parts); err != nil {
 		t.Fatal(err)
