@@ -19,13 +19,14 @@ type object struct {
 	segments []segment
 	// hour is the hour of the object's folder. start is when Firehose received the
 	// object's first record, by the object's name, or hour if isNamed is false.
-	hour, start time.Time
-	isNamed     bool
+	// Firehose writes an object when it is due, or before.
+	hour, start, due time.Time
+	isNamed          bool
 	// within: the object is in one of the hours that are verified. isNext: it is in
 	// the hour behind them.
 	within, isNext bool
 	// matches are the lines that may explain the object's records. expected are the
-	// lines of these that were logged before the object was due.
+	// lines of these that were logged from when the object began until it was due.
 	matches, expected span
 	// description is for a manifest; nil if none is wanted.
 	description *description
@@ -48,7 +49,8 @@ func (v *verification) newObject(o bucket.Object, hour time.Time) *object {
 		last = written.Add(edge) // so that it takes no lines of the hours before
 	}
 	x.matches = v.index.span(x.start.Add(-edge), last)
-	x.expected = v.index.span(x.start.Add(-edge), earlier(written, received.Add(v.Buffer)))
+	x.due = earlier(written, received.Add(v.Buffer))
+	x.expected = v.index.span(x.start, x.due)
 	return x
 }
 

@@ -2,8 +2,6 @@ package verify
 
 import (
 	"bytes"
-	"cmp"
-	"container/heap"
 	"context"
 	"io"
 	"slices"
@@ -90,7 +88,7 @@ func (v *verification) resolve(ctx context.Context, content *bytes.Buffer) error
 		inObject := make(units)
 		inObject.add(v.Format, content.Bytes())
 		for unit, n := range inObject {
-			byUnit[unit] = append(byUnit[unit], &demand{object: o, left: n.count, bytes: n.bytes})
+			byUnit[unit] = append(byUnit[unit], &demand{object: o, count: n.count, bytes: n.bytes})
 		}
 		if total += len(inObject); total > maxUnits {
 			return nil
@@ -106,12 +104,15 @@ func (v *verification) resolve(ctx context.Context, content *bytes.Buffer) error
 		}
 	}
 	surplus := make(map[*object]int64)
-	isNext := func(d *demand) bool { return d.object.isNext }
-	for unit, lines := range supplies {
-		demands := byUnit[unit]
-		lines = flow(lines, slices.DeleteFunc(slices.Clone(demands), func(d *demand) bool { return !isNext(d) }), surplus)
-		for _, s := range flow(lines, slices.DeleteFunc(demands, isNext), surplus) {
+	for unit, demands := range byUnit {
+		next, others := inNextHour(demands)
+		_, left := flow(supplies[unit], next)
+		_, left = flow(left, others)
+		for _, s := range left {
 			missing[s.line] = true
+		}
+		for _, d := range demands {
+			surplus[d.object] += int64(d.count * d.bytes)
 		}
 	}
 	v.decide(missing, surplus)
@@ -150,47 +151,6 @@ func (v *verification) learnClasses(byClass map[key]units, o *object, data []byt
 			}
 		}
 	}
-}
-
-// supply is the number of equal units that a line logged.
-type supply struct{ line, count int }
-
-// demand is the number of equal units in an object that have no line yet.
-type demand struct {
-	object      *object
-	left, bytes int
-}
-
-// flow gives the units of lines to objects as pair gives lines to records. It
-// returns the units that no object has, and adds the bytes of units without a
-// line to surplus.
-func flow(lines []supply, objects []*demand, surplus map[*object]int64) (left []supply) {
-	slices.SortStableFunc(objects, func(a, b *demand) int { return cmp.Compare(a.object.matches.from, b.object.matches.from) })
-	var waiting byDeadline
-	for _, s := range lines {
-		for len(objects) > 0 && objects[0].object.matches.from <= s.line {
-			heap.Push(&waiting, objects[0])
-			objects = objects[1:]
-		}
-		for s.count > 0 && len(waiting) > 0 {
-			d := waiting[0]
-			if d.object.matches.to <= s.line || d.left == 0 {
-				surplus[d.object] += int64(d.left * d.bytes)
-				heap.Pop(&waiting)
-				continue
-			}
-			n := min(s.count, d.left)
-			s.count -= n
-			d.left -= n
-		}
-		if s.count > 0 {
-			left = append(left, s)
-		}
-	}
-	for _, d := range append(waiting, objects...) {
-		surplus[d.object] += int64(d.left * d.bytes)
-	}
-	return left
 }
 
 // decide takes the result of the comparison of units. If units are left over, the
@@ -244,19 +204,4 @@ func (v *verification) objectFor(line int) *object {
 		}
 	}
 	return nil
-}
-
-// byDeadline is a heap of demands, the one whose span ends first at its top.
-type byDeadline []*demand
-
-func (h byDeadline) Len() int           { return len(h) }
-func (h byDeadline) Less(i, j int) bool { return h[i].object.matches.to < h[j].object.matches.to }
-func (h byDeadline) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *byDeadline) Push(d any)        { *h = append(*h, d.(*demand)) }
-
-func (h *byDeadline) Pop() any {
-	last := len(*h) - 1
-	d := (*h)[last]
-	*h = (*h)[:last]
-	return d
 }
