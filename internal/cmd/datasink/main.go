@@ -10,9 +10,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/data-sink/data-sink/internal/operate/sql"
 )
 
 // verbs are the command's verbs; kong reads the tags.
@@ -115,6 +118,7 @@ func newParser(ctx context.Context, c console) *kong.Kong {
 		kong.Writers(c.out, c.err),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(c),
+		kong.Vars{"engines": strings.Join(sql.Engines(), ",")},
 		flagGroups,
 	)
 	if err != nil {

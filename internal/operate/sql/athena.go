@@ -9,13 +9,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-func athena(t Table) ([]string, error) {
-	if t.isLocal() {
-		return nil, errLocal
-	}
-	if !t.hasGzipNames() {
-		return nil, errSuffix
-	}
+func athena(t Table) []string {
 	h := t.Stream.HiveTable(t.Deployment, t.Bucket, stream.FirstDay)
 	statements := []string{
 		"CREATE DATABASE IF NOT EXISTS " + backtick(h.Database),
@@ -33,7 +27,7 @@ TBLPROPERTIES (
 )`, backtick(h.Database)+"."+backtick(h.Name), hiveColumns(h.Columns), hiveColumns(h.PartitionKeys), text(h.SerDe), hiveProperties(h.SerDeParameters),
 			text(h.InputFormat), text(h.OutputFormat), text(h.Location), hiveProperties(h.Parameters)),
 	}
-	return append(statements, t.trinoQueries(double(h.Database))...), nil
+	return append(statements, t.trinoQueries(double(h.Database))...)
 }
 
 func hiveColumns(columns []stream.HiveColumn) string {
@@ -53,13 +47,7 @@ func hiveProperties(properties map[string]string) string {
 	return strings.Join(list, ",\n  ")
 }
 
-func trino(t Table) ([]string, error) {
-	if t.isLocal() {
-		return nil, errLocal
-	}
-	if !t.hasGzipNames() {
-		return nil, errSuffix
-	}
+func trino(t Table) []string {
 	schema := "hive." + double(t.database())
 	statements := []string{
 		"CREATE SCHEMA IF NOT EXISTS " + schema,
@@ -76,7 +64,7 @@ WITH (
   partition_projection_location_template = %s
 )`, schema, double(t.name()), stream.FirstDay, text(t.folder()), text(t.folder()+"dt=${dt}/hour=${hour}/")),
 	}
-	return append(statements, t.trinoQueries(schema)...), nil
+	return append(statements, t.trinoQueries(schema)...)
 }
 
 // trinoQueries returns the typed view and the last query for Trino and Athena.

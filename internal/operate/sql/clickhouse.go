@@ -7,7 +7,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
-func clickhouse(t Table) ([]string, error) {
+func clickhouse(t Table) []string {
 	pattern := "dt=*/hour=*/*"
 	source := fmt.Sprintf("file(%s, 'LineAsString', 'body String'%s)", clickhouseText(t.folder()+pattern), t.clickhouseCompression())
 	switch {
@@ -26,11 +26,11 @@ func clickhouse(t Table) ([]string, error) {
 		fmt.Sprintf("CREATE OR REPLACE VIEW %s AS\nSELECT body, CAST(dt AS Date) AS dt, CAST(hour AS UInt8) AS hour, _path\nFROM %s\nSETTINGS use_hive_partitioning = 1", t.clickhouseName(t.name()), source),
 	}
 	if len(t.Columns) == 0 {
-		return append(statements, fmt.Sprintf("SELECT hour, count() AS lines, countIf(isValidJSON(body)) AS json_lines\nFROM %s\nWHERE dt = %s\nGROUP BY hour\nORDER BY hour", t.clickhouseName(t.name()), text(t.day()))), nil
+		return append(statements, fmt.Sprintf("SELECT hour, count() AS lines, countIf(isValidJSON(body)) AS json_lines\nFROM %s\nWHERE dt = %s\nGROUP BY hour\nORDER BY hour", t.clickhouseName(t.name()), text(t.day())))
 	}
 	return append(statements,
 		fmt.Sprintf("CREATE OR REPLACE VIEW %s AS\nSELECT\n%s\nFROM %s", t.clickhouseName(t.typed()), t.selects(backtick, clickhouseColumn, "body", "dt", "hour"), t.clickhouseName(t.name())),
-		fmt.Sprintf("SELECT %s\nFROM %s\nWHERE dt = %s\nLIMIT 10", t.names(backtick), t.clickhouseName(t.typed()), text(t.day()))), nil
+		fmt.Sprintf("SELECT %s\nFROM %s\nWHERE dt = %s\nLIMIT 10", t.names(backtick), t.clickhouseName(t.typed()), text(t.day())))
 }
 
 func (t Table) clickhouseName(name string) string {

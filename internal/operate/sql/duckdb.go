@@ -9,7 +9,7 @@ import (
 
 // duckdb returns a table macro: with a view DuckDB would list all objects of the
 // stream before it skips other days.
-func duckdb(t Table) ([]string, error) {
+func duckdb(t Table) []string {
 	var statements []string
 	switch scope := text("s3://" + t.Bucket); {
 	case t.Endpoint != "":
@@ -32,20 +32,20 @@ FROM read_ndjson_objects(
   ignore_errors = true,%s
   hive_partitioning = true, hive_types = {'dt': DATE, 'hour': INTEGER})`, double(t.name()), text(t.folder()+"dt="), compression))
 	if !t.Hour.IsZero() {
-		return append(statements, t.duckdbHour()...), nil
+		return append(statements, t.duckdbHour()...)
 	}
 	if len(t.Columns) == 0 {
 		return append(statements, fmt.Sprintf(`SELECT "hour", count(*) AS lines, count(body) AS json_lines
 FROM %s(%s)
 GROUP BY 1
-ORDER BY 1`, double(t.name()), text(t.day()))), nil
+ORDER BY 1`, double(t.name()), text(t.day())))
 	}
 	return append(statements,
 		fmt.Sprintf(`CREATE OR REPLACE MACRO %s("day", "hours" := '*') AS TABLE
 SELECT
 %s
 FROM %s("day", "hours" := "hours")`, double(t.typed()), t.selects(double, duckdbColumn, "body", "dt", `"hour"`), double(t.name())),
-		fmt.Sprintf("SELECT %s\nFROM %s(%s)\nLIMIT 10", t.names(double), double(t.typed()), text(t.day()))), nil
+		fmt.Sprintf("SELECT %s\nFROM %s(%s)\nLIMIT 10", t.names(double), double(t.typed()), text(t.day())))
 }
 
 // duckdbHour reads the objects in the manifests of an hour. The manifests name the

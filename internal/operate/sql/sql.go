@@ -7,6 +7,7 @@
 package sql
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -42,12 +43,26 @@ type Table struct {
 	Hour time.Time
 }
 
-// HasManifests reports whether Statements uses Hour for an engine.
-func HasManifests(engine string) bool { return engine == "duckdb" || engine == "redshift" }
+// dialect is how an engine reads the archive.
+type dialect struct {
+	statements func(Table) []string
+	// views is set if the engine gets a typed view, manifests if it reads Table.Hour.
+	views, manifests bool
+	// remote is set if the engine runs outside of this machine, noEndpoint if it reads a
+	// local pipeline only by its folder.
+	remote, noEndpoint bool
+	// suffix is set if the engine knows compression by the end of a name alone.
+	suffix bool
+}
 
-// dialects returns the statements of each engine.
-var dialects = map[string]func(Table) ([]string, error){
-	"athena": athena, "clickhouse": clickhouse, "duckdb": duckdb, "redshift": redshift, "snowflake": snowflake, "spark": spark, "trino": trino,
+var dialects = map[string]dialect{
+	"athena":     {statements: athena, views: true, remote: true, suffix: true},
+	"clickhouse": {statements: clickhouse, views: true},
+	"duckdb":     {statements: duckdb, views: true, manifests: true},
+	"redshift":   {statements: redshift, manifests: true, remote: true},
+	"snowflake":  {statements: snowflake, views: true, remote: true},
+	"spark":      {statements: spark, noEndpoint: true, suffix: true},
+	"trino":      {statements: trino, views: true, remote: true, suffix: true},
 }
 
 // Engines returns the names of the engines, sorted.
@@ -55,16 +70,10 @@ func Engines() []string { return slices.Sorted(maps.Keys(dialects)) }
 
 // HasViews reports whether Statements returns a typed view for an engine. Without
 // one, it ignores the columns.
-func HasViews(engine string) bool { return engine != "redshift" && engine != "spark" }
+func HasViews(engine string) bool { return dialects[engine].views }
 
-var (
-	// errLocal is the reason why an engine cannot read a local pipeline.
-	errLocal = errors.New("it runs outside of this machine, and cannot read a local pipeline")
-	// errEndpoint is the reason why Spark cannot read the S3 API of a local pipeline.
-	errEndpoint = errors.New("its S3 client is configured outside of SQL: let it read the folder")
-	// errSuffix is the reason why an engine cannot read gzip members.
-	errSuffix = errors.New(`it knows compression by the end of a name alone: give the stream the extension ".gz"`)
-)
+// HasManifests reports whether Statements uses Hour for an engine.
+func HasManifests(engine string) bool { return dialects[engine].manifests }
 
 // Statements returns the statements for an engine, in the order in which they are
 // run. Each ends in a semicolon. The last one is a query on the data of Day. The
@@ -74,19 +83,28 @@ func Statements(engine string, t Table) ([]string, error) {
 	if !ok {
 		return nil, fmt.Errorf("engine %q: want %s", engine, strings.Join(Engines(), ", "))
 	}
-	err := t.check()
-	var statements []string
-	if err == nil {
-		statements, err = dialect(t)
-	}
-	if err != nil {
+	if err := cmp.Or(t.check(), dialect.check(t)); err != nil {
 		return nil, fmt.Errorf("%s cannot read stream %s: %w", engine, t.Stream.Name, err)
 	}
+	statements := dialect.statements(t)
 	for i := range statements {
 		statements[i] = strings.TrimSpace(statements[i]) + ";"
 	}
 	statements[0] = "-- One row is one line: a body with newlines is several rows.\n" + statements[0]
 	return statements, nil
+}
+
+// check returns an error for an archive that the engine cannot read.
+func (d dialect) check(t Table) error {
+	switch {
+	case d.remote && (t.Folder != "" || t.Endpoint != ""):
+		return errors.New("it runs outside of this machine, and cannot read a local pipeline")
+	case d.noEndpoint && t.Endpoint != "":
+		return errors.New("its S3 client is configured outside of SQL: let it read the folder")
+	case d.suffix && t.isRaw() && !t.Stream.HasGzipNames():
+		return errors.New(`it knows compression by the end of a name alone: give the stream the extension ".gz"`)
+	}
+	return nil
 }
 
 // check returns an error for a stream whose objects are not lines.
@@ -104,15 +122,9 @@ func (t Table) check() error {
 	return nil
 }
 
-// isLocal reports whether the archive is that of a local pipeline.
-func (t Table) isLocal() bool { return t.Folder != "" || t.Endpoint != "" }
-
 // isRaw reports whether the objects are gzip members. Not all of their names need
 // end in ".gz": the stream may have got its extension later.
 func (t Table) isRaw() bool { return t.Stream.Format == stream.Raw }
-
-// hasGzipNames reports whether the names of compressed objects end in ".gz".
-func (t Table) hasGzipNames() bool { return !t.isRaw() || t.Stream.HasGzipNames() }
 
 // name is the name of the table.
 func (t Table) name() string { return t.Stream.TableName() }

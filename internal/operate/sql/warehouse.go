@@ -11,10 +11,7 @@ import (
 // snowflake returns the objects in the order in which they must be created: the
 // user of the integration must be in the trust policy of the role, and, with a
 // topic, in the policy of the topic, before the pipe is created.
-func snowflake(t Table) ([]string, error) {
-	if t.isLocal() {
-		return nil, errLocal
-	}
+func snowflake(t Table) []string {
 	compression := "AUTO"
 	if t.isRaw() {
 		compression = "GZIP"
@@ -74,7 +71,7 @@ ON_ERROR = CONTINUE`, name("_pipe"), text(t.Topic), name(""), name("_archive"), 
 	if len(t.Columns) > 0 {
 		statements = append(statements, fmt.Sprintf("CREATE OR REPLACE VIEW %s AS\nSELECT\n%s\nFROM %s", name("_typed"), t.selects(snowflakeName, snowflakeColumn, "body", "dt", "hour"), name("")))
 	}
-	return append(statements, fmt.Sprintf("SELECT COUNT(*) AS lines, COUNT(TRY_PARSE_JSON($1)) AS json_lines\nFROM @%s/dt=%s/", name("_archive"), t.day())), nil
+	return append(statements, fmt.Sprintf("SELECT COUNT(*) AS lines, COUNT(TRY_PARSE_JSON($1)) AS json_lines\nFROM @%s/dt=%s/", name("_archive"), t.day()))
 }
 
 // snowflakeName quotes a name in upper case, which equals the name without quotes.
@@ -89,13 +86,7 @@ func snowflakeColumn(c stream.Column) string {
 	return value
 }
 
-func spark(t Table) ([]string, error) {
-	if t.Endpoint != "" {
-		return nil, errEndpoint
-	}
-	if !t.hasGzipNames() {
-		return nil, errSuffix
-	}
+func spark(t Table) []string {
 	path := t.folder()
 	if t.Folder == "" {
 		path = "s3a" + strings.TrimPrefix(path, "s3")
@@ -103,14 +94,11 @@ func spark(t Table) ([]string, error) {
 	return []string{
 		fmt.Sprintf("CREATE OR REPLACE TEMPORARY VIEW %s USING text\nOPTIONS (path %s, lineSep '\\n')", backtick(t.name()), text(path)),
 		fmt.Sprintf("SELECT hour, count(*) AS lines, count(get_json_object(value, '$')) AS json_lines\nFROM %s\nWHERE dt = DATE %s\nGROUP BY hour\nORDER BY hour", backtick(t.name()), text(t.day())),
-	}, nil
+	}
 }
 
 // redshift loads an hour by its manifest, by default the first hour of Day.
-func redshift(t Table) ([]string, error) {
-	if t.isLocal() {
-		return nil, errLocal
-	}
+func redshift(t Table) []string {
 	hour := t.Hour
 	if hour.IsZero() {
 		hour = t.Day.UTC().Truncate(24 * time.Hour)
@@ -124,5 +112,5 @@ func redshift(t Table) ([]string, error) {
 		fmt.Sprintf("COPY %s FROM %s\nIAM_ROLE %s\nFORMAT JSON 'noshred'%s MANIFEST MAXERROR 1000", double(t.name()),
 			text("s3://"+t.Bucket+"/_manifests/"+t.Stream.Name+hour.UTC().Format("/dt=2006-01-02/hour=15.json")), text("arn:aws:iam::"+t.Account+":role/"+t.Deployment+"-redshift"), gzip),
 		fmt.Sprintf("SELECT COUNT(*) AS lines\nFROM %s", double(t.name())),
-	}, nil
+	}
 }
