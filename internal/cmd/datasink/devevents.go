@@ -29,14 +29,14 @@ type devEvents struct {
 func (e *devEvents) accepted(o ingest.Outcome) {
 	switch {
 	case o.Records == 1:
-		e.print("%s %s", o.Stream, size(int64(o.Bytes)))
+		e.print("%s %s", o.Stream, bytesText(int64(o.Bytes)))
 	case o.Records > 1:
-		e.print("%s %d records, %s", o.Stream, o.Records, size(int64(o.Bytes)))
+		e.print("%s %d records, %s", o.Stream, o.Records, bytesText(int64(o.Bytes)))
 	}
 }
 
 // written prints an object of the archive.
-func (e *devEvents) written(key string, bytes int64) { e.print("object %s %s", key, size(bytes)) }
+func (e *devEvents) written(key string, bytes int64) { e.print("object %s %s", key, bytesText(bytes)) }
 
 func (e *devEvents) print(format string, args ...any) {
 	e.mu.Lock()
@@ -56,15 +56,4 @@ func (e *devEvents) print(format string, args ...any) {
 		e.hidden = 0
 	}
 	fmt.Fprintf(e.out, "%s %s\n", at, fmt.Sprintf(format, args...))
-}
-
-// size returns a number of bytes for people.
-func size(bytes int64) string {
-	switch {
-	case bytes < 10_000:
-		return fmt.Sprintf("%d B", bytes)
-	case bytes < 10_000_000:
-		return fmt.Sprintf("%d kB", bytes/1000)
-	}
-	return fmt.Sprintf("%d MB", bytes/1_000_000)
 }

@@ -18,7 +18,7 @@ func TestDevEventsAreThinnedOut(t *testing.T) {
 	e.accepted(ingest.Outcome{Refused: "unauthorized"})
 	e.accepted(ingest.Outcome{Stream: "orders", Records: 500, Bytes: 123_456})
 	e.written("orders/x.gz", 20_000_000)
-	want := "02:24:18 orders 17 B\n02:24:18 orders 500 records, 123 kB\n02:24:18 object orders/x.gz 20 MB\n"
+	want := "02:24:18 orders 17 B\n02:24:18 orders 500 records, 123.5 kB\n02:24:18 object orders/x.gz 20.0 MB\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("lines differ (-want +got):\n%s", diff)
 	}

@@ -32,27 +32,22 @@ const (
 // read reads the shard until the end of the shard, of the window or of ctx.
 func (s *shard) read(ctx context.Context) error {
 	iterator, err := s.iterator(ctx)
-	for err == nil && iterator != nil {
-		var out *kinesis.GetRecordsOutput
+	for err == nil {
+		out, refused := unthrottled(ctx, func() (*kinesis.GetRecordsOutput, error) {
+			return s.client.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: iterator})
+		})
 		var expired *types.ExpiredIteratorException
-		out, err = s.client.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: iterator})
-		switch {
-		case errors.As(err, &expired):
+		if errors.As(refused, &expired) {
 			iterator, err = s.iterator(ctx)
 			continue
-		case isThrottled(err):
-			backoff.Sleep(ctx, pauseRefused)
-			err = context.Cause(ctx)
-			continue
-		case err != nil:
+		}
+		if refused != nil {
+			return refused
+		}
+		if passed, err := s.give(ctx, out.Records); err != nil || passed {
 			return err
 		}
-		passed, err := s.give(ctx, out.Records)
-		if err != nil || passed {
-			return err
-		}
-		iterator = out.NextShardIterator
-		if iterator == nil {
+		if iterator = out.NextShardIterator; iterator == nil {
 			s.follow(ctx, s, out.ChildShards)
 			return nil
 		}
@@ -79,18 +74,32 @@ func (s *shard) iterator(ctx context.Context) (*string, error) {
 	case s.from == types.ShardIteratorTypeAtTimestamp:
 		in.Timestamp = &s.window.From
 	}
+	out, err := unthrottled(ctx, func() (*kinesis.GetShardIteratorOutput, error) { return s.client.GetShardIterator(ctx, in) })
+	if err != nil {
+		return nil, err
+	}
+	return out.ShardIterator, nil
+}
+
+// unthrottled repeats a call until Kinesis does not refuse it because of its rate.
+func unthrottled[T any](ctx context.Context, call func() (T, error)) (T, error) {
 	for {
-		out, err := s.client.GetShardIterator(ctx, in)
-		if err == nil {
-			return out.ShardIterator, nil
-		}
+		out, err := call()
 		if !isThrottled(err) {
-			return nil, err
+			return out, err
 		}
 		if !backoff.Sleep(ctx, pauseRefused) {
-			return nil, context.Cause(ctx)
+			return out, context.Cause(ctx)
 		}
 	}
+}
+
+// isThrottled reports whether Kinesis refused a call because of its rate.
+func isThrottled(err error) bool {
+	var rate *types.ProvisionedThroughputExceededException
+	var limit *types.LimitExceededException
+	var kms *types.KMSThrottlingException
+	return errors.As(err, &rate) || errors.As(err, &limit) || errors.As(err, &kms)
 }
 
 // give gives records to the reading, and reports whether the window has passed.

@@ -8,7 +8,6 @@ package tap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -206,12 +205,4 @@ func (t *reading) give(ctx context.Context, r Record) error {
 		return err
 	}
 	return nil
-}
-
-// isThrottled reports whether Kinesis refused a call because of its rate.
-func isThrottled(err error) bool {
-	var rate *types.ProvisionedThroughputExceededException
-	var limit *types.LimitExceededException
-	var kms *types.KMSThrottlingException
-	return errors.As(err, &rate) || errors.As(err, &limit) || errors.As(err, &kms)
 }
