@@ -21,7 +21,7 @@ func (d *dev) giveUp(t *testing.T, streamName, name string, bodies ...string) (k
 	t.Helper()
 	var b strings.Builder
 	for i, body := range bodies {
-		fmt.Fprintf(&b, `{"stream":%q,"stage":"drainer","reason":"it was no good","failedAt":"2026-11-22T23:05:00Z","id":"id-%d","body":%q}`+"\n",
+		fmt.Fprintf(&b, `{"stream":%q,"stage":"drainer","reason":"it was not valid","failedAt":"2026-11-22T23:05:00Z","id":"id-%d","body":%q}`+"\n",
 			streamName, i, base64.StdEncoding.EncodeToString([]byte(body)))
 	}
 	key = "failed/drainer/" + streamName + "/dt=2026-11-22/hour=23/" + name + ".ndjson"
@@ -39,7 +39,7 @@ func TestFailedRecordsAreSentAgain(t *testing.T) {
 	t.Parallel()
 	d := start(t, t.TempDir())
 	key := d.giveUp(t, "orders", "claim", "one", "two", "three")
-	gone := d.giveUp(t, "gone", "claim", "of a stream that is not there")
+	gone := d.giveUp(t, "gone", "claim", "of a stream that does not exist")
 
 	if s := d.status(t, "orders"); s.DeadLetters != 3 {
 		t.Errorf("status is %+v, want 3 dead letters", s)
@@ -59,10 +59,10 @@ func TestFailedRecordsAreSentAgain(t *testing.T) {
 		t.Errorf("failed ls of another time printed %+v", got)
 	}
 	show := d.operate(t, "", "failed", "show", key).done(t)
-	if !strings.Contains(show, "it was no good") || !strings.Contains(show, "body      three") || strings.Contains(show, "not there") {
+	if !strings.Contains(show, "it was not valid") || !strings.Contains(show, "body      three") || strings.Contains(show, "not exist") {
 		t.Errorf("failed show printed:\n%s", show)
 	}
-	if n := strings.Count(d.operate(t, "", "failed", "show", "--json").done(t), `"reason":"it was no good"`); n != 4 {
+	if n := strings.Count(d.operate(t, "", "failed", "show", "--json").done(t), `"reason":"it was not valid"`); n != 4 {
 		t.Errorf("failed show --json printed %d records, want 4", n)
 	}
 	if r := d.operate(t, "", "failed", "show", "failed/drainer/absent"); r.code != 1 || !strings.Contains(r.err, "failed/drainer/absent") {
@@ -80,7 +80,7 @@ func TestFailedRecordsAreSentAgain(t *testing.T) {
 		t.Errorf("archived %q", got)
 	}
 	if r := d.operate(t, "", "failed", "redrive"); r.code != 1 || !strings.Contains(r.err, "404 unknown_stream") {
-		t.Errorf("redrive to a stream that is not there: exit code %d and %s", r.code, r.err)
+		t.Errorf("redrive to an unknown stream: exit code %d and %s", r.code, r.err)
 	}
 	d.operate(t, "", "failed", "redrive", "--into=orders", gone).done(t)
 	d.await(t, "orders", 4)
@@ -160,7 +160,7 @@ func TestReplayPostsTheArchiveToAnotherStream(t *testing.T) {
 	}
 	if r := replay("--stream=orders", "--into=absent", "--state="+filepath.Join(t.TempDir(), "absent")); r.code != 1 || strings.Count(r.err, "404 unknown_stream") != 1 ||
 		!strings.Contains(r.err, "the deployment has no stream absent that accepts records") {
-		t.Errorf("replay into a stream that is not there: exit code %d and %s", r.code, r.err)
+		t.Errorf("replay into an unknown stream: exit code %d and %s", r.code, r.err)
 	}
 	if text := replay("--stream=orders", "--into=page-views", "--dry-run").done(t); !strings.Contains(text, "would replay") || !strings.Contains(text, "orders/dt=") {
 		t.Errorf("the dry run printed %q", text)

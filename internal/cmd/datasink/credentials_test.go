@@ -118,7 +118,7 @@ func TestCredentialsEditsTheSecret(t *testing.T) {
 		t.Errorf("credentials ls printed:\n%s", table)
 	}
 	if r := credentials("revoke", "datasink"); r.code != 0 || s.accepts(t, "datasink", "old") || !s.accepts(t, "datasink", rotated) {
-		t.Errorf("after revoke the wrong passwords are good: %s", r.err)
+		t.Errorf("after revoke the wrong passwords are accepted: %s", r.err)
 	}
 	if r := credentials("revoke", "checkout", "--client"); r.code != 0 || s.accepts(t, "checkout", added) {
 		t.Errorf("after revoke checkout may still write: %s", r.err)
@@ -139,7 +139,7 @@ func TestCredentialsEditsTheSecret(t *testing.T) {
 		t.Errorf("rotate of nobody: exit code %d, printed %q and %s", r.code, r.out, r.err)
 	}
 	if r := credentials("add", "datasink"); r.code != 1 || r.out != "" {
-		t.Errorf("add of a client that is there: exit code %d, printed %q", r.code, r.out)
+		t.Errorf("add of a client that exists: exit code %d, printed %q", r.code, r.out)
 	}
 }
 
@@ -187,7 +187,7 @@ func TestARotationOnTheLocalPipeline(t *testing.T) {
 	d.operate(t, "a", "send", "orders", "--password="+password).done(t)
 	d.operate(t, "", "credentials", "rotate", "datasink", "--plain").done(t)
 	d.operate(t, "a", "send", "orders").done(t)
-	if r := d.operate(t, "a", "send", "orders", "--user=nobody"); r.code != 1 || !strings.Contains(r.err, `"nobody": no such client; the clients are: datasink: set --user`) {
+	if r := d.operate(t, "a", "send", "orders", "--user=nobody"); r.code != 1 || !strings.Contains(r.err, `"nobody": no such client; the clients are: datasink (set --user`) {
 		t.Errorf("send by an unknown client: exit code %d and %s", r.code, r.err)
 	}
 }

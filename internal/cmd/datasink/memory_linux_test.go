@@ -39,7 +39,7 @@ func (d *dev) peak(t *testing.T) int {
 	return 0
 }
 
-// pour posts lines of 100 kB from so many connections at once.
+// pour posts lines of 100 kB over several connections at once.
 func pour(t *testing.T, d *dev, connections, lines int) {
 	t.Helper()
 	random := make([]byte, 50_000)

@@ -81,7 +81,7 @@ func sorted(text string) []string {
 	return slices.Sorted(strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n"))
 }
 
-// await waits until so many lines of a stream are in the archive.
+// await waits until the archive has n lines of a stream, and returns its text.
 func (d *dev) await(t *testing.T, name string, n int) (text string) {
 	t.Helper()
 	waitFor(t, fmt.Sprintf("%d records of %s in the archive", n, name), func() bool {

@@ -138,7 +138,7 @@ func (v *sendVerb) read(ctx context.Context, b *bar, pieces chan<- piece) {
 			_ = file.Close() // It was only read.
 		}
 		if err != nil {
-			_ = give(ctx, pieces, piece{err: fmt.Errorf("reading %s: %w", source, err)}) // Nobody receives it after an interrupt.
+			_ = give(ctx, pieces, piece{err: fmt.Errorf("reading %s: %w", source, err)}) // After an interrupt there is no receiver.
 			return
 		}
 	}

@@ -46,7 +46,7 @@ func TestSendSaysWhatWasNotAccepted(t *testing.T) {
 	}{
 		{"an unknown stream", "404 unknown_stream: the stream does not exist; datasink status lists the streams", []string{"send", "none"}},
 		{"wrong credentials", "401 unauthorized: the credentials are missing or wrong; set --user and --password", []string{"send", "orders", "--password=wrong"}},
-		{"an API that is not there", "connection refused", []string{"send", "orders", "--url=http://127.0.0.1:1", "--attempts=2"}},
+		{"an unreachable API", "connection refused", []string{"send", "orders", "--url=http://127.0.0.1:1", "--attempts=2"}},
 	} {
 		if r := d.operate(t, "body", tt.args...); r.code != 1 || strings.Count(r.err, tt.want) != 1 {
 			t.Errorf("%s: exit code %d, want 1 with %q once in:\n%s", tt.name, r.code, tt.want, r.err)

@@ -21,7 +21,7 @@ type task struct {
 
 // openTask opens the progress of a verb with its arguments. path is a file, or
 // empty for a file in the user's cache folder. A repetition of work that was done
-// before, again, has a file of its own: it begins anew each time, but continues if
+// before, again, has a file of its own: it begins at the start, but continues if
 // it was interrupted.
 func openTask(path string, again bool, verb string, arguments ...string) (*task, error) {
 	description := append([]string{verb}, arguments...)

@@ -124,7 +124,7 @@ func TestNamesOfKeys(t *testing.T) {
 		}
 	}
 	if _, ok := bucket.Hour("aws/lambda/id/shardId-0/2026/11/22/x"); ok {
-		t.Error("Hour found an hour where there is none")
+		t.Error("Hour found an hour that the key does not have")
 	}
 	for key, want := range map[string]archive.Reason{
 		"s/dt=2026-11-22/hour=23/oversize-0.gz": archive.Oversize, "s/fallback-1": archive.Fallback, "s/overflow-2": archive.Overflow, "s/d.s-1-2026": "",

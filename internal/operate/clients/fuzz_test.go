@@ -16,7 +16,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		const name = "one that is not there before"
+		const name = "one that did not exist before"
 		if before.Add(name, clients.Hash("password"), nil) != nil {
 			return
 		}

@@ -100,7 +100,7 @@ func (o Options) api(ctx context.Context, url, user string, open func(context.Co
 	}
 	client, err := secret.Lookup(api.User)
 	if err != nil {
-		return API{}, fmt.Errorf("%w: set --user", err)
+		return API{}, fmt.Errorf("%w (set --user)", err)
 	}
 	plain := client.Plain()
 	if len(plain) == 0 {

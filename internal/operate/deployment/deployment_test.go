@@ -314,7 +314,7 @@ func TestADeploymentOnAWS(t *testing.T) {
 	}
 	a.noBridge = false
 	if err := c.Packed(t.Context(), "none", at, at, nil); err == nil || !strings.Contains(err.Error(), "ResourceNotFoundException: no log group") {
-		t.Errorf("Packed of a group that is not there = %v", err)
+		t.Errorf("Packed of a group that does not exist = %v", err)
 	}
 	var lines []string
 	err := c.Logs(t.Context(), "bridge", nil, at, at.Add(time.Hour), func(line []byte) error {
@@ -331,7 +331,7 @@ func TestADeploymentOnAWS(t *testing.T) {
 		t.Errorf("Archive = %+v, %v", archive, err)
 	}
 	if _, err := find(t, deployment.Options{Data: data, Name: "other"}).API(t.Context()); err == nil || !strings.Contains(err.Error(), "deployment other in account 123456789012, eu-west-1") {
-		t.Errorf("API of a deployment that is not there = %v", err)
+		t.Errorf("API of a deployment that does not exist = %v", err)
 	}
 	if got := c.Settle(stream.Stream{BufferSeconds: 60}); got != 6*time.Minute {
 		t.Errorf("Settle = %v", got)

@@ -129,7 +129,7 @@ func (c *Client) postLines(ctx context.Context, batch Body) (Receipt, error) {
 	return sum, nil
 }
 
-// repeat sends a request until it is accepted or refused for good.
+// repeat sends a request until it is accepted, or until no repetition can help.
 func (c *Client) repeat(ctx context.Context, b Body) (Receipt, error) {
 	wire := b.Bytes
 	if b.Gzip {

@@ -82,7 +82,7 @@ func TestAKilledProcessForgetsFewParts(t *testing.T) {
 	if err := os.WriteFile(killed, append(content, `{"key":"a","ne`...), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // the second process mends the line, the third reads over it
+	for range 2 { // the second process terminates the line, the third one skips it
 		s = open(t, killed)
 		if !s.IsDone("a", 935) || s.IsDone("a", 1000) {
 			t.Error("more than the last 64 parts are forgotten, or there are new ones")
