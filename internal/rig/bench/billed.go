@@ -52,9 +52,9 @@ const (
 )
 
 func (l *lab) jobs() ([]job, error) {
-	full, carried := kinesisEvent(1 << 10)
-	few, fewCarried := kinesisEventOf(1<<10, 100)
-	large, largeCarried := kinesisEvent(1_000_000)
+	full, carried := kinesisEvent(1<<10, fullBatch)
+	few, fewCarried := kinesisEvent(1<<10, 100)
+	large, largeCarried := kinesisEvent(1_000_000, fullBatch)
 	body, err := largestBody()
 	if err != nil {
 		return nil, err

@@ -31,7 +31,7 @@ func bridgeRate(l *lab, rounds int) ([]figure, error) {
 	config.HTTPClient = plainBody{config.HTTPClient}
 	client := firehose.NewFromConfig(config)
 	sides := func(name string, size int) [2]side {
-		event, _ := kinesisEvent(size)
+		event, _ := kinesisEvent(size, fullBatch)
 		mb := float64(len(event)) / 1e6
 		return [2]side{
 			l.rateOf(name, "MB/s", l.few(20), mb, func() error { return bridgeOurs(h, event) }),
@@ -101,7 +101,7 @@ func (b *billing) Put(_ context.Context, _ string, entries []sink.Entry) ([]sink
 // bridgeBilled measures the bytes that Firehose bills for a full batch of 200-byte
 // records. The floor is the bytes themselves.
 func bridgeBilled(*lab, int) ([]figure, error) {
-	event, _ := kinesisEvent(200)
+	event, _ := kinesisEvent(200, fullBatch)
 	var b billing
 	if err := bridgeOurs(newBridge(&b), event); err != nil {
 		return nil, err

@@ -57,12 +57,11 @@ func postEvent(body []byte, asText bool) []byte {
 	return marshal(e)
 }
 
-// kinesisEvent returns the event of a full batch of records of a size: 10,000
-// records or 6 MB.
-func kinesisEvent(size int) (event []byte, records int) { return kinesisEventOf(size, 10_000) }
+// fullBatch is the largest number of records of a batch.
+const fullBatch = 10_000
 
-// kinesisEventOf is kinesisEvent with a limit on the number of records.
-func kinesisEventOf(size, most int) (event []byte, records int) {
+// kinesisEvent returns the event of a batch of records of a size: most records, or 6 MB.
+func kinesisEvent(size, most int) (event []byte, records int) {
 	const mostBytes = 6_000_000
 	body := bytes.TrimSuffix(jsonBody(size), []byte("\n"))
 	var list []cloud.EventRecord

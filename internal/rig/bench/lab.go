@@ -72,11 +72,7 @@ func newLab(short bool) (_ *lab, err error) {
 		dir := filepath.Join(l.dir, "bootstraps")
 		return dir, buildBootstraps(dir)
 	})
-	data := filepath.Join(l.dir, "redis")
-	if err := os.Mkdir(data, 0o700); err != nil {
-		return nil, fmt.Errorf("creating a folder: %w", err)
-	}
-	if l.redis, err = redistest.Run(data, "--requirepass", redisPassword); err != nil {
+	if l.redis, err = redistest.Run(filepath.Join(l.dir, "redis"), "--requirepass", redisPassword); err != nil {
 		return nil, err
 	}
 	l.raw = redis.NewClient(&redis.Options{Network: "unix", Addr: l.redis.Socket, Password: redisPassword, ReadTimeout: time.Minute})

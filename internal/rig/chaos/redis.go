@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -120,9 +119,6 @@ func (r *redisServer) startReplica(ctx context.Context, dir string, args []strin
 }
 
 func runNode(dir string, args []string) (*redisNode, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("starting Redis: %w", err)
-	}
 	server, err := redistest.Run(dir, args...)
 	if err != nil {
 		return nil, err

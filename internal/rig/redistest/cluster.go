@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -91,9 +90,6 @@ func (c *Cluster) Remove() {
 
 // startNode starts a node, and returns it with the port of its cluster bus.
 func startNode(dir string, o ClusterOptions) (node *Server, bus int, err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, 0, fmt.Errorf("starting a node: %w", err)
-	}
 	port, portErr := freePort()
 	bus, busErr := freePort()
 	if err := errors.Join(portErr, busErr); err != nil {

@@ -45,19 +45,16 @@ func Start(tb testing.TB, args ...string) *Server {
 	return s
 }
 
-// Run is Start for programs that are not tests. dir is an empty folder for the
-// server's files. The caller ends the server with Remove.
+// Run is Start for programs that are not tests. dir is a folder for the server's files,
+// empty or absent. The caller ends the server with Remove.
 func Run(dir string, args ...string) (*Server, error) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		return nil, errors.New("redis-server is not installed: it is in Debian's package redis-server (apt-get install redis-server)")
 	}
 	// The path of a socket has at most 108 bytes, fewer than some temporary folders.
-	sockets, err := os.MkdirTemp("", "redis")
-	if err != nil {
-		return nil, fmt.Errorf("starting redis-server: %w", err)
-	}
-	port, err := freePort()
-	if err != nil {
+	sockets, socketsErr := os.MkdirTemp("", "redis")
+	port, portErr := freePort()
+	if err := errors.Join(socketsErr, portErr, os.MkdirAll(dir, 0o755)); err != nil {
 		return nil, fmt.Errorf("starting redis-server: %w", err)
 	}
 	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
