@@ -74,8 +74,8 @@ type Object struct {
 	Key        string
 	Size       int64
 	ModifiedAt time.Time
-	// ETag changes with each write. It is not an MD5, like that of an object that
-	// was uploaded in parts. It has no quotes.
+	// ETag changes with each write. Like the ETag of an object that was uploaded in
+	// parts, it is not an MD5. It has no quotes.
 	ETag string
 }
 
@@ -211,7 +211,7 @@ func (b *Bucket) move(temporary, key string, c Conditions) error {
 // keyError returns err, or an InvalidArgument if isNoPath.
 func (b *Bucket) keyError(key string, err error) error {
 	if b.isNoPath(key, err) {
-		return newError(InvalidArgument, "the key cannot be a file name beside those of the other objects")
+		return newError(InvalidArgument, "the key is too long for a file name, or is a folder of another key")
 	}
 	return err
 }

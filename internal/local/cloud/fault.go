@@ -72,7 +72,7 @@ type Fault struct {
 // Outcome is how a call ended.
 type Outcome struct {
 	// Begun is when the whole call was received, Ended when the answer was
-	// written, or when it was clear that there is none.
+	// written, or when it was clear that no answer follows.
 	Begun, Ended time.Time
 	// Fault is the fault of the call.
 	Fault Fault

@@ -22,8 +22,8 @@ type deliveryStream struct {
 	DeliveryStream
 	open   *buffer // nil until a record arrives
 	sealed []*buffer
-	// accepted and written are the bytes of records since the delivery stream was
-	// opened: those that calls have put, and those of them that are in objects.
+	// accepted is the number of bytes of records that calls have put since the delivery
+	// stream was opened. written is how many of these bytes are in objects.
 	accepted, written int64
 }
 

@@ -180,8 +180,8 @@ func (p *poller) waiting() (records int64, err error) {
 	}
 }
 
-// Lag is the age of the oldest record that the function has not accepted; 0 if there
-// is none.
+// Lag is the age of the oldest record that the function has not accepted; 0 if it has
+// accepted all records.
 func (m *Mapping) Lag() (time.Duration, error) {
 	var lag time.Duration
 	for _, p := range m.pollers {

@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// The bounds of multipart uploads. They are smaller than those of S3, because a
+// The bounds of multipart uploads. They are smaller than the bounds of S3, because a
 // client that does not complete an upload leaves its parts on disk.
 const (
 	maxUploads     = 32

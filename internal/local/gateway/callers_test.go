@@ -105,7 +105,7 @@ func TestDisconnectedClientsHoldNoMemory(t *testing.T) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.events) != 1 {
-		t.Errorf("%d events, want that of the whole request only", len(g.events))
+		t.Errorf("%d events, want the event of the whole request only", len(g.events))
 	}
 }
 

@@ -32,7 +32,7 @@ func TestTheEventIsThatOfAnHTTPAPI(t *testing.T) {
 		t.Errorf("response %d %q, want 202 {}", status, body)
 	}
 	if got := header.Get("Content-Type"); got != "application/json" {
-		t.Errorf("Content-Type %q, want that of the function", got)
+		t.Errorf("Content-Type %q, want the one of the function", got)
 	}
 	if header.Get("Apigw-Requestid") == "" {
 		t.Error("no Apigw-Requestid")

@@ -1,6 +1,6 @@
 // Package awstest runs the local AWS of package cloud on a port, over AWS's own wire
 // protocol, for tests and measurements that need AWS services which can fail on
-// demand. It has one Go value for each service, for what a test does beside the wire.
+// demand. A test can also call the services by their Go values.
 package awstest
 
 import (
@@ -53,7 +53,7 @@ type Server struct {
 	Kinesis  *cloud.Kinesis
 	Firehose *cloud.Firehose
 	Secrets  *cloud.Secrets
-	// Buckets and Queues are those of Options, by name and by URL path.
+	// Buckets has the buckets of Options by name, Queues its queues by URL path.
 	Buckets map[string]*cloud.Bucket
 	Queues  map[string]*cloud.Queue
 
@@ -124,11 +124,11 @@ func (s *Server) openStreams(o Options) error {
 	s.Kinesis = cloud.NewKinesis(cloud.KinesisOptions{Dir: kinesisDir, Faults: o.Faults})
 	firehose := cloud.FirehoseOptions{Dir: firehoseDir, Faults: o.Faults, Log: slog.Default()}
 	if len(o.Buckets) > 0 {
-		untroubled, err := cloud.OpenBucket(o.Buckets[0], s.root, o.Buckets[0], nil)
+		withoutFaults, err := cloud.OpenBucket(o.Buckets[0], s.root, o.Buckets[0], nil)
 		if err != nil {
 			return err
 		}
-		firehose.Write = untroubled.Write
+		firehose.Write = withoutFaults.Write
 	}
 	s.Firehose = cloud.NewFirehose(firehose)
 	if o.Streams == nil {
