@@ -168,11 +168,10 @@ func (b *Bucket) write(ctx context.Context, key string, c Conditions, write func
 		return Object{}, err
 	}
 	temporary := unfinished + "/" + objectPrefix + uuid.NewString()
-	file, err := b.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
+	if err := b.createFile(temporary, write); err != nil {
 		return Object{}, err
 	}
-	err = errors.Join(write(file), file.Close(), ctx.Err())
+	err := ctx.Err()
 	if err == nil {
 		err = b.move(temporary, key, c)
 	}
@@ -180,6 +179,19 @@ func (b *Bucket) write(ctx context.Context, key string, c Conditions, write func
 		return Object{}, errors.Join(err, b.root.Remove(temporary))
 	}
 	return b.stat(key)
+}
+
+// createFile makes a file with the bytes that write writes. It removes the file when
+// write fails.
+func (b *Bucket) createFile(path string, write func(io.Writer) error) error {
+	file, err := b.root.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(write(file), file.Close()); err != nil {
+		return errors.Join(err, b.root.Remove(path))
+	}
+	return nil
 }
 
 // move makes a file the object of a key if the conditions hold.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 
@@ -86,13 +85,9 @@ func (b *Bucket) PutPart(_ context.Context, key, id string, number int, write fu
 		return Object{}, newError(InvalidArgument, "part %d, want 1 to %d", number, maxParts)
 	}
 	path := fmt.Sprintf("%s/%s.%05d", u.dir, uuid.NewString(), number)
-	file, err := b.root.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	err = b.createFile(path, func(w io.Writer) error { return write(&boundedWriter{w, u.room()}) })
 	if err != nil {
 		return Object{}, fmt.Errorf("writing a part: %w", err)
-	}
-	err = errors.Join(write(&boundedWriter{file, u.room()}), file.Close())
-	if err != nil {
-		return Object{}, errors.Join(fmt.Errorf("writing a part: %w", err), b.root.Remove(path))
 	}
 	info, err := b.root.Lstat(path)
 	if err != nil {
