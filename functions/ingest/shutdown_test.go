@@ -91,7 +91,7 @@ func TestAnEnvironmentThatIsShutDownWritesItsCounts(t *testing.T) {
 	if err := syscall.Kill(f.Processes()[0].PID(), syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(10 * time.Second); len(f.Processes()) > 0; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); len(f.Processes()) > 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the process does not exit")
 		}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"net/http"
 	"time"
 
@@ -81,7 +82,7 @@ func (s s3Store) put(ctx context.Context, key string, body []byte, ifNoneMatch *
 	// unchanged.
 	sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(body))
 	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{
-		Bucket: &s.bucket, Key: &key, Body: bytes.NewReader(body), ContentLength: aws.Int64(int64(len(body))),
+		Bucket: &s.bucket, Key: &key, Body: plainReader{bytes.NewReader(body)}, ContentLength: aws.Int64(int64(len(body))),
 		ChecksumCRC32: aws.String(base64.StdEncoding.EncodeToString(sum)), IfNoneMatch: ifNoneMatch,
 	}, pathStyle)
 	if err != nil {
@@ -89,6 +90,15 @@ func (s s3Store) put(ctx context.Context, key string, body []byte, ifNoneMatch *
 	}
 	return nil
 }
+
+// plainReader hides the WriteTo method of a reader.
+//
+// The SDK closes the body of a request when the answer arrives. WriteTo of a closed
+// body returns io.EOF as an error, but Read reports a normal end. net/http reads once
+// more after the last byte. If the answer has arrived by then, net/http treats the
+// error of WriteTo as a failed request and closes the connection, sometimes in the
+// middle of the answer.
+type plainReader struct{ io.ReadSeeker }
 
 func (s s3Store) Check(ctx context.Context) error {
 	if _, err := s.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.bucket}, pathStyle); err != nil {

@@ -21,6 +21,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/data-sink/data-sink/internal/pipeline/archive"
 	"github.com/data-sink/data-sink/internal/rig/s3test"
+	"github.com/google/go-cmp/cmp"
 )
 
 // client returns an S3 client with the options of the functions. Only the endpoint
@@ -214,5 +215,34 @@ func TestS3PutHasNoCondition(t *testing.T) {
 	}
 	if got := header.Get("If-None-Match"); got != "" {
 		t.Errorf("If-None-Match = %q, want none", got)
+	}
+}
+
+// bodies records whether the bodies of requests have a WriteTo method.
+type bodies struct{ writeTo []bool }
+
+func (b *bodies) Do(r *http.Request) (*http.Response, error) {
+	_, ok := r.Body.(io.WriterTo)
+	b.writeTo = append(b.writeTo, ok)
+	return nil, io.ErrClosedPipe
+}
+
+// net/http would close the connection if WriteTo were called when the SDK has closed
+// the body; see plainReader.
+func TestTheBodyOfS3HasNoWriteTo(t *testing.T) {
+	t.Parallel()
+	var sent bodies
+	server := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	store := archive.NewS3(s3.New(client(server).Options(), func(o *s3.Options) {
+		o.HTTPClient, o.Retryer = &sent, aws.NopRetryer{}
+	}), "bucket")
+	for _, put := range []func(context.Context, string, []byte) error{store.Put, store.Create} {
+		if err := put(t.Context(), "key", []byte("body")); !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("put = %v, want the error of the client", err)
+		}
+	}
+	if diff := cmp.Diff([]bool{false, false}, sent.writeTo); diff != "" {
+		t.Errorf("bodies with WriteTo (-want +got):\n%s", diff)
 	}
 }
