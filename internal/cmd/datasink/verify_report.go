@@ -57,6 +57,8 @@ func printReport(out io.Writer, r *verify.Report) {
 		fmt.Fprintf(out, "  %s:\n", counted(len(r.Findings), "difference"))
 	case r.Queue == nil:
 		fmt.Fprintln(out, "  equal, but the queue is unknown")
+	case r.Queue.Reset:
+		fmt.Fprintln(out, "  equal, but the counters of the queue began in this period: Redis was replaced or lost its data, and records that waited in it then are unknown")
 	default:
 		fmt.Fprintln(out, "  equal")
 	}

@@ -15,6 +15,17 @@ type Queue struct {
 	// Lost counts records that were accepted and then were neither in the queue nor
 	// counted as forwarded or dead letters.
 	Lost int64 `json:"lost"`
+	// Reset is set if the logs have more records of the window than were ever accepted:
+	// Redis was replaced or lost its data, with the counters. Records that waited in it
+	// then are unknown to the verification.
+	Reset bool `json:"reset,omitempty"`
+}
+
+// judgeReset compares the counters with the logs.
+func (v *verification) judgeReset() {
+	if q := v.report.Queue; q != nil && v.report.Equal() {
+		q.Reset = int64(v.report.Bridged.Records+v.report.Drained.Records) > q.Accepted
+	}
 }
 
 // judgeQueue compares the counters of the queue with each other and with the

@@ -141,6 +141,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	v.judgeObjects()
 	v.judgeRepeats()
 	v.judgeLines()
+	v.judgeReset()
 	return v.report, nil
 }
 

@@ -42,6 +42,18 @@ func TestReceivedEqualsStored(t *testing.T) {
 	}
 }
 
+func TestCountersThatBeganInTheWindowAreNoted(t *testing.T) {
+	t.Parallel()
+	w, _ := threeObjects(t) // of nine records
+	c := w.config()
+	for accepted, want := range map[int64]bool{8: true, 9: false} {
+		c.Queue = &queue.State{Accepted: accepted, Forwarded: accepted, Exact: true}
+		if r := run(t, c); r.Queue.Reset != want || !r.Equal() {
+			t.Errorf("%d records accepted: the counters began anew is %v, findings %v", accepted, r.Queue.Reset, r.Findings)
+		}
+	}
+}
+
 // TestFaultsOfTheArchiveAreFound holds that each fault is found, with its place.
 func TestFaultsOfTheArchiveAreFound(t *testing.T) {
 	t.Parallel()
