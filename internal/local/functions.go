@@ -19,6 +19,7 @@ import (
 	"github.com/data-sink/data-sink/internal/pipeline/ingest"
 	"github.com/data-sink/data-sink/internal/pipeline/sink"
 	"github.com/data-sink/data-sink/internal/pipeline/stream"
+	"github.com/data-sink/data-sink/internal/pipeline/wake"
 )
 
 // functions are the three functions. A change of the streams replaces their
@@ -134,18 +135,13 @@ func (p *Pipeline) openCredentials() (*basicauth.Cache, error) {
 	return basicauth.NewCache(fetch, refresh, refresh), nil
 }
 
-// waker sends wake-ups to the queue of wake-ups, in the form of package wake.
+// waker sends wake-ups to the queue of wake-ups.
 type waker struct{ queue *cloud.Queue }
 
 func (w waker) Wake(ctx context.Context, streamName string, delay time.Duration) error {
-	body, err := json.Marshal(struct {
-		Stream string `json:"stream"`
-	}{streamName})
+	body, err := wake.Body(streamName)
 	if err == nil {
-		_, err = w.queue.Send(ctx, string(body), delay)
+		_, err = w.queue.Send(ctx, body, delay)
 	}
-	if err != nil {
-		return fmt.Errorf("sending the wake-up of %s: %w", streamName, err)
-	}
-	return nil
+	return err
 }

@@ -57,8 +57,6 @@ func (l *keptLog) copyTo(w io.Writer) {
 	}
 }
 
-func (l *keptLog) close() error { return l.file.Close() }
-
 // logger returns a logger that writes to log, and keeps the lines with the
 // message.
 func (l *keptLog) logger(log *slog.Logger) *slog.Logger {

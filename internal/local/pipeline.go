@@ -145,7 +145,6 @@ type Pipeline struct {
 	changing sync.Mutex
 
 	data      *os.Root
-	lock      *os.File
 	listener  *net.TCPListener
 	page      net.Listener // nil: not served
 	s3        net.Listener // nil: not served
@@ -155,7 +154,6 @@ type Pipeline struct {
 	packed    *keptLog     // the bridge's log lines of packed records
 	direct    *keptLog     // ingest's log lines of direct records
 	queue     *queue.Queue
-	stopRedis func()
 	bucket    *cloud.Bucket
 	kinesis   *cloud.Kinesis
 	firehose  *cloud.Firehose
@@ -163,7 +161,8 @@ type Pipeline struct {
 	mappings  mappings
 	gateway   *gateway.Gateway
 	functions functions
-	servers   []*http.Server
+	apiServer *http.Server
+	closers   []func() error // for closeAll
 
 	// background runs the schedule, wakers the wake-ups, consumers the Kinesis
 	// mappings and Firehose.
@@ -195,7 +194,7 @@ func (g *group) stop() {
 // folder that cannot be used or that another process uses (ErrLocked), a Redis
 // that does not answer.
 func Start(ctx context.Context, o Options) (*Pipeline, error) {
-	p := &Pipeline{o: withDefaults(o), stopRedis: func() {}}
+	p := &Pipeline{o: withDefaults(o)}
 	p.streams.Store(o.Streams)
 	if err := p.open(ctx); err != nil {
 		return nil, errors.Join(err, p.closeAll())
@@ -233,10 +232,13 @@ func (p *Pipeline) open(ctx context.Context) error {
 	if err := p.listen(); err != nil {
 		return err
 	}
-	var err error
-	if p.data, p.lock, err = openData(p.o.Data); err != nil {
+	data, lock, err := openData(p.o.Data)
+	if err != nil {
 		return err
 	}
+	p.data = data
+	p.atEnd(data.Close)
+	p.atEnd(lock.Close)
 	if p.o.Ready != nil {
 		if err := p.o.Ready(); err != nil {
 			return err
@@ -245,9 +247,11 @@ func (p *Pipeline) open(ctx context.Context) error {
 	if p.packed, err = openKeptLog(p.data, "packed", pack.LogPacked); err != nil {
 		return err
 	}
+	p.atEnd(p.packed.file.Close)
 	if p.direct, err = openKeptLog(p.data, "direct", archive.LogArchived); err != nil {
 		return err
 	}
+	p.atEnd(p.direct.file.Close)
 	if p.bucket, err = cloud.OpenBucket(ArchiveBucket, p.data, "archive", nil); err != nil {
 		return fmt.Errorf("opening the archive: %w", err)
 	}

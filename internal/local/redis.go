@@ -45,6 +45,7 @@ func (p *Pipeline) openQueue(ctx context.Context) error {
 	if p.queue, err = queue.Open(o); err != nil {
 		return err
 	}
+	p.atEnd(p.queue.Close)
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	if err := p.queue.Ping(ctx); err != nil {
@@ -62,7 +63,7 @@ func (p *Pipeline) startRedis() (address, password string, err error) {
 	if err := embedded.StartAddr("127.0.0.1:0"); err != nil {
 		return "", "", fmt.Errorf("starting the embedded Redis: %w", err)
 	}
-	p.stopRedis = embedded.Close
+	p.atEnd(func() error { embedded.Close(); return nil })
 	return "redis://" + embedded.Addr(), password, nil
 }
 

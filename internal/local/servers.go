@@ -14,14 +14,14 @@ import (
 
 // listen opens the addresses.
 func (p *Pipeline) listen() error {
-	api, err := net.Listen("tcp", p.o.Addr)
+	api, err := p.listenAt("HTTP API (--addr)", p.o.Addr)
 	if err != nil {
-		return fmt.Errorf("opening the HTTP API (--addr): %w", err)
+		return err
 	}
 	p.listener = api.(*net.TCPListener)
 	if p.o.PageAddr != "" {
-		if p.page, err = net.Listen("tcp", p.o.PageAddr); err != nil {
-			return fmt.Errorf("opening the live page (--page-addr): %w", err)
+		if p.page, err = p.listenAt("live page (--page-addr)", p.o.PageAddr); err != nil {
+			return err
 		}
 	}
 	if p.s3, err = p.listenAWS("S3 API (--s3-addr)", p.o.S3Addr); err != nil {
@@ -40,13 +40,23 @@ func (p *Pipeline) listen() error {
 	if p.o.OperatorAddr == "" {
 		return nil
 	}
-	if p.operator, err = net.Listen("tcp", p.o.OperatorAddr); err != nil {
-		return fmt.Errorf("opening the operator's API (--operator-addr): %w", err)
+	if p.operator, err = p.listenAt("operator's API (--operator-addr)", p.o.OperatorAddr); err != nil {
+		return err
 	}
 	if !isLoopback(p.operator.Addr()) {
 		return errors.New("opening the operator's API: its address must be a loopback address")
 	}
 	return nil
+}
+
+// listenAt opens an address until closeAll.
+func (p *Pipeline) listenAt(name, addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("opening the %s: %w", name, err)
+	}
+	p.atEnd(l.Close)
+	return l, nil
 }
 
 // listenAWS opens the address of an AWS API; nil for an empty address. An address
@@ -55,15 +65,11 @@ func (p *Pipeline) listenAWS(name, addr string) (net.Listener, error) {
 	if addr == "" {
 		return nil, nil
 	}
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("opening the %s: %w", name, err)
+	l, err := p.listenAt(name, addr)
+	if err == nil && !isLoopback(l.Addr()) && (p.o.AccessKey == "" || p.o.SecretKey == "") {
+		err = fmt.Errorf("opening the %s: %s is not a loopback address, so an access key and a secret key are needed", name, addr)
 	}
-	if !isLoopback(l.Addr()) && (p.o.AccessKey == "" || p.o.SecretKey == "") {
-		err := fmt.Errorf("opening the %s: %s is not a loopback address, so an access key and a secret key are needed", name, addr)
-		return nil, errors.Join(err, l.Close())
-	}
-	return l, nil
+	return l, err
 }
 
 func isLoopback(a net.Addr) bool {
@@ -71,10 +77,10 @@ func isLoopback(a net.Addr) bool {
 	return ok && tcp.IP.IsLoopback()
 }
 
-// serveAll starts the servers. The first is the HTTP API.
+// serveAll starts the servers.
 func (p *Pipeline) serveAll() {
-	api := gateway.NewServer(p.api(p.listener), p.o.Log)
-	p.serve(gateway.Bound(p.listener, api), api)
+	p.apiServer = gateway.NewServer(p.api(p.listener), p.o.Log)
+	p.serve(gateway.Bound(p.listener, p.apiServer), p.apiServer)
 	if p.page != nil {
 		p.serve(p.page, gateway.NewServer(p.api(p.page), p.o.Log))
 	}
@@ -99,7 +105,7 @@ func (p *Pipeline) serveAWS(l net.Listener, s wire.Services) {
 }
 
 func (p *Pipeline) serve(l net.Listener, s *http.Server) {
-	p.servers = append(p.servers, s)
+	p.atEnd(s.Close)
 	go func() {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			p.o.Log.Error("serving ended", "address", l.Addr().String(), "error", err)

@@ -32,6 +32,7 @@ func (p *Pipeline) openServices() error {
 		return err
 	}
 	p.kinesis = cloud.NewKinesis(cloud.KinesisOptions{Dir: kinesisDir, Throttle: p.o.Throttle})
+	p.atEnd(p.kinesis.Close)
 	p.firehose = cloud.NewFirehose(cloud.FirehoseOptions{Dir: firehoseDir, Write: p.deliver(), Log: p.o.Log})
 	p.wakes = cloud.NewQueue(p.o.Deployment+"-wake", nil)
 	known := make(map[string]bool)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/data-sink/data-sink/internal/local/cloud"
@@ -50,7 +51,7 @@ func (p *Pipeline) run(ctx context.Context) {
 func (p *Pipeline) Stop(ctx context.Context) error {
 	p.gateway.Close()
 	errs := []error{p.withdraw()}
-	if err := p.servers[0].Shutdown(ctx); err != nil {
+	if err := p.apiServer.Shutdown(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("closing the HTTP API: %w", err))
 	}
 	p.background.stop()
@@ -129,36 +130,16 @@ func (p *Pipeline) emptyStreams(ctx context.Context) error {
 	return nil
 }
 
-// closeAll closes what is open.
+// atEnd adds a function that closeAll calls.
+func (p *Pipeline) atEnd(f func() error) { p.closers = append(p.closers, f) }
+
+// closeAll closes what is open, the newest part first.
 func (p *Pipeline) closeAll() error {
 	var errs []error
-	for _, s := range p.servers {
-		errs = append(errs, s.Close())
-	}
-	if len(p.servers) == 0 { // Servers close their listeners.
-		if p.listener != nil {
-			errs = append(errs, p.listener.Close())
+	for _, f := range slices.Backward(p.closers) {
+		if err := f(); !errors.Is(err, net.ErrClosed) { // A server closes its listener.
+			errs = append(errs, err)
 		}
-		for _, l := range []net.Listener{p.page, p.s3, p.aws, p.operator} {
-			if l != nil {
-				errs = append(errs, l.Close())
-			}
-		}
-	}
-	if p.queue != nil {
-		errs = append(errs, p.queue.Close())
-	}
-	p.stopRedis()
-	if p.kinesis != nil {
-		errs = append(errs, p.kinesis.Close())
-	}
-	for _, log := range []*keptLog{p.packed, p.direct} {
-		if log != nil {
-			errs = append(errs, log.close())
-		}
-	}
-	if p.lock != nil {
-		errs = append(errs, p.lock.Close(), p.data.Close())
 	}
 	return errors.Join(errs...)
 }

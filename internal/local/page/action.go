@@ -113,7 +113,7 @@ func (s *site) post(r *http.Request, name, key string, body []byte, isBatch bool
 func (s *site) sent(w http.ResponseWriter, r *http.Request, text string, ok bool) {
 	p := s.page
 	p.mu.Lock()
-	p.sent = sentResult{At: p.o.Now(), Text: text, OK: ok}
+	p.sent = sentResult{At: time.Now(), Text: text, OK: ok}
 	p.mu.Unlock()
 	back(w, r, p.query(r.PostForm), "send")
 }

@@ -92,7 +92,7 @@ func (f *fault) life(ctx context.Context) (context.Context, context.CancelFunc) 
 
 // set starts or ends a fault.
 func (p *Page) set(kind int, on bool) {
-	now := p.o.Now()
+	now := time.Now()
 	if on {
 		p.faults[kind].start(now)
 		return

@@ -33,7 +33,7 @@ func (p *Page) look(ctx context.Context, policy bool) bool {
 	case err == nil:
 		p.redis.downSince = time.Time{}
 	case p.redis.downSince.IsZero():
-		p.redis.downSince = p.o.Now()
+		p.redis.downSince = time.Now()
 	}
 	if err == nil && policy {
 		p.redis.policy = name

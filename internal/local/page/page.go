@@ -31,8 +31,6 @@ type Options struct {
 	// PublicAddr is an address at which other machines may open the page. Empty: only
 	// this machine may.
 	PublicAddr string
-	// Now is the clock. Default time.Now.
-	Now func() time.Time
 	// Log is the logger. Default slog.Default.
 	Log *slog.Logger
 }
@@ -72,9 +70,6 @@ type requests struct {
 func New(o Options) *Page {
 	if o.Deployment == "" {
 		o.Deployment = "datasink"
-	}
-	if o.Now == nil {
-		o.Now = time.Now
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -121,7 +116,7 @@ func (p *Page) sample(ctx context.Context) {
 			}
 		}
 	}
-	now := p.o.Now()
+	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	elapsed := every.Seconds()
@@ -179,7 +174,7 @@ const sweepFor = time.Minute
 
 func (p *Page) sweepAfterFault(ctx context.Context) {
 	p.mu.Lock()
-	due := p.o.Now().Before(p.sweepTo)
+	due := time.Now().Before(p.sweepTo)
 	p.mu.Unlock()
 	waits := false
 	for _, m := range p.all() {

@@ -71,7 +71,7 @@ func (p *Page) view(q query) view {
 func (p *Page) numbers(q query) view {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := p.o.Now()
+	now := time.Now()
 	v := view{
 		Deployment: p.o.Deployment, Chosen: q.stream, At: q.at, Sent: p.sent,
 		Minutes: minutes, MaxTimes: maxSend, CutBytes: cutBytes, Throttled: throttledRecords,

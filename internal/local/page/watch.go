@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/data-sink/data-sink/internal/local"
 	"github.com/data-sink/data-sink/internal/local/cloud"
@@ -35,7 +36,7 @@ func (k *watchedKinesis) Put(ctx context.Context, stream string, entries []sink.
 	var refused []sink.Failure
 	at := make([]int, 0, len(entries))
 	for i := range entries {
-		if k.page.faults[kinesisThrottled].on() && !m.valve.admit(k.page.o.Now()) {
+		if k.page.faults[kinesisThrottled].on() && !m.valve.admit(time.Now()) {
 			refused = append(refused, sink.Failure{Index: i, Err: fmt.Errorf("%w: ProvisionedThroughputExceededException", sink.ErrThrottled)})
 			continue
 		}
@@ -125,7 +126,7 @@ func (a *watchedArchive) Create(ctx context.Context, key string, body []byte) er
 	if m == nil || !ok {
 		return nil
 	}
-	if now := a.page.o.Now(); m.newest.look(now) {
+	if now := time.Now(); m.newest.look(now) {
 		id, _, _ = strings.Cut(id, ".")
 		m.newest.add(seen{ID: id, ReceivedAt: now, Direct: why}, body)
 	}

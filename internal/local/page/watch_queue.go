@@ -42,7 +42,7 @@ func (q *watchedQueue) Push(ctx context.Context, stream string, encoded []byte, 
 	if m := q.page.meter(stream); m != nil && err == nil {
 		m.pushed.Add(1)
 		m.touched.Store(true)
-		m.newest.pushed(q.page.o.Now(), encoded)
+		m.newest.pushed(time.Now(), encoded)
 	}
 	return pushed, err
 }
@@ -56,7 +56,7 @@ func (q *watchedQueue) PushPart(ctx context.Context, stream string, p queue.Part
 	if m := q.page.meter(stream); m != nil && err == nil && !pushed.Replayed {
 		m.pushed.Add(int64(len(p.Envelopes)))
 		m.touched.Store(true)
-		m.newest.pushed(q.page.o.Now(), p.Envelopes[0])
+		m.newest.pushed(time.Now(), p.Envelopes[0])
 	}
 	return pushed, err
 }

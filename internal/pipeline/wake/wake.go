@@ -54,21 +54,29 @@ func New(client sqsAPI, queueURL string) *Waker {
 // Wake sends the wake-up of a stream. SQS delivers it after delay, which is rounded
 // up to whole seconds and limited to 15 minutes.
 func (w *Waker) Wake(ctx context.Context, stream string, delay time.Duration) error {
-	body, err := json.Marshal(wakeUp{Stream: stream})
+	body, err := Body(stream)
 	if err != nil {
-		return fmt.Errorf("encoding the wake-up of %s: %w", stream, err)
+		return err
 	}
-	text := string(body)
 	delay = min(max(delay, 0), maxDelay)
 	_, err = w.client.SendMessage(ctx, &sqs.SendMessageInput{
 		QueueUrl:     &w.queueURL,
-		MessageBody:  &text,
+		MessageBody:  &body,
 		DelaySeconds: int32((delay + time.Second - 1) / time.Second),
 	})
 	if err != nil {
 		return fmt.Errorf("sending the wake-up of %s: %w", stream, err)
 	}
 	return nil
+}
+
+// Body returns the body of the wake-up of a stream.
+func Body(stream string) (string, error) {
+	body, err := json.Marshal(wakeUp{Stream: stream})
+	if err != nil {
+		return "", fmt.Errorf("encoding the wake-up of %s: %w", stream, err)
+	}
+	return string(body), nil
 }
 
 // Parse returns the stream that the body of a wake-up names. It ignores fields that
