@@ -67,7 +67,7 @@ func (f *connection) findClients(ctx context.Context, c console, write bool) (de
 // poster holds the flags of the verbs that post records.
 type poster struct {
 	User        string `group:"posting" env:"DATASINK_USER" help:"Client name. Defaults to the client of the local pipeline, or datasink."`
-	Password    string `group:"posting" env:"DATASINK_PASSWORD" help:"Password of the client. Defaults to that of the local pipeline, or a plain password in the clients' secret."`
+	Password    string `group:"posting" env:"DATASINK_PASSWORD" help:"Password of the client. Defaults to a plain password in the clients' secret, or in the clients' file of the local pipeline."`
 	Concurrency int    `group:"posting" default:"16" help:"Number of concurrent requests."`
 	Attempts    int    `group:"posting" default:"10" help:"Maximum number of attempts for a request that gets 408, 429, 5xx or a network error."`
 	connection

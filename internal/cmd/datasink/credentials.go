@@ -28,8 +28,8 @@ type credentialsLsVerb struct {
 // Help shows with datasink credentials ls --help.
 func (*credentialsLsVerb) Help() string {
 	return `AGES has the age of each password, oldest first. It comes from the versions of the
-secret. A plus sign means that the password is at least as old: the oldest version
-that can be read has it already, and the file of a local pipeline has only one version.
+secret. A plus sign means that the password may be older: the oldest version that can be
+read already has it, and the file of a local pipeline has only one version.
 A question mark means that the versions cannot be read.
 
 Examples:
@@ -46,19 +46,13 @@ type clientLine struct {
 	Passwords int `json:"passwords"`
 	Plain     int `json:"plain"`
 	// Created is when each password was added, oldest first; absent if it is unknown.
-	Created []passwordCreated `json:"created,omitempty"`
+	Created []clients.Created `json:"created,omitempty"`
 	// Streams is the grant; absent for all streams.
 	Streams []string `json:"streams,omitempty"`
 }
 
-// passwordCreated is the JSON form of clients.Created.
-type passwordCreated struct {
-	At        time.Time `json:"at"`
-	OrEarlier bool      `json:"orEarlier,omitempty"`
-}
-
 // agesText formats the ages of passwords.
-func agesText(created []passwordCreated, now time.Time) string {
+func agesText(created []clients.Created, now time.Time) string {
 	if created == nil {
 		return "?"
 	}
@@ -90,10 +84,7 @@ func (v *credentialsLsVerb) Run(ctx context.Context, c console) error {
 	lines := []clientLine{}
 	var rows [][]string
 	for _, client := range secret.Clients() {
-		l := clientLine{Name: client.Name, Passwords: len(client.Passwords), Plain: len(client.Plain()), Streams: client.Streams}
-		for _, password := range created[client.Name] {
-			l.Created = append(l.Created, passwordCreated(password))
-		}
+		l := clientLine{client.Name, len(client.Passwords), len(client.Plain()), created[client.Name], client.Streams}
 		lines = append(lines, l)
 		grant := "all streams"
 		if l.Streams != nil {

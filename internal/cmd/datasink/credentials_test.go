@@ -178,7 +178,7 @@ func TestARotationOnTheLocalPipeline(t *testing.T) {
 		t.Errorf("credentials rotate printed %s", r.err)
 	}
 	d.operate(t, "", "send", "orders").done(t)
-	if r := d.operate(t, "", "credentials", "revoke", "datasink"); r.code != 0 || !strings.Contains(r.err, "every function knows it within 1s") {
+	if r := d.operate(t, "", "credentials", "revoke", "datasink"); r.code != 0 || !strings.Contains(r.err, "every function knows it within 1s") || !strings.Contains(r.err, "only a hash of the password is left") {
 		t.Errorf("credentials revoke: exit code %d and %s", r.code, r.err)
 	}
 	if r := d.operate(t, "a", "send", "orders"); r.code != 1 || !strings.Contains(r.err, "only hashes of its passwords: set --password or DATASINK_PASSWORD") {

@@ -45,19 +45,26 @@ func (v *credentialsRevokeVerb) Run(ctx context.Context, c console) error {
 		return errNotConfirmed
 	}
 	var done string
+	onlyHash := false
 	err = store.Edit(ctx, func(s *clients.Secret) error {
 		if v.Whole {
 			done = "removed the client " + v.Name
 			return v.remove(s)
 		}
+		before, _ := s.Lookup(v.Name) // RevokeOld returns the error.
 		n, err := s.RevokeOld(v.Name)
+		after, _ := s.Lookup(v.Name)
 		done = fmt.Sprintf("revoked %s of %s", counted(n, "old password"), v.Name)
+		onlyHash = len(before.Plain()) > 0 && len(after.Plain()) == 0
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(c.err, "datasink: %s; every function knows it within %v\n", done, t.ClientsAge())
+	if onlyHash {
+		fmt.Fprintf(c.err, "datasink: only a hash of the password is left: to post as %s, set --password or DATASINK_PASSWORD\n", v.Name)
+	}
 	return nil
 }
 

@@ -109,7 +109,7 @@ type streamsAddVerb struct {
 	BufferSeconds  int    `help:"Seconds after which Firehose writes an object. Defaults to 60."`
 	BufferMiB      int    `name:"buffer-mib" help:"MiB after which Firehose writes an object. Defaults to 64."`
 	Compression    string `help:"gzip or none. Defaults to gzip for lines and none for raw."`
-	Extension      string `help:"End of the objects' names, such as .json.gz. Defaults to .gz with compression gzip, and to no extension without."`
+	Extension      string `help:"End of the objects' names, such as .json.gz. Defaults to .gz with compression gzip, otherwise to no extension."`
 	MaxBacklogMiB  int    `name:"max-backlog-mib" help:"Maximum backlog in Redis, in MiB. Defaults to no maximum."`
 	Overflow       string `help:"archive or refuse. Defaults to archive."`
 	DryRun         bool   `help:"Show the result without writing the file."`

@@ -13,10 +13,10 @@ import (
 
 // Created is when a password was added to the secret.
 type Created struct {
-	At time.Time
+	At time.Time `json:"at"`
 	// OrEarlier is set if the oldest version of the secret that can be read has the
 	// password already.
-	OrEarlier bool
+	OrEarlier bool `json:"orEarlier,omitempty"`
 }
 
 // currentStage is the staging label of the version that the functions read.
