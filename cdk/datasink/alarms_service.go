@@ -41,7 +41,7 @@ var serviceAlarms = []alarm{
 			fmt.Sprintf("`streamDrainers` × %d records", scaleOutRecords),
 			func(w watched) float64 { return float64(w.StreamDrainers * scaleOutRecords) },
 		},
-		means: "More records wait in the queues than the drainers of one stream are sized for. They are late, and a full cache would make direct records of the next ones.",
+		means: "More records wait in the queues than the drainers of one stream are sized for. These records are late. If the cache becomes full, new records become direct records.",
 		first: "find the stream whose QueueDepth grows. If Kinesis throttles it, increase its shards. If not, search the drainer's log for drain_failed.",
 	},
 	{
@@ -51,7 +51,7 @@ var serviceAlarms = []alarm{
 	},
 	{
 		id: "lost-records", metric: ours(metric.Lost, theService), statistic: sum, over: zero, in: spell{1, 1, fiveMinutes},
-		means: "Redis has lost accepted records. Either a queue and its claims were empty while the counters said that records were left, or the counters themselves went back or vanished while records waited. In the second case the value is the last known backlog, which is an estimate. A loss before the first sweep of a drainer process, or of records that were accepted and lost between two sweeps, may remain unnoticed.",
+		means: "Redis has lost accepted records: a queue and its claims were empty while the counters said that records were left, or the counters themselves went back or vanished while records waited. In the second case the value is an estimate, the last known backlog. A loss before the first sweep of a drainer process, or between two sweeps, may remain unnoticed.",
 		first: "search the drainer's log for records_lost, which has stream, count and bytes, and for queue_reset, which has stream and backlog. Compare the time with the events of the cache. The durability table says what each setting loses.",
 	},
 	{
@@ -76,7 +76,7 @@ var serviceAlarms = []alarm{
 	},
 	{
 		id: "function-errors", metric: source{"AWS/Lambda", "Errors", eachOf("ingest", "drainer", "bridge")}, statistic: sum, over: zero, in: spell{3, 5, minute},
-		means: "Invocations of this function end with errors or timeouts. With errors of ingest, clients get 500; of the drainer, records wait in the queue; of the bridge, they wait on the tap.",
+		means: "Invocations of this function end with errors or timeouts. If ingest fails, clients get 500. If the drainer fails, records wait in the queue; if the bridge fails, they wait on the tap.",
 		first: "read the log of the function.",
 	},
 	{
