@@ -10,8 +10,8 @@ import (
 )
 
 // exhausted returns the number of the first records to discard, and the reason.
-func (m *Mapping) exhausted(left part, batch []batchRecord) (reason string, records int) {
-	if m.MaxRetries > 0 && left.retries > m.MaxRetries {
+func (m *Mapping) exhausted(retries int, batch []batchRecord) (reason string, records int) {
+	if m.MaxRetries > 0 && retries > m.MaxRetries {
 		return "RetryAttemptsExhausted", len(batch)
 	}
 	if m.MaxAge == 0 {

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,40 +55,35 @@ func (p *poller) step(ctx context.Context) error {
 // retry replaces the last part by what is left of it: the records that the
 // function has not accepted, without those that are discarded.
 func (p *poller) retry(ctx context.Context, what part, batch []batchRecord, accepted int, err error) error {
-	left := part{offset: batch[accepted].offset, records: len(batch) - accepted, retries: what.retries + 1}
+	left, retries := batch[accepted:], what.retries+1
 	if accepted > 0 {
-		left.retries = 1
+		retries = 1
 	}
-	if reason, records := p.mapping.exhausted(left, batch[accepted:]); records > 0 {
-		discarded := part{offset: left.offset, records: records, retries: left.retries}
-		if kept := p.discard(ctx, discarded, reason, err != nil); kept != nil {
-			return kept
+	reason, discarded := p.mapping.exhausted(retries, left)
+	if discarded > 0 {
+		if err := p.discard(ctx, partOf(left[:discarded], retries), reason, err != nil); err != nil {
+			return err
 		}
-		if p.todo = p.todo[:len(p.todo)-1]; records < left.records {
-			p.todo = append(p.todo, part{offset: batch[accepted+records].offset, records: left.records - records, retries: left.retries})
-		}
-		return fmt.Errorf("discarded %d records: %w", records, orPartial(err))
+		left = left[discarded:]
+		err = fmt.Errorf("discarded %d records: %w", discarded, cmp.Or(err, errPartial))
 	}
 	p.todo = p.todo[:len(p.todo)-1]
-	if err != nil && left.records > 1 {
-		first := left.records / 2
-		left.retries = what.retries // Splitting is not a retry.
-		second := part{offset: batch[accepted+first].offset, records: left.records - first, retries: left.retries}
-		left.records = first
-		p.todo = append(p.todo, second)
+	switch half := len(left) / 2; {
+	case len(left) == 0:
+	case err != nil && discarded == 0 && half > 0: // Splitting is not a retry.
+		p.todo = append(p.todo, partOf(left[half:], what.retries), partOf(left[:half], what.retries))
+	default:
+		p.todo = append(p.todo, partOf(left, retries))
 	}
-	p.todo = append(p.todo, left)
-	return orPartial(err)
+	return cmp.Or(err, errPartial)
+}
+
+// partOf returns the part of a batch that has these records.
+func partOf(records []batchRecord, retries int) part {
+	return part{offset: records[0].offset, records: len(records), retries: retries}
 }
 
 var errPartial = errors.New("the function accepted a part of the batch")
-
-func orPartial(err error) error {
-	if err == nil {
-		return errPartial
-	}
-	return err
-}
 
 // invoke returns the number of records, from the first on, that the function has
 // accepted. With an error it has accepted none.
