@@ -19,7 +19,7 @@ var ErrMalformed = errors.New("malformed")
 
 // Record is one dead letter. If Firehose wrote it, the stage is StageFirehose and the
 // body is a packed record: one or many bodies, framed as in an object. If the event
-// source mapping wrote it, the stage is StageLambda and the id is that of the bridge.
+// source mapping wrote it, the stage is StageLambda and the id is the shard and the sequence number.
 // The times may be unknown.
 type Record = archive.DeadLetter
 

@@ -138,7 +138,7 @@ func (w *work) count(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		w.tell(w.sending[0].record, Result{})
+		w.report(w.sending[0].record, Result{})
 		w.sending = w.sending[:0]
 	}
 	return nil
@@ -162,7 +162,7 @@ func (w *work) take(ctx context.Context, record Record, position int) (bool, err
 	case SkippedUndecodable, SkippedEmpty:
 		w.left = append(w.left, position)
 	}
-	w.tell(record, Result{Skipped: why})
+	w.report(record, Result{Skipped: why})
 	return false, nil
 }
 
@@ -172,7 +172,7 @@ func (w *work) outcome(out post.Outcome) error {
 	defer w.mu.Unlock()
 	at := w.sending[out.Index]
 	w.sending[out.Index].record = Record{} // its bytes are not needed any more
-	w.tell(at.record, Result{Err: out.Err})
+	w.report(at.record, Result{Err: out.Err})
 	if out.Err != nil {
 		w.left = append(w.left, at.position)
 		return nil
@@ -180,7 +180,7 @@ func (w *work) outcome(out post.Outcome) error {
 	return w.State.Mark(w.object.Key, at.position)
 }
 
-func (w *work) tell(record Record, result Result) {
+func (w *work) report(record Record, result Result) {
 	if w.Done != nil {
 		w.Done(record, result)
 	}

@@ -183,7 +183,7 @@ func TestOneStreamThatCannotBeVerifiedHidesNoOther(t *testing.T) {
 
 func TestWhatCannotBeReadIsAnError(t *testing.T) {
 	t.Parallel()
-	errAway := errors.New("away")
+	errUnreachable := errors.New("unreachable")
 	for _, tt := range []struct {
 		name    string
 		fault   func(w *world)
@@ -192,8 +192,8 @@ func TestWhatCannotBeReadIsAnError(t *testing.T) {
 	}{
 		{
 			"the log", func(w *world) {
-				w.config.PackedLines = func(context.Context, time.Time, time.Time, func([]byte) error) error { return errAway }
-			}, "Z: reading the log of packed records: away", nil,
+				w.config.PackedLines = func(context.Context, time.Time, time.Time, func([]byte) error) error { return errUnreachable }
+			}, "Z: reading the log of packed records: unreachable", nil,
 		},
 		{
 			"a line of the log", func(w *world) { w.lines.WriteString(`{"msg":"packed","stream":"views","hash":"none"}` + "\n") },
@@ -209,8 +209,8 @@ func TestWhatCannotBeReadIsAnError(t *testing.T) {
 		},
 		{
 			"the queues", func(w *world) {
-				w.config.Inspect = func(context.Context) (drain.Inspection, error) { return drain.Inspection{}, errAway }
-			}, "away", []string{"Differences Service=d: 0", "Verified Service=d: 6"},
+				w.config.Inspect = func(context.Context) (drain.Inspection, error) { return drain.Inspection{}, errUnreachable }
+			}, "unreachable", []string{"Differences Service=d: 0", "Verified Service=d: 6"},
 		},
 		{
 			"the archive", func(w *world) { w.config.Objects = nowhere(w) }, "2 of 2 streams not verified, one of them orders: listing orders/", nil,

@@ -161,7 +161,7 @@ func (w *world) remove(key string) {
 	}
 }
 
-// invoke runs the verifier; its answer is that of a whole run, or an error.
+// invoke runs the verifier once, and returns its answer or its error.
 func (w *world) invoke(ctx context.Context, event string) (verifier.Answer, error) {
 	w.t.Helper()
 	w.log.Reset()

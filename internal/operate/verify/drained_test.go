@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/data-sink/data-sink/internal/operate/verify"
@@ -44,6 +45,9 @@ func TestARecordOfTheDrainerThatIsInNoObjectIsMissing(t *testing.T) {
 	w.drained("b", "c")
 	r := run(t, w.config())
 	if len(r.Findings) != 1 || r.Findings[0].Kind != verify.Missing || r.Findings[0].Records != 2 {
-		t.Errorf("findings %v, want two missing records", r.Findings)
+		t.Fatalf("findings %v, want two missing records", r.Findings)
+	}
+	if got, want := r.Findings[0].Detail, "2 records, 4 bytes in 1 packed record logged from "; !strings.HasPrefix(got, want) {
+		t.Errorf("the finding says %q, want %q", got, want)
 	}
 }

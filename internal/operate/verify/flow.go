@@ -102,8 +102,8 @@ func byEnd(a, b *demand) int {
 	return -1
 }
 
-// inNextHour divides demands into those of the hour behind the verified hours and the
-// others.
+// inNextHour divides demands by whether their objects are in the hour behind the verified
+// hours.
 func inNextHour(demands []*demand) (next, others []*demand) {
 	for _, d := range demands {
 		if d.object.isNext {

@@ -42,13 +42,21 @@ func (g *gap) close(r *Report) {
 	if g.open.Records == 0 {
 		return
 	}
-	amount := fmt.Sprintf("%d records, %d bytes", g.open.Records, g.open.Bytes)
+	amount := counted(g.open.Records, "record") + ", " + counted(g.open.Bytes, "byte")
 	if g.open.Packed > 0 {
-		amount += fmt.Sprintf(" in %d packed records logged from %s on", g.open.Packed, stamp(g.open.LoggedAt))
+		amount += fmt.Sprintf(" in %s logged from %s on", counted(g.open.Packed, "packed record"), stamp(g.open.LoggedAt))
 	}
 	g.open.Detail = amount + ": " + g.what
 	r.find(g.open)
 	g.open = Finding{}
+}
+
+// counted returns a number with a noun.
+func counted[N int | int64](n N, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprint(n, " ", noun)
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

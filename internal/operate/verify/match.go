@@ -79,7 +79,7 @@ func (v *verification) leaveOver(lines []int, o *object, s *segment) {
 
 // isLate reports whether a record got a line that was logged after its object was due,
 // although other lines have the same bytes, or a line behind the verified hours. Either a
-// function logged late, or the line is that of another object.
+// function logged late, or the line belongs to another object.
 func (v *verification) isLate() bool {
 	next := v.index.span(v.end(), v.end()).from
 	for _, o := range v.objects {

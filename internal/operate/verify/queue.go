@@ -50,12 +50,12 @@ func (v *verification) judgeQueue() {
 	case s.Lost > 0 || s.Lost == 0 && s.LostBytes > 0:
 		v.report.find(Finding{
 			Kind: Lost, Hop: HopQueue, Records: int(s.Lost), Bytes: s.LostBytes, LoggedAt: s.LostAt,
-			Detail: fmt.Sprintf("%d records, %d bytes, were accepted and are gone from Redis; this was found last at %s, the numbers are totals", s.Lost, s.LostBytes, stamp(s.LostAt)),
+			Detail: fmt.Sprintf("accepted and gone from Redis: %s, %s in total, found last at %s", counted(s.Lost, "record"), counted(s.LostBytes, "byte"), stamp(s.LostAt)),
 		})
 	case cmp.Or(s.Lost, s.LostBytes) < 0:
 		v.report.find(Finding{
 			Kind: Twice, Hop: HopQueue, Records: int(-s.Lost), Bytes: -s.LostBytes, LoggedAt: s.LostAt,
-			Detail: fmt.Sprintf("%d records, %d bytes, were forwarded more often than they were accepted, as after a failover; this was found last at %s, the numbers are totals", -s.Lost, -s.LostBytes, stamp(s.LostAt)),
+			Detail: fmt.Sprintf("forwarded more often than accepted, as after a failover: %s, %s in total, found last at %s", counted(-s.Lost, "record"), counted(-s.LostBytes, "byte"), stamp(s.LostAt)),
 		})
 	}
 }

@@ -106,9 +106,9 @@ type Report struct {
 	Queue *Queue `json:"queue,omitempty"`
 	// Tap counts the records that arrived on the tap; nil if the tap was not read.
 	Tap *Count `json:"tap,omitempty"`
-	// Bridged counts the records that Firehose accepted by the bridge's log, Drained
-	// those that it accepted by the drainer's log. Archived counts those of both that
-	// were found in objects.
+	// Bridged counts the records that Firehose accepted from the bridge, by the bridge's
+	// log. Drained counts the records that Firehose accepted from the drainer, by the
+	// drainer's log. Archived counts the records of both logs that are in objects.
 	Bridged  Count `json:"bridged"`
 	Drained  Count `json:"drained"`
 	Archived Count `json:"archived"`

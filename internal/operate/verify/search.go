@@ -110,7 +110,7 @@ func (s *search) choose(p *place, last int) (segment, bool) {
 	return next, true
 }
 
-// choices returns the segments with which data may begin, without those of the
+// choices returns the segments with which data may begin, without the segments of the
 // key but. Segments of unused lines come first.
 func (s *search) choices(data []byte, but key) []segment {
 	var fresh, before []segment

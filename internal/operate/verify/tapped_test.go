@@ -40,7 +40,7 @@ func TestTheTapIsComparedWithTheBridge(t *testing.T) {
 		{"fewer than there were", func(w *world) {
 			w.tapped("d", "e")
 			w.batch(3, "d", "e")
-			w.tap[4].Sequence = "1004.5" // so one more stands between
+			w.tap[4].Sequence = "1004.5" // so there is one more between them
 			w.tap = append(w.tap[:4:4], tap.Record{Shard: "shardId-0", Sequence: "1003.5", ArrivedAt: w.tap[3].ArrivedAt}, tap.Record{Shard: "shardId-0", Sequence: "1004", ArrivedAt: w.tap[3].ArrivedAt})
 		}, []verify.Finding{
 			{Kind: verify.Changed, Hop: "bridge", Records: 3, Packed: 1, FirstSequence: "1003", LastSequence: "1004"},

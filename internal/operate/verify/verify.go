@@ -2,13 +2,14 @@
 // that every record that was accepted is found in the archive once.
 //
 // The counters of the queue must add up. Each record on the tap must be part of a
-// packed record that the bridge logged as accepted by Firehose; the drainer logs those
-// of a stream without a tap. Each object that Firehose wrote must be, decompressed, a concatenation of such packed records,
-// and each packed record must be in the archive once, in an object of its time.
-// Each direct record that ingest logged must be in the archive.
+// packed record that the bridge logged as accepted by Firehose. For a stream without a
+// tap the drainer logs the packed records. Each object that Firehose wrote must be,
+// decompressed, a concatenation of such packed records, and each packed record must be
+// in the archive once, in an object of its time. Each direct record that ingest logged
+// must be in the archive.
 //
-// Packed records with the same bytes cannot be told apart by their content. They
-// are paired with lines of the log by time, see match.
+// Packed records with the same bytes cannot be distinguished by their content. They are
+// matched with lines of the log by time, see match and flow.
 package verify
 
 import (

@@ -67,7 +67,7 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-// Put is that of a Firehose that takes everything.
+// Put accepts everything, as a healthy Firehose does.
 func (w *world) Put(_ context.Context, _ string, entries []sink.Entry) sink.Result {
 	for _, e := range entries {
 		w.packed = append(w.packed, bytes.Clone(e.Data))
@@ -120,7 +120,7 @@ func (w *world) drained(bodies ...string) {
 	}
 }
 
-// key is that of Firehose's n-th object of an hour.
+// key returns the key of Firehose's n-th object of an hour.
 func key(hour time.Time, n int) string {
 	return stream.Stream{Name: "orders"}.Folder(hour) + fmt.Sprintf("d.orders-1-%04d.gz", n)
 }
