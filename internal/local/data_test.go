@@ -95,8 +95,8 @@ func TestLinksInTheDataFolderAreRefused(t *testing.T) {
 func TestADataFolderOfAnotherUserIsRefused(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		// Only root can give a folder away. Everybody else is refused the folders of
-		// root, such as /.
+		// Only root can give a folder to another user. For all others, the folder of
+		// another user is /, which belongs to root.
 		o := options(t)
 		o.Data = "/"
 		if _, err := local.Start(t.Context(), o); err == nil || !strings.Contains(err.Error(), "another user") {

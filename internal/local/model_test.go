@@ -104,7 +104,7 @@ func underFaults(t *testing.T, seed uint64, rate float64) {
 	}
 }
 
-// The tests notice a service that acknowledges a record and drops it.
+// The test finds a service that acknowledges a record and drops it.
 func TestALossIsFound(t *testing.T) {
 	t.Parallel()
 	o := options(t)

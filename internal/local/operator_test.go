@@ -127,7 +127,7 @@ func TestTheTapFromNowOnGivesWhatComes(t *testing.T) {
 			return enough
 		})
 	}()
-	// The tap begins when it begins: post until it has.
+	// The reader starts at an unknown time: post until it has a record.
 	waitFor(t, "the tap", func() bool {
 		p.post(t, "orders", "after")
 		return len(got) > 0

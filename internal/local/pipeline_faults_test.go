@@ -25,7 +25,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// faulty is a service that fails while fails says so.
+// faulty is a service that fails while fails returns an error.
 type faulty struct {
 	sink.Service
 	fails func() error
@@ -91,7 +91,7 @@ func TestPipelineDeliversWhatTheLastOneLeft(t *testing.T) {
 	}
 }
 
-// stuckQueue gives no claims.
+// stuckQueue fails each claim.
 type stuckQueue struct{ local.Queue }
 
 func (stuckQueue) Claim(context.Context, string, string, time.Duration, int, int) (queue.Claim, error) {
@@ -198,7 +198,7 @@ func (q spoilingQueue) Push(ctx context.Context, name string, e []byte, bound in
 	return q.Queue.Push(ctx, name, e, bound)
 }
 
-// A stream that is gone from streams.json takes nothing with it in silence.
+// A warning names the records of a stream that streams.json does not have any more.
 func TestPipelineTellsOfStreamsThatAreGone(t *testing.T) {
 	t.Parallel()
 	o := options(t)

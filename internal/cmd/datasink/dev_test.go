@@ -18,7 +18,7 @@ import (
 	"github.com/data-sink/data-sink/internal/rig/redistest"
 )
 
-// As a new user would: what it prints, typed in, finds the record.
+// The printed commands send a record and find it, as a new user would use them.
 func TestDevPrintsWhatToType(t *testing.T) {
 	t.Parallel()
 	d := start(t, t.TempDir(), "--password=")
@@ -143,7 +143,7 @@ func TestDevFlushesAtSIGTERMUnderLoad(t *testing.T) {
 	d := start(t, t.TempDir())
 	l := d.under(t, 16)
 	waitFor(t, "some lines", func() bool { return l.count() > 500 })
-	// make hands on what its process group got already: that is one signal.
+	// make signals its child after the terminal has: the two count as one signal.
 	d.signal(t, syscall.SIGTERM)
 	d.signal(t, syscall.SIGTERM)
 	if code := d.exit(t); code != 0 {
@@ -156,7 +156,7 @@ func TestDevFlushesAtSIGTERMUnderLoad(t *testing.T) {
 	}
 }
 
-// With a Redis of its own the process may die at any moment.
+// With an external Redis the process may be killed at any moment.
 func TestDevIsKilledUnderLoad(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
@@ -175,7 +175,7 @@ func TestDevIsKilledUnderLoad(t *testing.T) {
 	l.check(t, second, false)
 }
 
-// Redis is killed and comes back while callers go on: each of them is accepted.
+// Redis is killed and restarted while clients post: each request is accepted.
 func TestDevOutlivesItsRedis(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
@@ -201,8 +201,8 @@ func TestDevOutlivesItsRedis(t *testing.T) {
 	}
 }
 
-// What a Redis that is away holds cannot be flushed: the exit code tells, and a
-// second signal does not wait for it.
+// The records in an unreachable Redis cannot be delivered: the exit code is 1, and a
+// second signal does not wait for Redis.
 func TestDevStopsWithoutItsRedis(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
@@ -226,7 +226,7 @@ func TestDevStopsWithoutItsRedis(t *testing.T) {
 	}
 }
 
-// A Redis that has lost records is named at the end.
+// The last line says how many records Redis has lost.
 func TestDevSaysThatRedisHasLostRecords(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
@@ -273,7 +273,7 @@ func (d *dev) page(t *testing.T, method, path, form string) string {
 	return string(html)
 }
 
-// The same folder goes on after each kind of end.
+// A new process continues with the folder of the last one.
 func TestDevStartsAgain(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()

@@ -33,7 +33,7 @@ func postAs(t *testing.T, d *dev, stream, user, password string) int {
 	return response.StatusCode
 }
 
-// The password stays the same over restarts until --password changes it, and the
+// The password stays the same across restarts until --password changes it, and the
 // other verbs edit the clients of a running pipeline.
 func TestDevKeepsItsClients(t *testing.T) {
 	t.Parallel()
@@ -81,7 +81,7 @@ func TestDevKeepsItsClients(t *testing.T) {
 	}
 }
 
-// A changed streams.json is picked up. One with problems changes nothing.
+// The pipeline uses a changed streams.json. A file with problems changes nothing.
 func TestDevReloadsItsStreams(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "streams.json")

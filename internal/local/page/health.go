@@ -16,8 +16,8 @@ type redisHealth struct {
 	policy    string    // the eviction policy; empty if unknown
 }
 
-// look asks Redis whether it answers and, with policy, for its eviction policy. It
-// reports whether Redis answers.
+// look pings Redis and, with policy, reads its eviction policy. It reports whether Redis
+// answers.
 func (p *Page) look(ctx context.Context, policy bool) bool {
 	err := p.pipeline.Queue().Ping(ctx)
 	var name string
@@ -48,7 +48,7 @@ func (p *Page) Lost() int64 {
 	return p.totals().missing
 }
 
-// health lists what is wrong with the pipeline, for a person. Page.mu is held.
+// health lists what is wrong with the pipeline, one sentence each. Page.mu is held.
 func (p *Page) health(b balance) []string {
 	var wrong []string
 	for i := range faultKinds {

@@ -29,8 +29,8 @@ type meter struct {
 	settling atomic.Int64
 	// slowest is the longest time from receipt to tap or Firehose since the last sample, in ns.
 	slowest atomic.Int64
-	// touched says that the queue has changed since it was read, waits that it held
-	// or should have held records then.
+	// touched reports whether the queue has changed since it was read, waits whether it
+	// held or should have held records then.
 	touched, waits atomic.Bool
 	newest         newest
 	crossing       crossing

@@ -2,9 +2,9 @@
 // with its current numbers, plots of each stream, its newest records, the archive, a
 // form that posts records, and faults that can be injected.
 //
-// The page watches and disturbs the pipeline through the pipeline's seams. Its
-// memory does not grow with the number of records. It serves requests from this
-// machine only.
+// The page counts records by the pipeline's observers and injects faults by its seams.
+// Its memory does not grow with the number of records. It serves requests from this
+// machine only, unless Options.PublicAddr is set.
 package page
 
 import (

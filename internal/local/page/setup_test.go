@@ -43,9 +43,8 @@ func startUntil(t *testing.T, change func(*local.Options)) (home string, stop fu
 func homeOf(p *local.Pipeline) string { return "http://" + p.Addr().String() + "/" }
 
 // startPipeline runs a quick pipeline with its page. stop does not wait until the
-// pipeline is empty. The seam of the drainer's queue that
-// change sets is inside of the page's seam. Of the other seams, change sets that of
-// Firehose only.
+// pipeline is empty. The page's seam of the drainer's queue wraps the one that change
+// sets. Of the other seams, change sets that of Firehose only.
 func startPipeline(t *testing.T, change func(*local.Options)) (p *local.Pipeline, stop func() error) {
 	t.Helper()
 	streams, err := stream.Load("../../../streams.json")
