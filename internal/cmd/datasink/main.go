@@ -118,7 +118,7 @@ func newParser(ctx context.Context, c console) *kong.Kong {
 		kong.Writers(c.out, c.err),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(c),
-		kong.Vars{"engines": strings.Join(sql.Engines(), ",")},
+		kong.Vars{"engines": strings.Join(sql.Engines(), ","), "enginesChoice": strings.Join(sql.Engines(), "|")},
 		flagGroups,
 	)
 	if err != nil {

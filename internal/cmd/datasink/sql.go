@@ -15,7 +15,7 @@ import (
 
 type sqlVerb struct {
 	Stream    string   `arg:"" complete:"stream" help:"Stream to read."`
-	For       string   `required:"" placeholder:"${engines}" enum:"${engines}" help:"Query engine."`
+	For       string   `required:"" placeholder:"${enginesChoice}" enum:"${engines}" help:"Query engine."`
 	View      []string `placeholder:"NAME=/POINTER:TYPE" help:"Column of a typed view: a name, a JSON pointer into the body, and the type string, bigint, double, boolean or timestamp. Defaults to the columns of the stream in streams.json."`
 	GzipLines bool     `help:"All bodies of the raw stream are gzip members of lines."`
 	Manifest  moment   `help:"Read an hour by its manifests, which datasink verify --manifest writes. Only for duckdb and redshift."`
