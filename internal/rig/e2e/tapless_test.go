@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
@@ -50,6 +51,7 @@ func (d *deployment) testChangeTap(t *testing.T) {
 // archive.
 func (d *deployment) mustVerify(t *testing.T) {
 	t.Helper()
+	d.awaitLogged(t, slices.Collect(maps.Keys(d.archive.accepted))...)
 	answer, i := d.verify(t)
 	if i.failure != "" {
 		t.Fatalf("%s\n%s", i.failure, i.log)

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/data-sink/data-sink/internal/operate/verifier"
+	"github.com/data-sink/data-sink/internal/pipeline/pack"
 )
 
 // testVerify deploys the verifier. The verifier must find everything that was sent
@@ -23,12 +24,13 @@ import (
 // permission and each variable. The next deployment removes the verifier.
 func (d *deployment) testVerify(t *testing.T) {
 	d.deploy(t, "verifyHours=1")
+	d.awaitLogged(t, slices.Collect(maps.Keys(d.archive.accepted))...)
 	answer, i := d.verify(t)
 	if i.failure != "" {
 		t.Fatalf("%s\n%s", i.failure, i.log)
 	}
 	for _, s := range d.streams.Streams {
-		expected := len(slices.DeleteFunc(slices.Clone(d.archive.accepted[s.Name]), func(a accepted) bool { return a.reason != "" }))
+		expected := d.throughFirehose(s.Name)
 		if r := answer.Streams[s.Name]; r.Records != expected || r.Differences != 0 {
 			t.Errorf("%s: %+v, want the %d records that went through the tap\n%s", s.Name, r, expected, i.log)
 		}
@@ -69,6 +71,42 @@ func (d *deployment) testVerify(t *testing.T) {
 		{"s3:PutObject", "_manifests/", "the manifest of a complete hour: no hour of this test is complete"},
 	})
 	d.testVerifierEnvironment(t)
+}
+
+// awaitLogged waits until the logs of the drainer and of the bridge have every record of
+// some streams that Firehose archived. The emulator writes a log when the invocation has
+// ended, which is after the record is in the archive.
+func (d *deployment) awaitLogged(t *testing.T, names ...string) {
+	t.Helper()
+	await(t, swept, "the logs of the drainer and the bridge", func() error {
+		log := d.cloud.log(t, d.outputs.DrainerFunction, time.Unix(0, 0)) + d.cloud.log(t, d.outputs.BridgeFunction, time.Unix(0, 0))
+		logged := make(map[string]int)
+		for line := range strings.Lines(log) {
+			if packed, ok, err := pack.ParseLine([]byte(line)); err != nil {
+				t.Fatal(err)
+			} else if ok {
+				logged[packed.Stream] += packed.Records
+			}
+		}
+		for _, name := range names {
+			if want := d.throughFirehose(name); logged[name] != want {
+				return fmt.Errorf("they have %d records of %s, want %d", logged[name], name, want)
+			}
+		}
+		return nil
+	})
+}
+
+// throughFirehose returns the number of accepted records of a stream that are no direct
+// records.
+func (d *deployment) throughFirehose(name string) int {
+	n := 0
+	for _, a := range d.archive.accepted[name] {
+		if a.reason == "" {
+			n++
+		}
+	}
+	return n
 }
 
 // verify invokes the verifier for the hours of this test.
