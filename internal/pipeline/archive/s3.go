@@ -91,13 +91,8 @@ func (s s3Store) put(ctx context.Context, key string, body []byte, ifNoneMatch *
 	return nil
 }
 
-// plainReader hides the WriteTo method of a reader.
-//
-// The SDK closes the body of a request when the answer arrives. WriteTo of a closed
-// body returns io.EOF as an error, but Read reports a normal end. net/http reads once
-// more after the last byte. If the answer has arrived by then, net/http treats the
-// error of WriteTo as a failed request and closes the connection, sometimes in the
-// middle of the answer.
+// plainReader hides the WriteTo method of a reader: with it, net/http can close the
+// connection in the middle of the answer; see package sink.
 type plainReader struct{ io.ReadSeeker }
 
 func (s s3Store) Check(ctx context.Context) error {

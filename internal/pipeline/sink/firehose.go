@@ -40,7 +40,6 @@ func (s firehoseService) Put(ctx context.Context, stream string, entries []Entry
 	*body = appendPayload((*body)[:0], entries, false, "DeliveryStreamName", stream)
 	out, err := s.client.PutRecordBatch(ctx, &firehose.PutRecordBatchInput{DeliveryStreamName: &stream, Records: records}, func(o *firehose.Options) {
 		o.Retryer = aws.NopRetryer{}
-		o.HTTPClient = plainBody{o.HTTPClient}
 		o.Protocol = prepare(o.Protocol, prepared{body: *body})
 	})
 	if err != nil {

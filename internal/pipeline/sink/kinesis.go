@@ -52,7 +52,6 @@ func (s kinesisService) Put(ctx context.Context, stream string, entries []Entry)
 	allOK := false
 	out, err := s.client.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: &stream, Records: records}, func(o *kinesis.Options) {
 		o.Retryer = aws.NopRetryer{}
-		o.HTTPClient = plainBody{o.HTTPClient}
 		o.Protocol = prepare(o.Protocol, prepared{body: *body, allOK: func(answer []byte) bool {
 			allOK = allAccepted(answer, len(entries))
 			return allOK

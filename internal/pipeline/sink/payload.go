@@ -45,13 +45,23 @@ func (p prepared) SerializeRequest(ctx context.Context, operation *smithy.Operat
 	if err := p.ClientProtocol.SerializeRequest(ctx, &withoutInput, in, r); err != nil {
 		return err
 	}
-	withBody, err := r.SetStream(bytes.NewReader(p.body))
+	withBody, err := r.SetStream(plainReader{bytes.NewReader(p.body)})
 	if err != nil {
 		return err
 	}
 	*r = *withBody
 	return nil
 }
+
+// plainReader hides the WriteTo method of a reader.
+//
+// The SDK closes the body of a request when the answer arrives. WriteTo of a closed
+// body returns io.EOF as an error, but Read reports a normal end. net/http reads once
+// more after the last byte. If the answer has arrived by then, net/http treats the
+// error of WriteTo as a failed request and closes the connection, sometimes in the
+// middle of the answer: the service had accepted the entries, and they were sent
+// again.
+type plainReader struct{ io.ReadSeeker }
 
 // DeserializeResponse leaves the output empty if every entry was accepted.
 func (p prepared) DeserializeResponse(

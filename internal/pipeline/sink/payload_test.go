@@ -29,10 +29,15 @@ type sent struct {
 	Body                              any
 }
 
-// recorder records the last call and refuses it.
-type recorder struct{ last sent }
+// recorder records the last call, and whether its body has a WriteTo method. It
+// refuses the call.
+type recorder struct {
+	last    sent
+	writeTo bool
+}
 
 func (r *recorder) Do(in *http.Request) (*http.Response, error) {
+	_, r.writeTo = in.Body.(io.WriterTo)
 	body, err := io.ReadAll(in.Body)
 	if err != nil {
 		return nil, err
@@ -87,6 +92,9 @@ func TestThePayloadIsTheSDKs(t *testing.T) {
 				_, _ = a.service(cfg).Put(context.Background(), stream, entries)
 				if diff := cmp.Diff(want, r.last); diff != "" {
 					t.Errorf("call by the SDK and by the adapter (-SDK +adapter):\n%s", diff)
+				}
+				if r.writeTo {
+					t.Error("the body has a WriteTo method") // see plainReader
 				}
 			})
 		})
