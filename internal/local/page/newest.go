@@ -14,9 +14,10 @@ const (
 	keptRecords = 8
 	keptBytes   = 4 << 10
 	cutBytes    = 200
-	// lookWindow is the time in which at most keptRecords records are kept: the
-	// records of a busy stream would change faster than anyone can read.
-	lookWindow = 250 * time.Millisecond
+	// In lookWindow at most lookRecords records are looked at: the records of a busy
+	// stream would change faster than anyone can read.
+	lookWindow  = 250 * time.Millisecond
+	lookRecords = 20
 )
 
 // seen is a record that was accepted.
@@ -45,7 +46,7 @@ func (n *newest) look(now time.Time) bool {
 		n.window, n.looked = now, 0
 	}
 	n.looked++
-	return n.looked <= keptRecords
+	return n.looked <= lookRecords
 }
 
 // add keeps a record and the first bytes of its body. It runs inside of a push, so

@@ -109,7 +109,7 @@ func TestNewestKeepsALimitedNumber(t *testing.T) {
 			n.add(seen{ID: fmt.Sprint(i), ReceivedAt: now}, nil)
 		}
 	}
-	if all := n.all(); len(all) != keptRecords || all[0].ID != fmt.Sprint(keptRecords-1) {
+	if all := n.all(); len(all) != keptRecords || all[0].ID != fmt.Sprint(lookRecords-1) {
 		t.Errorf("%d records kept, the newest %s", len(all), all[0].ID)
 	}
 	if !n.look(now.Add(lookWindow)) {
