@@ -45,7 +45,7 @@ func (p *Pipeline) openServices() error {
 	}
 	buffers, err := leftovers(p.data, "firehose", cloud.BufferSuffix, known)
 	for _, folder := range append(streams, buffers...) {
-		p.o.Log.Warn("streams.json does not name the stream of these records; they stay where they are", "folder", folder)
+		p.o.Log.Warn("streams.json does not name the stream of this folder; its records that are not in the archive wait until streams.json names the stream again", "folder", folder)
 	}
 	return err
 }

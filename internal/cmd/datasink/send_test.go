@@ -44,7 +44,7 @@ func TestSendSaysWhatWasNotAccepted(t *testing.T) {
 		name, want string
 		args       []string
 	}{
-		{"an unknown stream", "404 unknown_stream: the stream does not exist; datasink status lists the streams", []string{"send", "none"}},
+		{"an unknown stream", "404 unknown_stream: the stream does not exist or is retired; datasink status lists the streams", []string{"send", "none"}},
 		{"wrong credentials", "401 unauthorized: the credentials are missing or wrong; set --user and --password", []string{"send", "orders", "--password=wrong"}},
 		{"an unreachable API", "connection refused", []string{"send", "orders", "--url=http://127.0.0.1:1", "--attempts=2"}},
 	} {

@@ -42,7 +42,7 @@ const retryAfter = "5"
 
 var (
 	notFound      = refusal{code: "not_found", detail: "the path does not exist"}
-	unknownStream = refusal{code: "unknown_stream", detail: "the stream does not exist"}
+	unknownStream = refusal{code: "unknown_stream", detail: "the stream does not exist or is retired"}
 	forbidden     = refusal{code: "forbidden", detail: "this client may not write to this stream"}
 	unauthorized  = refusal{
 		code: "unauthorized", detail: "the credentials are missing or wrong",
