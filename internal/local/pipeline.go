@@ -101,8 +101,8 @@ type Options struct {
 // Observers are called for what happens to records. Each may be nil. They are
 // called concurrently and must return quickly.
 type Observers struct {
-	// Opened is called with the streams when they are open and their records do not
-	// move yet: by Start, and each time SetStreams changes them.
+	// Opened is called with the streams when they are open and the records of new ones
+	// do not move yet: by Start, and each time SetStreams changes them.
 	Opened func(*Pipeline, *stream.Set)
 	// Ingest is called for each request, Drainer for each claim, and Bridge for each
 	// batch.
@@ -151,7 +151,7 @@ type Pipeline struct {
 	aws       net.Listener // nil: not served
 	operator  net.Listener // nil: not served
 	token     string       // of the operator's port
-	packed    *keptLog     // the bridge's log lines of packed records
+	packed    *keptLog     // the log lines of packed records, of the drainer and the bridge
 	direct    *keptLog     // ingest's log lines of direct records
 	queue     *queue.Queue
 	bucket    *cloud.Bucket

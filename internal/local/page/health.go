@@ -60,7 +60,7 @@ func (p *Page) health(b balance) []string {
 		wrong = append(wrong, fmt.Sprintf("Redis is unreachable since %s.", down.Local().Format(time.TimeOnly)))
 	}
 	for _, m := range p.all() {
-		if m.unreadable {
+		if m.unreadable && p.redis.downSince.IsZero() {
 			wrong = append(wrong, fmt.Sprintf("The queue of %s cannot be read.", m.name))
 		}
 	}

@@ -75,7 +75,7 @@ func (m *meter) hops() hops {
 	}
 }
 
-// passed records a time from receipt to tap.
+// passed records a time from receipt to the tap or Firehose.
 func (m *meter) passed(took time.Duration) {
 	for {
 		old := m.slowest.Load()

@@ -2,6 +2,7 @@ package page
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/data-sink/data-sink/internal/local"
@@ -48,14 +49,12 @@ func (p *Page) setStreams(pipeline *local.Pipeline, set *stream.Set) {
 func (p *Page) find(m *meter) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*every)
 	defer cancel()
-	var err error
-	if m.foundOnTap, err = p.pipeline.OnTap(m.name); err != nil {
-		return err
-	}
 	state, err := p.pipeline.Queue().Inspect(ctx, m.name)
 	if err != nil {
-		return fmt.Errorf("reading the queue: %w", err)
+		err = fmt.Errorf("reading the queue: %w", err)
 	}
-	m.foundInRedis = state.Depth + state.ClaimedRecords
-	return nil
+	m.foundInRedis = state.Depth + state.ClaimedRecords // 0 after an error, as foundOnTap
+	onTap, tapErr := p.pipeline.OnTap(m.name)
+	m.foundOnTap = onTap
+	return errors.Join(err, tapErr)
 }

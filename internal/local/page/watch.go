@@ -90,12 +90,13 @@ func (p *Page) drained(s drain.Summary) {
 		return
 	}
 	m.passed(s.MaxAge)
-	if m.stream.Load().FeedsTap() {
+	switch {
+	case s.Packed > 0: // Firehose accepted records. The stream may feed a tap since.
+		m.drained.Add(int64(s.Forwarded))
+		m.crossing.took(int64(s.Forwarded))
+	case m.stream.Load().FeedsTap():
 		m.throttled.Add(int64(s.Throttled))
-		return
 	}
-	m.drained.Add(int64(s.Forwarded))
-	m.crossing.took(int64(s.Forwarded))
 }
 
 // bridged counts the records of a batch that the bridge has settled.

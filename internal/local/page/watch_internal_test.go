@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/data-sink/data-sink/internal/pipeline/drain"
+	"github.com/data-sink/data-sink/internal/pipeline/stream"
 )
 
 // The bytes in objects become a number of records, in any order of the events.
@@ -42,6 +45,30 @@ func TestCrossingCountsRecordsByBytes(t *testing.T) {
 		t.Errorf("%d batches are kept, want %d at most", len(c.line), longestLine)
 	}
 	want(22+2*longestLine, accepted)
+}
+
+// A claim counts where the drainer put it: the stream can get or lose its tap while
+// the claim is under way.
+func TestAClaimCountsWhereItWasPut(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		now     stream.Tap
+		claim   drain.Summary
+		drained int64
+	}{
+		"to Firehose, with a tap since":   {stream.TapOn, drain.Summary{Forwarded: 3, Packed: 1}, 3},
+		"to the tap, without a tap since": {stream.TapOff, drain.Summary{Forwarded: 3}, 0},
+	} {
+		m := &meter{crossing: crossing{progress: func() (int64, int64) { return 0, 0 }}}
+		m.stream.Store(&stream.Stream{Name: "orders", Tap: tt.now})
+		p := &Page{}
+		p.meters.Store(&meters{byName: map[string]*meter{"orders": m}})
+		tt.claim.Stream = "orders"
+		p.drained(tt.claim)
+		if got := m.drained.Load(); got != tt.drained {
+			t.Errorf("%s: %d records count as put to Firehose, want %d", name, got, tt.drained)
+		}
+	}
 }
 
 func TestPreview(t *testing.T) {
