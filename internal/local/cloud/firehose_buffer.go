@@ -80,17 +80,21 @@ func (b *buffer) append(entries []sink.Entry) error {
 	for _, e := range entries {
 		n, err := writeFrame(b.w, [][]byte{e.Data})
 		if err != nil {
-			return fmt.Errorf("buffering: %w", err)
+			return b.refuse(err)
 		}
 		bytes += int64(len(e.Data))
 		size += int64(n)
 	}
 	if err := b.w.Flush(); err != nil {
-		// The next call overwrites the bytes of this one.
-		return fmt.Errorf("buffering: %w", errors.Join(err, b.file.Truncate(b.size)))
+		return b.refuse(err)
 	}
 	b.bytes, b.size = bytes, size
 	return nil
+}
+
+// refuse removes what a failed call has written.
+func (b *buffer) refuse(err error) error {
+	return fmt.Errorf("buffering: %w", errors.Join(err, b.file.Truncate(b.size)))
 }
 
 func (b *buffer) close() {
