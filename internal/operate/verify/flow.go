@@ -79,7 +79,7 @@ func (d *demand) fill(left []supply, shares []share) (filled []share) {
 	}
 	from := d.object.matches.from
 	first := sort.Search(len(left), func(i int) bool { return left[i].line >= from })
-	for i := first; i < len(left) && left[i].line < d.end(); i++ {
+	for i := first; i < len(left) && d.count > 0 && left[i].line < d.end(); i++ {
 		take(left[i].line, &left[i].count)
 	}
 	for i := len(shares) - 1; i >= 0 && d.count > 0 && shares[i].line >= from; i-- {

@@ -26,7 +26,7 @@ type units map[uint64]amount
 
 type amount struct{ count, bytes int }
 
-// countUnits adds the units of data to u.
+// add adds the units of data to u.
 func (u units) add(format stream.Format, data []byte) {
 	for len(data) > 0 {
 		n := unitLen(format, data)
@@ -101,6 +101,7 @@ func (v *verification) resolve(ctx context.Context, content *bytes.Buffer) error
 		missing[line] = !known
 		for unit, n := range in {
 			supplies[unit] = append(supplies[unit], supply{line, n.count})
+			missing[line] = missing[line] || byUnit[unit] == nil // no object has it
 		}
 	}
 	surplus := make(map[*object]int64)
