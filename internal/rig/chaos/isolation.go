@@ -72,7 +72,7 @@ func (i *isolation) run(ctx context.Context) error {
 		{"busy", "", i.spin, victimLoad{}},
 		{"throttled", "alone", i.throttle, victimLoad{records: 1, depth: 1}},
 		{"poisoned", "alone", i.poison, victimLoad{records: 1}},
-		{"flooded", "busy", i.flood, victimLoad{records: 1, depth: i.records / 10}},
+		{"flooded", "busy", i.flood, victimLoad{records: 1, depth: i.records / 3}},
 	} {
 		i.log.printf("%s", phase.name)
 		tap, load, err := i.phase(ctx, phase.name, phase.do)

@@ -43,9 +43,10 @@ func (i *isolation) throttle(ctx context.Context) (victimLoad, error) {
 	return victimLoad{records, depth}, err
 }
 
-// poison sends the victim records that can never be delivered: half of them have a
-// key that Kinesis refuses, half have no envelope. One in healthyEvery is healthy, because
-// the drainer keeps the records of a call for an hour if Kinesis refuses all of them.
+// poison sends the victim records that can never be delivered: half of them have no
+// envelope, and the others have a key that Kinesis refuses. One in healthyEvery of the
+// others is healthy, because the drainer keeps the records of a call for an hour if
+// Kinesis refuses all of them.
 func (i *isolation) poison(ctx context.Context) (victimLoad, error) {
 	var pushed atomic.Int64
 	var wg sync.WaitGroup

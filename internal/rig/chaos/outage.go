@@ -63,8 +63,6 @@ func Outage(ctx context.Context, l Lab) (Report, error) {
 }
 
 func (s *suite) outage(ctx context.Context, o outage, report *Report) error {
-	endTriggers := s.pullTriggers(ctx)
-	defer endTriggers()
 	var mu sync.Mutex
 	delivered := make(map[int]time.Time) // the time of the last copy of each record
 	s.delivered = func(batch []events.KinesisEventRecord, at time.Time) {
@@ -76,6 +74,8 @@ func (s *suite) outage(ctx context.Context, o outage, report *Report) error {
 			}
 		}
 	}
+	endTriggers := s.pullTriggers(ctx)
+	defer endTriggers()
 	s.warm(warmProcesses, authorization)
 	var begun, returned time.Time
 	var backlog int64
@@ -136,7 +136,8 @@ func (s *suite) outage(ctx context.Context, o outage, report *Report) error {
 	report.printf("outage: redis=%s down=%.0fs requests=%d accepted=%d lost=%d duplicates=%d usual: %v fallback: n=%d %v during: %v processes=%d queue again=%.1fs backlog=%d drained=%.1fs",
 		o.redis, o.down.Seconds(), len(posts), accepted, v.Lost, v.Duplicates, newLatency(usual), len(fallback), newLatency(fallback), newLatency(during),
 		s.functions.ingest.Started(), again.Seconds(), backlog, drained.Seconds())
-	report.want(len(posts) > 0 && accepted == len(posts), "redis %s: %d of %d requests were accepted", o.redis, accepted, len(posts))
+	report.want(len(posts) > 0 && accepted == len(posts) && v.Archived >= accepted,
+		"redis %s: %d of %d requests were accepted, and %d records are archived", o.redis, accepted, len(posts), v.Archived)
 	report.want(len(usual) > 0 && len(fallback) > 0 && backlog > 0,
 		"redis %s: %d usual requests, %d fallback records and a backlog of %d records: there was no outage", o.redis, len(usual), len(fallback), backlog)
 	report.want(s.lab.Hurry || drained <= maxDrainTime, "redis %s: the backlog took %v to drain", o.redis, drained)

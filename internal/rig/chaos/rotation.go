@@ -74,6 +74,7 @@ func (s *rotation) run(ctx context.Context) error {
 		s.requests, s.accepted, s.unauthorized, v.Lost, usual, beside, (3 * s.maxAge).Seconds(), refusing, silent, cold)
 	s.report.want(s.requests > 0 && s.accepted == s.requests && v.Acked >= s.accepted,
 		"%d of %d requests with a live password were accepted, and %d got 401; %d records were acknowledged", s.accepted, s.requests, s.unauthorized, v.Acked)
+	s.report.want(cold == http.StatusServiceUnavailable, "a new process without the secret answered %d, want 503", cold)
 	s.report.wantVerdict(v)
 	return nil
 }
