@@ -79,9 +79,7 @@ func TestMeasuredFiguresFollow(t *testing.T) {
 	near("bridge", l.bridgeMillis(full), math.Ceil(full.records*l.eventSize()/(bridgeRate*1e6)*1000+putWait))
 	for _, size := range []int{0, 1, 255, 256, 65_535, 65_536, 1_000_000} {
 		l.Size = size
-		if got, want := l.queued(), len(envelopeOf(size)); math.Abs(got-float64(want)) > 3 {
-			t.Errorf("an envelope with a body of %d bytes has %g bytes, want %d", size, got, want)
-		}
+		near(fmt.Sprintf("an envelope of %d bytes", size), l.queued(), float64(len(envelopeOf(size))))
 	}
 	l.Size = oneKiB
 	if full.records*l.eventSize() > invocationBytesMax || full.records > settings.BridgeRecords {

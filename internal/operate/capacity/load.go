@@ -166,11 +166,20 @@ func (l Load) framed() int { return l.Size + 1 }
 // direct records.
 func (l Load) oversize() bool { return l.framed() > stream.MaxFramedBytes }
 
-// queued returns the length of an envelope in the queue, to within three bytes.
-func (l Load) queued() float64 { return float64(emptyEnvelope + l.Size) }
+// queued returns the length of an envelope in the queue.
+func (l Load) queued() float64 {
+	head := 2 // of the body, in MessagePack
+	switch {
+	case l.Size > math.MaxUint16:
+		head = 5
+	case l.Size > math.MaxUint8:
+		head = 3
+	}
+	return float64(emptyEnvelope - 2 + head + l.Size)
+}
 
-// emptyEnvelope is the length of an envelope without its body of 1 KiB.
-var emptyEnvelope = len(envelopeOf(oneKiB)) - oneKiB
+// emptyEnvelope is the length of an envelope without a body.
+var emptyEnvelope = len(envelopeOf(0))
 
 func envelopeOf(size int) []byte {
 	e, err := envelope.Encode(envelope.Record{
