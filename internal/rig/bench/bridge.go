@@ -27,9 +27,7 @@ func newBridge(service sink.Service) *bridge.Handler {
 // and of 200 bytes.
 func bridgeRate(l *lab, rounds int) ([]figure, error) {
 	h := newBridge(sink.NewFirehose(firehose.NewFromConfig(l.config())))
-	config := l.config()
-	config.HTTPClient = plainBody{config.HTTPClient}
-	client := firehose.NewFromConfig(config)
+	client := firehose.NewFromConfig(l.floorConfig())
 	sides := func(name string, size int) [2]side {
 		event, _ := kinesisEvent(size, fullBatch)
 		mb := float64(len(event)) / 1e6

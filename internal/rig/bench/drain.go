@@ -32,12 +32,8 @@ func drainSmall(l *lab, rounds int) ([]figure, error) {
 
 // newDrainer builds a drainer as functions/drainer does.
 func (l *lab) newDrainer(streams *stream.Set) (*drain.Handler, error) {
-	e, err := env.ParseDrainer(func(name string) string {
-		return map[string]string{env.Name: deployment, env.ArchiveBucket: "archive", env.RedisURL: l.redis.URL, env.WakeQueueURL: "http://127.0.0.1/wake"}[name]
-	})
-	if err != nil {
-		return nil, err
-	}
+	e := env.Defaults(env.ParseDrainer)
+	e.Name = deployment
 	q, err := l.openQueue(e.Wake.Interval)
 	if err != nil {
 		return nil, err
