@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -33,7 +32,7 @@ Example:
 // Run discards records.
 func (v *failedDiscardVerb) Run(ctx context.Context, c console) error {
 	if strings.TrimSpace(v.Reason) == "" {
-		return errors.New("--reason: want a text")
+		return usage("--reason: want a text")
 	}
 	_, archive, err := v.findArchive(ctx, c, toWrite)
 	if err != nil {

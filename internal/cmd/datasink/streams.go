@@ -183,6 +183,9 @@ func (v *streamsAddVerb) print(c console, s stream.Stream) error {
 			[]string{"  event source mapping", resource, "to " + v.Name + "-bridge"})
 	}
 	err := printTable(c.out, []string{"  RESOURCE", "NAME", ""}, rows)
-	fmt.Fprintf(c.out, "%sClients send to POST /archives/%s; the objects are under %s/.\n", localReads, s.Name, s.Name)
+	if !v.DryRun {
+		fmt.Fprint(c.out, localReads)
+	}
+	fmt.Fprintf(c.out, "Clients send to POST /archives/%s; the objects are under %s/.\n", s.Name, s.Name)
 	return err
 }
