@@ -122,6 +122,9 @@ func TestUndeclaredEncoding(t *testing.T) {
 	if got := string(s.queue.records[0].Body); got != gzipped("hello") {
 		t.Errorf("body = %q, want the gzip member as received", got)
 	}
+	if len(s.outcomes) != 8 {
+		t.Errorf("%d requests were observed, want 8", len(s.outcomes))
+	}
 	for i, o := range s.outcomes {
 		if !o.Undeclared {
 			t.Errorf("request %d does not count as undeclared", i)

@@ -89,6 +89,7 @@ func TestThePayloadIsTheSDKs(t *testing.T) {
 				}
 				bySDK[a.name](context.Background(), cfg, stream, entries)
 				want := r.last
+				r.last = sent{}
 				_, _ = a.service(cfg).Put(context.Background(), stream, entries)
 				if diff := cmp.Diff(want, r.last); diff != "" {
 					t.Errorf("call by the SDK and by the adapter (-SDK +adapter):\n%s", diff)
